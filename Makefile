@@ -1,0 +1,47 @@
+# Needs Python >= 3.11 and make, nothing else. Another interpreter: make test PYTHON=python3.12
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# for the build environments that pip makes as well; the second name is that of pip >= 25.3
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help env test demo docs clean
+
+help:
+	@echo 'make demo    environment, then maps of the synthetic database in demo/'
+	@echo 'make test    environment, then style, types, import arrows and all tests'
+	@echo 'make docs    the documentation as HTML in docs/_build/html'
+	@echo 'make env     the environment alone, in $(VENV)/'
+	@echo 'make clean   remove all that the others made'
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v < (3, 11) and sys.exit(f"stmap needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Name another one: make PYTHON=python3.11")'
+	@echo 'installing into $(VENV)/ (a few minutes the first time)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq -e '.[test]'
+	@touch $@
+
+test: $(STAMP)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q
+
+demo: $(STAMP)
+	$(BIN)/stmap demo demo/
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
+	@echo 'docs/_build/html/index.html'
+
+clean:
+	rm -rf $(VENV) demo build dist docs/_build docs/_generated stmap.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find stmap_pipeline cli tests docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""Sphinx settings. The pages that describe code are made from the code by generate.py before each build."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import generate  # noqa: E402
+
+import stmap_pipeline  # noqa: E402
+
+generate.write_all(HERE / "_generated")
+
+project = "stmap"
+author = "The stmap authors"
+version = release = stmap_pipeline.__version__
+
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_click"]
+exclude_patterns = ["_build", "_generated"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# options and quoted values are shown as they are typed
+smartquotes = False
+
+html_theme = "furo"
+html_title = f"stmap {version}"
+html_static_path: list[str] = []
+html_copy_source = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+# the numpydoc sections name each field with its unit; a second list of members would repeat them without
+numpydoc_show_class_members = False

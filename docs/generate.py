@@ -1,0 +1,143 @@
+"""Write the reference pages that must not drift from the code: settings, databases, reason codes, file format.
+
+Run by conf.py at each build; ``python docs/generate.py`` alone writes the same files to docs/_generated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from stmap_pipeline import registry
+from stmap_pipeline.config import Config
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.databases.folder_entries import LabelEntry, RecordingEntry
+from stmap_pipeline.errors import REASONS
+from stmap_pipeline.shards import columns, schema
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(str(one)) for one in line) + " |" for line in lines) + "\n"
+
+
+def configuration() -> str:
+    """Describe each section and field of the configuration."""
+    parts = []
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        assert isinstance(section, type)  # noqa: S101
+        assert issubclass(section, BaseModel)  # noqa: S101
+        rows = [(f"`{name}.{key}`", _default(one), _allowed(one), one.description) for key, one in section.model_fields.items()]
+        parts.append(f"## [{name}]\n\n{section.__doc__}\n\n" + table(("setting", "default", "allowed", "meaning"), rows))
+    return "\n".join(parts) + "\n## All defaults as a file\n\n```toml\n" + Config().to_toml() + "```\n"
+
+
+def databases() -> str:
+    """Describe each database of the registry."""
+    parts = []
+    for name in registry.names("databases"):
+        one: Database = registry.load("databases", name)
+        citation = f"\n```bibtex\n{one.citation}\n```\n" if one.citation else ""
+        parts.append(
+            f"## {name}\n\n{one.title}\n\nLicense\n: {one.license}\n\nAccess\n: {one.access}\n\n"
+            f"What is expected on disk:\n\n```text\n{one.layout.rstrip()}\n```\n{citation}"
+        )
+    return "\n".join(parts) + "\n" + folder_keys()
+
+
+def folder_keys() -> str:
+    """Describe the keys of ``database.toml``."""
+    parts = ["## Keys of database.toml\n"]
+    for title, model in (("[[recording]]", RecordingEntry), ("[[recording.label]]", LabelEntry)):
+        rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in model.model_fields.items()]
+        parts.append(f"### {title}\n\n" + table(("key", "default", "allowed", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def reasons() -> str:
+    """List the reason codes."""
+    return table(("code", "meaning"), [(f"`{code}`" if code else "(empty)", text) for code, text in REASONS.items()])
+
+
+def file_format() -> str:
+    """Describe shards and tables."""
+    datasets = [
+        (f"`{one.name}`", f"`{one.dtype}`", " x ".join(one.dims), one.unit, one.description + _marks(one))
+        for one in schema.DATASETS
+    ]
+    attributes = [(f"`{one.name}`", one.kind, one.description) for one in schema.ATTRIBUTES]
+    parts = [
+        f"Schema version {schema.SCHEMA_VERSION}. One group `/<recording_id>` for each recording, with these datasets:\n",
+        table(("name", "type", "axes", "unit", "content"), datasets),
+        "### Attributes of a recording\n\n" + table(("name", "kind", "content"), attributes),
+        f"`{schema.CHECKSUM}` holds the SHA-256 over all of these.\n",
+    ]
+    for name in ("RECORDINGS", "WINDOWS", "OUTCOMES", "TIMINGS"):
+        rows = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in getattr(columns, name)]
+        parts.append(f"### {name.lower()}.csv\n\n" + table(("column", "kind", "unit", "content"), rows))
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": configuration,
+    "databases.md": databases,
+    "reasons.md": reasons,
+    "file-format.md": file_format,
+}
+
+
+def write_all(folder: Path) -> None:
+    """Write all generated pages; one that says the same already is left alone, so that Sphinx need not read it anew."""
+    folder.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        text, path = make(), folder / name
+        if not path.is_file() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _marks(one: schema.DatasetSpec) -> str:
+    return (" (times attribute `scale`)" if one.scale else "") + (" (optional)" if one.optional else "")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(needed)"
+    value = field.get_default(call_default_factory=True)
+    return "(none)" if value in (None, "", (), {}) else f"`{json.dumps(value)}`"
+
+
+def _allowed(field: FieldInfo) -> str:
+    words = {"gt": "above", "ge": "from", "lt": "below", "le": "to"}
+    limits = [f"{words[key]} {getattr(rule, key):g}" for rule in field.metadata for key in words if hasattr(rule, key)]
+    return ", ".join([_type(field.annotation), *limits])
+
+
+def _type(annotation: Any) -> str:
+    origin, parts = get_origin(annotation), [one for one in get_args(annotation) if one not in (type(None), Ellipsis)]
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in parts)
+    if origin in (Union, UnionType):
+        return " or ".join(_type(one) for one in parts)
+    if origin is Annotated:
+        return _type(parts[0])
+    if origin is tuple:
+        return f"list of {_type(parts[0])}s"
+    if origin is dict or issubclass(annotation, BaseModel):
+        return "table"
+    return {str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}[annotation]
+
+
+if __name__ == "__main__":
+    write_all(Path(__file__).parent / "_generated")

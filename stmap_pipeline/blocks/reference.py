@@ -1,0 +1,69 @@
+"""The face's own frame: its mean shape in the first second, fixed for the recording, so that a block stays on its skin."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from stmap_pipeline.faces.base import Points, TrackedFrame
+from stmap_pipeline.faces.geometry import STEADY, Similarity, fit_similarity_robust, transform
+
+# Long enough to average out blinks and words, short enough to be held in memory.
+REFERENCE_S = 1.0
+
+# Steady points place the face; the others only help where these are few or hidden.
+_WEIGHTS = np.full(68, 0.1)
+_WEIGHTS[STEADY] = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Mean shape (68, 2) in pixels of the first frame with a face, and the frames it was taken from."""
+
+    points_px: Points
+    frames: tuple[TrackedFrame, ...]
+
+    def motion_to(self, points: Points) -> Similarity:
+        """Fit the similarity that carries the reference to the landmarks of a frame."""
+        return fit_similarity_robust(self.points_px, points, _WEIGHTS)
+
+
+def take_reference(tracked: Iterable[TrackedFrame]) -> tuple[Reference | None, Iterator[TrackedFrame]]:
+    """Read ahead until the first second of the face is known, and give all frames back.
+
+    Returns
+    -------
+    Reference or None
+        None where no frame has a face.
+    iterator of TrackedFrame
+        All frames from the first on.
+    """
+    frames = iter(tracked)
+    ahead: deque[TrackedFrame] = deque()
+    found: list[TrackedFrame] = []
+    for frame in frames:
+        ahead.append(frame)
+        if frame.points_px is not None:
+            found.append(frame)
+            if frame.time_s - found[0].time_s >= REFERENCE_S:
+                break
+    if not found:
+        return None, iter(ahead)
+    return Reference(_mean_shape([one.points_px for one in found if one.points_px is not None]), tuple(found)), chain(
+        _drain(ahead), frames
+    )
+
+
+def _drain(queue: deque[TrackedFrame]) -> Iterator[TrackedFrame]:
+    # each frame is let go as it is handed on: the pictures must not pile up
+    while queue:
+        yield queue.popleft()
+
+
+def _mean_shape(shapes: list[Points]) -> Points:
+    """Average shapes after bringing each to the first one's place, size and turn."""
+    return np.asarray(np.mean([transform(fit_similarity_robust(shape, shapes[0], _WEIGHTS), shape) for shape in shapes], axis=0))

@@ -1,0 +1,68 @@
+"""A file of frame times: one number for each frame of a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.databases.tables import TableError, read_table
+from stmap_pipeline.databases.tree import shown
+from stmap_pipeline.errors import RecordingError
+
+
+def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]:
+    r"""Read the time of each frame.
+
+    Nothing is repaired here: a time that was guessed would move the heart rate. The first time is kept as it is.
+
+    Parameters
+    ----------
+    path : Path
+        One number a line, with or without a header line.
+    unit_s : float
+        Length of one unit of the file in seconds; 0.001 for milliseconds.
+
+    Returns
+    -------
+    (T,) array of float64
+        Seconds, increasing.
+
+    Raises
+    ------
+    RecordingError
+        ``source_missing`` where the file is not there; ``clock_unreadable`` where it is empty, holds more than one number
+        a line, or a time that is no number or not later than the one before.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "time.txt"
+    ...     _ = path.write_bytes(b"0\r\n32\r\n64\r\n")
+    ...     read_frame_times(path, 0.001)
+    array([0.   , 0.032, 0.064])
+    """
+    try:
+        table = read_table(path, [0])
+    except FileNotFoundError:
+        raise RecordingError("decode", "source_missing", f"{shown(path)}: the file of frame times is not there") from None
+    except TableError as error:
+        raise RecordingError("decode", "clock_unreadable", str(error)) from None
+    if table.columns > 1:
+        raise _unreadable(path, table.first_line, f"holds {table.columns} numbers; a file of frame times has one a line")
+    times_s = table.values[0] * unit_s
+    known = np.isfinite(times_s)
+    if not known.all():
+        raise _unreadable(path, table.first_line + int(np.argmin(known)), "holds no number")
+    later = np.diff(times_s) > 0
+    if not later.all():
+        row = int(np.argmin(later)) + 1
+        before, here = table.values[0][row - 1 : row + 1]
+        raise _unreadable(path, table.first_line + row, f"{here:g} is not later than {before:g} on the line before")
+    return times_s
+
+
+def _unreadable(path: Path, line: int, what: str) -> RecordingError:
+    return RecordingError("decode", "clock_unreadable", f"{shown(path)}: line {line}: {what}")

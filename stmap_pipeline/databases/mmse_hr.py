@@ -1,0 +1,128 @@
+"""MMSE-HR, and BP4D+ where it is laid out alike: pictures at 25 frames/s in one tree, physiology at 1 kHz in another.
+
+The two trees of a delivery have different names, so a recording is the pair of folders ``F013/T1`` that holds pictures and
+``F013/T1`` that holds physiology, wherever they are. There is no PPG: the pulse is a blood-pressure wave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.databases.tree import PICTURE_SUFFIXES, contents, file_named, in_order, shown, source_folder, walk
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
+
+NAME = "mmse-hr"
+FRAME_RATE_HZ = 25.0
+LABEL_RATE_HZ = 1000.0
+_HEART_RATE, _PRESSURE = "Pulse Rate_BPM.txt", "BP_mmHg.txt"
+_SUBJECT, _TASK = re.compile(r"([FM])([0-9]{1,6})", re.I), re.compile(r"T([0-9]{1,3})", re.I)
+_NOTES = {"F006_T11": "left out by some published users of the database, who give no reason; it is built here"}
+
+LAYOUT = """\
+first 10 subjects 2D/F013/T1/000.jpg ...                                pictures, 25 frames/s, in natural order
+first 10 subjects Phydata released/Phydata/F013/T1/Pulse Rate_BPM.txt   heart rate in bpm, one number a line, 1000 Hz
+                                                   BP_mmHg.txt          blood pressure, one number a line, 1000 Hz
+T10_T11_30Subjects/F014/T10/*.jpg
+T10_T11_30PhyBPHRData/F014/T10/Pulse Rate_BPM.txt ...
+The names above F013/T1 do not matter; subjects may begin with F or M.
+"""
+
+CITATION = """\
+@inproceedings{zhang2016mmse,
+  title     = {Multimodal Spontaneous Emotion Corpus for Human Behavior Analysis},
+  author    = {Zhang, Zheng and others},
+  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
+  year      = {2016}
+}"""
+
+
+def list_recordings(root: Path) -> Iterator[Recording]:
+    """List each recording under ``root``, in the order of the ids.
+
+    Pictures without physiology are listed without labels and with a note; physiology without pictures is listed as absent.
+
+    Raises
+    ------
+    DatabaseError
+        Where there are no such folders with pictures, or two folders of pictures or of physiology for one recording.
+    """
+    root = source_folder(root)
+    pictures: dict[str, Path] = {}
+    physiology: dict[str, tuple[Path, list[str]]] = {}
+    empty: dict[str, Path] = {}
+    for folder, names in walk(root):
+        key = _key(folder)
+        if key is None:
+            continue
+        if any(Path(name).suffix.lower() in PICTURE_SUFFIXES for name in names):
+            _once(root, key, "pictures", pictures.get(key), folder)
+            pictures[key] = folder
+        if {_HEART_RATE.casefold(), _PRESSURE.casefold()} & {name.casefold() for name in names}:
+            _once(root, key, "physiology", physiology.get(key, (None,))[0], folder)
+            physiology[key] = folder, names
+        if not names:
+            empty.setdefault(key, folder)
+    if not pictures:
+        raise DatabaseError(
+            f"{shown(root)}: no recording of MMSE-HR; looked for folders F013/T1 with pictures at any depth, found {contents(root)}"
+            + (f", and physiology of {len(physiology)} recordings: give the folder that holds both trees" if physiology else "")
+        )
+    # an empty folder is a recording whose pictures were lost: it fails by name instead of vanishing
+    videos = {**empty, **pictures}
+    return in_order(_recording(root, key, videos.get(key), physiology.get(key)) for key in {*videos, *physiology})
+
+
+def _key(folder: Path) -> str | None:
+    if len(folder.parts) < 2:
+        return None
+    subject, task = _SUBJECT.fullmatch(folder.parts[-2]), _TASK.fullmatch(folder.parts[-1])
+    return f"{subject[1].upper()}{int(subject[2]):03d}_T{int(task[1]):02d}" if subject and task else None
+
+
+def _once(root: Path, key: str, what: str, before: Path | None, folder: Path) -> None:
+    if before is not None:
+        raise DatabaseError(
+            f"{shown(root)}: {key} has {what} in two places: {shown(before)} and {shown(folder)}; remove one of the two"
+        )
+
+
+def _recording(root: Path, key: str, video: Path | None, physiology: tuple[Path, list[str]] | None) -> Recording:
+    subject, task = key.split("_")
+    labels: tuple[LabelSource, ...] = ()
+    notes = [_NOTES[key]] if key in _NOTES else []
+    if physiology:
+        folder, names = physiology
+        labels = (
+            LabelSource("heart_rate", folder / file_named(names, _HEART_RATE), rate_hz=LABEL_RATE_HZ),
+            LabelSource("pulse", folder / file_named(names, _PRESSURE), rate_hz=LABEL_RATE_HZ),
+        )
+    else:
+        notes.append("no folder of physiology: the recording has no label")
+    scenario = f"T{int(task[1:])}"
+    return Recording(
+        key,
+        NAME,
+        subject,
+        VideoSource(video or root / subject / scenario, "images"),
+        clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the pictures carry no times: the cameras' nominal rate"),
+        labels=labels,
+        scenario=scenario,
+        skip_reason="" if video else "absent",
+        skip_message="" if video else "there is physiology and no folder of pictures",
+        notes=tuple(notes),
+    )
+
+
+DATABASE = Database(
+    name=NAME,
+    title="MMSE-HR: face videos of 40 subjects with blood pressure, of the Multimodal Spontaneous Emotion corpus",
+    license="no open license: research use under the agreement signed with the authors",
+    access="from its authors, under their agreement; stmap does not distribute the database",
+    citation=CITATION,
+    layout=LAYOUT,
+    list_recordings=list_recordings,
+)

@@ -1,0 +1,174 @@
+"""VIPL-HR V1: 107 subjects, up to nine scenarios, three color cameras and a near-infrared one.
+
+The container of each video says 25 frames/s and is wrong; the true times (16 to 30 frames/s) are in ``time.txt``. The phone
+(source2) has no ``time.txt`` and takes its nominal rate. A recording of another camera without ``time.txt`` is listed and fails
+when its clock is opened: no rate is known for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.databases.tree import contents, file_named, in_order, shown, source_folder, walk
+from stmap_pipeline.databases.vipl_hr_known import NOTES, SKIPPED
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
+
+NAME = "vipl-hr"
+PHONE_RATE_HZ = 30.0
+WAVE_RATE_HZ = 60.0
+MISSING_BPM = 255.0
+_CAMERAS = {1: "source1 (webcam)", 2: "source2 (phone)", 3: "source3 (RGB-D camera, color)", 4: "source4 (near infrared)"}
+
+# whole numbers: p100 is subject 100, never subject 10
+_PARTS = (re.compile(r"p([0-9]{1,6})", re.I), re.compile(r"v([0-9]{1,3})(?:-([0-9]))?", re.I), re.compile(r"source([1-4])", re.I))
+_LISTED = re.compile(r"\bp([0-9]{1,6})[/\\]v([0-9]{1,3})(?:-([0-9]))?[/\\]source([1-4])\b", re.I)
+_MAX_LIST_BYTES = 2**20
+
+LAYOUT = """\
+p1/v1/source1/video.avi     at any depth, as the archives were unpacked; p1..p107, v1..v9 (second takes v1-2), source1..source4
+              time.txt      time of each frame in ms (not in source2)
+              gt_HR.csv     heart rate in bpm, one a second, header HR, 255 where unknown
+              wave.csv      pulse wave, 60 Hz, header Wave
+Missing_data.txt            optional: recordings that the database lacks
+"""
+
+CITATION = """\
+@inproceedings{niu2018viplhr,
+  title     = {{VIPL-HR}: A Multi-modal Database for Pulse Estimation from Less-constrained Face Video},
+  author    = {Niu, Xuesong and Han, Hu and Shan, Shiguang and Chen, Xilin},
+  booktitle = {Asian Conference on Computer Vision (ACCV)},
+  year      = {2018}
+}"""
+
+
+@functools.cache
+def official_folds() -> dict[int, int]:
+    """Give the fold, 1 to 5, of each subject, 1 to 107, as the database ships them.
+
+    Examples
+    --------
+    >>> folds = official_folds()
+    >>> len(folds), folds[100], folds[10]
+    (107, 1, 1)
+    """
+    text = files("stmap_pipeline.databases").joinpath("vipl_hr_folds.csv").read_text("utf-8")
+    return {int(row["subject"]): int(row["fold"]) for row in csv.DictReader(text.splitlines())}
+
+
+def list_recordings(root: Path) -> Iterator[Recording]:
+    """List each recording under ``root``, in the order of the ids.
+
+    Raises
+    ------
+    DatabaseError
+        Where there is no such tree, or one recording stands in two places.
+    """
+    root = source_folder(root)
+    found: dict[str, Recording] = {}
+    places: dict[str, Path] = {}
+    lists: list[Path] = []
+    archives = 0
+    for folder, names in walk(root):
+        lists += [folder / name for name in names if name.casefold() == "missing_data.txt"]
+        archives += sum(name.casefold().endswith(".zip") for name in names)
+        key = _key(folder)
+        if key is None:
+            continue
+        one = _recording(folder, names, *key)
+        if one.recording_id in found:
+            raise DatabaseError(
+                f"{shown(root)}: {one.recording_id} is there twice: {shown(places[one.recording_id])} and {shown(folder)}; "
+                "an archive was unpacked twice, remove one of the two"
+            )
+        found[one.recording_id], places[one.recording_id] = one, folder
+    if not found:
+        hint = f" ({archives} zip archives: unpack them first)" if archives else ""
+        raise DatabaseError(
+            f"{shown(root)}: no recording of VIPL-HR; looked for folders p1/v1/source1 at any depth, found {contents(root)}{hint}"
+        )
+    for path in lists:
+        for subject, scenario, take, source in _absent(path):
+            place = root / f"p{subject}" / _scenario(scenario, take) / f"source{source}"
+            one = _recording(place, [], subject, scenario, take, source, absent=path.name)
+            found.setdefault(one.recording_id, one)
+    return in_order(found.values())
+
+
+def _key(folder: Path) -> tuple[int, int, int, int] | None:
+    """Give subject, scenario, take and source of a folder that is a recording."""
+    matches = [pattern.fullmatch(part) for pattern, part in zip(_PARTS, folder.parts[-3:], strict=False)]
+    if len(matches) < 3:
+        return None
+    subject, scenario, source = matches
+    if not (subject and scenario and source):
+        return None
+    return int(subject[1]), int(scenario[1]), int(scenario[2] or 1), int(source[1])
+
+
+def _recording(folder: Path, names: list[str], subject: int, scenario: int, take: int, source: int, absent: str = "") -> Recording:
+    subject_id = f"p{subject:03d}"
+    recording_id = f"{subject_id}_{_scenario(scenario, take)}_source{source}"
+    reason, message = SKIPPED.get(recording_id, ("", ""))
+    if source == 4:
+        reason, message = "nir", "source4 is near infrared"
+    if absent:
+        reason, message = "absent", f"{absent} names it as missing"
+    note = NOTES.get(recording_id)
+    return Recording(
+        recording_id,
+        NAME,
+        subject_id,
+        VideoSource(folder / file_named(names, "video.avi")),
+        clock=_clock(folder, names, source),
+        labels=(
+            LabelSource("heart_rate", folder / file_named(names, "gt_HR.csv"), rate_hz=1.0, missing=(MISSING_BPM,)),
+            LabelSource("pulse", folder / file_named(names, "wave.csv"), rate_hz=WAVE_RATE_HZ),
+        ),
+        scenario=f"v{scenario}",
+        camera=f"source{source}",
+        fold=official_folds().get(subject),
+        skip_reason=reason,
+        skip_message=message,
+        notes=(note,) if note else (),
+        extras={"take": str(take), "camera_model": _CAMERAS[source]},
+    )
+
+
+def _scenario(scenario: int, take: int) -> str:
+    return f"v{scenario}" if take == 1 else f"v{scenario}-{take}"
+
+
+def _clock(folder: Path, names: list[str], source: int) -> ClockSource:
+    name = file_named(names, "time.txt")
+    if source == 2 and name not in names:
+        note = f"source2 ships no time.txt: the phone's nominal {PHONE_RATE_HZ:g} frames/s; the container's rate is wrong"
+        return ClockSource("constant", rate_hz=PHONE_RATE_HZ, note=note)
+    return ClockSource("times_file", folder / name, unit_s=0.001, note="time.txt; the container's rate is wrong")
+
+
+def _absent(path: Path) -> list[tuple[int, int, int, int]]:
+    """Read which recordings the database's own list names as missing; other lines are left alone."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_LIST_BYTES).decode("utf-8", "replace")
+    except OSError as error:
+        raise DatabaseError(f"{shown(path)}: cannot be read ({error.strerror}); make it readable or remove it") from None
+    return [(int(one[1]), int(one[2]), int(one[3] or 1), int(one[4])) for one in _LISTED.finditer(text)]
+
+
+DATABASE = Database(
+    name=NAME,
+    title="VIPL-HR V1: face videos of 107 subjects in less constrained situations",
+    license="no open license: research use under the agreement signed with the authors",
+    access="a signed agreement, to hanhu@ict.ac.cn; stmap does not distribute the database",
+    citation=CITATION,
+    layout=LAYOUT,
+    list_recordings=list_recordings,
+)

@@ -1,0 +1,94 @@
+"""Errors a user can meet, and the reason codes every outcome carries.
+
+An error says what, where and what to do. Code above catches :class:`StmapError` alone; anything else that is
+raised is a defect of ours. What happened to *one recording* is a :class:`RecordingError`, which the runner turns
+into that recording's outcome while the run goes on. See :mod:`stmap_pipeline.records.outcome` for what becomes of it.
+"""
+
+from __future__ import annotations
+
+# Reason code -> what it means. `outcomes.csv` holds no other code, and the reference page is made from this table.
+REASONS: dict[str, str] = {
+    "": "the recording was built",
+    # listed, but not asked for or not usable by what is known of the database
+    "nir": "near-infrared camera: no colour channels, so no colour map can be made",
+    "absent": "the database's own list names the recording as missing",
+    "known_missing_frames": "known to lack frames while its clock is nominal, so times would be wrong",
+    "known_too_short": "known to be too short for one window",
+    "known_excluded": "excluded by the authors or by published users of the database",
+    # before the first frame
+    "source_missing": "a file that the recording needs is not there",
+    "source_unreadable": "a file that the recording needs cannot be opened or is not a video",
+    "no_video_stream": "the file holds no video stream",
+    "unsupported_format": "the pixel format is not one that can be read without loss",
+    "clock_unreadable": "the file of frame times cannot be read, or its times do not increase",
+    "clock_mismatch": "the number of frame times and of decoded frames differ by more than the allowed share",
+    "label_unreadable": "a label file cannot be read",
+    # while decoding and tracking
+    "decode_error": "the stream is damaged beyond what the decoder can skip",
+    "no_frames": "not one frame could be decoded",
+    "too_short": "fewer frames than one window needs",
+    "no_face": "no face in more frames than the limit allows",
+    # while running
+    "worker_died": "the worker process died (segmentation fault or out of memory)",
+    "internal_error": "an unexpected error: a defect of stmap, please report it",
+}
+
+
+class StmapError(Exception):
+    """Anything that a user can meet and mend."""
+
+
+class ConfigError(StmapError):
+    """The configuration holds a value that is not allowed."""
+
+
+class UnknownNameError(StmapError):
+    """A name that is not in a registry, such as an unknown database."""
+
+
+class DatabaseError(StmapError):
+    """The source folder is not what the database's adapter expects."""
+
+
+class ModelMissingError(StmapError):
+    """The weights of a face model are not installed, or are not the file they should be."""
+
+
+class OutputError(StmapError):
+    """The output folder cannot be written, is locked, or was built with other settings."""
+
+
+class ShardError(StmapError):
+    """A shard, table or manifest is damaged, incomplete or of an unknown schema."""
+
+
+class RecordingError(StmapError):
+    """One recording cannot be built; the run goes on.
+
+    Parameters
+    ----------
+    stage : str
+        Where it happened: ``list``, ``decode``, ``faces``, ``blocks``, ``labels``, ``write`` or ``run``.
+    reason : str
+        A code of :data:`REASONS`.
+    message : str
+        What is wrong, in which file, and what can be done.
+
+    Examples
+    --------
+    >>> RecordingError("decode", "no_frames", "clip.avi: not one frame could be decoded").reason
+    'no_frames'
+    """
+
+    def __init__(self, stage: str, reason: str, message: str) -> None:
+        if reason not in REASONS or not reason:
+            raise ValueError(f"unknown reason code {reason!r}; the codes are {sorted(REASONS)}")
+        # all three reach Exception, so that the error survives the way back from a worker process
+        super().__init__(stage, reason, message)
+        self.stage = stage
+        self.reason = reason
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,202 @@
+"""Classical pulse extraction: GREEN, CHROM and POS, the baselines that need no training.
+
+Each takes the color of the face on a uniform clock, (T, 3) R, G, B with NaN where there was no face, and gives a pulse
+(T,) without unit. The sign is that of the light: a pulse beat, which darkens the skin, points down. Stretches between gaps
+are treated one by one; a stretch shorter than a method's window stays NaN, because nothing can be said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import butter, sosfiltfilt
+
+from stmap_pipeline.errors import UnknownNameError
+from stmap_pipeline.evaluation.runs import known_runs
+
+FloatArray = npt.NDArray[np.float64]
+
+# 1.6 s holds at least one beat of 40 bpm; both papers use it (32 frames at 20 Hz)
+WINDOW_S = 1.6
+CHROM_BAND_HZ = (0.7, 4.0)
+
+
+def green(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    """Take the green channel, relative to its mean.
+
+    Parameters
+    ----------
+    rgb : (T, 3) array
+        Face color on a uniform clock, NaN in gaps.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    (T,) array of float64
+
+    References
+    ----------
+    Verkruysse, Svaasand, Nelson: Remote plethysmographic imaging using ambient light. Optics Express 16 (2008).
+
+    Examples
+    --------
+    >>> green([[90, 99, 80], [90, 101, 80]], rate_hz=30).round(3).tolist()
+    [-0.01, 0.01]
+    """
+    colors = _checked(rgb, rate_hz)
+    return _by_run(colors, 1, lambda run: run[:, 1] / run[:, 1].mean() - 1.0 if run[:, 1].mean() > 0 else np.full(len(run), np.nan))
+
+
+def chrom(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    """Extract the pulse by chrominance.
+
+    In windows of 1.6 s with half overlap: divide by the mean, project to X = 3R - 2G and Y = 1.5R + G - 1.5B, band-pass
+    both, subtract Y scaled to the deviation of X, add up under a Hann window.
+
+    Parameters
+    ----------
+    rgb : (T, 3) array
+        Face color on a uniform clock, NaN in gaps.
+    rate_hz : float
+        Sampling rate, above 3 Hz.
+
+    Returns
+    -------
+    (T,) array of float64
+
+    References
+    ----------
+    de Haan, Jeanne: Robust pulse rate from chrominance-based rPPG. IEEE Trans. Biomed. Eng. 60 (2013).
+
+    Examples
+    --------
+    >>> beat = np.sin(2 * np.pi * 1.2 * np.arange(300) / 30)[:, None]
+    >>> pulse = chrom(np.array([120, 100, 80]) * (1 + 0.01 * beat * [0.3, 0.8, 0.5]), rate_hz=30)
+    >>> bool(abs(np.corrcoef(pulse[30:-30], beat[30:-30, 0])[0, 1]) > 0.99)
+    True
+    """
+    colors = _checked(rgb, rate_hz)
+    size = 2 * int(np.ceil(WINDOW_S * rate_hz / 2))
+    high_hz = min(CHROM_BAND_HZ[1], 0.45 * rate_hz)
+    sections = butter(3, (CHROM_BAND_HZ[0], high_hz), btype="bandpass", fs=rate_hz, output="sos")
+    hann = np.hanning(size + 1)[:size]
+
+    def of_run(run: FloatArray) -> FloatArray:
+        # the last window may not meet the end of the run: one more is set there, and the sum of windows divided out
+        starts = sorted({*range(0, len(run) - size + 1, size // 2), len(run) - size})
+        pulse, weight = np.zeros(len(run)), np.zeros(len(run))
+        for start in starts:
+            r, g, b = _relative(run[start : start + size]).T
+            both = np.stack([3 * r - 2 * g, 1.5 * r + g - 1.5 * b])
+            x, y = sosfiltfilt(sections, both, axis=1, padlen=min(size - 1, 3 * 2 * len(sections)))
+            # 1e-3: the very first and last sample have no weight of their own
+            pulse[start : start + size] += (x - _ratio(x.std(), y.std()) * y) * (hann + 1e-3)
+            weight[start : start + size] += hann + 1e-3
+        return np.asarray(pulse / weight)
+
+    return _by_run(colors, size, of_run)
+
+
+def pos(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    """Extract the pulse by projection onto the plane orthogonal to skin.
+
+    For each window of 1.6 s: divide by the mean, project to S1 = G - B and S2 = G + B - 2R, add S2 scaled to the deviation
+    of S1, remove the mean. Overlapping windows are averaged rather than summed, so that a run keeps its amplitude to its ends.
+
+    Parameters
+    ----------
+    rgb : (T, 3) array
+        Face color on a uniform clock, NaN in gaps.
+    rate_hz : float
+        Sampling rate, above 3 Hz.
+
+    Returns
+    -------
+    (T,) array of float64
+
+    References
+    ----------
+    Wang, den Brinker, Stuijk, de Haan: Algorithmic principles of remote PPG. IEEE Trans. Biomed. Eng. 64 (2017), algorithm 1.
+
+    Examples
+    --------
+    >>> beat = np.sin(2 * np.pi * 1.2 * np.arange(300) / 30)[:, None]
+    >>> pulse = pos(np.array([120, 100, 80]) * (1 + 0.01 * beat * [0.3, 0.8, 0.5]), rate_hz=30)
+    >>> bool(np.corrcoef(pulse, beat[:, 0])[0, 1] > 0.99)
+    True
+    """
+    colors = _checked(rgb, rate_hz)
+    size = int(np.ceil(WINDOW_S * rate_hz))
+
+    def of_run(run: FloatArray) -> FloatArray:
+        windows = sliding_window_view(run, size, axis=0)
+        # (windows, 3, size), each divided by its own mean
+        mean = windows.mean(axis=2, keepdims=True)
+        r, g, b = np.moveaxis(windows / np.where(mean > 0, mean, np.nan), 1, 0)
+        first, second = g - b, g + b - 2 * r
+        beat = first + _ratio(first.std(axis=1), second.std(axis=1))[:, None] * second
+        beat -= beat.mean(axis=1, keepdims=True)
+        total, count = np.zeros(len(run)), np.zeros(len(run))
+        for offset in range(size):
+            total[offset : offset + len(beat)] += beat[:, offset]
+            count[offset : offset + len(beat)] += 1
+        return np.asarray(total / count)
+
+    return _by_run(colors, size, of_run)
+
+
+METHODS: dict[str, Callable[[npt.ArrayLike, float], FloatArray]] = {"green": green, "chrom": chrom, "pos": pos}
+
+
+def method_named(name: str) -> Callable[[npt.ArrayLike, float], FloatArray]:
+    """Find a method by name.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is none; the message lists the names.
+
+    Examples
+    --------
+    >>> method_named("pos") is pos
+    True
+    """
+    if name not in METHODS:
+        raise UnknownNameError(f"no pulse method is called {name!r} (known: {', '.join(sorted(METHODS))})")
+    return METHODS[name]
+
+
+def _checked(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    colors = np.asarray(rgb, dtype=np.float64)
+    if colors.ndim != 2 or colors.shape[1] != 3:
+        raise ValueError(f"face color needs shape (T, 3), not {colors.shape}")
+    if not rate_hz > 3:
+        raise ValueError(f"rate_hz must be above 3 Hz for a pulse to be seen, not {rate_hz}")
+    return colors
+
+
+def _by_run(colors: FloatArray, shortest: int, extract: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    pulse = np.full(len(colors), np.nan)
+    for run in known_runs(np.asarray(np.isfinite(colors).all(axis=1))):
+        if run.stop - run.start >= shortest:
+            pulse[run] = extract(colors[run])
+    # far below one bit of the stored float32: what is left of a constant color is rounding, and rounding has a spectrum
+    pulse[np.abs(pulse) < 1e-9] = 0.0
+    return pulse
+
+
+def _relative(run: FloatArray) -> FloatArray:
+    mean = run.mean(axis=0)
+    # a channel without light has no relative change: NaN, not a division by zero
+    return np.asarray(run / np.where(mean > 0, mean, np.nan))
+
+
+def _ratio(over: npt.ArrayLike, under: npt.ArrayLike) -> FloatArray:
+    over, under = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    # a projection that does not move has nothing to be tuned against
+    still = ~(under > 1e-12)
+    return np.asarray(np.where(still, 0.0, over / np.where(still, 1.0, under)))

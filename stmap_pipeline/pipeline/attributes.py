@@ -1,0 +1,97 @@
+"""What is told of each built recording beside its samples: notes for people, and facts as columns of ``recordings.csv``."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from stmap_pipeline.blocks import Measurement
+from stmap_pipeline.databases.labels import Labels
+from stmap_pipeline.faces import TrackingStats
+from stmap_pipeline.pipeline.source import source_key
+from stmap_pipeline.records import Recording
+from stmap_pipeline.shards import Column
+from stmap_pipeline.video import FrameStream
+
+ATTRIBUTES: dict[str, Column] = {
+    column.name: column
+    for column in (
+        Column("source_key", "", "hash of what the listing says and of the sizes of the files; another one means another source"),
+        Column("codec", "", "codec of the video"),
+        Column("pixel_format", "", "pixel format as decoded"),
+        Column("width_px", "px", "width after rotation", "int"),
+        Column("height_px", "px", "height after rotation", "int"),
+        Column("color_matrix", "", "matrix from YCbCr to RGB; rgb or gray where there is none"),
+        Column("color_matrix_assumed", "", "1 where the stream names no matrix and BT.601 was assumed", "int"),
+        Column("full_range", "", "1 where samples use the full range, 0 for the limited range", "int"),
+        Column("rotation_deg", "deg", "counterclockwise turn that the metadata asked for", "int"),
+        Column("clock", "", "where frame times come from: pts, times_file or constant"),
+        Column("container_rate_hz", "Hz", "frame rate in the header; not used for any time", "float"),
+        Column("rate_hz", "Hz", "mean frame rate by the recording's clock", "float"),
+        Column("interval_min_s", "s", "shortest time between frames", "float"),
+        Column("interval_median_s", "s", "median time between frames", "float"),
+        Column("interval_max_s", "s", "longest time between frames", "float"),
+        Column("decoded_frames", "", "frames decoded, those without a time included", "int"),
+        Column("decode_errors", "", "damaged packets that were skipped", "int"),
+        Column("frames_without_face", "", "frames in which no face was known", "int"),
+        Column("times_lost", "", "how often a face that was followed was lost", "int"),
+        Column("most_faces", "", "most faces found in one search", "int"),
+        Column("detector_runs", "", "runs of the face detector", "int"),
+        Column("detector_hits", "", "runs that found the face", "int"),
+        Column("landmark_runs", "", "runs of the landmark model", "int"),
+    )
+}
+
+
+def notes_of(recording: Recording, stream: FrameStream, labels: Labels) -> tuple[str, ...]:
+    """Collect what a user of the recording should know."""
+    notes = [*recording.notes, *([recording.clock.note] if recording.clock.note else []), *labels.notes]
+    clock = stream.clock
+    for count, text in (
+        (stream.decode_errors, "damaged packets were skipped"),
+        (clock.repaired, "frames had no increasing time of their own and got the nominal interval"),
+        (clock.surplus, "frames beyond the end of the file of frame times were left out"),
+        (clock.missing, "listed frame times have no frame"),
+    ):
+        if count:
+            notes.append(f"{count} {text}")
+    return tuple(notes)
+
+
+def attributes_of(
+    recording: Recording, stream: FrameStream, measured: Measurement, stats: TrackingStats
+) -> dict[str, str | int | float]:
+    """Collect what is told of each recording; the same keys for each, so that they are columns."""
+    info, times_s = stream.info, measured.blocks.times_s
+    intervals_s = np.diff(times_s)
+    found = measured.track.found
+    return {
+        "source_key": source_key(recording),
+        "codec": info.codec,
+        "pixel_format": info.pixel_format,
+        "width_px": info.width_px,
+        "height_px": info.height_px,
+        "color_matrix": info.color_matrix,
+        "color_matrix_assumed": int(info.color_matrix_assumed),
+        "full_range": int(info.full_range),
+        "rotation_deg": info.rotation_deg,
+        "clock": recording.clock.kind,
+        "container_rate_hz": _rounded(info.container_rate_hz),
+        "rate_hz": _rounded(1 / float(intervals_s.mean())) if intervals_s.size else math.nan,
+        "interval_min_s": _rounded(float(intervals_s.min())) if intervals_s.size else math.nan,
+        "interval_median_s": _rounded(float(np.median(intervals_s))) if intervals_s.size else math.nan,
+        "interval_max_s": _rounded(float(intervals_s.max())) if intervals_s.size else math.nan,
+        "decoded_frames": stream.decoded,
+        "decode_errors": stream.decode_errors,
+        "frames_without_face": int((~found).sum()),
+        "times_lost": stats.times_lost,
+        "most_faces": stats.most_faces,
+        "detector_runs": stats.detector_runs,
+        "detector_hits": stats.detector_hits,
+        "landmark_runs": stats.landmark_runs,
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)

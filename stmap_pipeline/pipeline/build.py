@@ -1,0 +1,98 @@
+"""Run a plan: recordings in parallel, one outcome for each, then the finished output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stmap_pipeline.errors import OutputError
+from stmap_pipeline.pipeline.assemble import assemble, begin
+from stmap_pipeline.pipeline.parallel import run_parallel
+from stmap_pipeline.pipeline.plan import BuildPlan
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.records import Outcome
+from stmap_pipeline.shards import Shards
+
+
+def run_build(plan: BuildPlan, jobs: int = 1) -> Iterator[Outcome]:
+    """Build what a plan lists and yield one outcome for each listed recording.
+
+    The output is complete when the iterator ends. An iterator that is closed earlier, or a process that is killed, leaves what
+    is done in ``work/``, and the same call goes on from there.
+
+    Parameters
+    ----------
+    plan : BuildPlan
+    jobs : int
+        Processes; 1 runs in this one.
+
+    Yields
+    ------
+    Outcome
+        Settled ones first, then in the order in which they are finished.
+
+    Raises
+    ------
+    OutputError
+        Where the output cannot be written.
+    """
+    work = Work(plan.out)
+    if plan.complete:
+        yield from plan.settled
+        return
+    try:
+        begin(plan)
+        work.prepare()
+        for recording in plan.todo:
+            # a part of an earlier run that is to be done again must not look done if this run is killed
+            work.forget(recording.recording_id)
+        yield from plan.settled
+        yield from run_parallel(plan.todo, plan.config, plan.out, jobs)
+        assemble(plan)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or plan.out}: cannot be written ({error.strerror}); nothing is lost, mend it and run again"
+        ) from None
+    work.remove()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """A finished output in figures, for the last lines a user sees."""
+
+    recordings: int
+    windows: int
+    labeled_windows: int
+    heart_rate_min_bpm: float
+    heart_rate_max_bpm: float
+    shards: int
+    shard_bytes: int
+    skipped: int
+    failed: int
+
+
+def summarize(out: Path) -> BuildSummary:
+    """Read the figures of a finished output.
+
+    Raises
+    ------
+    ShardError
+        Where the output is unfinished.
+    """
+    with Shards(out) as shards:
+        windows = list(shards.windows())
+        rates = [one.heart_rate_bpm for one in windows if one.heart_rate_bpm == one.heart_rate_bpm]
+        outcomes = [one.status for one in shards.outcomes()]
+        files = sorted((out / "shards").glob("*.h5"))
+        return BuildSummary(
+            outcomes.count("ok"),
+            len(windows),
+            len(rates),
+            min(rates, default=float("nan")),
+            max(rates, default=float("nan")),
+            len(files),
+            sum(one.stat().st_size for one in files),
+            outcomes.count("skipped"),
+            outcomes.count("failed"),
+        )

@@ -1,0 +1,198 @@
+"""What there is to do: the database's listing, less what is done already with the same settings."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from stmap_pipeline import registry
+from stmap_pipeline.config import Config
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.errors import DatabaseError, OutputError, ShardError
+from stmap_pipeline.pipeline.source import source_key
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.records import Outcome, Recording
+from stmap_pipeline.shards import Shards
+
+# Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
+PIPELINE_VERSION = 1
+
+# Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
+_KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """A build before it starts.
+
+    Parameters
+    ----------
+    database : Database
+    source, out : Path
+    config : Config
+    listed : tuple of Recording
+        All that was asked for, in the order of their ids.
+    todo : tuple of Recording
+        Those that will be built now.
+    settled : tuple of Outcome
+        Those that need no work: done by an earlier run, or skipped.
+    complete : bool
+        Whether the output holds all of this already.
+    """
+
+    database: Database
+    source: Path
+    out: Path
+    config: Config
+    listed: tuple[Recording, ...]
+    todo: tuple[Recording, ...]
+    settled: tuple[Outcome, ...]
+    complete: bool
+
+    @property
+    def resumed(self) -> int:
+        """Recordings that an earlier run settled."""
+        return sum(one.resumed for one in self.settled)
+
+
+def plan_build(
+    database: str,
+    source: Path,
+    out: Path,
+    config: Config | None = None,
+    *,
+    limit: int | None = None,
+    only: str | None = None,
+    retry_failed: bool = False,
+) -> BuildPlan:
+    """List the recordings of a database and compare them with what the output holds.
+
+    Parameters
+    ----------
+    database : str
+        Name in the registry.
+    source : Path
+        Folder of the database.
+    out : Path
+        Output folder; new, empty, or of an earlier build with the same settings.
+    config : Config, optional
+    limit : int, optional
+        Take the first so many recordings.
+    only : str, optional
+        Take the recordings whose id matches a shell pattern such as ``p00*_source1``.
+    retry_failed : bool
+        Build again what failed before.
+
+    Raises
+    ------
+    UnknownNameError, DatabaseError, OutputError
+        Where there is no such database, nothing of it under ``source``, nothing matches, or ``out`` is not ours or has other
+        settings; the message lists the settings that differ.
+    """
+    settings = config or Config()
+    adapter: Database = registry.load("databases", database)
+    if not source.exists():
+        raise DatabaseError(f"{source}: no such folder; give the folder of the {database} database")
+    listed = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
+    total = len(listed)
+    if only is not None:
+        listed = [one for one in listed if fnmatch.fnmatchcase(one.recording_id, only)]
+    listed = listed[:limit]
+    if not listed:
+        near = f"none of {total} ids matches {only!r}" if only and total else "the listing is empty"
+        raise DatabaseError(f"{source}: nothing to build: {near}")
+    earlier = _earlier(out, database, settings)
+    todo: list[Recording] = []
+    settled: list[Outcome] = []
+    for recording in listed:
+        known_bad = recording.skip_reason in _KNOWN_BAD
+        if recording.skip_reason and not (known_bad and settings.limits.known_bad == "build"):
+            settled.append(
+                Outcome(recording.recording_id, recording.subject, "skipped", "list", recording.skip_reason, recording.skip_message)
+            )
+            continue
+        before = earlier.get(recording.recording_id)
+        if before is None or (before.failed and retry_failed) or (before.key and before.key != source_key(recording)):
+            todo.append(recording)
+        else:
+            settled.append(replace(before.outcome, resumed=True))
+    complete = (
+        not todo
+        and (out / "manifest.json").is_file()
+        and not Work(out).folder.exists()
+        and all(one.recording_id in earlier and earlier[one.recording_id].outcome.reason == one.reason for one in settled)
+    )
+    return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    outcome: Outcome
+    key: str = ""
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome.status == "failed"
+
+
+def _earlier(out: Path, database: str, config: Config) -> dict[str, _Earlier]:
+    """Outcomes of earlier runs into the same output: finished ones from its tables, unfinished ones from ``work/``."""
+    if not out.exists():
+        return {}
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; give a folder for the output")
+    if not any(out.iterdir()):
+        return {}
+    if not (out / "stmap.toml").is_file() or not (out / "dataset_description.json").is_file():
+        raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
+    differing = Config.from_toml(out / "stmap.toml")
+    differences = config.differences(differing) + _description_differences(out, database)
+    if differences:
+        raise OutputError(
+            f"{out}: was built with other settings ({'; '.join(differences)}); give another folder, or the same settings as in {out / 'stmap.toml'}"
+        )
+    found: dict[str, _Earlier] = {}
+    if (out / "manifest.json").is_file():
+        try:
+            with Shards(out) as shards:
+                keys = {one.recording_id: str(one.attributes.get("source_key", "")) for one in shards.recordings()}
+                found = {one.recording_id: _Earlier(one, keys.get(one.recording_id, "")) for one in shards.outcomes()}
+        except ShardError as error:
+            raise OutputError(f"{out}: holds a damaged build ({error}); move it away and build anew") from None
+    for outcome in Work(out).outcomes():
+        found[outcome.recording_id] = _Earlier(outcome)
+    return found
+
+
+def description(database: Database) -> dict[str, Any]:
+    """Say what an output is and how it was made, in the words of BIDS derivatives."""
+    import stmap_pipeline
+
+    return {
+        "Name": f"Spatial-temporal maps of {database.title}",
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": "stmap",
+                "Version": stmap_pipeline.__version__,
+                "Command": f"stmap build-maps --db {database.name} SOURCE OUT --config stmap.toml",
+            }
+        ],
+        "SourceDatasets": [
+            {"Name": database.title, "Key": database.name, "License": database.license, "BibTeX": database.citation}
+        ],
+        "PipelineVersion": PIPELINE_VERSION,
+    }
+
+
+def _description_differences(out: Path, database: str) -> list[str]:
+    try:
+        text = json.loads((out / "dataset_description.json").read_text("utf-8"))
+        before = {"database": text["SourceDatasets"][0]["Key"], "pipeline version": text["PipelineVersion"]}
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        raise OutputError(f"{out / 'dataset_description.json'}: cannot be read; move the output away and build anew") from None
+    now = {"database": database, "pipeline version": PIPELINE_VERSION}
+    return [f"{key}: {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]

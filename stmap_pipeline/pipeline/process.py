@@ -1,0 +1,178 @@
+"""One recording, from its video to its part: what a worker does. Every way it can end is an outcome."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stmap_pipeline import registry
+from stmap_pipeline.blocks import Measurement, measure_blocks
+from stmap_pipeline.config import Config
+from stmap_pipeline.databases.labels import read_labels
+from stmap_pipeline.errors import RecordingError, StmapError
+from stmap_pipeline.faces import FaceBackend, TrackingStats, track
+from stmap_pipeline.pipeline.attributes import attributes_of, notes_of
+from stmap_pipeline.pipeline.source import source_bytes
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.records import Outcome, Recording, RecordingResult
+from stmap_pipeline.video import open_stream
+
+T = TypeVar("T")
+
+
+class Laps:
+    """Seconds spent in each stage of a chain of iterators, measured from outside."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Pass items on and add up the time it takes to get each."""
+        source = iter(items)
+        while True:
+            start = time.perf_counter()
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            yield item
+
+
+@cache
+def _backend(name: str) -> FaceBackend:
+    # half a second and 95 MB: once per process
+    backend: FaceBackend = registry.load("face_backends", name)()
+    return backend
+
+
+def use_one_thread() -> None:
+    """Keep OpenCV to one thread: the workers share the cores, and more threads than cores slow all of them down."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def build_recording(recording: Recording, config: Config, laps: Laps | None = None) -> RecordingResult:
+    """Build one recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    config : Config
+    laps : Laps, optional
+        Given the seconds of each stage.
+
+    Raises
+    ------
+    RecordingError
+        With the stage and the reason code.
+    ModelMissingError
+        Where the landmark model is not installed.
+    """
+    laps = laps or Laps()
+    stats = TrackingStats()
+    backend = _backend(config.faces.backend)
+    with open_stream(recording) as stream:
+        frames = laps.timed("decode", stream)
+        tracked = laps.timed("faces", track(frames, config.faces, backend, stats))
+        start = time.perf_counter()
+        measured = measure_blocks(tracked, config.blocks)
+        total_s = time.perf_counter() - start
+        stream.clock.check(recording.video.path.name, config.limits.max_clock_mismatch)
+    _separate(laps, total_s)
+    _check_limits(recording, measured, config)
+    start = time.perf_counter()
+    labels = read_labels(recording, measured.blocks.times_s)
+    laps.seconds["labels"] = time.perf_counter() - start
+    return RecordingResult(
+        recording,
+        measured.blocks,
+        measured.track,
+        labels.heart_rate,
+        labels.pulse,
+        notes_of(recording, stream, labels),
+        attributes_of(recording, stream, measured, stats),
+    )
+
+
+def process_recording(recording: Recording, config: Config, out: Path) -> Outcome:
+    """Build one recording and keep its part; never raises for what is wrong with the recording.
+
+    Raises
+    ------
+    StmapError
+        For what is wrong with the whole run: no landmark model, an output that cannot be written.
+    """
+    work = Work(out)
+    laps = Laps()
+    start = time.perf_counter()
+    stage, reason, message, frames, result = "", "", "", 0, None
+    try:
+        result = build_recording(recording, config, laps)
+        frames = len(result.blocks.times_s)
+    except RecordingError as error:
+        stage, reason, message = error.stage, error.reason, _one_line(f"{recording.recording_id}: {error}")
+    except (StmapError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        stage, reason = "run", "internal_error"
+        message = _one_line(f"{recording.recording_id}: {type(error).__name__}: {error}; see logs/{recording.recording_id}.txt")
+        work.log(recording.recording_id, traceback.format_exc())
+    if result is not None:
+        lap = time.perf_counter()
+        work.keep_part(result)
+        laps.seconds["write"] = time.perf_counter() - lap
+    timings = {f"{name}_s": seconds for name, seconds in laps.seconds.items()}
+    timings |= {
+        "total_s": time.perf_counter() - start,
+        "read_bytes": source_bytes(recording),
+        "peak_memory_bytes": _peak_memory_bytes(),
+    }
+    outcome = Outcome(
+        recording.recording_id, recording.subject, "ok" if result is not None else "failed", stage, reason, message, frames, timings
+    )
+    work.keep_outcome(outcome)
+    return outcome
+
+
+def _separate(laps: Laps, total_s: float) -> None:
+    """Turn nested times (blocks wait for faces, faces for decoding) into times of their own."""
+    decode, faces = laps.seconds.get("decode", 0.0), laps.seconds.get("faces", 0.0)
+    laps.seconds["blocks"] = max(0.0, total_s - faces)
+    laps.seconds["faces"] = max(0.0, faces - decode)
+
+
+def _check_limits(recording: Recording, measured: Measurement, config: Config) -> None:
+    times_s = measured.blocks.times_s
+    duration_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0
+    if duration_s < config.limits.min_duration_s:
+        raise RecordingError(
+            "decode",
+            "too_short",
+            f"{recording.video.path.name}: {len(times_s)} frames in {duration_s:.2f} s (limit {config.limits.min_duration_s:g} s)",
+        )
+    lost = 1 - float(measured.track.found.mean())
+    if lost > config.limits.max_lost_fraction:
+        raise RecordingError(
+            "faces",
+            "no_face",
+            f"no face in {lost:.0%} of {len(times_s)} frames (limit {config.limits.max_lost_fraction:.0%})",
+        )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:500]
+
+
+def _peak_memory_bytes() -> int:
+    # kilobytes on Linux, bytes on macOS
+    peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,56 @@
+"""What became of one listed recording. The library yields these; the CLI draws them; ``outcomes.csv`` keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stmap_pipeline.errors import REASONS
+
+Status = Literal["ok", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Exactly one for each listed recording.
+
+    Parameters
+    ----------
+    recording_id, subject : str
+    status : {"ok", "skipped", "failed"}
+    stage : str
+        The stage that decided: ``list``, ``decode``, ``faces``, ``blocks``, ``labels``, ``write``, ``run``; empty for ok.
+    reason : str
+        A code of :data:`stmap_pipeline.errors.REASONS`; empty for ok alone.
+    message : str
+        One line for a person.
+    frames : int
+        Frames decoded (not the number the header promises).
+    timings : mapping of str to float
+        Seconds per stage, bytes read and written, peak memory. Differs from run to run, so it never reaches
+        a file that the manifest covers.
+    resumed : bool
+        Whether an earlier run did the work.
+
+    Examples
+    --------
+    >>> Outcome("p001_v1_source1", "p001", "failed", "faces", "no_face", "no face in 94 % of frames (limit 50 %)").status
+    'failed'
+    """
+
+    recording_id: str
+    subject: str
+    status: Status
+    stage: str = ""
+    reason: str = ""
+    message: str = ""
+    frames: int = 0
+    timings: Mapping[str, float] = field(default_factory=dict)
+    resumed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS:
+            raise ValueError(f"unknown reason code {self.reason!r}; the codes are {sorted(REASONS)}")
+        if (self.status == "ok") != (self.reason == ""):
+            raise ValueError(f"{self.recording_id}: an outcome has a reason code exactly when it is not ok")

@@ -1,0 +1,177 @@
+"""Where one recording is on disk: its video, its clock and its labels. Databases make these; nothing is opened here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSource:
+    """A video file, or a folder of numbered pictures.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the folder of pictures.
+    kind : {"file", "images"}
+        ``images`` reads all .jpg, .jpeg, .png, .bmp and .tif files of the folder in natural order (2 before 10).
+    """
+
+    path: Path
+    kind: Literal["file", "images"] = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSource:
+    """Where the times of the frames come from.
+
+    Parameters
+    ----------
+    kind : {"pts", "times_file", "constant"}
+        ``pts``: the container's presentation time of each frame. ``times_file``: a text file, one number a frame.
+        ``constant``: frame number divided by ``rate_hz``.
+    path : Path, optional
+        The file of frame times.
+    unit_s : float
+        Length of one unit of that file in seconds (0.001 for milliseconds).
+    rate_hz : float, optional
+        Frame rate of a constant clock.
+    note : str
+        Why this clock was chosen where a reader might expect another one; stored with the recording.
+
+    Examples
+    --------
+    >>> ClockSource("constant", rate_hz=30.0, note="source2 ships no time.txt").rate_hz
+    30.0
+    """
+
+    kind: Literal["pts", "times_file", "constant"] = "pts"
+    path: Path | None = None
+    unit_s: float = 1.0
+    rate_hz: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == "times_file" and self.path is None:
+            raise ValueError("a clock of kind 'times_file' needs a path")
+        if self.kind == "constant" and not (self.rate_hz and self.rate_hz > 0):
+            raise ValueError(f"a clock of kind 'constant' needs rate_hz > 0, not {self.rate_hz}")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSource:
+    """Where a label over time is, and what its numbers mean.
+
+    Parameters
+    ----------
+    kind : {"heart_rate", "pulse"}
+        ``heart_rate``: beats per minute. ``pulse``: a pulse wave (PPG, BVP, blood pressure) in arbitrary units.
+    path : Path
+        A text file: one number a line, or columns separated by comma, semicolon, tab or blanks, with or without a header.
+    column : str or int
+        Column of the values: a header name, or a number from 0.
+    rate_hz : float, optional
+        Sampling rate; row i is at i / rate_hz.
+    time_column : str or int, optional
+        Column of the times instead of a rate.
+    time_unit_s : float
+        Length of one unit of that column in seconds.
+    per_frame : bool
+        Row i belongs to frame i of the video and has its time, instead of a rate or a time column.
+    missing : tuple of float
+        Values that stand for "no value", such as 255.
+    required : bool
+        Whether a recording without this file fails; otherwise its absence is a note.
+    scale : float
+        Factor to bpm for a heart rate in another unit (60 for hertz).
+    """
+
+    kind: Literal["heart_rate", "pulse"]
+    path: Path
+    column: str | int = 0
+    rate_hz: float | None = None
+    time_column: str | int | None = None
+    time_unit_s: float = 1.0
+    per_frame: bool = False
+    missing: tuple[float, ...] = ()
+    required: bool = False
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        clocks = (self.rate_hz is not None) + (self.time_column is not None) + self.per_frame
+        if clocks != 1:
+            raise ValueError(f"{self.path.name}: a label needs exactly one of rate_hz, time_column and per_frame, not {clocks}")
+        if self.rate_hz is not None and not self.rate_hz > 0:
+            raise ValueError(f"{self.path.name}: rate_hz must be positive, not {self.rate_hz}")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One video of one subject with its clock and labels, as a database lists it.
+
+    It holds paths and facts, no open handle and no pixel, and can be sent to another process.
+
+    Parameters
+    ----------
+    recording_id : str
+        Unique in the database, sortable, safe as a file name: letters, digits, ``.``, ``_`` and ``-``.
+    database, subject, scenario, camera : str
+        Where it belongs. ``subject`` is safe as a file name too: it names the shard.
+    video : VideoSource
+    clock : ClockSource
+    labels : tuple of LabelSource
+    fold : int, optional
+        Official fold of the subject, from 1.
+    skip_reason, skip_message : str
+        A code of :data:`stmap_pipeline.errors.REASONS` where the recording is listed but must not be built, and why.
+    notes : tuple of str
+        Facts that a user of the maps should know, such as a known defect; stored with the recording.
+    extras : mapping of str to str
+        Whatever else the database tells (lighting, skin type, ...); stored as attributes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> one = Recording("p001_v1_source2", "vipl-hr", "p001", VideoSource(Path("video.avi")), scenario="v1")
+    >>> one.subject, one.clock.kind
+    ('p001', 'pts')
+    """
+
+    recording_id: str
+    database: str
+    subject: str
+    video: VideoSource
+    clock: ClockSource = field(default_factory=ClockSource)
+    labels: tuple[LabelSource, ...] = ()
+    scenario: str = ""
+    camera: str = ""
+    fold: int | None = None
+    skip_reason: str = ""
+    skip_message: str = ""
+    notes: tuple[str, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, value in (("recording_id", self.recording_id), ("subject", self.subject)):
+            if not _ID.match(value):
+                raise ValueError(f"{what} {value!r} is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'")
+
+
+def safe_id(text: str) -> str:
+    """Turn any text into an id that is safe as a file name.
+
+    Characters outside letters, digits, ``.``, ``_`` and ``-`` become ``_``. Two texts may become the same id, so the
+    caller must check that its ids are unique.
+
+    Examples
+    --------
+    >>> safe_id("Anna B./take 1.mp4")
+    'Anna_B._take_1.mp4'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(("recording", text.encode().hex()[:40]))

@@ -1,0 +1,67 @@
+"""Names a user can choose, and the code behind them. Listing names imports nothing; loading imports one module.
+
+An extension is one file and one line here; another package adds its own through the entry-point group
+``stmap.<kind>``, for example ``[project.entry-points."stmap.databases"]``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+REGISTRIES: dict[str, dict[str, str]] = {
+    "databases": {
+        "folder": "stmap_pipeline.databases.folder:DATABASE",
+        "mmse-hr": "stmap_pipeline.databases.mmse_hr:DATABASE",
+        "synthetic": "stmap_pipeline.databases.synthetic:DATABASE",
+        "vipl-hr": "stmap_pipeline.databases.vipl_hr:DATABASE",
+    },
+    "face_backends": {
+        "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
+    },
+}
+
+
+def _all(kind: str) -> dict[str, str]:
+    found = {point.name: point.value for point in entry_points(group=f"stmap.{kind}")}
+    # our own names win: an installed package must not be able to replace them unseen
+    return {**found, **REGISTRIES[kind]}
+
+
+def names(kind: str) -> list[str]:
+    """List the names of one registry in alphabetical order, importing nothing.
+
+    Examples
+    --------
+    >>> names("databases")
+    ['folder', 'mmse-hr', 'synthetic', 'vipl-hr']
+    """
+    return sorted(_all(kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """Import what stands behind a name.
+
+    Raises
+    ------
+    UnknownNameError
+        Where the registry has no such name; the message lists the names.
+
+    Examples
+    --------
+    >>> load("databases", "vipl-hr").name
+    'vipl-hr'
+    """
+    from stmap_pipeline.errors import UnknownNameError
+
+    known = _all(kind)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownNameError(
+            f"no {kind.rstrip('s').replace('_', ' ')} is called {name!r}{hint} (known: {', '.join(sorted(known))})"
+        )
+    module, _, attribute = known[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

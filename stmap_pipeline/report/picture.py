@@ -1,0 +1,231 @@
+"""One picture of one recording: its map, its pulse, its heart rate and its spectrum.
+
+matplotlib comes with the extra ``plot`` and is imported when a picture is drawn, not before. Only its object interface is
+used: no window is opened and no setting of the caller's own figures is touched.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stmap_pipeline.errors import OutputError, StmapError
+from stmap_pipeline.evaluation import (
+    HeartRateComparison,
+    UniformPulse,
+    compare_heart_rate,
+    detrend,
+    heart_rate_over_time,
+    power_spectrum,
+    uniform_pulse,
+)
+from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.evaluation.spectrum import BAND_BPM
+from stmap_pipeline.maps import make_stmap, normalize_rows
+from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.shards.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RATE_HZ = 30.0
+FORMATS = (".png", ".svg", ".pdf")
+
+# colors that stay apart for color-blind readers (Okabe and Ito)
+TRUTH, ESTIMATE, SHADE, UNSEEN = "#D55E00", "#0072B2", "0.93", 0.8
+
+CAPTION = (
+    "Good: stripes run through most rows of the second map, one per beat; the dots lie on the label; the spectrum has one sharp peak at "
+    "the dashed line.\nBad: rows of unrelated noise, gray where the face was not seen, dots far from the label, several peaks "
+    "alike."
+)
+
+
+def draw_recording(
+    result: RecordingResult,
+    path: str | Path,
+    *,
+    color: str = "yuv",
+    method: str = "pos",
+    start_s: float | None = None,
+    window_s: float = 10.0,
+    dpi: int = 120,
+) -> Path:
+    """Draw the map of one window with the pulse below it, and heart rate and spectrum of the whole recording.
+
+    The first map is min-max normalized over the window, as a network sees it; the second one is the same without what is
+    slower than 0.25 Hz, where a pulse shows even in moving light. The three channels are shown as red, green and blue. A
+    color space of six channels is shown as two maps, one above the other.
+
+    Parameters
+    ----------
+    result : RecordingResult
+    path : str or Path
+        A .png, .svg or .pdf file; one that is there is replaced, a missing folder is made.
+    color : str
+        Color space of the map.
+    method : {"green", "chrom", "pos"}
+        How the pulse is extracted.
+    start_s, window_s : float
+        The window of the map in seconds of the recording's clock; it starts at the first frame with a face where not given.
+    dpi : int
+        Dots per inch of a .png.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    StmapError
+        Where matplotlib is not installed or the window does not lie inside the recording.
+    OutputError
+        Where the file's format is unknown or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     draw_recording(example_result(frames=300), Path(folder) / "one.png", dpi=50).name
+    'one.png'
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise OutputError(f"{target}: a picture is written as one of {', '.join(FORMATS)}; give it such a name")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise StmapError('pictures need matplotlib, which is not installed: pip install "stmap[plot]"') from None
+
+    window = _window(result, start_s, window_s)
+    pulse = uniform_pulse(result.blocks, method, rate_hz=RATE_HZ)
+    row = compare_heart_rate(result, method, rate_hz=RATE_HZ)
+
+    figure = Figure(figsize=(11, 10), layout="constrained")
+    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 2.6, 1.1, 1.9), width_ratios=(3, 2))
+    map_axes = figure.add_subplot(grid[0, :])
+    flat_axes = figure.add_subplot(grid[1, :], sharex=map_axes)
+    _draw_map(map_axes, result, color, window, flatten=False)
+    _draw_map(flat_axes, result, color, window, flatten=True)
+    _draw_pulse(figure.add_subplot(grid[2, :], sharex=map_axes), pulse, method, window)
+    _draw_rates(figure.add_subplot(grid[3, 0]), result, method, window)
+    _draw_spectrum(figure.add_subplot(grid[3, 1]), pulse, row)
+    figure.suptitle(_title(result, row, method), fontsize=12)
+    figure.supxlabel(CAPTION, fontsize=8, color="0.3")
+    _save(figure, target, dpi)
+    return target
+
+
+def _window(result: RecordingResult, start_s: float | None, window_s: float) -> tuple[float, float]:
+    times_s = result.blocks.times_s
+    if len(times_s) < 2 or not window_s > 0:
+        raise StmapError(f"{result.recording.recording_id}: nothing to draw in {len(times_s)} frames and a window of {window_s} s")
+    first_s, last_s = float(times_s[0]), float(times_s[-1])
+    if start_s is None:
+        seen_s = times_s[result.blocks.valid]
+        start_s = min(float(seen_s[0]) if seen_s.size else first_s, max(first_s, last_s - window_s))
+    # one sample at least must be inside
+    if not first_s <= start_s < last_s - 1 / RATE_HZ:
+        raise StmapError(
+            f"{result.recording.recording_id}: a window from {start_s:g} s is outside the recording ({first_s:.2f} to {last_s:.2f} s)"
+        )
+    return start_s, min(start_s + window_s, last_s)
+
+
+def _draw_map(axes: Axes, result: RecordingResult, color: str, window: tuple[float, float], *, flatten: bool) -> None:
+    first_s = float(result.blocks.times_s[0])
+    start, stop = (round((edge_s - first_s) * RATE_HZ) for edge_s in window)
+    values = make_stmap(result.blocks, start, max(stop, start + 1), color=color, rate_hz=RATE_HZ).values.astype(np.float64)
+    if flatten:
+        values = normalize_rows(np.apply_along_axis(detrend, 1, values, RATE_HZ))
+    spaces = color.split("+")
+    # (N, T, 3 k) to k maps of (N, T, 3), one above the other
+    picture = np.concatenate(np.split(values, len(spaces), axis=2)) / 255.0
+    picture = np.where(np.isfinite(picture), picture, UNSEEN).clip(0, 1)
+    rows, grid = len(picture), result.blocks.grid
+    axes.imshow(picture, aspect="auto", interpolation="nearest", extent=(window[0], window[1], rows - 0.5, -0.5))
+    for edge in range(grid.count, rows, grid.count):
+        axes.axhline(edge - 0.5, color="white", linewidth=2)
+    ticks = range(0, rows, grid.cols * -(-grid.rows * len(spaces) // 10))
+    axes.set_yticks(ticks, [str(tick % grid.count) for tick in ticks])
+    axes.set_ylabel("block, forehead to chin")
+    channels = ", ".join(f"{space.upper()} as red, green, blue" for space in spaces)
+    what = "the same without what is slower than 0.25 Hz" if flatten else f"spatial-temporal map: {channels}"
+    axes.set_title(f"{what}; each row stretched over the window", fontsize=9, loc="left")
+    axes.tick_params(labelbottom=False)
+
+
+def _draw_pulse(axes: Axes, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
+    inside = (pulse.times_s >= window[0]) & (pulse.times_s <= window[1])
+    axes.plot(pulse.times_s[inside], 100 * pulse.value[inside], color=ESTIMATE, linewidth=1)
+    axes.set_xlim(*window)
+    axes.set_ylabel(f"{method.upper()} (%)")
+    axes.set_xlabel("time (s)")
+    axes.grid(axis="x", color="0.9")
+
+
+def _draw_rates(axes: Axes, result: RecordingResult, method: str, window: tuple[float, float]) -> None:
+    blocks = result.blocks
+    axes.axvspan(*window, color=SHADE, label="the window above")
+    gap_name = "face not seen"
+    for run in known_runs(~blocks.valid):
+        last = min(run.stop, len(blocks.times_s) - 1)
+        # one entry in the legend, however many gaps
+        axes.axvspan(blocks.times_s[run.start], blocks.times_s[last], color=str(UNSEEN), label=gap_name)
+        gap_name = "_"
+    found = heart_rate_over_time(blocks, method)
+    shown = [found.heart_rate_bpm]
+    if result.heart_rate is not None:
+        shown.append(result.heart_rate.heart_rate_bpm)
+        axes.step(result.heart_rate.times_s, shown[-1], where="post", color=TRUTH, label="label")
+    elif result.pulse is not None:
+        truth = heart_rate_over_time(result.pulse)
+        shown.append(truth.heart_rate_bpm)
+        axes.plot(truth.times_s, shown[-1], color=TRUTH, label="pulse label, 6 s windows")
+    axes.plot(found.times_s, found.heart_rate_bpm, "o", markersize=3, color=ESTIMATE, label=f"{method.upper()}, 6 s windows")
+    axes.set_xlim(float(blocks.times_s[0]), float(blocks.times_s[-1]))
+    rates = np.concatenate(shown)
+    rates = rates[np.isfinite(rates)]
+    axes.set_ylim(*((rates.min() - 10, rates.max() + 10) if rates.size else BAND_BPM))
+    axes.set_ylabel("heart rate (bpm)")
+    axes.set_xlabel("time (s), whole recording")
+    axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, frameon=False)
+
+
+def _draw_spectrum(axes: Axes, pulse: UniformPulse, row: HeartRateComparison) -> None:
+    inside = (pulse.times_s >= row.start_s) & (pulse.times_s < row.stop_s)
+    spectrum = power_spectrum(pulse.value[inside], pulse.rate_hz)
+    if spectrum.power.size:
+        axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE, linewidth=1)
+    else:
+        axes.text(0.5, 0.5, "no pulse to be seen", ha="center", va="center", transform=axes.transAxes)
+    if np.isfinite(row.true_bpm):
+        axes.axvline(row.true_bpm, color=TRUTH, linestyle="--", linewidth=1)
+    axes.set_xlim(*BAND_BPM)
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([])
+    axes.set_ylabel("power")
+    axes.set_xlabel("rate (bpm), whole recording")
+
+
+def _title(result: RecordingResult, row: HeartRateComparison, method: str) -> str:
+    truth = f"true {row.true_bpm:.1f} bpm" if np.isfinite(row.true_bpm) else "true rate unknown"
+    found = (
+        f"{method.upper()} {row.estimated_bpm:.1f} bpm" if np.isfinite(row.estimated_bpm) else f"{method.upper()} finds no pulse"
+    )
+    ratio = f", SNR {row.snr_db:+.1f} dB" if np.isfinite(row.snr_db) else ""
+    seen = float(result.blocks.valid.mean())
+    return f"{row.recording_id}: {truth}, {found}{ratio}; face seen in {seen:.0%} of {len(result.blocks.times_s)} frames"
+
+
+def _save(figure: Figure, target: Path, dpi: int) -> None:
+    # no date inside: the same recording gives the same file
+    kind = target.suffix.lower()[1:]
+    metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}[kind]
+    with atomic_path(target) as temporary:
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=metadata)

@@ -1,0 +1,199 @@
+"""Files and folders that are either whole or not there: temporary name beside the final one, flush, check, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from stmap_pipeline.errors import OutputError
+
+_MARK = ".stmap-tmp"
+
+
+def is_temporary(path: Path) -> bool:
+    """Tell whether a name is one that only an unfinished write leaves behind.
+
+    Examples
+    --------
+    >>> is_temporary(Path("maps/.p001.h5.4711-0a1b.stmap-tmp")), is_temporary(Path("maps/p001.h5"))
+    (True, False)
+    """
+    return path.name.startswith(".") and path.name.endswith(_MARK)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """Give a temporary path to write to; it becomes the final file when the block ends well.
+
+    The temporary file lies in the same folder, since only there a rename is atomic. File and folder are flushed to the
+    disk, so that the name never shows up before the content does. The final path is never opened; a file that is
+    there already stays as it was until the moment it is replaced.
+
+    Parameters
+    ----------
+    path : Path
+        Final path; its folder is made where it is missing.
+    check : callable, optional
+        Called with the flushed temporary file; what it raises leaves the final path untouched.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write (full disk, no permission).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     [one.name for one in Path(folder).iterdir()]
+    ['a.txt']
+    """
+    temporary = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        if check:
+            check(temporary)
+        temporary.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file atomically.
+
+    Raises
+    ------
+    OutputError
+        As :func:`atomic_path`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     atomic_write_bytes(Path(folder) / "new" / "a.bin", b"12")
+    ...     (Path(folder) / "new" / "a.bin").read_bytes()
+    b'12'
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    r"""Write a whole text file atomically, in UTF-8 and with the line ends as given.
+
+    A character that UTF-8 cannot hold (half a surrogate pair, from an undecodable file name) is written as an escape.
+
+    Raises
+    ------
+    OutputError
+        As :func:`atomic_path`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     atomic_write_text(Path(folder) / "a.txt", "30 fps\n")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'30 fps\n'
+    """
+    atomic_write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it becomes the final one when the block ends well, and is removed otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        Must not exist, or be an empty folder.
+
+    Raises
+    ------
+    OutputError
+        Where something is there already, or the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_folder(Path(folder) / "out") as temporary:
+    ...         _ = (temporary / "a.txt").write_text("whole")
+    ...     sorted(one.name for one in (Path(folder) / "out").iterdir())
+    ['a.txt']
+    """
+    temporary = _beside(path)
+    try:
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise OutputError(f"{path}: is there already and not empty; remove it or give another folder")
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():  # renaming onto an empty folder is not allowed everywhere
+            path.rmdir()
+        temporary.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Remove what killed writers left under a folder, and tell how many.
+
+    To be called by whoever alone writes there: a file that is just being written looks the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / ".p001.h5.4711-0a1b.stmap-tmp").write_bytes(b"half")
+    ...     remove_temporaries(Path(folder))
+    1
+    """
+    found = [one for one in folder.rglob(f".*{_MARK}") if is_temporary(one)]
+    for one in found:
+        if one.is_dir() and not one.is_symlink():
+            shutil.rmtree(one, ignore_errors=True)
+        else:
+            one.unlink(missing_ok=True)
+    return len(found)
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush the names of a folder to the disk, where the system offers that."""
+    # Windows cannot open a folder, some network file systems cannot flush one: the rename itself is still atomic
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    # two processes never share a name; the final name is cut, as a long one plus the mark may pass the limit of 255 bytes
+    return path.with_name(f".{path.name[:120]}.{os.getpid()}-{secrets.token_hex(4)}{_MARK}")
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: cannot be written ({reason}); free space or mend permissions, then run the same command again")

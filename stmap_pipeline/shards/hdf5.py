@@ -1,0 +1,175 @@
+"""HDF5 with two promises: the same content gives the same bytes, and a file from a stranger is checked before it is read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.errors import ShardError
+from stmap_pipeline.shards.schema import (
+    CHUNK_FRAMES,
+    CHUNK_SAMPLES,
+    COMPRESSION,
+    COMPRESSION_LEVEL,
+    MAX_CHUNK_BYTES,
+    MAX_DATASET_BYTES,
+    MAX_TEXT_BYTES,
+    DatasetSpec,
+)
+
+# attributes stay in the object's header up to this number: beyond it HDF5 spends pages on an index
+_COMPACT_ATTRIBUTES = 64
+_OWN_FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32}
+
+
+def create_file(path: Path) -> Any:
+    """Create an HDF5 file of a fixed format (1.10: checksums over all metadata) without any time in it.
+
+    The high-level call gained a switch for the times of groups only lately, hence the property lists.
+    """
+    create, access = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    create.set_obj_track_times(False)
+    create.set_attr_phase_change(_COMPACT_ATTRIBUTES, 0)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    return h5py.File(h5py.h5f.create(str(path).encode(), h5py.h5f.ACC_EXCL, fcpl=create, fapl=access))
+
+
+def create_group(parent: Any, name: str) -> Any:
+    """Create a group without a time."""
+    create = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    create.set_obj_track_times(False)
+    create.set_attr_phase_change(_COMPACT_ATTRIBUTES, 0)
+    return h5py.Group(h5py.h5g.create(parent.id, name.encode(), gcpl=create))
+
+
+def create_dataset(group: Any, spec: DatasetSpec, values: npt.NDArray[Any], scale: float | None) -> None:
+    """Write one dataset with its units, axis labels and, where it is quantized, its scale."""
+    data = np.ascontiguousarray(values, dtype=spec.dtype)
+    layout: dict[str, Any] = {}
+    if data.size:  # an empty dataset can have neither chunks nor filters
+        rows = min(CHUNK_FRAMES if data.ndim > 1 else CHUNK_SAMPLES, len(data))
+        layout = {
+            "chunks": (rows, *data.shape[1:]),
+            "shuffle": True,
+            "compression": COMPRESSION,
+            "compression_opts": COMPRESSION_LEVEL,
+            "fletcher32": True,
+        }
+    dataset = group.create_dataset(spec.name, data=data, track_times=False, **layout)
+    write_attributes(dataset, {"units": spec.unit, "dims": ",".join(spec.dims), "description": spec.description})
+    if scale is not None:
+        write_attributes(dataset, {"scale": scale})
+
+
+def write_attributes(item: Any, attributes: Mapping[str, str | int | float]) -> None:
+    """Write scalar attributes in fixed widths, texts as UTF-8 of their own length.
+
+    The usual texts of variable length (and the axis labels of HDF5, which are made of them) lie in a heap without
+    checksum, and a single wrong bit there can send the library into an endless loop. What is written here lies in the
+    object's header, whose checksum is verified before anything else of it is used.
+
+    Raises
+    ------
+    ValueError
+        Where a text is too long for a header.
+    """
+    for name, value in attributes.items():
+        if isinstance(value, str):
+            encoded = value.encode()
+            if len(encoded) > MAX_TEXT_BYTES:
+                raise ValueError(f"{item.name}: {name} has {len(encoded)} bytes; at most {MAX_TEXT_BYTES} can be stored")
+            # an empty text is one NUL: HDF5 has no type of width 0
+            item.attrs.create(name, np.bytes_(encoded), dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
+        else:
+            item.attrs[name] = np.int64(value) if isinstance(value, int) else np.float64(value)
+
+
+@contextlib.contextmanager
+def guarded(path: Path) -> Iterator[None]:
+    """Turn whatever the HDF5 library or a broken content raises into a :class:`ShardError` that names the file.
+
+    Examples
+    --------
+    >>> with guarded(Path("p001.h5")):
+    ...     raise OSError("bad checksum")
+    Traceback (most recent call last):
+    stmap_pipeline.errors.ShardError: p001.h5: is damaged or no shard (bad checksum); build it again or restore a copy
+    """
+    try:
+        yield
+    except ShardError:
+        raise
+    except FileNotFoundError:
+        raise ShardError(f"{path}: is not there; build it again or restore a copy") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise ShardError(f"{path}: is damaged or no shard ({error}); build it again or restore a copy") from error
+
+
+def open_file(path: Path) -> Any:
+    """Open for reading. Locks are not taken: a final file never changes, and many network file systems have none."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return h5py.File(path, "r", locking=False, rdcc_nbytes=2**20)
+
+
+def child(group: Any, name: str, kind: type) -> Any:
+    """Give a member that lies in this very file; links that lead elsewhere are refused without being followed."""
+    encoded = name.encode()
+    if not group.id.links.exists(encoded):
+        raise ShardError(f"{group.file.filename}: {group.name} lacks {name}; build it again or restore a copy")
+    if group.id.links.get_info(encoded).type != h5py.h5l.TYPE_HARD:
+        raise ShardError(f"{group.file.filename}: {group.name}/{name} is a link that leads elsewhere; a shard holds none")
+    found = group[name]
+    if not isinstance(found, kind):
+        raise ShardError(f"{group.file.filename}: {group.name}/{name} is a {type(found).__name__}, not a {kind.__name__}")
+    return found
+
+
+def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any:
+    """Give a dataset whose type, shape, size and storage are those of the schema; no sample is read.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    spec : DatasetSpec
+    sizes : dict of str to int
+        Lengths of the axes that are known; those that this dataset tells are added.
+    """
+    dataset = child(group, spec.name, h5py.Dataset)
+    where = f"{group.file.filename}: {dataset.name}"
+    if dataset.dtype != np.dtype(spec.dtype) or len(dataset.shape or ()) != len(spec.dims):
+        raise ShardError(f"{where} has type {dataset.dtype} and shape {dataset.shape}, not {spec.dtype} ({', '.join(spec.dims)})")
+    for label, length in zip(spec.dims, dataset.shape, strict=True):
+        if sizes.setdefault(label, length) != length:
+            raise ShardError(f"{where} has {length} entries along {label!r}, not {sizes[label]}")
+    plist = dataset.id.get_create_plist()
+    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
+    if dataset.is_virtual or dataset.external or not filters <= _OWN_FILTERS:
+        raise ShardError(f"{where} is stored outside the file or by a foreign filter; a shard holds plain samples")
+    chunk_bytes = int(np.prod(dataset.chunks or (0,), dtype=np.float64)) * dataset.dtype.itemsize
+    if np.prod(dataset.shape, dtype=np.float64) * dataset.dtype.itemsize > MAX_DATASET_BYTES or chunk_bytes > MAX_CHUNK_BYTES:
+        raise ShardError(f"{where} claims a shape of {dataset.shape} in chunks of {dataset.chunks}; this is too large to be true")
+    return dataset
+
+
+def attribute(item: Any, name: str, kind: str) -> str | int | float:
+    """Give one scalar attribute of the expected kind: ``str``, ``int`` or ``float``."""
+    where = f"{item.file.filename}: {item.name}"
+    if not h5py.h5a.exists(item.id, name.encode()):
+        raise ShardError(f"{where} lacks the attribute {name}; build it again or restore a copy")
+    handle = h5py.h5a.open(item.id, name.encode())
+    stored = handle.get_type()
+    expected = {"str": h5py.h5t.TypeStringID, "int": h5py.h5t.TypeIntegerID, "float": h5py.h5t.TypeFloatID}[kind]
+    if handle.shape != () or not isinstance(stored, expected) or (kind == "str" and stored.is_variable_str()):
+        raise ShardError(f"{where}: the attribute {name} is no single {kind} of fixed width")
+    value = item.attrs[name]
+    if kind == "str":
+        return bytes(value).decode() if isinstance(value, bytes) else str(value)
+    return int(value) if kind == "int" else float(value)

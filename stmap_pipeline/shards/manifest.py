@@ -1,0 +1,217 @@
+"""The manifest: which files a finished build has, with sizes and hashes. It is written last, so that it is the commit marker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from stmap_pipeline import __version__
+from stmap_pipeline.errors import ShardError
+from stmap_pipeline.shards.atomic import atomic_write_text
+from stmap_pipeline.shards.schema import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+FORMAT = "stmap-maps"
+
+#: What a build writes without listing it: it differs from run to run, or is safe to delete.
+UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a build: ``path`` below the root with forward slashes, size in bytes, SHA-256 in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a finished build says of itself.
+
+    Parameters
+    ----------
+    schema_version : int
+    software : str
+    fingerprint : str
+        Of the configuration; equal settings, equal fingerprint.
+    settings : mapping
+        Whatever else the build recorded of how it was made.
+    files : tuple of FileEntry
+        In the order of their paths.
+    """
+
+    schema_version: int
+    software: str
+    fingerprint: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One difference between a manifest and its folder.
+
+    Parameters
+    ----------
+    path : str
+    kind : {"missing", "size", "hash", "unexpected", "unsafe"}
+        ``unsafe``: the listed path leads out of the folder, or the file is a link; it is not opened.
+    message : str
+        For a person.
+    """
+
+    path: str
+    kind: Literal["missing", "size", "hash", "unexpected", "unsafe"]
+    message: str
+
+
+def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], settings: Mapping[str, Any] | None = None) -> Manifest:
+    """Hash the files of a build and write its manifest. Call it last.
+
+    Parameters
+    ----------
+    root : Path
+    fingerprint : str
+    files : iterable of Path
+        Below ``root``.
+    settings : mapping, optional
+        What JSON can hold; no times, as the same build is to give the same bytes.
+
+    Raises
+    ------
+    ValueError
+        Where a file does not lie below the root or is a link.
+    OutputError
+        Where the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = Path(folder)
+    ...     _ = (root / "stmap.toml").write_text("")
+    ...     _ = write_manifest(root, fingerprint="c0ffee", files=[root / "stmap.toml"])
+    ...     read_manifest(root).files[0].path, check_manifest(root)
+    ('stmap.toml', [])
+    """
+    entries = []
+    for file in set(files):
+        name = file.relative_to(root).as_posix()
+        if unsafe := _unsafe(root, name):
+            raise ValueError(f"{file}: {unsafe}")
+        entries.append(FileEntry(name, file.stat().st_size, _sha256(file)))
+    entries.sort(key=lambda one: one.path)
+    manifest = Manifest(SCHEMA_VERSION, f"stmap {__version__}", fingerprint, dict(settings or {}), tuple(entries))
+    content = {
+        "format": FORMAT,
+        "schema_version": manifest.schema_version,
+        "software": manifest.software,
+        "fingerprint": fingerprint,
+        "settings": manifest.settings,
+        "files": [{"path": one.path, "bytes": one.bytes, "sha256": one.sha256} for one in entries],
+    }
+    atomic_write_text(root / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return manifest
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Read the manifest of a finished build.
+
+    Raises
+    ------
+    ShardError
+        Where the build is unfinished (there is no manifest), or the manifest is damaged or of another schema.
+    """
+    path = root / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            raise ValueError("not written by stmap")
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise ShardError(
+                f"{path}: has schema version {content['schema_version']}, this stmap reads {SCHEMA_VERSION}; "
+                "install the stmap that wrote it"
+            )
+        files = tuple(FileEntry(str(one["path"]), int(one["bytes"]), str(one["sha256"])) for one in content["files"])
+        return Manifest(SCHEMA_VERSION, str(content["software"]), str(content["fingerprint"]), dict(content["settings"]), files)
+    except (FileNotFoundError, NotADirectoryError):
+        if not root.is_dir():
+            raise ShardError(f"{root}: there is no such folder; give the output folder of stmap build-maps") from None
+        raise ShardError(
+            f"{root}: has no {MANIFEST}, so its build is unfinished (or it is no output of stmap); "
+            "run the same stmap build-maps command again to finish it"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ShardError(f"{path}: is damaged ({error}); build again or restore a copy") from None
+
+
+def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
+    """Compare a folder with its manifest.
+
+    Parameters
+    ----------
+    root : Path
+    quick : bool
+        Look at presence and size alone; otherwise each file is hashed.
+
+    Returns
+    -------
+    list of Problem
+        Empty where all is well. Files that a build does not list (:data:`UNLISTED`) and hidden files are no problem.
+
+    Raises
+    ------
+    ShardError
+        As :func:`read_manifest`.
+    """
+    listed = read_manifest(root).files
+    problems = [problem for entry in listed if (problem := _compare(root, entry, quick))]
+    names = {entry.path for entry in listed}
+    problems += [
+        Problem(name, "unexpected", f"{name} is not in the manifest; was it put there by hand?")
+        for name in _present(root)
+        if name not in names
+    ]
+    return problems
+
+
+def _compare(root: Path, entry: FileEntry, quick: bool) -> Problem | None:
+    path = root / entry.path
+    if unsafe := _unsafe(root, entry.path):
+        return Problem(entry.path, "unsafe", f"{entry.path}: {unsafe}")
+    if not path.is_file():
+        return Problem(entry.path, "missing", f"{entry.path} is missing")
+    size = path.stat().st_size
+    if size != entry.bytes:
+        return Problem(entry.path, "size", f"{entry.path} has {size} bytes, not {entry.bytes}")
+    if not quick and _sha256(path) != entry.sha256:
+        return Problem(entry.path, "hash", f"{entry.path} was changed after the build: its SHA-256 differs")
+    return None
+
+
+def _unsafe(root: Path, name: str) -> str:
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        return "the path leads out of the folder"
+    path = root / name
+    if path.is_symlink() or not path.resolve().is_relative_to(root.resolve()):
+        return "the file is a link, or lies behind one that leads out of the folder"
+    return ""
+
+
+def _present(root: Path) -> Iterator[str]:
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        if not path.is_dir() and parts[0] not in UNLISTED and not any(part.startswith(".") for part in parts):
+            yield "/".join(parts)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,179 @@
+r"""Tables as CSV with a JSON dictionary of their columns beside them, so that no number is without unit and meaning.
+
+Comma, UTF-8, ``\n``; the first line names the columns. An empty cell is unknown. Floats have as many digits as give the
+same float back. A text stays on one line: backslash, line feed and carriage return are written ``\\``, ``\n`` and ``\r``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from stmap_pipeline.errors import ShardError
+from stmap_pipeline.shards.atomic import atomic_write_text
+
+Kind = Literal["str", "int", "float"]
+Row = dict[str, Any]
+
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
+_BACK = {escape: character for character, escape in _ESCAPES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Name, unit and meaning of a column.
+
+    Parameters
+    ----------
+    name : str
+    unit : str
+        Empty for texts and counts.
+    description : str
+    kind : {"str", "int", "float"}
+        An unknown float is NaN, an unknown int None.
+    """
+
+    name: str
+    unit: str
+    description: str
+    kind: Kind = "str"
+
+
+def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write a table and the dictionary of its columns, both atomically.
+
+    Parameters
+    ----------
+    path : Path
+        Of the CSV; the dictionary has the same name with ``.json``.
+    columns : sequence of Column
+    rows : iterable of mapping
+        Keys are names of columns; what a row lacks is unknown.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    ValueError
+        Where a row has a key without a column, or a value that is not of its column's kind.
+    OutputError
+        Where the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> columns = [Column("name", "", "who"), Column("heart_rate_bpm", "beats/min", "mean", "float")]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_table(Path(folder) / "a.csv", columns, [{"name": "p001", "heart_rate_bpm": 71.5}, {"name": "p002"}])
+    ...     print((Path(folder) / "a.csv").read_text(), read_table(Path(folder) / "a.csv")[1])
+    name,heart_rate_bpm
+    p001,71.5
+    p002,
+     {'name': 'p002', 'heart_rate_bpm': nan}
+    """
+    names = [column.name for column in columns]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{path.name}: two columns have one name: {names}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    count = 0
+    for row in rows:
+        if unknown := [key for key in row if key not in names]:
+            raise ValueError(f"{path.name}: row {count + 1} has values without a column: {', '.join(unknown)}")
+        writer.writerow([_cell(path, column, row.get(column.name)) for column in columns])
+        count += 1
+    dictionary = {one.name: {"Description": one.description, "Units": one.unit, "Kind": one.kind} for one in columns}
+    atomic_write_text(path.with_suffix(".json"), json.dumps(dictionary, indent=2, ensure_ascii=False) + "\n")
+    atomic_write_text(path, text.getvalue())
+    return count
+
+
+def read_columns(path: Path) -> list[Column]:
+    """Read the dictionary of a table's columns; ``path`` is that of the CSV.
+
+    Raises
+    ------
+    ShardError
+        Where it is missing or no such dictionary.
+    """
+    where = path.with_suffix(".json")
+    try:
+        dictionary = json.loads(where.read_bytes())
+        columns = [Column(name, one["Units"], one["Description"], one["Kind"]) for name, one in dictionary.items()]
+        if any(column.kind not in get_args(Kind) for column in columns):
+            raise ValueError("unknown kind of column")
+    except FileNotFoundError:
+        raise ShardError(f"{where}: is not there; without it the columns of {path.name} have no meaning") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ShardError(f"{where}: is no dictionary of columns ({error}); build it again or restore a copy") from None
+    return columns
+
+
+def read_table(path: Path) -> list[Row]:
+    """Read a table; the kinds of its columns come from the dictionary beside it.
+
+    Returns
+    -------
+    list of dict
+        Text, int or float by column; unknown is an empty text, None or NaN.
+
+    Raises
+    ------
+    ShardError
+        Where table or dictionary are missing or do not fit; the message names line and column.
+    """
+    columns = read_columns(path)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            if header != [column.name for column in columns]:
+                raise ShardError(f"{path}: its first line does not name the columns of {path.with_suffix('.json').name}")
+            return [_row(path, reader.line_num, columns, cells) for cells in reader]
+    except FileNotFoundError:
+        raise ShardError(f"{path}: is not there; build it again or restore a copy") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ShardError(f"{path}: is no table ({error}); build it again or restore a copy") from None
+
+
+def _cell(path: Path, column: Column, value: Any) -> str:
+    if value is None:
+        return ""
+    try:
+        if column.kind == "float":
+            return "" if math.isnan(value) else repr(float(value))
+        if column.kind == "int":
+            if value != int(value):
+                raise ValueError
+            return str(int(value))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{path.name}: {column.name} is of kind {column.kind}, not {value!r}") from None
+    return re.sub(r"[\\\n\r]", lambda match: _ESCAPES[match[0]], str(value))
+
+
+def _row(path: Path, line: int, columns: Sequence[Column], cells: list[str]) -> Row:
+    if len(cells) != len(columns):
+        raise ShardError(f"{path}, line {line}: has {len(cells)} cells, not {len(columns)}")
+    return {column.name: _value(path, line, column, cell) for column, cell in zip(columns, cells, strict=True)}
+
+
+def _value(path: Path, line: int, column: Column, cell: str) -> str | int | float | None:
+    if column.kind == "str":
+        return re.sub(r"\\[\\nr]", lambda match: _BACK[match[0]], cell)
+    try:
+        if column.kind == "float":
+            return float(cell) if cell else float("nan")
+        return int(cell) if cell else None
+    except ValueError:
+        raise ShardError(f"{path}, line {line}: {column.name} is {cell!r}, which is no {column.kind}") from None

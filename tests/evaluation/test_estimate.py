@@ -1,0 +1,155 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated_traces import frame_times, simulated_blocks, simulated_result
+
+from stmap_pipeline.errors import UnknownNameError
+from stmap_pipeline.evaluation import (
+    compare_heart_rate,
+    estimate_heart_rate,
+    heart_rate_metrics,
+    heart_rate_over_time,
+    uniform_pulse,
+)
+from stmap_pipeline.records import HeartRateTrace, PulseTrace, RecordingResult
+
+ROOT = Path(__file__).parents[2]
+FINGERS = Path(os.environ.get("STMAP_REAL_DATA", ROOT.parent / "shared/data")) / "welltory_ppg/data"
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    rate_bpm=st.floats(48, 160),
+    rate_hz=st.sampled_from([16.2, 25.0, 30.0]),
+    jitter=st.floats(0, 0.5),
+    gap_s=st.floats(0, 4),
+    seed=st.integers(0, 99),
+)
+def test_a_known_pulse_is_found_in_spite_of_jitter_and_gaps(rate_bpm, rate_hz, jitter, gap_s, seed):
+    times_s = frame_times(20, rate_hz, jitter, seed)
+    blocks = simulated_blocks(rate_bpm, times_s, lost_s=[(7, 7 + gap_s)], seed=seed)
+    assert estimate_heart_rate(blocks, "pos") == pytest.approx(rate_bpm, abs=1.5)
+
+
+def test_the_nominal_rate_in_place_of_the_times_would_be_wrong():
+    # 16 Hz frames read as 25 Hz: the error that real times avoid
+    times_s = frame_times(20, 16.2, 0.3)
+    blocks = simulated_blocks(66, times_s)
+    assert estimate_heart_rate(blocks) == pytest.approx(66, abs=1)
+    wrong = simulated_blocks(66, times_s)
+    object.__setattr__(wrong, "times_s", np.arange(len(times_s)) / 25)
+    assert estimate_heart_rate(wrong) == pytest.approx(66 * 25 / 16.2, abs=3)
+
+
+@pytest.mark.parametrize("method", ["green", "chrom", "pos"])
+def test_a_faceless_recording_has_no_heart_rate(method):
+    blocks = simulated_blocks(72, frame_times(12), lost_s=[(0, 99)])
+    assert np.isnan(estimate_heart_rate(blocks, method))
+    series = heart_rate_over_time(blocks, method)
+    assert series.times_s.size == 7
+    assert np.isnan(series.heart_rate_bpm).all()
+    assert np.isnan(series.snr_db).all()
+
+
+def test_a_face_that_leaves_has_a_rate_while_it_was_there():
+    blocks = simulated_blocks(72, frame_times(30), lost_s=[(15, 99)])
+    series = heart_rate_over_time(blocks)
+    known = np.isfinite(series.heart_rate_bpm)
+    # a window counts while at least half of it is known
+    assert np.array_equal(known, series.times_s <= 15)
+    assert np.abs(series.heart_rate_bpm[known] - 72).max() < 3
+
+
+def test_the_series_follows_a_rising_rate():
+    blocks = simulated_blocks(lambda t: 60 + t, frame_times(40, jitter=0.2))
+    series = heart_rate_over_time(blocks, window_s=6, step_s=1)
+    assert series.times_s.tolist() == [start + 3.0 for start in range(35)]
+    assert np.abs(series.heart_rate_bpm - (60 + series.times_s)).max() < 3
+    assert (series.snr_db > 0).all()
+
+
+def test_label_and_estimate_share_their_window_times():
+    blocks = simulated_blocks(72, frame_times(20) + 0.4)
+    fine_s = np.arange(-1.3, 25, 1 / 60)
+    label = PulseTrace(fine_s, np.sin(2 * np.pi * 1.2 * fine_s))
+    one, two = heart_rate_over_time(blocks), heart_rate_over_time(label)
+    both = np.intersect1d(one.times_s, two.times_s)
+    assert both.tolist() == one.times_s.tolist()
+    assert np.abs(two.heart_rate_bpm - 72).max() < 0.5
+
+
+def test_a_pulse_label_with_a_pause_stays_unknown_there():
+    fine_s = np.arange(0, 20, 1 / 60)
+    label = PulseTrace(fine_s, np.where((fine_s > 5) & (fine_s < 9), np.nan, np.sin(2 * np.pi * 1.5 * fine_s)))
+    pulse = uniform_pulse(label)
+    assert np.isnan(pulse.value[(pulse.times_s > 5.1) & (pulse.times_s < 8.9)]).all()
+    assert estimate_heart_rate(label) == pytest.approx(90, abs=0.5)
+    assert np.isnan(estimate_heart_rate(label, start_s=5.1, stop_s=8.9))
+
+
+def test_short_and_wrong_requests():
+    blocks = simulated_blocks(72, frame_times(4))
+    assert heart_rate_over_time(blocks, window_s=6).times_s.size == 0
+    assert heart_rate_over_time(blocks, window_s=4).times_s.tolist() == [2.0]
+    with pytest.raises(UnknownNameError, match="known: chrom, green, pos"):
+        estimate_heart_rate(blocks, "best")
+    with pytest.raises(ValueError, match="must be positive"):
+        heart_rate_over_time(blocks, step_s=0)
+
+
+def test_the_comparison_names_its_truth():
+    by_rate = compare_heart_rate(simulated_result(75, label=True, pulse=True))
+    assert (by_rate.truth, by_rate.true_bpm) == ("heart_rate", 75.0)
+    assert abs(by_rate.error_bpm) < 1
+    assert by_rate.snr_db > 0
+    by_pulse = compare_heart_rate(simulated_result(75, label=False, pulse=True))
+    assert by_pulse.truth == "pulse"
+    assert by_pulse.true_bpm == pytest.approx(75, abs=0.5)
+    unknown = compare_heart_rate(simulated_result(75, label=False))
+    assert unknown.truth == ""
+    assert np.isnan(unknown.true_bpm)
+    assert np.isnan(unknown.error_bpm)
+    assert unknown.estimated_bpm == pytest.approx(75, abs=1)
+
+
+def test_a_label_shorter_than_the_video_is_compared_where_it_is():
+    whole = simulated_result(lambda t: np.where(t < 12, 60.0, 120.0), duration_s=30)
+    short = HeartRateTrace(whole.heart_rate.times_s[:12], whole.heart_rate.heart_rate_bpm[:12])
+    row = compare_heart_rate(RecordingResult(whole.recording, whole.blocks, whole.track, short))
+    assert (row.true_bpm, row.start_s, row.stop_s) == (60.0, 0.0, 12.0)
+    assert row.estimated_bpm == pytest.approx(60, abs=1.5)
+
+
+def test_a_label_of_unknown_values_falls_back_to_the_pulse():
+    result = simulated_result(75, pulse=True)
+    nothing = HeartRateTrace(result.heart_rate.times_s, np.full(len(result.heart_rate.times_s), np.nan))
+    row = compare_heart_rate(RecordingResult(result.recording, result.blocks, result.track, nothing, result.pulse))
+    assert row.truth == "pulse"
+
+
+@pytest.fixture(scope="module")
+def finger_records():
+    if not FINGERS.is_dir():
+        pytest.skip(f"no real finger recordings at {FINGERS}; set STMAP_REAL_DATA to their folder")
+    records = []
+    for folder in sorted(FINGERS.iterdir()):
+        table = np.genfromtxt(folder / "PPG.csv", delimiter=",", names=True)
+        intervals_ms = np.array((folder / "RR.txt").read_text().split(), dtype=float)
+        records.append((PulseTrace(table["time"] / 1000, table["R"]), float(np.mean(60000 / intervals_ms))))
+    return records
+
+
+def test_real_finger_pulses_agree_with_the_chest_strap(finger_records):
+    true_bpm = [true for _, true in finger_records]
+    whole = heart_rate_metrics([estimate_heart_rate(label) for label, _ in finger_records], true_bpm)
+    # the rate wanders by 5 bpm (SD) within a record: the highest peak of 68 to 112 s is its usual rate, not its mean
+    assert whole.n == 21
+    assert whole.mae_bpm < 3
+    assert whole.r > 0.9
+    series = [heart_rate_over_time(label, window_s=10).heart_rate_bpm for label, _ in finger_records]
+    windows = heart_rate_metrics([float(np.nanmean(rates)) for rates in series], true_bpm)
+    assert windows.mae_bpm < 2

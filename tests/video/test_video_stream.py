@@ -1,0 +1,185 @@
+"""Frames come once, in order, with their own times; whatever is wrong with a file has a reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from video_files import colorful, write_video
+
+from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.records import ClockSource, Recording, VideoSource
+from stmap_pipeline.video import open_stream
+
+
+def recording(path):
+    return Recording("a", "folder", "a", VideoSource(path))
+
+
+def times_of(one):
+    with open_stream(one) as stream:
+        return [frame.time_s for frame in stream], stream
+
+
+@pytest.fixture(scope="module")
+def jittered(tmp_path_factory):
+    """A video whose frames come 20 to 60 ms apart while its header has one rate."""
+    times_s = np.round(np.cumsum(np.r_[0, np.random.default_rng(1).uniform(0.02, 0.06, 39)]), 4)
+    path = tmp_path_factory.mktemp("video") / "jittered.mp4"
+    write_video(path, [colorful(seed=index) for index in range(40)], times_s=times_s)
+    return path, times_s
+
+
+def test_times_are_the_presentation_times_not_the_headers_rate(jittered):
+    path, times_s = jittered
+    found, stream = times_of(recording(path))
+    np.testing.assert_allclose(found, times_s, atol=1.1e-4)
+    assert stream.clock.repaired == 0
+
+
+def test_a_file_of_times_replaces_the_containers(jittered, tmp_path):
+    listed = tmp_path / "time.txt"
+    listed.write_bytes(b"\r\n".join(b"%d" % (40 * index + index % 3) for index in range(40)) + b"\r\n")
+    found, _ = times_of(Recording("a", "folder", "a", VideoSource(jittered[0]), ClockSource("times_file", listed, 0.001)))
+    np.testing.assert_allclose(found, [(40 * index + index % 3) / 1000 for index in range(40)])
+
+
+def test_surplus_frames_have_no_time_and_are_counted(jittered, tmp_path):
+    listed = tmp_path / "time.txt"
+    listed.write_text("\n".join(str(33 * index) for index in range(38)))
+    one = Recording("a", "folder", "a", VideoSource(jittered[0]), ClockSource("times_file", listed, 0.001))
+    found, stream = times_of(one)
+    assert (len(found), stream.decoded, stream.clock.surplus) == (38, 40, 2)
+    stream.clock.check("x", limit=0.06)
+    with pytest.raises(RecordingError, match=r"40 frames decoded but 38 times in time\.txt") as caught:
+        stream.clock.check("x", limit=0.05)
+    assert caught.value.reason == "clock_mismatch"
+
+
+def test_a_constant_clock_counts_frames(jittered):
+    found, _ = times_of(Recording("a", "folder", "a", VideoSource(jittered[0]), ClockSource("constant", rate_hz=25.0)))
+    np.testing.assert_allclose(found, np.arange(40) / 25)
+
+
+def test_an_elementary_stream_without_times_gets_the_nominal_interval_and_is_counted(tmp_path):
+    path = write_video(tmp_path / "a.h264", [colorful(seed=index) for index in range(10)], options={"bf": "0"})
+    found, stream = times_of(recording(path))
+    assert len(found) == 10
+    assert np.all(np.diff(found) > 0)
+    assert stream.clock.repaired >= 9 or np.allclose(np.diff(found), np.diff(found)[0])
+
+
+def test_pictures_come_in_natural_order_with_a_constant_clock(tmp_path):
+    import cv2
+
+    for index in (10, 9, 0, 1, 2, 100):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((16, 16, 3), index, np.uint8))
+    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    with open_stream(one) as stream:
+        levels = [int(frame.picture.planes[0][0, 0]) for frame in stream]
+    assert levels == [0, 1, 2, 9, 10, 100]
+
+
+def test_jpegs_stay_ycbcr(tmp_path):
+    import cv2
+
+    image = colorful()
+    cv2.imwrite(str(tmp_path / "000.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    with open_stream(one) as stream:
+        (frame,) = list(stream)
+    assert stream.info.pixel_format.startswith("yuvj")
+    assert stream.info.full_range
+    samples = [float(plane.mean()) for plane in frame.picture.planes]
+    rgb = frame.picture.to_rgb[:, :-1] @ samples + frame.picture.to_rgb[:, -1]
+    np.testing.assert_allclose(rgb, image.reshape(-1, 3).mean(axis=0), atol=0.3)
+
+
+def test_a_damaged_picture_takes_its_time_with_it(tmp_path):
+    import cv2
+
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index}.jpg"), colorful(seed=index))
+    (tmp_path / "2.jpg").write_bytes(b"\xff\xd8 not a picture")
+    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    found, stream = times_of(one)
+    np.testing.assert_allclose(found, [0.0, 0.04, 0.12, 0.16])
+    assert stream.decode_errors == 1
+
+
+def test_rotation_in_the_metadata_turns_the_picture(tmp_path):
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[:16, :32] = 255
+    path = write_video(tmp_path / "a.mp4", [image] * 3)
+    data = bytearray(path.read_bytes())
+    # the display matrix in the track header, 16.16 fixed point: a quarter turn clockwise, as a phone held upright writes it
+    start = data.index(b"tkhd") + 4 + 40
+    for index, value in enumerate([0, 0x10000, 0, -0x10000 & 0xFFFFFFFF, 0, 0, 0, 0, 0x40000000]):
+        data[start + 4 * index : start + 4 * index + 4] = value.to_bytes(4, "big")
+    path.write_bytes(data)
+    with open_stream(recording(path)) as stream:
+        frame = next(iter(stream))
+        gray = frame.picture.gray.copy()
+        assert (stream.info.width_px, stream.info.height_px, stream.info.rotation_deg) == (32, 64, 270)
+    assert gray.shape == (64, 32)
+    # the bright corner was at the top left; a clockwise quarter turn brings it to the top right
+    assert gray[8, 24] > 200 > 50 > gray[8, 8]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "source_unreadable"),
+        (b"this is no video at all" * 100, "source_unreadable"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", "source_unreadable"),
+    ],
+)
+def test_what_is_no_video_is_named_as_such(tmp_path, content, reason):
+    path = tmp_path / "broken.avi"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"broken\.avi") as caught:
+        times_of(recording(path))
+    assert caught.value.reason == reason
+
+
+def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(RecordingError, match="no such file"):
+        open_stream(recording(tmp_path / "nowhere.mp4"))
+    with pytest.raises(RecordingError, match="no picture"):
+        times_of(Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0)))
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    import wave
+
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        file.writeframes(b"\0\0" * 8000)
+    with pytest.raises(RecordingError, match="no video stream") as caught:
+        times_of(recording(tmp_path / "sound.wav"))
+    assert caught.value.reason == "no_video_stream"
+
+
+def test_a_truncated_file_gives_the_frames_that_are_there(tmp_path):
+    path = write_video(tmp_path / "a.avi", [colorful(seed=index) for index in range(30)], codec="mjpeg", pixel_format="yuvj420p")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found, _ = times_of(recording(path))
+    assert 8 <= len(found) <= 20
+
+
+def test_a_stream_without_frames_is_no_recording(tmp_path):
+    path = write_video(tmp_path / "a.mkv", [colorful()] * 2, codec="ffv1")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"\x1f\x43\xb6\x75")])
+    with pytest.raises(RecordingError) as caught:
+        times_of(recording(path))
+    assert caught.value.reason in ("no_frames", "source_unreadable")
+
+
+def test_a_picture_that_changes_its_size_is_refused_with_the_frame(tmp_path):
+    import cv2
+
+    for index, size in enumerate([32, 32, 48]):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), colorful(size, size))
+    with pytest.raises(RecordingError, match=r"32x32 .* 48x48 .* at frame 3") as caught:
+        times_of(Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0)))
+    assert caught.value.reason == "unsupported_format"
