@@ -5,6 +5,7 @@
 :mod:`.vipl_hr`         VIPL-HR, with its official folds (:mod:`.vipl_hr_known`: its known defects)
 :mod:`.mmse_hr`         MMSE-HR and the same layout of BP4D+
 :mod:`.folder`          anybody's own videos (:mod:`.folder_spec`, :mod:`.folder_entries`: its description)
+:mod:`.synthetic`       what ``stmap synth`` writes, in one of the layouts above, with its truth
 :mod:`.labels`          heart rate and pulse of a recording, read from its label files
 :mod:`.clocks`          a file of frame times
 :mod:`.tables`          numbers from a text file, within limits

@@ -60,12 +60,20 @@ class _Found:
 
 
 def list_recordings(root: Path) -> Iterator[Recording]:
-    """List the recordings of a folder, or of one video file, in the order of the ids.
+    r"""List the recordings of a folder, or of one video file, in the order of the ids.
 
     Raises
     ------
     DatabaseError
         Where the description holds a mistake, ids or subjects cannot be told apart, or there is no video.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     _ = (Path(name) / "database.toml").write_text('[[recording]]\nvideo = "s01_rest.mp4"\nsubject = "s01"')
+    ...     [(one.recording_id, one.subject) for one in list_recordings(Path(name))]
+    [('s01_rest', 's01')]
     """
     if root.name in ("database.toml", "database.csv") and root.is_file():
         root = root.parent

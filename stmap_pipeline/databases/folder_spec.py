@@ -48,12 +48,23 @@ class Spec:
 
 
 def read_toml(path: Path) -> Spec:
-    """Read ``database.toml``.
+    r"""Read ``database.toml``.
 
     Raises
     ------
     DatabaseError
         Where it cannot be read, is no TOML, or holds a key or value that is not allowed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "database.toml"
+    ...     _ = path.write_text('[[recording]]\nvideo = "a.mp4"\nrate = 30')
+    ...     read_toml(path)
+    Traceback (most recent call last):
+    stmap_pipeline.errors.DatabaseError: ...database.toml: recording 1:
+      unknown key 'rate'; the keys are subject, scenario, camera, ...
     """
     try:
         values = tomllib.loads(_text(path))
@@ -73,7 +84,7 @@ def read_toml(path: Path) -> Spec:
 
 
 def read_csv(path: Path) -> Spec:
-    """Read ``database.csv``: a row for each recording, a column for each key; an empty cell is a key left out.
+    r"""Read ``database.csv``: a row for each recording, a column for each key; an empty cell is a key left out.
 
     The keys of a label are columns such as ``label_file`` and ``label_column``, of a second label ``label2_file`` and so on;
     ``extra_NAME`` keeps anything else; several missing values stand in one cell with blanks between.
@@ -82,6 +93,15 @@ def read_csv(path: Path) -> Spec:
     ------
     DatabaseError
         Where it cannot be read, or holds a column or value that is not allowed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "database.csv"
+    ...     _ = path.write_text("video,subject,label_file,label_rate_hz\na.mp4,s01,a.txt,1\n")
+    ...     read_csv(path).entries[0][1].label[0].file
+    'a.txt'
     """
     text = _text(path)
     first = text.partition("\n")[0]

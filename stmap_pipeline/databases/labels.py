@@ -95,7 +95,8 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
             raise _unreadable(str(error)) from None
         times_s, values = _samples(source, table, frames, notes)
         traces[source.kind] = _trace(source, times_s, values, notes)
-        _compare_durations(source, times_s, frames, notes)
+        if not source.per_frame:
+            _compare_durations(source, times_s, frames, notes)
     heart_rate, pulse = traces.get("heart_rate"), traces.get("pulse")
     return Labels(
         heart_rate if isinstance(heart_rate, HeartRateTrace) else None,

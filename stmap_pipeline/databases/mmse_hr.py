@@ -49,6 +49,16 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     ------
     DatabaseError
         Where there are no such folders with pictures, or two folders of pictures or of physiology for one recording.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     folder = Path(name) / "2D" / "F013" / "T1"
+    ...     folder.mkdir(parents=True)
+    ...     (folder / "000.jpg").touch()
+    ...     [(one.recording_id, one.notes) for one in list_recordings(Path(name))]
+    [('F013_T01', ('no folder of physiology: the recording has no label',))]
     """
     root = source_folder(root)
     pictures: dict[str, Path] = {}

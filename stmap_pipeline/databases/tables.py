@@ -91,7 +91,7 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     if first is None:
         raise TableEmptyError(f"{shown(path)}: is empty")
     second = next(rows, None)
-    delimiter = _delimiter((second or first)[1])
+    delimiter = _delimiter(first[1], (second or first)[1])
     header = _header(first[1], delimiter)
     start = second if header else first
     if start is None:
@@ -102,13 +102,16 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     indices = [_index(column, header, width, path) for column in wanted]
 
     columns = [array("d") for _ in wanted]
+    pairs = list(zip(columns, indices, strict=True))
     expected = start[0]
     for number, text in _chain(start, None if header else second, rows):
         if number - start[0] >= MAX_ROWS:
             raise TableError(f"{shown(path)}: holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
+        if number > expected:  # blank lines in between are rows without a value
+            for column in columns:
+                column.extend([math.nan] * (number - expected))
         cells = _cells(text, delimiter, path, number)
-        for column, index in zip(columns, indices, strict=True):
-            column.extend([math.nan] * (number - expected))  # blank lines in between are rows without a value
+        for column, index in pairs:
             column.append(_number(cells[index], delimiter) if index < len(cells) else math.nan)
         expected = number + 1
     return Table(header, width, start[0], tuple(np.array(column, dtype=np.float64) for column in columns))
@@ -154,15 +157,24 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise TableError(f"{shown(path)}: cannot be read ({error.strerror})") from None
 
 
-def _delimiter(text: str) -> str:
-    """Guess from one row of values what separates its cells; empty where it is one cell."""
+def _delimiter(first: str, second: str) -> str:
+    """Guess from the first two rows what separates cells; empty where a row is one cell."""
+    own = _separator(first)
+    numbers = [
+        math.isfinite(_number(cell.strip(' "'), own)) for cell in (first.split(own if own != " " else None) if own else [first])
+    ]
+    # a first row with numbers is no header and speaks for itself; a header may hold marks that separate nothing
+    return own if any(numbers) and (own != " " or all(numbers)) else _separator(second)
+
+
+def _separator(text: str) -> str:
     return next((mark for mark in "\t;," if mark in text), " " if len(text.split()) > 1 else "")
 
 
 def _cells(text: str, delimiter: str, path: Path, number: int) -> list[str]:
     if not delimiter:
-        cells = [text]
-    elif delimiter == " ":
+        return [text.strip(' "')]
+    if delimiter == " ":
         cells = text.split()
     elif '"' in text:
         cells = next(csv.reader([text], delimiter=delimiter))
@@ -210,7 +222,7 @@ def _named(header: tuple[str, ...]) -> str:
 
 def _number(cell: str, delimiter: str) -> float:
     """Read one cell; NaN where it is no finite number."""
-    if "," in cell and "." not in cell and delimiter in ("\t", ";"):
+    if delimiter in ("\t", ";") and "," in cell and "." not in cell:
         cell = cell.replace(",", ".")  # the decimal comma of European spreadsheets, which then never separates cells
     try:
         value = float(cell)

@@ -59,6 +59,15 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
     ------
     DatabaseError
         Where a folder cannot be listed: a subject must not vanish because of its permissions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     (Path(name) / "p1").mkdir()
+    ...     (Path(name) / "p1" / "video.avi").touch()
+    ...     [(folder.name, names) for folder, names in walk(Path(name))][1:]
+    [('p1', ['video.avi'])]
     """
     folders, links, seen = deque([root]), deque[Path](), set[str]()
     while folders or links:

@@ -69,6 +69,14 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     ------
     DatabaseError
         Where there is no such tree, or one recording stands in two places.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     (Path(name) / "data" / "p7" / "v1" / "source2").mkdir(parents=True)
+    ...     [(one.recording_id, one.fold, one.clock.rate_hz) for one in list_recordings(Path(name))]
+    [('p007_v1_source2', 1, 30.0)]
     """
     root = source_folder(root)
     found: dict[str, Recording] = {}

@@ -31,6 +31,11 @@ class ColorSpace:
         Gray levels.
     reference : str
         Where the numbers come from.
+
+    Examples
+    --------
+    >>> COLOR_SPACES["ycbcr"].channels
+    ('Y', 'Cb', 'Cr')
     """
 
     channels: tuple[str, str, str]
@@ -153,4 +158,6 @@ def convert_color(means: npt.ArrayLike, name: str) -> FloatArray:
     if values.shape[-1:] != (3,):
         raise ValueError(f"the last axis must be R, G, B, not of shape {values.shape}")
     matrix, offset = color_matrix(name)
-    return np.asarray(values @ matrix.T + offset, dtype=np.float64)
+    # one product with the components in rows: a stack of small ones is several times slower
+    planes = matrix @ values.reshape(-1, 3).T + offset[:, None]
+    return np.moveaxis(planes.reshape(len(offset), *values.shape[:-1]), 0, -1)

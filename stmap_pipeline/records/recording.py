@@ -77,7 +77,7 @@ class LabelSource:
     column : str or int
         Column of the values: a header name, or a number from 0.
     rate_hz : float, optional
-        Sampling rate; row i is at i / rate_hz.
+        Sampling rate; row i is at i / rate_hz after the first frame, for such a file tells no start of its own.
     time_column : str or int, optional
         Column of the times instead of a rate.
     time_unit_s : float
@@ -174,4 +174,4 @@ def safe_id(text: str) -> str:
     >>> safe_id("Anna B./take 1.mp4")
     'Anna_B._take_1.mp4'
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(("recording", text.encode().hex()[:40]))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(("recording", text.encode("utf-8", "surrogateescape").hex()[:40]))

@@ -38,9 +38,9 @@ FORMATS = (".png", ".svg", ".pdf")
 TRUTH, ESTIMATE, SHADE, UNSEEN = "#D55E00", "#0072B2", "0.93", 0.8
 
 CAPTION = (
-    "Good: stripes run through most rows of the second map, one per beat; the dots lie on the label; the spectrum has one sharp peak at "
-    "the dashed line.\nBad: rows of unrelated noise, gray where the face was not seen, dots far from the label, several peaks "
-    "alike."
+    "Good: while the face is still, stripes run through most rows of the second map, one per beat; the dots lie on the label; "
+    "one sharp peak at the dashed line.\n"
+    "Bad: rows of unrelated noise, gray where the face was not seen, dots far from the label, several peaks alike."
 )
 
 

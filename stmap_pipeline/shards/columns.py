@@ -57,7 +57,7 @@ OUTCOMES: tuple[Column, ...] = (
 
 TIMINGS: tuple[Column, ...] = (_ID, Column("status", "", "ok, skipped or failed"), Column("frames", "", "frames decoded", "int"))
 
-# longest first, as "_bpm" would otherwise be read from "_beats_bpm" by chance of order alone
+# units by the ending of a name
 _UNITS = {
     "_fraction": "1",
     "_percent": "%",
@@ -145,7 +145,13 @@ def with_extra_columns(
 
 
 def window_row(window: Window, subject: str) -> Row:
-    """Make the row of ``windows.csv``."""
+    """Make the row of ``windows.csv``.
+
+    Examples
+    --------
+    >>> window_row(Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0), "p001")["beats"]
+    12.0
+    """
     names = (column.name for column in WINDOWS if column.name != "subject")
     return {"subject": subject, **{name: getattr(window, name) for name in names}}
 
@@ -163,7 +169,13 @@ def window_from_row(row: Mapping[str, Any]) -> Window:
 
 
 def outcome_row(outcome: Outcome) -> Row:
-    """Make the row of ``outcomes.csv``, which holds nothing that differs from run to run."""
+    """Make the row of ``outcomes.csv``, which holds nothing that differs from run to run.
+
+    Examples
+    --------
+    >>> outcome_row(Outcome("p001_v1", "p001", "ok", timings={"decode_s": 1.5}))["status"]
+    'ok'
+    """
     return {column.name: getattr(outcome, column.name) for column in OUTCOMES}
 
 
@@ -187,7 +199,13 @@ def outcome_from_row(row: Mapping[str, Any]) -> Outcome:
 
 
 def timing_row(outcome: Outcome) -> Row:
-    """Make the row of ``timings.csv``, the one table that differs from run to run."""
+    """Make the row of ``timings.csv``, the one table that differs from run to run.
+
+    Examples
+    --------
+    >>> timing_row(Outcome("p001_v1", "p001", "ok", frames=300, timings={"decode_s": 1.5}))
+    {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'decode_s': 1.5}
+    """
     return {
         "recording_id": outcome.recording_id,
         "status": outcome.status,

@@ -34,7 +34,13 @@ SKIPPED: tuple[Column, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ExportProgress:
-    """How far an export is: windows looked at, of how many, and what became of them."""
+    """How far an export is: windows looked at, of how many, and what became of them.
+
+    Examples
+    --------
+    >>> ExportProgress(done=3, total=10, written=2, skipped=1).written
+    2
+    """
 
     done: int
     total: int

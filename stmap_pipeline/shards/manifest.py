@@ -23,7 +23,13 @@ UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs")
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One file of a build: ``path`` below the root with forward slashes, size in bytes, SHA-256 in hex."""
+    """One file of a build: ``path`` below the root with forward slashes, size in bytes, SHA-256 in hex.
+
+    Examples
+    --------
+    >>> FileEntry("stmap.toml", 0, "e3b0c44298fc1c149afbf4c8996fb924").path
+    'stmap.toml'
+    """
 
     path: str
     bytes: int
@@ -44,6 +50,11 @@ class Manifest:
         Whatever else the build recorded of how it was made.
     files : tuple of FileEntry
         In the order of their paths.
+
+    Examples
+    --------
+    >>> Manifest(1, "stmap 0.1.0", "c0ffee").files
+    ()
     """
 
     schema_version: int
@@ -64,6 +75,11 @@ class Problem:
         ``unsafe``: the listed path leads out of the folder, or the file is a link; it is not opened.
     message : str
         For a person.
+
+    Examples
+    --------
+    >>> Problem("shards/p001.h5", "missing", "shards/p001.h5 is missing").kind
+    'missing'
     """
 
     path: str
@@ -127,6 +143,12 @@ def read_manifest(root: Path) -> Manifest:
     ------
     ShardError
         Where the build is unfinished (there is no manifest), or the manifest is damaged or of another schema.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> read_manifest(example_maps()).settings
+    {'database': 'example'}
     """
     path = root / MANIFEST
     try:
@@ -169,6 +191,14 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
     ------
     ShardError
         As :func:`read_manifest`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> root = example_maps()
+    >>> (root / "shards" / "p002.h5").unlink()
+    >>> [one.message for one in check_manifest(root, quick=True)]
+    ['shards/p002.h5 is missing']
     """
     listed = read_manifest(root).files
     problems = [problem for entry in listed if (problem := _compare(root, entry, quick))]

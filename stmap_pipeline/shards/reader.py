@@ -48,6 +48,12 @@ class RecordingInfo:
     notes : str
     attributes : dict
         Facts and quality figures of the build.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> Shards(example_maps()).info("p001_v2").heart_rate_mean_bpm
+    96.0
     """
 
     recording_id: str

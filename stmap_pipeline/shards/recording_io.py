@@ -46,6 +46,15 @@ def write_recording(parent: Any, result: RecordingResult) -> str:
     ------
     ValueError
         Where landmarks and blocks are not on the same frames, or a value cannot be stored.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> from stmap_pipeline.shards.hdf5 import create_file
+    >>> with tempfile.TemporaryDirectory() as folder, create_file(Path(folder) / "a.h5") as file:
+    ...     write_recording(file, example_result("p001_v1"))[:7]
+    'sha256:'
     """
     if not np.array_equal(result.blocks.times_s, result.track.times_s):
         raise ValueError(f"{result.recording.recording_id}: landmarks and blocks are not on the same frames")
@@ -74,6 +83,14 @@ def read_recording(group: Any) -> RecordingResult:
     ------
     ShardError
         Where anything is missing, damaged, of another type or shape than the schema says, or stored elsewhere.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> from stmap_pipeline.shards.shard import open_shard
+    >>> with open_shard(example_maps() / "shards" / "p001.h5") as file:
+    ...     read_recording(file["p001_v1"]).blocks.means.shape
+    (120, 4, 3)
     """
     path = Path(group.file.filename)
     with guarded(path):

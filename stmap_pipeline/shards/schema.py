@@ -49,6 +49,11 @@ class DatasetSpec:
         Whether a recording may lack it.
     scale : bool
         Whether the stored integer times the attribute ``scale`` gives the unit.
+
+    Examples
+    --------
+    >>> {one.name: one.unit for one in DATASETS}["means"]
+    'gray level'
     """
 
     name: str
@@ -101,6 +106,11 @@ class AttributeSpec:
     kind : {"str", "int", "float", "json"}
         ``json`` is a text in JSON, in which null stands for an unknown number.
     description : str
+
+    Examples
+    --------
+    >>> ATTRIBUTES[0].name
+    'recording_id'
     """
 
     name: str

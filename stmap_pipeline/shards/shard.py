@@ -105,6 +105,15 @@ def read_part(path: Path) -> RecordingResult:
     ------
     ShardError
         Where the file is missing, damaged, or holds another number of recordings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_part(Path(folder) / "one.h5", example_result("p001_v1"))
+    ...     read_part(Path(folder) / "one.h5").blocks.means.shape
+    (300, 4, 3)
     """
     found = list(read_shard(path))
     if len(found) != 1:
@@ -143,6 +152,12 @@ def read_shard(path: Path) -> Iterator[RecordingResult]:
     ------
     ShardError
         Where the file is missing, damaged, of another schema, or no shard.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> [len(one.blocks.times_s) for one in read_shard(example_maps() / "shards" / "p001.h5")]
+    [120, 150]
     """
     for one, _ in _read_all(path):
         yield one
@@ -155,6 +170,12 @@ def recording_ids(path: Path) -> list[str]:
     ------
     ShardError
         As :func:`read_shard`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> recording_ids(example_maps() / "shards" / "p001.h5")
+    ['p001_v1', 'p001_v2']
     """
     with open_shard(path) as file, guarded(path):
         return sorted(file)
@@ -168,6 +189,13 @@ def open_shard(path: Path) -> Iterator[Any]:
     ------
     ShardError
         As :func:`read_shard`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> with open_shard(example_maps() / "shards" / "p001.h5") as file:
+    ...     file["p001_v1/times_s"].attrs["units"].decode()
+    's'
     """
     with guarded(path):
         file = open_file(path)

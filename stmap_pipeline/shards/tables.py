@@ -38,6 +38,11 @@ class Column:
     description : str
     kind : {"str", "int", "float"}
         An unknown float is NaN, an unknown int None.
+
+    Examples
+    --------
+    >>> Column("start_s", "s", "time of the first sample", "float").unit
+    's'
     """
 
     name: str
@@ -106,6 +111,12 @@ def read_columns(path: Path) -> list[Column]:
     ------
     ShardError
         Where it is missing or no such dictionary.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> read_columns(example_maps() / "windows.csv")[4].unit
+    's'
     """
     where = path.with_suffix(".json")
     try:
@@ -132,6 +143,12 @@ def read_table(path: Path) -> list[Row]:
     ------
     ShardError
         Where table or dictionary are missing or do not fit; the message names line and column.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> read_table(example_maps() / "outcomes.csv")[-1]["reason"]
+    'no_face'
     """
     columns = read_columns(path)
     try:

@@ -88,7 +88,7 @@ def test_two_places_for_one_recording_are_refused(tmp_path: Path, make) -> None:
     mmse_pictures(tmp_path, "2D/F001/T1")
     mmse_physiology(tmp_path, "Phy/F001/T1")
     make(tmp_path, "copy/F001/T1")
-    with pytest.raises(DatabaseError, match="F001_T01 has .* in two places") as caught:
+    with pytest.raises(DatabaseError, match=r"F001_T01 has .* in two places") as caught:
         listed(tmp_path)
     assert str(tmp_path / "copy/F001/T1") in str(caught.value)
 

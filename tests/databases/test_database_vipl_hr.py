@@ -98,7 +98,12 @@ def test_a_camera_without_time_txt_gets_no_guessed_rate(tmp_path: Path) -> None:
 def test_labels(tmp_path: Path) -> None:
     folder = vipl_recording(tmp_path, "p1/v1/source1")
     heart_rate, pulse = listed(tmp_path)["p001_v1_source1"].labels
-    assert (heart_rate.kind, heart_rate.path, heart_rate.rate_hz, heart_rate.missing) == ("heart_rate", folder / "gt_HR.csv", 1.0, (255.0,))
+    assert (heart_rate.kind, heart_rate.path, heart_rate.rate_hz, heart_rate.missing) == (
+        "heart_rate",
+        folder / "gt_HR.csv",
+        1.0,
+        (255.0,),
+    )
     assert (pulse.kind, pulse.path, pulse.rate_hz) == ("pulse", folder / "wave.csv", 60.0)
     assert not heart_rate.required
     assert not pulse.required
@@ -180,7 +185,9 @@ def test_archives_that_were_not_unpacked_are_pointed_out(tmp_path: Path) -> None
 
 def test_lines_of_the_missing_list_in_another_form_do_no_harm(tmp_path: Path) -> None:
     vipl_recording(tmp_path, "p1/v1/source1")
-    write(tmp_path / "missing_data.TXT", b"\xef\xbb\xbfdata/p2/v3-2/source3\nP3\\V1\\SOURCE4\n\n# p\nxp4/v1/source1\np5/v1/source12\n")
+    write(
+        tmp_path / "missing_data.TXT", b"\xef\xbb\xbfdata/p2/v3-2/source3\nP3\\V1\\SOURCE4\n\n# p\nxp4/v1/source1\np5/v1/source12\n"
+    )
     found = listed(tmp_path)
     assert sorted(found) == ["p001_v1_source1", "p002_v3-2_source3", "p003_v1_source4"]
     assert found["p003_v1_source4"].skip_reason == "absent"

@@ -1,5 +1,6 @@
 """A small fake tree for each database: names, headers and line ends are true, the videos are garbage that nobody may open."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,4 +106,12 @@ def folder(root: Path) -> None:
     write(root / "database.toml", FOLDER_TOML)
 
 
-TREES: dict[str, Callable[[Path], None]] = {"vipl-hr": vipl_hr, "mmse-hr": mmse_hr, "folder": folder}
+def synthetic(root: Path) -> None:
+    vipl_hr(root)
+    names = ("p001_v1_source1", "p001_v1_source2", "p016_v1-2_source1")
+    truth = [{"recording_id": name, "true_heart_rate_bpm": 72.5, "setting": "easy", "skin_tone": "light"} for name in names]
+    document = {"format": "stmap-synthetic", "schema_version": 1, "layout": "vipl-hr", "recordings": truth}
+    write(root / "synthetic.json", json.dumps(document))
+
+
+TREES: dict[str, Callable[[Path], None]] = {"vipl-hr": vipl_hr, "mmse-hr": mmse_hr, "folder": folder, "synthetic": synthetic}

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -15,6 +15,7 @@ NAMES = [*COLOR_SPACES, "rgb+yuv", "yuv+ycbcr"]
 
 @pytest.mark.parametrize("name", NAMES)
 @given(pixels=arrays(np.float64, (6, 3), elements=st.floats(0, 255)))
+@settings(deadline=None)
 def test_averaging_commutes_with_the_matrix(name, pixels):
     assert np.allclose(convert_color(pixels, name).mean(axis=0), convert_color(pixels.mean(axis=0), name), atol=1e-9)
 

@@ -123,6 +123,7 @@ def test_every_value_lies_between_neighbors_or_in_a_run_and_known_samples_stay(s
 
 
 @given(rate=st.integers(2, 240), frames=st.integers(1, 500))
+@settings(deadline=None)
 def test_a_grid_on_its_own_rate_is_the_identity(rate, frames):
     times = np.arange(frames) / rate
     values = np.cos(np.arange(frames))

@@ -22,6 +22,13 @@ def names(folder):
     return sorted(one.name for one in folder.rglob("*"))
 
 
+def write_half(context):
+    """Fail in the midst of writing."""
+    with context as temporary:
+        (temporary / "b.txt" if temporary.is_dir() else temporary).write_text("half")
+        raise KeyError
+
+
 def test_a_file_appears_whole_and_alone(tmp_path):
     with atomic_path(tmp_path / "deep" / "a.txt") as temporary:
         temporary.write_text("new")
@@ -34,9 +41,8 @@ def test_a_file_appears_whole_and_alone(tmp_path):
 def test_an_error_in_the_block_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(KeyError), atomic_path(path) as temporary:
-        temporary.write_text("half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_half(atomic_path(path))
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 
@@ -94,10 +100,14 @@ def test_a_refusal_of_the_system_says_where_and_what_to_do(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_an_output_error(tmp_path):
     path = tmp_path / "a.bin"
-    with pytest.raises(OutputError, match="No space left"), atomic_path(path) as temporary:
-        temporary.symlink_to("/dev/full")
-        with temporary.open("wb") as file:
-            file.write(b"x" * 100_000)
+
+    def write():
+        with atomic_path(path) as temporary:
+            temporary.symlink_to("/dev/full")
+            temporary.write_bytes(b"x" * 100_000)
+
+    with pytest.raises(OutputError, match="No space left"):
+        write()
     assert names(tmp_path) == []
 
 
@@ -117,9 +127,8 @@ def test_a_folder_appears_whole(tmp_path):
 
 
 def test_a_folder_that_fails_leaves_nothing(tmp_path):
-    with pytest.raises(KeyError), atomic_folder(tmp_path / "out") as temporary:
-        (temporary / "b.txt").write_text("x")
-        raise KeyError
+    with pytest.raises(KeyError):
+        write_half(atomic_folder(tmp_path / "out"))
     assert names(tmp_path) == []
 
 

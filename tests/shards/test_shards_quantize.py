@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,6 +13,7 @@ points = arrays(np.float32, (3, 68, 2), elements=st.one_of(st.floats(-8000, 8000
 
 
 @given(points_px=points, size=st.sampled_from([0.02, 0.1, 0.25, 0.5, 1.0]))
+@settings(deadline=None)
 def test_landmarks_move_by_half_a_step_and_lost_ones_stay_lost(points_px, size):
     points_px = points_px * np.float32(size)
     steps, scale_px = quantize_landmarks(points_px)
@@ -43,6 +44,7 @@ def test_a_track_without_a_face_is_all_lost():
 
 
 @given(coverage=arrays(np.float32, (5, 3), elements=st.floats(0, 1, width=32)))
+@settings(deadline=None)
 def test_coverage_moves_by_two_thousandths_at_most(coverage):
     steps = quantize_coverage(coverage)
     back = restore_coverage(steps)

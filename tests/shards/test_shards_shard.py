@@ -165,8 +165,8 @@ def test_a_failing_source_leaves_the_old_shard(tmp_path):
     [
         (lambda one: {"track": LandmarkTrack(one.track.times_s + 1, one.track.points_px, one.track.score)}, "same frames"),
         (lambda one: {"track": LandmarkTrack(one.track.times_s, one.track.points_px + 9000, one.track.score)}, "at most"),
-        (lambda one: {"attributes": {"list": [1]}}, "a text or a number"),
-        (lambda one: {"notes": ("x" * 70_000,)}, "at most 60000"),
+        (lambda _: {"attributes": {"list": [1]}}, "a text or a number"),
+        (lambda _: {"notes": ("x" * 70_000,)}, "at most 60000"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(tmp_path, change, text):

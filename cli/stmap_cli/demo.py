@@ -1,0 +1,102 @@
+"""`stmap demo`: the whole way on drawn faces, from no data at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stmap_cli import build_maps as build_command
+from stmap_cli import synth as synth_command
+from stmap_cli.console import console, default_jobs
+from stmap_cli.options import folder_argument, jobs_option
+
+if TYPE_CHECKING:
+    from stmap_pipeline.evaluation import HeartRateComparison
+
+AGREES_BPM = 2.0
+
+
+@click.command()
+@folder_argument("out", default="stmap-demo", required=False)
+@click.option(
+    "--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Number of drawn persons."
+)
+@jobs_option
+def demo(out: Path, subjects: int, jobs: int | None) -> None:
+    """Draw a small VIPL-HR in OUT/videos, build its maps in OUT/maps, and show the heart rates found in them.
+
+    OUT is stmap-demo where it is not given.
+
+    \b
+    Example:
+        stmap demo
+    """
+    from stmap_pipeline.pipeline import plan_build
+    from stmap_pipeline.synth import plan_synthesis
+
+    screen = console()
+    jobs = jobs or default_jobs()
+    videos, maps = out / "videos", out / "maps"
+    screen.print("1  draw videos of faces with a known pulse, in the layout of VIPL-HR", markup=False)
+    drawn = synth_command.run(plan_synthesis(videos, "vipl-hr", subjects, seed=1), jobs, screen)
+    screen.print(f"2  build maps: stmap build-maps --db vipl-hr {videos} {maps}", markup=False)
+    build_command.run(plan_build("vipl-hr", videos, maps), jobs, screen, hint=False)
+    screen.print("3  look for the pulse in the stored traces (POS, Wang et al. 2017)", markup=False)
+    rows = _compare(maps)
+    truth = {one.recording_id: one.true_heart_rate_bpm for one in drawn}
+    _table(rows, truth)
+    picture = _picture(maps, rows, out)
+    for line in (
+        f"videos   {videos}",
+        f"shards   {maps / 'shards'}",
+        f"tables   {maps / 'recordings.csv'}",
+        *([f"picture  {picture}"] if picture else []),
+    ):
+        click.echo(line)
+
+
+def _compare(maps: Path) -> list[HeartRateComparison]:
+    from stmap_pipeline.evaluation import compare_heart_rate
+    from stmap_pipeline.shards import Shards
+
+    with Shards(maps) as shards:
+        return [compare_heart_rate(shards.recording(one.recording_id)) for one in shards.recordings()]
+
+
+def _table(rows: list[HeartRateComparison], truth: dict[str, float]) -> None:
+    """Print the table to stdout: it is the result."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("recording", "true HR", "POS", "difference", "SNR", box=None, pad_edge=False, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    close = 0
+    for row in rows:
+        difference = row.estimated_bpm - truth[row.recording_id]
+        close += abs(difference) <= AGREES_BPM
+        table.add_row(
+            row.recording_id,
+            f"{truth[row.recording_id]:.1f}",
+            f"{row.estimated_bpm:.1f}",
+            f"{difference:+.1f}",
+            f"{row.snr_db:+.1f} dB",
+        )
+    out = Console(highlight=False, width=None)
+    out.print(table)
+    out.print(f"{close} of {len(rows)} within {AGREES_BPM:g} bpm of the truth\n")
+
+
+def _picture(maps: Path, rows: list[HeartRateComparison], out: Path) -> Path | None:
+    """Draw the first recording, where the extra for pictures is installed."""
+    from importlib.util import find_spec
+
+    if not rows or find_spec("matplotlib") is None:
+        return None
+    from stmap_pipeline.report import draw_recording
+    from stmap_pipeline.shards import Shards
+
+    with Shards(maps) as shards:
+        return draw_recording(shards.recording(rows[0].recording_id), out / f"{rows[0].recording_id}.png")

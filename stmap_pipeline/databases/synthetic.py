@@ -1,0 +1,125 @@
+"""A synthetic database as ``stmap synth`` writes it: the recordings of its layout, with the truth about each.
+
+The tree is read by the adapter of the database whose layout it has; ``synthetic.json`` adds what only a drawn face has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.databases.tree import contents, shown, source_folder
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.records import Recording
+
+NAME = "synthetic"
+FILE_NAME = "synthetic.json"
+FORMAT = "stmap-synthetic"
+SCHEMA_VERSION = 1
+_MAX_BYTES = 16 * 2**20
+
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]
+
+# a literal table: a file of the source never decides what is imported
+_ADAPTERS: dict[str, Callable[[Path], Iterator[Recording]]] = {
+    "folder": folder.list_recordings,
+    "mmse-hr": mmse_hr.list_recordings,
+    "vipl-hr": vipl_hr.list_recordings,
+}
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    recording_id: _Word
+    true_heart_rate_bpm: float = Field(gt=0, le=300)
+    setting: _Word
+    skin_tone: _Word
+    quirks: tuple[_Word, ...] = ()
+
+
+class _Document(BaseModel):
+    format: Literal["stmap-synthetic"]
+    schema_version: Literal[1]
+    layout: Literal["vipl-hr", "mmse-hr", "folder"]
+    recordings: list[_Entry] = Field(min_length=1)
+
+
+def list_recordings(root: Path) -> Iterator[Recording]:
+    """List each recording, in the order of the ids, with its truth in ``extras``.
+
+    ``extras`` has ``true_heart_rate_bpm``, ``setting``, ``skin_tone``, ``quirks`` and ``layout`` beside the layout's own.
+    What the layout lists as absent has no truth.
+
+    Raises
+    ------
+    DatabaseError
+        Where ``synthetic.json`` is not there, not valid, or names recordings that are not there.
+    """
+    root = source_folder(root)
+    document = _read(root)
+    truth = {one.recording_id: one for one in document.recordings}
+    listed = list(_ADAPTERS[document.layout](root))
+    lost = sorted(truth.keys() - {one.recording_id for one in listed})
+    if lost:
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        raise DatabaseError(
+            f"{shown(root)}: {FILE_NAME} names {', '.join(lost[:3])}{more}, but the tree does not have them; "
+            "write it anew with stmap synth into an empty folder"
+        )
+    return iter([_with_truth(one, document.layout, truth.get(one.recording_id)) for one in listed])
+
+
+def _with_truth(recording: Recording, layout: str, truth: _Entry | None) -> Recording:
+    extras = {**recording.extras, "layout": layout}
+    if truth is not None:
+        extras |= {
+            "true_heart_rate_bpm": f"{truth.true_heart_rate_bpm:.3f}",
+            "setting": truth.setting,
+            "skin_tone": truth.skin_tone,
+            "quirks": " ".join(truth.quirks),
+        }
+    return replace(recording, database=NAME, extras=extras)
+
+
+def _read(root: Path) -> _Document:
+    path = root / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        unfinished = (root / "synthetic.partial.json").exists()
+        hint = "its synthesis did not finish, run the same stmap synth again" if unfinished else f"found {contents(root)}"
+        raise DatabaseError(f"{shown(root)}: no {FILE_NAME}, so this is no complete synthetic database; {hint}") from None
+    except OSError as error:
+        raise DatabaseError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+    if len(data) > _MAX_BYTES:
+        raise DatabaseError(f"{shown(path)}: is larger than {_MAX_BYTES // 2**20} MB, so stmap synth did not write it")
+    try:
+        return _Document.model_validate(json.loads(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise DatabaseError(f"{shown(path)}: {where}: {first['msg']}; write the database anew with stmap synth") from None
+    except (ValueError, RecursionError) as error:
+        raise DatabaseError(
+            f"{shown(path)}: is not JSON ({type(error).__name__}); write the database anew with stmap synth"
+        ) from None
+
+
+DATABASE = Database(
+    name=NAME,
+    title="drawn faces with a known pulse, in the layout of a real database",
+    license="none needed: nobody was filmed",
+    access="stmap synth OUT --layout vipl-hr --subjects 2",
+    citation="",
+    layout=f"{FILE_NAME}      layout, seed, and the true heart rate of each recording\nand the tree of that layout beside it\n",
+    list_recordings=list_recordings,
+)

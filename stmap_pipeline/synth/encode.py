@@ -1,0 +1,171 @@
+"""Frames into a video file, in one thread, so that the same frames give the same bytes.
+
+The conversion to YUV is our own: FFmpeg's own default is off by up to a gray level, more than the pulse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.logging
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Frame = npt.NDArray[np.uint8]
+_TICKS_PER_S = 90_000
+_JPEG_RANGE = 2
+_VIDEO_RANGE = 1
+_BT601 = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How a video is packed.
+
+    Parameters
+    ----------
+    encoder, container : str
+        Names of FFmpeg.
+    full_range : bool
+        Whether luma runs from 0 to 255 instead of 16 to 235.
+    options : tuple of (str, str)
+        Of the encoder; quality above all, high enough that the pulse survives.
+    """
+
+    encoder: str
+    container: str
+    full_range: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+CODECS: dict[str, Codec] = {
+    "mjpeg-avi": Codec("mjpeg", "avi", True, (("qmin", "2"), ("qmax", "2"))),
+    "mpeg4-avi": Codec("mpeg4", "avi", False, (("qmin", "2"), ("qmax", "2"))),
+    "h264-mp4": Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", "threads=1"))),
+}
+"""Name -> how that video is packed."""
+
+
+def yuv420(frame: Frame, full_range: bool) -> tuple[Frame, Frame, Frame]:
+    """Convert red, green and blue to BT.601 luma and chroma, chroma averaged over two by two pixels.
+
+    Parameters
+    ----------
+    frame : (H, W, 3) array of uint8
+        Even height and width.
+    full_range : bool
+        0 to 255 instead of 16 to 235 (luma) and 16 to 240 (chroma).
+
+    Returns
+    -------
+    tuple of array of uint8
+        (H, W), (H / 2, W / 2), (H / 2, W / 2), each rounded once.
+
+    References
+    ----------
+    Recommendation ITU-R BT.601-7, section 2.5.
+
+    Examples
+    --------
+    >>> luma, blue, red = yuv420(np.full((2, 2, 3), 255, np.uint8), full_range=False)
+    >>> luma.tolist(), blue.tolist(), red.tolist()
+    ([[235, 235], [235, 235]], [[128]], [[128]])
+    """
+    weights = np.array([0.299, 0.587, 0.114])
+    luma_scale, chroma_scale, black = (1.0, 1.0, 0.0) if full_range else (219 / 255, 224 / 255, 16.0)
+    luma = np.append(weights * luma_scale, black)
+    to_blue = np.append((np.array([0.0, 0, 1]) - weights) / (2 * (1 - weights[2])) * chroma_scale, 128.0)
+    to_red = np.append((np.array([1.0, 0, 0]) - weights) / (2 * (1 - weights[0])) * chroma_scale, 128.0)
+    height, width = frame.shape[:2]
+    small = cv2.resize(frame.astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    chroma = cv2.split(cv2.add(cv2.transform(small, np.stack([to_blue, to_red])), 0.0, dtype=cv2.CV_8U))
+    bright = cv2.transform(frame, luma[None])
+    return tuple(np.asarray(one, dtype=np.uint8) for one in (bright, *chroma))  # type: ignore[return-value]
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[tuple[float, Frame]],
+    codec: Codec,
+    size_px: tuple[int, int],
+    container_rate_hz: float | None = None,
+) -> int:
+    """Encode frames.
+
+    Parameters
+    ----------
+    path : Path
+        Final place or a temporary one: the name does not decide the format.
+    frames : iterable of (float, (H, W, 3) array of uint8)
+        Time in seconds and picture. One is held at a time.
+    codec : Codec
+    size_px : (int, int)
+        Width and height, both even.
+    container_rate_hz : float, optional
+        Rate that the container claims, whatever the times say; None to store the times.
+
+    Returns
+    -------
+    int
+        Number of frames.
+    """
+    width, height = size_px
+    if width % 2 or height % 2:
+        raise ValueError(f"a video with halved chroma needs an even size, not {width}x{height}")
+    # FFmpeg's own lines on stderr would tear a progress bar
+    av.logging.set_level(None)
+    count = 0
+    with av.open(str(path), "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
+        rate = Fraction(container_rate_hz or 30).limit_denominator(1001)
+        stream: Any = container.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuvj420p" if codec.full_range and codec.encoder == "mjpeg" else "yuv420p"
+        context = stream.codec_context
+        context.thread_count = 1
+        context.colorspace = _BT601
+        context.color_range = _JPEG_RANGE if codec.full_range else _VIDEO_RANGE
+        context.flags |= int(av.codec.context.Flags.bitexact)
+        tick = Fraction(1, _TICKS_PER_S) if container_rate_hz is None else 1 / rate
+        context.time_base = tick
+        for time_s, image in frames:
+            frame = _packed(image, stream.pix_fmt, codec.full_range)
+            frame.time_base = tick
+            frame.pts = count if container_rate_hz else round(time_s * _TICKS_PER_S)
+            container.mux(stream.encode(frame))
+            count += 1
+        container.mux(stream.encode(None))
+    return count
+
+
+def _packed(image: Frame, pixel_format: str, full_range: bool) -> av.VideoFrame:
+    frame = av.VideoFrame(image.shape[1], image.shape[0], pixel_format)
+    frame.colorspace = _BT601
+    frame.color_range = _JPEG_RANGE if full_range else _VIDEO_RANGE
+    for plane, values in zip(frame.planes, yuv420(image, full_range), strict=True):
+        if plane.line_size == values.shape[1]:
+            plane.update(values.tobytes())
+        else:
+            rows = np.zeros((plane.height, plane.line_size), np.uint8)
+            rows[:, : values.shape[1]] = values
+            plane.update(rows.tobytes())
+    return frame
+
+
+def encode_jpeg(image: Frame, quality: int = 92) -> bytes:
+    """Encode one picture as JPEG.
+
+    Examples
+    --------
+    >>> encode_jpeg(np.zeros((8, 8, 3), np.uint8))[:2].hex()
+    'ffd8'
+    """
+    good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not good:
+        raise ValueError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
+    return data.tobytes()

@@ -1,0 +1,18 @@
+"""What many tests share: short real videos of a drawn face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from video_files import write_video
+
+
+@pytest.fixture(scope="session")
+def face_clip(tmp_path_factory) -> Path:
+    """Two seconds of a drawn face, 60 frames of 240 x 240."""
+    from stmap_pipeline.synth.scene import make_scene
+
+    scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(240, 240))
+    path = tmp_path_factory.mktemp("face") / "face.mp4"
+    return write_video(path, (scene.render(index / 30, index) for index in range(60)), options={"crf": "12"})

@@ -1,0 +1,247 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from databases.trees import mmse_hr, vipl_hr, vipl_recording, write
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stmap_pipeline.databases import mmse_hr as mmse
+from stmap_pipeline.databases import vipl_hr as vipl
+from stmap_pipeline.databases.labels import Labels, read_labels
+from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.records import LabelSource, Recording, VideoSource
+
+NAN = np.nan
+FRAMES = np.arange(90) / 30.0
+
+
+def recording(*labels: LabelSource) -> Recording:
+    return Recording("r1", "folder", "s1", VideoSource(Path("video.mp4")), labels=labels)
+
+
+def read(folder: Path, text: str | bytes, frames: Any = FRAMES, kind: str = "heart_rate", **how: Any) -> Labels:
+    path = write(folder / "label.csv", text)
+    return read_labels(recording(LabelSource(kind, path, **how)), frames)  # type: ignore[arg-type]
+
+
+def failed(folder: Path, text: str | bytes, **how: Any) -> str:
+    with pytest.raises(RecordingError) as caught:
+        read(folder, text, **how)
+    assert (caught.value.stage, caught.value.reason) == ("labels", "label_unreadable")
+    assert str(folder / "label.csv") in caught.value.message
+    return caught.value.message
+
+
+# ---- clocks
+
+
+def test_a_rate_starts_at_the_first_frame(tmp_path: Path) -> None:
+    trace = read(tmp_path, "70\n71\n72\n", FRAMES + 5.0, rate_hz=1.0).heart_rate
+    assert trace is not None
+    assert trace.times_s.tolist() == [5.0, 6.0, 7.0]
+    assert trace.over(5.0, 8.0) == 71.0
+
+
+def test_a_time_column_is_taken_as_it_is(tmp_path: Path) -> None:
+    trace = read(tmp_path, "bpm,ms\n70,500\n71,1500\n72,2500\n", column="bpm", time_column="ms", time_unit_s=0.001).heart_rate
+    assert trace is not None
+    assert trace.times_s.tolist() == [0.5, 1.5, 2.5]
+
+
+def test_rows_without_a_time_are_left_out_with_a_note(tmp_path: Path) -> None:
+    labels = read(tmp_path, "0,70\nx,71\n\n2,72\n3,73\n", column=1, time_column=0)
+    assert labels.heart_rate is not None
+    assert labels.heart_rate.heart_rate_bpm.tolist() == [70, 72, 73]
+    assert labels.notes == ("label.csv: 2 of 5 rows hold no number",)
+
+
+@given(st.integers(0, 120), st.integers(1, 120))
+def test_rows_per_frame_use_the_common_part(tmp_path_factory: pytest.TempPathFactory, frames: int, rows: int) -> None:
+    times_s = np.cumsum(np.full(frames, 0.04))
+    labels = read(tmp_path_factory.getbasetemp(), "72\n" * rows, times_s, per_frame=True)
+    assert labels.heart_rate is not None
+    np.testing.assert_array_equal(labels.heart_rate.times_s, times_s[:rows])
+    assert len(labels.notes) == (frames != rows)
+    if frames != rows:
+        assert f"{rows} rows for {frames} frames; the first {min(rows, frames)}" in labels.notes[0]
+
+
+@pytest.mark.parametrize("times", ["0,1,1", "0,2,1"])
+def test_times_that_do_not_increase_are_told_with_their_line(tmp_path: Path, times: str) -> None:
+    rows = "".join(f"{time},70\n" for time in times.split(","))
+    assert "line 4: time 1 s is not later than" in failed(tmp_path, "t,hr\n" + rows, column="hr", time_column="t")
+
+
+# ---- values
+
+
+def test_text_and_codes_and_impossible_rates_become_nan_with_notes(tmp_path: Path) -> None:
+    labels = read(tmp_path, "HR\n70\n255\n255\nlost\n0\n-5\n301\n300\n70\n70\n", np.arange(300) / 30, rate_hz=1.0, missing=(255.0,))
+    assert labels.heart_rate is not None
+    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 300, 70, 70])
+    assert labels.notes == (
+        "label.csv: 1 of 10 rows holds no number",
+        'label.csv: 2 of 10 values are the code for "no value"',
+        "label.csv: 3 of 10 heart rates taken out (not within 0 to 300 bpm)",
+    )
+
+
+def test_a_rate_in_hertz_is_judged_in_bpm(tmp_path: Path) -> None:
+    labels = read(tmp_path, "1.2\n5.1\n0.5\n", rate_hz=1.0, scale=60.0)
+    assert labels.heart_rate is not None
+    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [72.0, NAN, 30.0])
+
+
+def test_a_pulse_may_have_any_value(tmp_path: Path) -> None:
+    labels = read(tmp_path, "-5\n0\n4000\n" * 30, kind="pulse", rate_hz=30.0)
+    assert labels.pulse is not None
+    assert labels.pulse.value[:3].tolist() == [-5, 0, 4000]
+    assert (labels.heart_rate, labels.notes) == (None, ())
+
+
+def test_all_codes_is_a_label_that_knows_nothing(tmp_path: Path) -> None:
+    labels = read(tmp_path, "255\n255\n255\n", rate_hz=1.0, missing=(255.0,))
+    assert labels.heart_rate is not None
+    assert np.isnan(labels.heart_rate.heart_rate_bpm).all()
+
+
+@given(st.lists(st.one_of(st.just("x"), st.integers(30, 200)), min_size=2, max_size=40))
+def test_more_than_half_unreadable_is_refused(tmp_path_factory: pytest.TempPathFactory, cells: list[str | int]) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    text = "\n".join(str(cell) for cell in ["HR", *cells])
+    bad = cells.count("x")
+    if 2 * bad > len(cells):
+        assert f"{bad} of {len(cells)} rows hold no number in column 0" in failed(folder, text, rate_hz=1.0)
+    else:
+        trace = read(folder, text, rate_hz=1.0).heart_rate
+        assert trace is not None
+        assert int(np.isnan(trace.heart_rate_bpm).sum()) == bad
+
+
+# ---- files
+
+
+def test_an_optional_file_that_is_missing_or_empty_is_a_note(tmp_path: Path) -> None:
+    gone = LabelSource("pulse", tmp_path / "gone.csv", rate_hz=60.0)
+    empty = LabelSource("heart_rate", write(tmp_path / "empty.csv", "HR\r\n"), rate_hz=1.0)
+    labels = read_labels(recording(gone, empty), FRAMES)
+    assert (labels.heart_rate, labels.pulse) == (None, None)
+    assert labels.notes == ("gone.csv: the pulse file is not there", "empty.csv: the heart rate file is empty")
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_required_file_must_be_there(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "hr.csv"
+    if content is not None:
+        write(path, content)
+    with pytest.raises(RecordingError, match=r"hr\.csv: the heart rate file is") as caught:
+        read_labels(recording(LabelSource("heart_rate", path, rate_hz=1.0, required=True)), FRAMES)
+    assert (caught.value.stage, caught.value.reason) == ("labels", "source_missing")
+
+
+def test_damage_fails_even_where_the_file_is_optional(tmp_path: Path) -> None:
+    assert "binary data" in failed(tmp_path, b"\x89PNG\x00\x00", rate_hz=1.0)
+    assert "its columns are t, bpm" in failed(tmp_path, "t,bpm\n0,70\n", column="hr", rate_hz=1.0)
+
+
+def test_a_second_file_of_one_kind_is_only_used_where_the_first_is_missing(tmp_path: Path) -> None:
+    sources = [LabelSource("heart_rate", tmp_path / name, rate_hz=1.0) for name in ("gone.csv", "a.csv", "b.csv")]
+    write(tmp_path / "a.csv", "70\n70\n70\n")
+    write(tmp_path / "b.csv", "80\n80\n80\n")
+    labels = read_labels(recording(*sources), FRAMES)
+    assert labels.heart_rate is not None
+    assert labels.heart_rate.heart_rate_bpm[0] == 70
+    assert labels.notes[-1] == "b.csv: not used, the heart rate comes from another file"
+
+
+def test_notes_hold_no_place_of_this_machine(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    labels = read_labels(recording(LabelSource("pulse", tmp_path / name, rate_hz=1.0)), FRAMES)
+    assert labels.notes == (r"caf\xe9.csv: the pulse file is not there",)
+
+
+def test_no_labels_are_no_error() -> None:
+    labels = read_labels(recording(), FRAMES)
+    assert (labels.heart_rate, labels.pulse, labels.notes) == (None, None, ())
+
+
+# ---- durations
+
+
+@pytest.mark.parametrize(
+    ("rows", "rate_hz", "said"),
+    [
+        (35, 1.0, False),
+        (36, 1.0, False),
+        (37, 1.0, False),
+        (33, 1.0, True),
+        (39, 1.0, True),
+        (2084, 60.0, False),
+        (2020, 60.0, True),
+        (1, 1.0, True),
+    ],
+)
+def test_durations_that_differ_are_noted(tmp_path: Path, rows: int, rate_hz: float, said: bool) -> None:
+    frames = np.linspace(0, 34.736, 1036)
+    labels = read(tmp_path, "75\n" * rows, frames, rate_hz=rate_hz)
+    assert bool(labels.notes) == said
+    if said:
+        assert "and the video 34.7 s" in labels.notes[0]
+
+
+def test_a_label_of_another_time_is_noted(tmp_path: Path) -> None:
+    labels = read(tmp_path, "1700000000,70\n1700000001,71\n", column=1, time_column=0)
+    assert "no window has a label" in labels.notes[0]
+
+
+# ---- through the databases
+
+
+def test_vipl_hr(tmp_path: Path) -> None:
+    vipl_hr(tmp_path)
+    found = {one.recording_id: one for one in vipl.list_recordings(tmp_path)}
+    labels = read_labels(found["p001_v1_source1"], FRAMES)
+    assert labels.heart_rate is not None
+    assert labels.pulse is not None
+    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [75, NAN, 77])
+    assert labels.pulse.times_s[60] == 1.0
+    second = read_labels(found["p016_v1-2_source1"], FRAMES)
+    assert second.pulse is None
+    assert "wave.csv: the pulse file is not there" in second.notes
+
+
+def test_vipl_hr_without_heart_rate_is_a_note(tmp_path: Path) -> None:
+    (vipl_recording(tmp_path, "p1/v1/source1") / "gt_HR.csv").unlink()
+    labels = read_labels(next(vipl.list_recordings(tmp_path)), FRAMES)
+    assert labels.heart_rate is None
+    assert labels.notes == ("gt_HR.csv: the heart rate file is not there",)
+
+
+def test_mmse_hr(tmp_path: Path) -> None:
+    mmse_hr(tmp_path)
+    found = {one.recording_id: one for one in mmse.list_recordings(tmp_path)}
+    labels = read_labels(found["F013_T10"], np.arange(3) / 25.0)
+    assert labels.heart_rate is not None
+    assert labels.pulse is not None
+    assert labels.heart_rate.times_s[-1] == pytest.approx(0.119)
+    assert (labels.heart_rate.heart_rate_bpm[0], labels.pulse.value[0], labels.notes) == (72.5, 101.25, ())
+
+
+def test_real_vital_signs(tmp_path: Path) -> None:
+    root = Path(os.environ.get("STMAP_REAL_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    path = root / "rouast_clip1" / "sample_vitals_1.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there: set STMAP_REAL_DATA to the folder of real recordings")
+    sources = (
+        LabelSource("heart_rate", path, column="hr_ppg", per_frame=True),
+        LabelSource("pulse", path, column="ppg", per_frame=True),
+    )
+    labels = read_labels(recording(*sources), np.arange(354) / 30.0)
+    assert labels.heart_rate is not None
+    assert labels.pulse is not None
+    assert labels.notes == ()
+    assert 60 < np.nanmean(labels.heart_rate.heart_rate_bpm) < 100
+    assert labels.pulse.value.size == 354

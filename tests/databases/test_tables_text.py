@@ -1,0 +1,149 @@
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from databases.trees import write
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stmap_pipeline.databases import tables
+from stmap_pipeline.databases.tables import TableEmptyError, TableError, read_table
+
+NAN = math.nan
+
+
+def column(folder: Path, text: str | bytes, wanted: str | int = 0) -> list[float]:
+    return read_table(write(folder / "table.txt", text), [wanted]).values[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("75\n76\n", [75, 76]),
+        ("75\r\n76", [75, 76]),
+        ("75\r\r\n76\r\r\n", [75, 76]),  # line ends that were translated twice
+        ("HR\r\n75\r\n76\r\n", [75, 76]),
+        ("\ufeffHR\n75\n", [75]),
+        ("\n\nHR\n\n75\n", [75]),
+        ("# bpm, one a second\n75\n", [75]),
+        ("Pulse Rate BPM\n75\n", [75]),
+        ("75\n\n77\n\n\n", [75, NAN, 77]),  # a blank line in between keeps later rows in their place
+        ("75\nnan\nNaN\nn/a\nx\ninf\n1e999\n1_0\n", [75, NAN, NAN, NAN, NAN, NAN, NAN, NAN]),
+        ("n/a\n75\n", [NAN, 75]),  # no header: a dropped first row would move all later ones
+        ("nan\n75\n", [NAN, 75]),
+        (" 7.5e1 \n+76\n-1\n", [75, 76, -1]),
+        ('"75"\n"76"\n', [75, 76]),
+        ("75,1\n76\n,3\n", [75, 76, NAN]),
+        ("75,1\n76\n77\n", [75, 76, 77]),
+        ("HR (mean, bpm)\n75\n", [75]),
+        ("HR; 2\n", [NAN]),
+        ("HR 2\n75\n", [75]),
+        ("75\t1\n", [75]),
+        ("75;1\n72,5;2\n", [75, 72.5]),  # a decimal comma
+        ("1.234,5;1\n", [NAN]),
+        ("75   1\n76 2\n", [75, 76]),
+    ],
+)
+def test_the_usual_shapes(tmp_path: Path, text: str, values: list[float]) -> None:
+    np.testing.assert_array_equal(column(tmp_path, text), values)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " "])
+def test_columns_by_name_and_number(tmp_path: Path, mark: str) -> None:
+    text = "time_s,Heart,name\n0,71,x\n1,72,y\n".replace(",", mark)
+    assert column(tmp_path, text, "Heart") == [71, 72]
+    assert column(tmp_path, text, " heart ") == [71, 72]
+    assert column(tmp_path, text, 1) == [71, 72]
+
+
+def test_quotes_hide_the_separator(tmp_path: Path) -> None:
+    assert column(tmp_path, '"time, s","HR, bpm"\n0,71\n', "HR, bpm") == [71]
+
+
+def test_equal_names_but_for_case_are_told_apart(tmp_path: Path) -> None:
+    assert column(tmp_path, "HR,hr\n1,2\n", "hr") == [2]
+    with pytest.raises(TableError, match="has 2 columns 'Hr'"):
+        column(tmp_path, "HR,hr\n1,2\n", "Hr")
+
+
+def test_rows_tell_their_line(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t", "\na,b\n\n1,2\n"), ["b"])
+    assert (table.header, table.columns, table.first_line) == (("a", "b"), 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "message"),
+    [
+        ("a,b\n1,2\n", "c", "has no column 'c'; its columns are a, b"),
+        ("a,b\n1,2\n", 2, r"has no column 2 \(from 0\); it has 2: a, b"),
+        ("1,2\n", "a", r"has no header, so no column 'a'; give the column by its number from 0 \(2 there\)"),
+        ("HR\n72,5\n", 0, "line 2 holds 2 cells, but the header names 1"),
+        ("75\r76\r77", 0, "line 1 ends in carriage returns alone"),
+        (b"\x00\x01", 0, "line 1 holds binary data or UTF-16"),
+        ("7\n5\n".encode("utf-16"), 0, "line 1 holds binary data or UTF-16"),
+        ("1," * 1001, 0, r"line 1 holds 1,002 cells \(limit 1,000\)"),
+        ("1," * 10**6, 0, "line 1 has more than 65,536 characters"),
+    ],
+)
+def test_what_is_no_such_table_is_told(tmp_path: Path, text: str | bytes, wanted: str | int, message: str) -> None:
+    with pytest.raises(TableError, match=message) as caught:
+        column(tmp_path, text, wanted)
+    assert str(tmp_path / "table.txt") in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\r\n \n", "\ufeff", "HR\n", "HR\r\n\r\n"])
+def test_no_row_is_an_error_of_its_own(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TableEmptyError):
+        column(tmp_path, text)
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.touch()
+    os.truncate(path, 100 * 2**20)  # sparse: takes no room
+    with pytest.raises(TableError, match=r"100 MB; a label or clock has at most 64 MB"):
+        read_table(path, [0])
+
+
+def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS", 100)
+    assert len(column(tmp_path, "1\n" * 100)) == 100
+    for text in ("1\n" * 101, "1\n" + "\n" * 200 + "1\n"):
+        with pytest.raises(TableError, match="more than 100 rows"):
+            column(tmp_path, text)
+
+
+def test_a_pipe_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TableError, match="is not a regular file"):
+        read_table(tmp_path / "pipe", [0])
+
+
+def test_a_missing_file_and_a_bad_name_differ(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "gone", [0])
+    with pytest.raises(TableError, match="cannot be read"):
+        read_table(tmp_path / ("x" * 300), [0])
+    with pytest.raises(TableError, match="is not a regular file"):
+        read_table(tmp_path, [0])
+
+
+NUMBERS = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30)
+
+
+@given(NUMBERS, st.sampled_from(["\n", "\r\n"]), st.booleans(), st.sampled_from([",", ";", "\t", " "]))
+def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, numbers, end, header, mark) -> None:
+    lines = [f"{index}{mark}{value!r}" for index, value in enumerate(numbers)]
+    text = end.join([*([f"row{mark}value"] if header else []), *lines])
+    assert column(tmp_path_factory.getbasetemp(), text, 1) == numbers
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_table_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    try:
+        values = column(tmp_path_factory.getbasetemp(), data)
+    except TableError:
+        return
+    assert len(values) <= data.count(b"\n") + 1

@@ -1,0 +1,229 @@
+"""Plan, run, stop, continue: one outcome for each listed recording, and the same bytes however it was run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import DatabaseError, OutputError, UnknownNameError
+from stmap_pipeline.pipeline import plan_build, run_build, summarize
+from stmap_pipeline.shards import Shards, check_manifest
+from video_files import colorful, write_video
+
+SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
+
+
+def build(source: Path, out: Path, jobs: int = 1, config: Config = SHORT, database: str = "folder", **more):
+    return list(run_build(plan_build(database, source, out, config, **more), jobs))
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """All files of an output, the times of the run aside."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and not path.name.startswith("timings")
+    }
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory, face_clip) -> Path:
+    """A folder of four videos: two with a face, one without, one that is no video."""
+    folder = tmp_path_factory.mktemp("own")
+    for name in ("anna", "bert"):
+        (folder / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    write_video(folder / "wall.mp4", [colorful(120, 160)] * 45)
+    (folder / "zero.avi").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, faces):
+    out = tmp_path_factory.mktemp("built") / "maps"
+    return out, build(faces, out)
+
+
+def test_each_listed_recording_has_exactly_one_outcome(built):
+    out, outcomes = built
+    assert sorted((one.recording_id, one.status, one.reason) for one in outcomes) == [
+        ("anna", "ok", ""),
+        ("bert", "ok", ""),
+        ("wall", "failed", "no_face"),
+        ("zero", "failed", "source_unreadable"),
+    ]
+    with Shards(out) as shards:
+        assert [one.recording_id for one in shards.outcomes()] == ["anna", "bert", "wall", "zero"]
+        assert [one.recording_id for one in shards.recordings()] == ["anna", "bert"]
+    assert "limit 50%" in next(one.message for one in outcomes if one.recording_id == "wall")
+
+
+def test_an_output_is_complete_checkable_and_leaves_no_work_behind(built):
+    out, _ = built
+    assert sorted(path.name for path in out.iterdir()) == [
+        "dataset_description.json", "manifest.json", "outcomes.csv", "outcomes.json", "recordings.csv", "recordings.json",
+        "shards", "stmap.toml", "timings.csv", "timings.json", "windows.csv", "windows.json",
+    ]  # fmt: skip
+    assert check_manifest(out) == []
+    assert sorted(path.name for path in (out / "shards").iterdir()) == ["anna.h5", "bert.h5"]
+
+
+def test_two_processes_and_another_folder_give_the_same_bytes(built, faces, tmp_path):
+    build(faces, tmp_path / "elsewhere", jobs=2)
+    assert content(tmp_path / "elsewhere") == content(built[0])
+
+
+def test_what_is_done_is_not_done_again(built, faces):
+    out, _ = built
+    before = content(out)
+    plan = plan_build("folder", faces, out, SHORT)
+    assert plan.complete
+    assert not plan.todo
+    outcomes = list(run_build(plan))
+    assert all(one.resumed for one in outcomes)
+    assert len(outcomes) == 4
+    assert content(out) == before
+
+
+def test_failed_ones_are_retried_only_on_request(built, faces):
+    assert [one.recording_id for one in plan_build("folder", faces, built[0], SHORT, retry_failed=True).todo] == ["wall", "zero"]
+
+
+def test_other_settings_are_refused_with_the_keys_that_differ(built, faces):
+    with pytest.raises(OutputError, match=r"blocks\.rows: 5 -> 7"):
+        plan_build("folder", faces, built[0], Config.from_mapping({"windows": {"length": "30 frames"}, "blocks": {"rows": 7}}))
+    with pytest.raises(OutputError, match="database: folder -> vipl-hr"):
+        # any listing of another database will do
+        root = faces.parent / "vipl" / "p1" / "v1" / "source1"
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "video.avi").write_bytes(b"")
+        plan_build("vipl-hr", root.parents[2], built[0], SHORT)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(faces, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="not an output of stmap"):
+        build(faces, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(OutputError, match="is a file"):
+        build(faces, tmp_path / "thesis.tex")
+
+
+def test_wrong_names_and_paths_are_named(faces, tmp_path):
+    with pytest.raises(UnknownNameError, match="did you mean 'vipl-hr'"):
+        build(faces, tmp_path / "out", database="vipl_hr")
+    with pytest.raises(DatabaseError, match="no such folder"):
+        build(faces / "nowhere", tmp_path / "out")
+    with pytest.raises(DatabaseError, match="none of 4 ids matches 'x"):
+        build(faces, tmp_path / "out", only="x*")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_part_first_and_the_rest_later_is_the_same_as_all_at_once(built, faces, tmp_path):
+    out = tmp_path / "maps"
+    assert [one.recording_id for one in build(faces, out, limit=1)] == ["anna"]
+    assert [one.recording_id for one in build(faces, out, only="*r*")] == ["bert", "zero"]
+    with Shards(out) as shards:
+        assert [one.recording_id for one in shards.outcomes()] == ["anna", "bert", "zero"]
+    build(faces, out)
+    assert content(out) == content(built[0])
+
+
+def test_a_changed_video_is_built_again_and_a_new_one_is_added(faces, face_clip, tmp_path):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    build(source, out)
+    # a trailing box that players pass over: another file, the same pictures
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes() + (16).to_bytes(4, "big") + b"free" + b"\0" * 8)
+    (source / "bert.mp4").write_bytes(face_clip.read_bytes())
+    plan = plan_build("folder", source, out, SHORT)
+    assert [one.recording_id for one in plan.todo] == ["anna", "bert"]
+    list(run_build(plan))
+    assert summarize(out).recordings == 2
+    assert check_manifest(out) == []
+
+
+def test_stopping_in_the_middle_keeps_what_is_done(built, faces, tmp_path):
+    out = tmp_path / "maps"
+    running = run_build(plan_build("folder", faces, out, SHORT))
+    assert next(running).recording_id == "anna"
+    running.close()
+    assert not (out / "manifest.json").exists()
+    plan = plan_build("folder", faces, out, SHORT)
+    assert [one.recording_id for one in plan.todo] == ["bert", "wall", "zero"]
+    outcomes = list(run_build(plan))
+    assert [one.resumed for one in outcomes] == [True, False, False, False]
+    assert content(out) == content(built[0])
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline import plan_build, run_build
+if __name__ == "__main__":
+    config = Config.from_mapping({"windows": {"length": "30 frames"}})
+    for outcome in run_build(plan_build("folder", Path(sys.argv[1]), Path(sys.argv[2]), config), 2):
+        print(outcome.recording_id, flush=True)
+"""
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.3])
+def test_kill_nine_and_the_same_command_again_gives_the_same_bytes(built, faces, tmp_path, delay_s):
+    out = tmp_path / "maps"
+    process = subprocess.Popen([sys.executable, "-c", _KILLED, str(faces), str(out)], stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    build(faces, out)
+    assert content(out) == content(built[0])
+
+
+def test_a_worker_that_dies_costs_its_recording_alone(face_clip, tmp_path):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("anna", "bert", "carl"):
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    # the worker of one recording is killed from outside as soon as it is seen at work on it
+    script = _KILLED.replace("for outcome", f"""
+    import os, signal, threading, time
+    def kill():
+        mark = Path(sys.argv[2]) / "work" / "running" / "bert"
+        end = time.monotonic() + 100
+        while time.monotonic() < end:
+            if mark.exists():
+                for pid in [int(one) for one in os.listdir("/proc") if one.isdigit()]:
+                    try:
+                        line = Path(f"/proc/{{pid}}/cmdline").read_text()
+                        parent = Path(f"/proc/{{pid}}/stat").read_text().rsplit(")", 1)[1].split()[1]
+                    except OSError:
+                        continue
+                    if int(parent) == os.getpid() and "loky" in line and "resource_tracker" not in line:
+                        os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+    threading.Thread(target=kill, daemon=True).start()
+    for outcome""")
+    done = subprocess.run([sys.executable, "-c", script, str(source), str(tmp_path / "maps")], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with Shards(tmp_path / "maps") as shards:
+        found = {one.recording_id: (one.status, one.reason) for one in shards.outcomes()}
+    assert found["bert"] == ("failed", "worker_died")
+    assert sorted(found) == ["anna", "bert", "carl"]
+
+
+def test_frames_keep_their_times_and_lost_ones_are_nan(built):
+    with Shards(built[0]) as shards:
+        result = shards.recording("anna")
+    assert result.attributes["clock"] == "pts"
+    assert np.all(np.diff(result.blocks.times_s) > 0)
+    assert np.isfinite(result.blocks.means).all()

@@ -1,0 +1,252 @@
+"""Reading a finished build."""
+
+import dataclasses
+import multiprocessing
+import os
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+from shard_examples import same
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
+from stmap_pipeline.maps import make_stmap
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.records import Window
+from stmap_pipeline.shards import Shards, check_manifest, read_shard
+from stmap_pipeline.shards.example import example_maps
+
+UNIFORM = Config.from_mapping(
+    {"blocks": {"rows": 2, "cols": 2}, "windows": {"clock": "uniform", "rate_hz": 20, "length": "2 s", "step": "1 s"}}
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return example_maps(tmp_path_factory.mktemp("build") / "maps")
+
+
+@pytest.fixture
+def maps(folder):
+    with Shards(folder) as opened:
+        yield opened
+
+
+def test_recordings_windows_and_maps_in_three_lines(folder):
+    maps = Shards(str(folder))
+    for window in maps.windows():
+        assert maps.stmap(window, color="yuv").values.shape == (4, 60, 3)
+    maps.close()
+
+
+def test_recordings_are_listed_with_their_figures(maps):
+    infos = maps.recordings()
+    assert [one.recording_id for one in infos] == ["p001_v1", "p001_v2", "p002_v1"]
+    assert infos[1].heart_rate_mean_bpm == 96.0
+    assert infos[1].valid_fraction == pytest.approx(110 / 150)
+    assert infos[2].attributes == {"clock": "constant", "detections": 10, "median_interval_s": 1 / 24}
+    assert [one.recording_id for one in maps.recordings(subject="p002")] == ["p002_v1"]
+    assert [one.recording_id for one in maps.recordings(fold=[1, 3])] == ["p001_v1", "p001_v2"]
+
+
+def test_windows_are_filtered(maps):
+    assert len(maps.windows()) == 10
+    assert {one.recording_id for one in maps.windows(subject=["p001"])} == {"p001_v1", "p001_v2"}
+    assert {one.recording_id for one in maps.windows(fold=2)} == {"p002_v1"}
+    assert {one.recording_id for one in maps.windows(recording_id="p001_v2")} == {"p001_v2"}
+    assert all(one.valid_fraction == 1 for one in maps.windows(min_valid_fraction=1.0))
+    assert 0 < len(maps.windows(min_valid_fraction=1.0)) < 10
+    assert maps.windows(subject="p009") == []
+
+
+def test_windows_without_label_are_there_unless_asked_otherwise(tmp_path):
+    bare = dataclasses.replace(example_result("p001_v1", frames=120), heart_rate=None)
+    maps = Shards(example_maps(tmp_path, [bare, example_result("p001_v2", frames=120)]))
+    assert len(maps.windows()) == 6
+    assert {one.recording_id for one in maps.windows(labeled=True)} == {"p001_v2"}
+
+
+def test_a_map_is_that_of_the_stored_trace(maps):
+    window = maps.windows(recording_id="p001_v2")[1]
+    result = maps.recording("p001_v2")
+    for color, normalize, fill in (("yuv", "minmax", "nan"), ("rgb+ycbcr", "zscore", "interpolate"), ("rgb", "none", "nan")):
+        ours = maps.stmap(window, color=color, normalize=normalize, fill=fill)
+        theirs = make_stmap(result.blocks, window.start, window.stop, color=color, normalize=normalize, fill=fill)
+        assert np.array_equal(ours.values, theirs.values, equal_nan=True)
+        assert (ours.color_space, ours.normalized) == (theirs.color_space, theirs.normalized)
+
+
+def test_the_uniform_clock_of_the_build_is_honored(tmp_path):
+    results = [example_result("p001_v1", frames=150), example_result("p001_v2", frames=150, lost=slice(70, 100))]
+    maps = Shards(example_maps(tmp_path, results, UNIFORM))
+    for window in maps.windows():
+        result = maps.recording(window.recording_id)
+        theirs = make_stmap(result.blocks, window.start, window.stop, rate_hz=20)
+        assert np.array_equal(maps.stmap(window).values, theirs.values, equal_nan=True)
+        assert theirs.values.shape == (4, 40, 3)
+    with pytest.raises(ShardError, match=r"do not lie inside its 100 samples \(uniform clock\)"):
+        maps.stmap(dataclasses.replace(maps.windows()[0], start=90, stop=130))
+
+
+def test_a_recording_comes_back_whole(maps, folder):
+    for stored in read_shard(folder / "shards" / "p001.h5"):
+        same(maps.recording(stored.recording.recording_id), stored)
+
+
+def test_outcomes_are_there_for_each_listed_recording(maps):
+    assert [(one.recording_id, one.status, one.reason) for one in maps.outcomes()][2:] == [
+        ("p002_v1", "ok", ""),
+        ("p003_v1", "failed", "no_face"),
+    ]
+
+
+def test_repr_tells_the_counts(maps, folder):
+    assert repr(maps) == f"Shards({str(folder)!r}: 3 recordings of 2 subjects, 10 windows (10 labeled))"
+
+
+def read_one(maps, window):
+    values = maps.stmap(window).values
+    return os.getpid(), values.sum()
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_it_can_be_sent_to_another_process_after_reading(maps, method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    window = maps.windows()[0]
+    expected = maps.stmap(window).values.sum()
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        pid, total = pool.apply(read_one, (maps, window))
+    assert pid != os.getpid()
+    assert total == expected
+    assert maps.stmap(window).values.sum() == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_its_own_files(maps):
+    # not sent but inherited, as the workers of a data loader do
+    window = maps.windows()[0]
+    expected = maps.stmap(window).values
+    parent_file = maps._files._shard("p001").file
+    child = os.fork()
+    if child == 0:
+        fine = np.array_equal(maps.stmap(window).values, expected) and maps._files._shard("p001").file is not parent_file
+        os._exit(0 if fine else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert maps._files._shard("p001").file is parent_file
+    assert np.array_equal(maps.stmap(window).values, expected)
+
+
+def test_a_copy_by_pickle_takes_no_open_file_along(maps, monkeypatch, folder):
+    maps.stmap(maps.windows()[0])
+    monkeypatch.chdir(folder.parent)
+    data = pickle.dumps(Shards(folder.name))
+    monkeypatch.chdir("/")
+    assert len(data) < 1000
+    assert len(pickle.loads(data).windows()) == 10  # noqa: S301 - our own bytes
+
+
+def test_few_files_are_open_at_once_and_closing_is_not_the_end(folder, monkeypatch):
+    monkeypatch.setattr("stmap_pipeline.shards.open_shards._MAX_OPEN", 1)
+    maps = Shards(folder)
+    for window in [*maps.windows(), *maps.windows()]:
+        maps.stmap(window)
+        assert len(maps._files._open) == 1
+    maps.close()
+    assert len(maps._files._open) == 0
+    assert maps.stmap(maps.windows()[0]).values.shape == (4, 60, 3)
+
+
+def test_unknown_names_are_answered(maps):
+    with pytest.raises(UnknownNameError, match=r"'p009'; recordings\(\) lists them"):
+        maps.recording("p009")
+    with pytest.raises(UnknownNameError, match="known: rgb, yuv, ycbcr"):
+        maps.stmap(maps.windows()[0], color="hsv")
+    with pytest.raises(UnknownNameError):
+        maps.stmap(Window("p009", 0, 60, 0.0, 2.0, 60.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-5, 55), (90, 150), (60, 60)])
+def test_a_window_outside_its_recording_is_refused(maps, start, stop):
+    with pytest.raises(ShardError, match=r"p001_v1: .* do not lie inside its 120 samples \(native clock\)"):
+        maps.stmap(dataclasses.replace(maps.windows()[0], start=start, stop=stop))
+
+
+def test_a_resampled_window_is_not_passed_off_as_the_recorded_one(maps):
+    with pytest.raises(ShardError, match=r"hr_scale 1\.5"):
+        maps.stmap(dataclasses.replace(maps.windows()[0], hr_scale=1.5))
+
+
+def test_an_unfinished_build_says_what_to_do(tmp_path):
+    example_maps(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(ShardError, match="run the same stmap build-maps command again"):
+        Shards(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["missing", "truncated", "grown", "flipped", "unlisted"])
+def test_a_damaged_shard_is_named_and_never_read_as_numbers(tmp_path, change):
+    example_maps(tmp_path)
+    path = tmp_path / "shards" / "p001.h5"
+    data = path.read_bytes()
+    if change == "missing":
+        path.unlink()
+    elif change == "truncated":
+        path.write_bytes(data[:-100])
+    elif change == "grown":
+        path.write_bytes(data + b"\0")
+    elif change == "flipped":
+        with h5py.File(path) as file:
+            chunk = file["p001_v1/means"].id.get_chunk_info(0)
+        middle = chunk.byte_offset + chunk.size // 2
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+    else:
+        manifest = tmp_path / "manifest.json"
+        manifest.write_text(manifest.read_text().replace("shards/p001.h5", "shards/p009.h5"))
+    maps = Shards(tmp_path)
+    for read in (lambda: maps.stmap(maps.windows()[0]), lambda: maps.recording("p001_v1")):
+        with pytest.raises(ShardError, match=r"p001\.h5"):
+            read()
+    assert maps.check()
+    assert maps.check() == check_manifest(tmp_path)
+
+
+def test_a_subject_cannot_lead_out_of_the_folder(tmp_path):
+    example_maps(tmp_path / "maps")
+    for name in ("recordings.csv", "manifest.json"):
+        path = tmp_path / "maps" / name
+        path.write_text(path.read_text().replace("p002.h5", "../../p002.h5").replace("p002_v1,p002", "p002_v1,../../p002"))
+    (tmp_path / "maps" / "shards" / "p002.h5").rename(tmp_path / "p002.h5")
+    with pytest.raises(ShardError, match="not in the manifest"):
+        Shards(tmp_path / "maps").recording("p002_v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "text"),
+    [
+        ("windows.csv", "p001_v1,p001,0,", "p007_v1,p001,0,", r"windows\.csv, line 2: is no window of a recording"),
+        ("windows.csv", "p001_v1,p001,0,60", "p001_v1,p001,,60", r"windows\.csv, line 2: is no window"),
+        ("recordings.csv", "recording_id,", "id,", r"recordings\.csv: its first line"),
+        ("outcomes.csv", ",failed,", ",broken,", r"outcomes\.csv: .*unknown status"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, name, old, new, text):
+    example_maps(tmp_path)
+    path = tmp_path / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    maps = Shards(tmp_path)
+    with pytest.raises(ShardError, match=text):
+        maps.recordings(), maps.windows(), maps.outcomes()
+    assert repr(maps).startswith("Shards(")
+
+
+def test_a_wrong_configuration_is_named(tmp_path):
+    example_maps(tmp_path)
+    (tmp_path / "stmap.toml").write_text("[windows]\nlength = 'long'\n")
+    with pytest.raises(ConfigError, match=r"windows\.length"):
+        Shards(tmp_path)
