@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stmap_pipeline.errors import OutputError, StmapError
 from stmap_pipeline.evaluation import (
@@ -182,7 +183,7 @@ def _draw_rates(axes: Axes, result: RecordingResult, method: str, window: tuple[
     shown = [found.heart_rate_bpm]
     if result.heart_rate is not None:
         shown.append(result.heart_rate.heart_rate_bpm)
-        axes.step(result.heart_rate.times_s, shown[-1], where="post", color=TRUTH, label="label")
+        axes.stairs(shown[-1], _edges(result.heart_rate.times_s), baseline=None, color=TRUTH, linewidth=1.5, label="label")
     elif result.pulse is not None:
         truth = heart_rate_over_time(result.pulse)
         shown.append(truth.heart_rate_bpm)
@@ -195,6 +196,11 @@ def _draw_rates(axes: Axes, result: RecordingResult, method: str, window: tuple[
     axes.set_ylabel("heart rate (bpm)")
     axes.set_xlabel("time (s), whole recording")
     axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, frameon=False)
+
+
+def _edges(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # a sample stands for the time up to the next one, the last for as long as the others usually do
+    return np.append(times_s, times_s[-1:] + (np.median(np.diff(times_s)) if len(times_s) > 1 else 1.0))
 
 
 def _draw_spectrum(axes: Axes, pulse: UniformPulse, row: HeartRateComparison) -> None:
