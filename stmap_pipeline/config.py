@@ -72,7 +72,7 @@ class FacesConfig(_Section):
         description="'tracked': landmarks carried by optical flow, corrected by the landmark model, detector only where needed. "
         "'literal': detector and landmark model in every frame and a plain moving average, as the paper reads.",
     )
-    landmark_every_s: float = Field(0.3, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
+    landmark_every_s: float = Field(0.5, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
         1.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."
     )
@@ -83,7 +83,10 @@ class FacesConfig(_Section):
         2.0,
         gt=0,
         le=10,
-        description="Length of the centered moving average over the slow difference between landmark model and flow.",
+        description="Time in which a correction by the landmark model is faded in, around the moment it was given.",
+    )
+    memory_s: float = Field(
+        10.0, gt=0, le=1000, description="Time after which a correction by the landmark model counts 1/e; longer is steadier."
     )
     literal_smoothing_frames: Annotated[int, AfterValidator(_odd)] = Field(
         5, ge=1, le=61, description="Length of the centered moving average over the landmarks in the literal mode; odd."

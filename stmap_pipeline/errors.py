@@ -30,7 +30,9 @@ REASONS: dict[str, str] = {
     "too_short": "fewer frames than one window needs",
     "no_face": "no face in more frames than the limit allows",
     # while running
-    "worker_died": "the worker process died (segmentation fault or out of memory)",
+    "timed_out": "took longer than the time limit for one recording",
+    "out_of_memory": "needed more memory than the limit for one recording",
+    "worker_died": "the worker process died twice on it (segmentation fault or out of memory)",
     "internal_error": "an unexpected error: a defect of stmap, please report it",
 }
 
@@ -57,6 +59,10 @@ class ModelMissingError(StmapError):
 
 class OutputError(StmapError):
     """The output folder cannot be written, is locked, or was built with other settings."""
+
+
+class WorkerError(StmapError):
+    """The workers cannot do the work: they do not start, the cluster is gone, or they do not see the output folder."""
 
 
 class ShardError(StmapError):

@@ -21,7 +21,7 @@ def face_mean(blocks: BlockTrace) -> npt.NDArray[np.float64]:
     Returns
     -------
     (T, 3) array of float64
-        R, G, B in grey levels; NaN in frames without a face.
+        R, G, B in gray levels; NaN in frames without a face.
 
     Examples
     --------

@@ -2,43 +2,66 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from stmap_pipeline.faces.base import Points, TrackedFrame
 from stmap_pipeline.video import Frame, Picture
 
 
-@dataclass(slots=True)
 class Segment:
-    """An unbroken stretch in which one face was followed, with the corrections the landmark model gave in it."""
+    """An unbroken stretch in which one face was followed, with the corrections the landmark model gave in it.
 
-    times_s: list[float] = field(default_factory=list)
-    corrections: list[Points] = field(default_factory=list)
-    closed: bool = False
+    Flow places the face to a few hundredths of a pixel but drifts over minutes; the model never drifts but is off by half a
+    pixel, another way each time. So a correction is a long average of the model's, into which each new one is faded
+    gently: whatever comes in faster would shake the blocks in the middle of the pulse band.
 
-    def correction(self, time_s: float, half_s: float) -> Points:
-        """Average the corrections around a time with raised cosine weights.
+    Parameters
+    ----------
+    half_s : float
+        Half the time in which a correction is faded in, around the moment it was given.
+    memory_s : float
+        Time after which a correction counts 1/e.
+    """
 
-        Such weights let a correction come and go smoothly; a plain average would step by its share of the model's jitter, in the
-        middle of the pulse band.
-        """
-        lags = np.array(self.times_s) - time_s
-        near = np.abs(lags) < half_s
-        if not near.any():
-            return self.corrections[int(np.argmin(np.abs(lags)))]
-        chosen = np.flatnonzero(near)
-        weights = np.cos(lags[chosen] * (np.pi / 2 / half_s)) ** 2 + 1e-9
-        stack = np.stack([self.corrections[index] for index in chosen])
-        return np.asarray(np.tensordot(weights / weights.sum(), stack, axes=1))
+    def __init__(self, half_s: float, memory_s: float) -> None:
+        self.closed = False
+        self._half_s, self._memory_s = half_s, memory_s
+        self._times_s: deque[float] = deque()
+        self._corrections: deque[Points] = deque()
+        self._old_sum: Points | float = 0.0
+        self._old_weight = 0.0
+        self._old_s = 0.0
+        self.latest: Points | float = 0.0
 
-    def forget(self, before_s: float) -> None:
-        """Drop corrections that no frame held back can need, so that memory does not grow with the video."""
-        while len(self.times_s) > 1 and self.times_s[1] < before_s:
-            del self.times_s[0], self.corrections[0]
+    def add(self, time_s: float, correction: Points) -> None:
+        """Add what the model says at a time, as a shift of the points that flow carries."""
+        self._times_s.append(time_s)
+        self._corrections.append(correction)
+        self.latest = correction
+
+    def correction(self, time_s: float) -> Points | float:
+        """Average the corrections for a frame; frames are asked for in order."""
+        while self._times_s and self._times_s[0] <= time_s - self._half_s:
+            # fully faded in: from now on only its age counts, so its sum is all that must be kept
+            self._age_to(self._times_s[0])
+            self._times_s.popleft()
+            self._old_sum = self._old_sum + self._corrections.popleft()
+            self._old_weight += 1.0
+        fade = math.exp(-(time_s - self._old_s) / self._memory_s) if self._old_weight else 0.0
+        total, weight = self._old_sum * fade, self._old_weight * fade
+        for tick_s, correction in zip(self._times_s, self._corrections, strict=True):
+            lag = (tick_s - time_s) / self._half_s
+            if lag < 1:
+                share = math.cos((lag + 1) * math.pi / 4) ** 2 * math.exp(min(0.0, lag * self._half_s / self._memory_s))
+                total, weight = total + share * correction, weight + share
+        return total / weight if weight > 1e-6 else self.latest
+
+    def _age_to(self, time_s: float) -> None:
+        fade = math.exp(-(time_s - self._old_s) / self._memory_s)
+        self._old_sum, self._old_weight, self._old_s = self._old_sum * fade, self._old_weight * fade, time_s
 
 
 @dataclass(slots=True)
@@ -58,7 +81,7 @@ class Delay:
     Parameters
     ----------
     half_s : float
-        Half the length of the average: the look-ahead.
+        The look-ahead: half the time in which a correction is faded in.
     """
 
     def __init__(self, half_s: float) -> None:
@@ -94,6 +117,5 @@ class Delay:
             if segment is None or first.flow_px is None:
                 yield TrackedFrame(first.index, first.time_s, None, float("nan"), None, first.size_px)
                 continue
-            segment.forget(first.time_s - self._half_s)
-            points = first.flow_px + segment.correction(first.time_s, self._half_s)
+            points = first.flow_px + segment.correction(first.time_s)
             yield TrackedFrame(first.index, first.time_s, points, first.score, first.picture, first.size_px)

@@ -1,7 +1,7 @@
 """Detect seldom, follow always: landmarks carried by optical flow, corrected by the landmark model, checked by the detector.
 
-``landmark(t) = flow(t) + average(model - flow)``: flow supplies the fast part without the model's jitter of half a pixel and more,
-the model supplies the place without flow's drift. The average looks as far ahead as back, so it delays nothing.
+``landmark(t) = flow(t) + average(model - flow)``: flow supplies the motion without the model's jitter of half a pixel and more,
+the model supplies the place without flow's drift; see :class:`~stmap_pipeline.faces.smoothing.Segment` for the average.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _SUSPICIOUS = 0.75
 _GONE = 0.55
 # Time after which a face that the detector does not confirm and that has become suspicious is given up.
 _PATIENCE_S = 0.2
+# Time after a face was found in which the model is asked more often, and how often.
+_SETTLING_S = 1.0
+_SETTLING_EVERY_S = 0.1
 # Disagreement of model and flow, in inter-ocular distances, that cannot be jitter or drift: flow has slipped.
 _SLIPPED = 0.15
 
@@ -40,6 +43,7 @@ class _Face:
     presence: Presence
     score: float
     next_model_s: float
+    settled_s: float
     next_check_s: float
     suspect_index: int | None = None
     suspect_s: float = 0.0
@@ -89,13 +93,16 @@ class Tracker:
     def _begin(self, frame: Frame, points: Points, score: float) -> _Face:
         gray, now_s = frame.picture.gray, frame.time_s
         self._last_seen = points
+        segment = Segment(self._config.smoothing_s / 2, self._config.memory_s)
+        segment.add(now_s, np.zeros_like(points))
         return _Face(
             points,
             gray,
-            Segment([now_s], [np.zeros_like(points)]),
+            segment,
             Presence(gray, points),
             score,
-            now_s + self._config.landmark_every_s,
+            now_s,
+            now_s + _SETTLING_S,
             now_s + self._config.check_every_s,
         )
 
@@ -117,21 +124,22 @@ class Tracker:
 
     def _correct(self, face: _Face, frame: Frame) -> bool:
         """Ask the landmark model; return whether flow has slipped."""
-        face.next_model_s = frame.time_s + self._config.landmark_every_s
+        every_s = self._config.landmark_every_s
+        # one run of the model is off by half a pixel and more, so the place of the face is first taken from several
+        face.next_model_s = frame.time_s + (every_s if frame.time_s >= face.settled_s else min(every_s, _SETTLING_EVERY_S))
         segment = face.segment
         # started from the corrected points: flow alone drifts off the face
-        start = face.points + segment.corrections[-1]
+        start = face.points + segment.latest
         correction = self._backend.landmarks(frame.picture.gray, detector_box(start)) - face.points
         self._stats.landmark_runs += 1
-        step = float(np.median(np.hypot(*(correction - segment.corrections[-1]).T)))
-        segment.times_s.append(frame.time_s)
-        segment.corrections.append(correction)
+        step = float(np.median(np.hypot(*(correction - segment.latest).T)))
+        segment.add(frame.time_s, correction)
         return step > _SLIPPED * inter_ocular_px(face.points)
 
     def _check(self, face: _Face, frame: Frame, likeness: float, slipped: bool) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
         face.next_check_s = now_s + self._config.check_every_s
-        found = check(gray, self._backend, self._stats, face.points + face.segment.corrections[-1])
+        found = check(gray, self._backend, self._stats, face.points + face.segment.latest)
         if found is not None and slipped:
             # the face is there, but flow is not on it: a new stretch begins from the model's points
             face.segment.closed = True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline.process import process_recording, use_one_thread
 from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.processes import unordered
 from stmap_pipeline.records import Outcome, Recording
 
 
@@ -35,10 +36,7 @@ def run_parallel(recordings: Sequence[Recording], config: Config, out: Path, job
 
 
 def _pool(recordings: Sequence[Recording], config: Config, out: Path, jobs: int) -> Iterator[Outcome]:
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        # one recording a task: they are long, and a lost task must cost one recording
-        pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        yield from pool(delayed(_task)(one, config, out) for one in recordings)
+    return unordered(partial(_task, config=config, out=out), recordings, jobs)
 
 
 def _alone(recording: Recording, config: Config, out: Path) -> Outcome:

@@ -181,7 +181,7 @@ def _draw_rates(axes: Axes, result: RecordingResult, method: str, window: tuple[
         gap_name = "_"
     found = heart_rate_over_time(blocks, method)
     shown = [found.heart_rate_bpm]
-    if result.heart_rate is not None:
+    if result.heart_rate is not None and result.heart_rate.times_s.size:
         shown.append(result.heart_rate.heart_rate_bpm)
         axes.stairs(shown[-1], _edges(result.heart_rate.times_s), baseline=None, color=TRUTH, linewidth=1.5, label="label")
     elif result.pulse is not None:

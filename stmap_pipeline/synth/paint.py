@@ -46,7 +46,7 @@ def _paint_behind(canvas: Canvas, who: Identity) -> None:
     chin = float(who.points[8, 1])
     neck = [(-0.86, 0.9), (-0.80, chin), (-0.90, 2.9), (0.90, 2.9), (0.80, chin), (0.86, 0.9)]
     round_neck = np.clip(1 - (x / 1.08) ** 2, 0.05, None) ** 0.5
-    below_chin = 1 - 0.38 * np.exp(-((np.clip(y - chin + 0.15, 0, None) / 0.35) ** 2))
+    below_chin = 1 - 0.55 * np.exp(-((np.clip(y - chin + 0.15, 0, None) / 0.35) ** 2))
     canvas.lay(canvas.shape(neck, 0.02), who.skin * (0.95 * round_neck * below_chin)[..., None], skin=1.0, alpha=1.0)
     for side in (-1, 1):
         jaw = who.points[1 if side < 0 else 15]
@@ -100,8 +100,8 @@ def _paint_base(who: Identity, px_per_unit: float) -> tuple[Canvas, Plane]:
     _paint_hair(canvas, who)
     paint_brows(canvas, who)
     # the neck runs out into the collar of the picture behind
-    _, y = canvas.grid()
-    fade = np.clip((BOTTOM - 0.05 - y) / 0.3, 0, 1)
+    rows = canvas.grid()[1]
+    fade = np.clip((BOTTOM - 0.05 - rows) / 0.3, 0, 1)
     canvas.alpha *= fade
     canvas.color *= fade[..., None]
     return canvas, light

@@ -190,8 +190,7 @@ def make_identity(seed: int, skin_tone: str = "medium") -> Identity:
         skin=skin,
         hair=hair,
         iris=np.array(_IRIS[rng.integers(1 if dark else len(_IRIS))], dtype=np.float64),
-        # lips are redder than light skin and lighter than dark skin
-        lips=skin * (0.86, 0.62, 0.66) + np.array([30.0, 14.0, 18.0]) * (1 - SKIN_TONES[skin_tone][1] / 255),
+        lips=skin * (0.76, 0.51, 0.55) + (7.0, 0.0, 2.0),
         clothes=np.array(_CLOTHES[rng.integers(len(_CLOTHES))], dtype=np.float64),
         long_hair=bool(rng.random() < 0.4),
         hairline=float(rng.uniform(-1.02, -0.9)),

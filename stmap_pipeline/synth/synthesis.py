@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-from joblib import Parallel, delayed, parallel_config
 
 from stmap_pipeline.databases.synthetic import FILE_NAME, FORMAT, SCHEMA_VERSION
 from stmap_pipeline.errors import ConfigError, OutputError
+from stmap_pipeline.processes import unordered
 from stmap_pipeline.shards.atomic import atomic_write_text, remove_temporaries
 from stmap_pipeline.synth import folder, mmse, vipl
 from stmap_pipeline.synth.recording import RecordingPlan, SyntheticRecording
@@ -229,10 +230,7 @@ def _written(layout: _Layout, out: Path, recordings: Sequence[RecordingPlan], jo
         for one in recordings:
             yield _write(layout.write, out, one)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        # one recording a task: they are long, and come back as they are finished
-        pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        yield from pool(delayed(_write)(layout.write, out, one) for one in recordings)
+    yield from unordered(partial(_write, layout.write, out), recordings, jobs)
 
 
 def _write(write: Callable[[Path, RecordingPlan], None], out: Path, recording: RecordingPlan) -> SyntheticRecording:

@@ -1,0 +1,164 @@
+"""What one recording may take of a worker: time and memory. A hostile or broken video meets these, not the machine's end."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from stmap_pipeline.errors import ConfigError, RecordingError
+
+T = TypeVar("T")
+
+_PROC = Path("/proc/self")
+# how the interpreter's own watchdog begins its report
+TIMEOUT_MARK = "Timeout ("
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a recording may take, and how much memory.
+
+    They belong to the machine and not to the result, so they are no part of the configuration.
+
+    Parameters
+    ----------
+    time_s : float
+        Seconds for one recording. Checked at each frame; a decoder that hangs inside one is ended with its process after
+        twice the time, at most 30 s later.
+    memory_bytes : int
+        Memory that a worker may allocate for a recording, beyond what it holds before. Linux only.
+
+    Raises
+    ------
+    ConfigError
+        Where one is not positive.
+
+    Examples
+    --------
+    >>> Limits().time_s, Limits(time_s=60).memory_bytes // 2**20
+    (3600.0, 2048)
+    """
+
+    time_s: float = 3600.0
+    memory_bytes: int = 2 * 2**30
+
+    def __post_init__(self) -> None:
+        if not 0 < self.time_s <= 10**7:
+            raise ConfigError(f"the time limit is {self.time_s} s; give a number of seconds above 0")
+        if self.memory_bytes <= 0:
+            raise ConfigError(f"the memory limit is {self.memory_bytes} bytes; give a number above 0")
+
+    @property
+    def hard_time_s(self) -> float:
+        """Seconds after which a process is ended that does not answer."""
+        return self.time_s + min(self.time_s, 30.0)
+
+
+def within(items: Iterable[T], limit_s: float) -> Iterator[T]:
+    """Pass items on until the time is up.
+
+    Raises
+    ------
+    RecordingError
+        With ``timed_out`` at the first item after ``limit_s`` seconds.
+
+    Examples
+    --------
+    >>> list(within("ab", 10))
+    ['a', 'b']
+    """
+    end = time.monotonic() + limit_s
+    for count, item in enumerate(items):
+        if time.monotonic() > end:
+            raise RecordingError("run", "timed_out", timeout_message(limit_s) + f" (at frame {count})")
+        yield item
+
+
+def timeout_message(limit_s: float) -> str:
+    """Say it the same way wherever it is noticed."""
+    return f"took longer than {limit_s:g} s; give it more with --time-limit"
+
+
+@contextlib.contextmanager
+def guarded(limits: Limits, report: BinaryIO) -> Iterator[None]:
+    """Hold a block to its limits, for use in a worker process that can be lost.
+
+    A crash inside of C code writes a traceback to ``report``; so does a hang, which ends the process. Memory beyond the limit
+    is refused by the system, which surfaces as ``MemoryError`` or as the libraries' own errors.
+
+    Parameters
+    ----------
+    limits : Limits
+    report : binary file
+        Open for writing for as long as the block runs.
+    """
+    earlier = faulthandler.is_enabled()
+    faulthandler.enable(report)
+    faulthandler.dump_traceback_later(limits.hard_time_s, exit=True, file=report)
+    try:
+        with _less_memory(limits.memory_bytes):
+            yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        faulthandler.disable()
+        if earlier and sys.__stderr__ is not None:
+            with contextlib.suppress(OSError, ValueError):
+                faulthandler.enable(sys.__stderr__)
+
+
+@contextlib.contextmanager
+def _less_memory(memory_bytes: int) -> Iterator[None]:
+    held = _status("VmData")
+    if held is None:
+        yield
+        return
+    import resource
+
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = held + memory_bytes
+    if before != resource.RLIM_INFINITY:
+        wanted = min(wanted, before)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def forget_peak() -> None:
+    """Let the peak memory of this process count from here, where the system can do that."""
+    with contextlib.suppress(OSError):
+        (_PROC / "clear_refs").write_text("5")
+
+
+def peak_memory_bytes() -> int:
+    """Give the most memory this process had since :func:`forget_peak`, or since its start where the system cannot tell.
+
+    Examples
+    --------
+    >>> peak_memory_bytes() > 2**20
+    True
+    """
+    peak = _status("VmHWM")
+    if peak is not None:
+        return peak
+    import resource
+
+    # kilobytes on Linux, bytes on macOS
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _status(name: str) -> int | None:
+    try:
+        for line in (_PROC / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None

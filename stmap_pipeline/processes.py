@@ -1,0 +1,65 @@
+"""Tasks over processes: the one place that knows how joblib is to be asked."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from joblib import Parallel, delayed, parallel_config
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def unordered(task: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
+    """Run a task for each item in ``jobs`` processes and yield the results as they come.
+
+    Closing the iterator ends the processes, as an interrupt (Ctrl-C) does; the processes themselves never see the interrupt.
+
+    Parameters
+    ----------
+    task : callable
+        A function of a module, or a partial of one.
+    items : iterable
+    jobs : int
+        Number of processes, from 2.
+
+    Examples
+    --------
+    >>> sorted(unordered(abs, [-3, 1, -2], jobs=2))
+    [1, 2, 3]
+    """
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        # one item a task: they are long, and a lost task must cost one item
+        pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+        with _children_without_interrupts():
+            results = pool(delayed(task)(item) for item in items)
+        try:
+            yield from _pass_on(results)
+        finally:
+            with warnings.catch_warnings():
+                # joblib warns of canceled tasks; to stop early is no mistake here
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
+
+
+def _pass_on(results: Iterator[R]) -> Iterator[R]:
+    # `yield from results` would close joblib's iterator outside of the guard above
+    for one in results:  # noqa: UP028
+        yield one
+
+
+@contextmanager
+def _children_without_interrupts() -> Iterator[None]:
+    """Start processes that a Ctrl-C does not reach: the terminal sends it to all, and each would print a traceback.
+
+    It is blocked rather than ignored here, because a child inherits either, but only a blocked one reaches the parent afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
