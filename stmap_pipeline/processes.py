@@ -6,6 +6,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from joblib import Parallel, delayed, parallel_config
@@ -35,7 +36,7 @@ def unordered(task: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator
     with parallel_config(backend="loky", inner_max_num_threads=1):
         # one item a task: they are long, and a lost task must cost one item
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        with _children_without_interrupts():
+        with children_without_interrupts():
             results = pool(delayed(task)(item) for item in items)
         try:
             yield from _pass_on(results)
@@ -53,11 +54,13 @@ def _pass_on(results: Iterator[R]) -> Iterator[R]:
 
 
 @contextmanager
-def _children_without_interrupts() -> Iterator[None]:
+def children_without_interrupts() -> Iterator[None]:
     """Start processes that a Ctrl-C does not reach: the terminal sends it to all, and each would print a traceback.
 
     It is blocked rather than ignored here, because a child inherits either, but only a blocked one reaches the parent afterwards.
     """
+    # Python 3.11 unblocks signals when it starts this helper of its own, so it must be there before
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

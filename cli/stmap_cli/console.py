@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from stmap_cli.codes import INTERRUPTED
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,6 +24,13 @@ def console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def say(out: Console, text: str) -> None:
+    """Write a line as it is: a message may hold brackets, and a file name whatever it likes."""
+    # not by rich, which reads brackets and colons, and writes a line twice where Ctrl-C comes in the middle of it
+    out.file.write(f"{printable(text)}\n")
+    out.file.flush()
+
+
 class Progress:
     """Counts of a long run: a bar where there is a terminal, a plain line every half minute where there is none.
 
@@ -28,10 +39,24 @@ class Progress:
     label : str
     total, done : int
     out : Console
+    if_stopped : str
+        What a person who stops the run should know.
+    plain_every_s : float
+        Shortest time between two plain lines.
     """
 
-    def __init__(self, label: str, total: int, out: Console, done: int = 0) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: int,
+        out: Console,
+        done: int = 0,
+        *,
+        if_stopped: str = "run the same command to continue",
+        plain_every_s: float = PLAIN_EVERY_S,
+    ) -> None:
         self._label, self.total, self.done, self._first, self._out = label, total, done, done, out
+        self._if_stopped, self._plain_every_s = if_stopped, plain_every_s
         self._failed = 0
         self._start = self._last_line = time.monotonic()
         self._bar: Any = None
@@ -39,24 +64,35 @@ class Progress:
 
     @contextmanager
     def running(self) -> Iterator[Progress]:
-        """Show the bar while the block runs."""
-        if self._out.is_terminal:
-            from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TaskProgressColumn(),
-                TextColumn("{task.fields[more]}"),
-            )
-            with Bar(*columns, console=self._out, transient=True) as self._bar:
-                self._task = self._bar.add_task(self._label, total=self.total, completed=self.done, more="")
+        """Show the bar while the block runs; a Ctrl-C ends the command with a line that says how far it got."""
+        try:
+            with self._shown():
                 yield self
-            self._bar = None
-        else:
-            yield self
+        except KeyboardInterrupt:
+            self.say(f"stopped; {self.done} of {self.total} done - {self._if_stopped}")
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        if not self._out.is_terminal:
+            yield
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[more]}"),
+        )
+        with Bar(*columns, console=self._out, transient=True) as self._bar:
+            self._task = self._bar.add_task(self._label, total=self.total, completed=self.done, more="")
+            try:
+                yield
+            finally:
+                self._bar = None
 
     def step(self, *, failed: bool = False) -> None:
         """Count one more."""
@@ -64,14 +100,17 @@ class Progress:
         self._failed += failed
         more = "  ".join(part for part in (self._rate(), self._eta(), f"{self._failed} failed" if self._failed else "") if part)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, more=more)
-        elif time.monotonic() - self._last_line >= PLAIN_EVERY_S:
+            self._bar.update(self._task, completed=self.done, more=f" {more}")
+        elif time.monotonic() - self._last_line >= self._plain_every_s:
             self._last_line = time.monotonic()
-            self.say(f"{self._label} {self.done}/{self.total}  {more}")
+            self.say(f"{self._label} {self.done}/{self.total}  {more}".rstrip())
 
     def say(self, text: str) -> None:
-        """Write a line above the bar, as it is: a message may hold brackets."""
-        self._out.print(text, markup=False)
+        """Write a line, above the bar where there is one."""
+        if self._bar is not None:
+            self._out.print(printable(text), markup=False, emoji=False)
+        else:
+            say(self._out, text)
 
     def _per_s(self) -> float:
         passed_s = time.monotonic() - self._start
@@ -84,6 +123,23 @@ class Progress:
     def _eta(self) -> str:
         rate = self._per_s()
         return f"eta {duration((self.total - self.done) / rate)}" if rate > 0 and self.done < self.total else ""
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would obey or could not show: control characters, and bytes of a file name that are no text.
+
+    Examples
+    --------
+    >>> print(printable("p\u00e4r [1].avi"), printable("\x1b[31mred"), printable("caf\udce9.mp4"))
+    pär [1].avi \x1b[31mred caf\xe9.mp4
+    """
+    return "".join(one if one.isprintable() or one in "\n\t" else _escaped(one) for one in text)
+
+
+def _escaped(character: str) -> str:
+    # Python keeps a byte that is no UTF-8 as U+DC80 to U+DCFF
+    hidden = ord(character) - 0xDC00
+    return f"\\x{hidden:02x}" if 0x80 <= hidden <= 0xFF else character.encode("unicode_escape").decode()
 
 
 def duration(seconds: float) -> str:
@@ -117,6 +173,17 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def number(count: int) -> str:
+    """Write a count, in groups of three where it is long.
+
+    Examples
+    --------
+    >>> number(2378), number(61482)
+    ('2378', '61 482')
+    """
+    return f"{count:,}".replace(",", " ") if count >= 10_000 else str(count)
+
+
 def counted(count: int, word: str) -> str:
     """Write a count with its noun.
 
@@ -125,7 +192,7 @@ def counted(count: int, word: str) -> str:
     >>> counted(1, "file"), counted(61482, "window")
     ('1 file', '61 482 windows')
     """
-    return f"{count:,}".replace(",", " ") + f" {word}{'' if count == 1 else 's'}"
+    return f"{number(count)} {word}{'' if count == 1 else 's'}"
 
 
 def default_jobs() -> int:

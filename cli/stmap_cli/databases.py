@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False, type=RegistryName("databases"))
 def databases(name: str | None) -> None:
-    """List the databases that can be read, or tell about the one called NAME.
+    """List the databases, or describe the one called NAME.
 
     \b
     Example:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ import click
 
 from stmap_cli import build_maps as build_command
 from stmap_cli import synth as synth_command
-from stmap_cli.console import console, default_jobs
-from stmap_cli.options import folder_argument, jobs_option
+from stmap_cli.console import console, default_jobs, say
+from stmap_cli.options import duration_option, folder_argument, jobs_option
 
 if TYPE_CHECKING:
     from stmap_pipeline.evaluation import HeartRateComparison
@@ -20,14 +21,14 @@ AGREES_BPM = 2.0
 
 @click.command()
 @folder_argument("out", default="stmap-demo", required=False)
-@click.option(
-    "--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Number of drawn persons."
-)
+@click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Draw N persons.")
+@duration_option
 @jobs_option
-def demo(out: Path, subjects: int, jobs: int | None) -> None:
-    """Draw a small VIPL-HR in OUT/videos, build its maps in OUT/maps, and show the heart rates found in them.
+def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
+    """Go the whole way on drawn faces, without any data.
 
-    OUT is stmap-demo where it is not given.
+    Draws a small VIPL-HR in OUT/videos, builds its maps in OUT/maps, and shows the heart rates found in them beside the true
+    ones. OUT is stmap-demo where it is not given. A demo that was stopped goes on with the same command.
 
     \b
     Example:
@@ -39,11 +40,11 @@ def demo(out: Path, subjects: int, jobs: int | None) -> None:
     screen = console()
     jobs = jobs or default_jobs()
     videos, maps = out / "videos", out / "maps"
-    screen.print("1  draw videos of faces with a known pulse, in the layout of VIPL-HR", markup=False)
-    drawn = synth_command.run(plan_synthesis(videos, "vipl-hr", subjects, seed=1), jobs, screen)
-    screen.print(f"2  build maps: stmap build-maps --db vipl-hr {videos} {maps}", markup=False)
-    build_command.run(plan_build("vipl-hr", videos, maps), jobs, screen, hint=False)
-    screen.print("3  look for the pulse in the stored traces (POS, Wang et al. 2017)", markup=False)
+    say(screen, "1  draw videos of faces with a known pulse, in the layout of VIPL-HR")
+    drawn = synth_command.run(plan_synthesis(videos, "vipl-hr", subjects, seed=1, duration_s=duration_s), jobs, screen)
+    say(screen, f"2  build maps: {shlex.join(['stmap', 'build-maps', '--db', 'vipl-hr', str(videos), str(maps)])}")
+    code = build_command.run(plan_build("vipl-hr", videos, maps), jobs, screen, hint=False)
+    say(screen, "3  look for the pulse in the stored traces (POS, Wang et al. 2017)")
     rows = _compare(maps)
     truth = {one.recording_id: one.true_heart_rate_bpm for one in drawn}
     _table(rows, truth)
@@ -55,6 +56,7 @@ def demo(out: Path, subjects: int, jobs: int | None) -> None:
         *([f"picture  {picture}"] if picture else []),
     ):
         click.echo(line)
+    return code
 
 
 def _compare(maps: Path) -> list[HeartRateComparison]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from stmap_cli.console import Progress, console, counted
+from stmap_cli.console import Progress, console, counted, number, say
 from stmap_cli.options import color_option, folder_argument
 
 
@@ -20,7 +20,7 @@ from stmap_cli.options import color_option, folder_argument
     type=click.Choice(["hdf5", "png"]),
     default="hdf5",
     show_default=True,
-    help="One HDF5 file, or one PNG a window with a CSV.",
+    help="Write one HDF5 file, or one PNG a window with a CSV.",
 )
 @color_option
 @click.option(
@@ -28,7 +28,7 @@ from stmap_cli.options import color_option, folder_argument
     type=click.Choice(["minmax", "zscore", "none"]),
     default="minmax",
     show_default=True,
-    help="Normalize each row over the window.",
+    help="Normalize each row over the window in this way.",
 )
 @click.option(
     "--fill",
@@ -42,7 +42,7 @@ from stmap_cli.options import color_option, folder_argument
     type=click.Choice(["uint8", "float32"]),
     default="uint8",
     show_default=True,
-    help="Samples in HDF5: 8 bits, or float32 with all decimals.",
+    help="Write the samples in HDF5 as 8 bits, or as float32 with all decimals.",
 )
 @click.option("--labeled", is_flag=True, help="Leave out windows without a heart rate.")
 @click.option(
@@ -50,12 +50,15 @@ from stmap_cli.options import color_option, folder_argument
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
+    metavar="SHARE",
     help="Take windows in which the face was known in this share of the frames or more.",
 )
 def export(
     maps: Path, out: Path, kind: Any, color: str, normalize: Any, fill: Any, dtype: Any, labeled: bool, min_valid: float
 ) -> None:
-    """Write the windows of MAPS as finished, normalized maps into the new folder OUT.
+    """Write finished, normalized maps into the new folder OUT.
+
+    MAPS is the output of stmap build-maps. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
 
     \b
     Example:
@@ -63,6 +66,10 @@ def export(
     """
     from stmap_pipeline.shards import Shards, export_windows
 
+    if kind == "png" and dtype != "uint8":
+        raise click.UsageError("a PNG holds 8 bits; for others choose --format hdf5 --dtype float32")
+    if dtype == "uint8" and normalize != "minmax":
+        raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --format hdf5 --dtype float32")
     with Shards(maps) as shards:
         steps = export_windows(
             shards,
@@ -76,11 +83,12 @@ def export(
             labeled=labeled,
         )
         screen = console()
-        progress = Progress("exporting", len(shards.windows()), screen)
+        progress = Progress("exporting", len(shards.windows()), screen, if_stopped="nothing was written")
         written = skipped = 0
         with progress.running():
             for step in steps:
                 written, skipped = step.written, step.skipped
                 progress.step()
-    screen.print(f"done: {counted(written, 'window')} written, {skipped} not (see {out / 'skipped.csv'})", markup=False)
+    left_out = f", {number(skipped)} left out   ->  {out / 'skipped.csv'}" if skipped else ""
+    say(screen, f"done: {counted(written, 'window')} written{left_out}")
     click.echo(str(out))

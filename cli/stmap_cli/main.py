@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
 
 from stmap_cli.build_maps import build_maps
+from stmap_cli.codes import ERROR, INTERRUPTED
+from stmap_cli.console import printable
 from stmap_cli.databases import databases
 from stmap_cli.demo import demo
 from stmap_cli.export import export
 from stmap_cli.show import show
+from stmap_cli.status import status
 from stmap_cli.synth import synth
+from stmap_cli.verify import verify
 from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError
-
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -32,24 +35,28 @@ def cli() -> None:
     """
 
 
-for command in (build_maps, databases, demo, export, show, synth):
+for command in (build_maps, databases, demo, export, show, status, synth, verify):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line; an error that a user can mend is one line, not a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a path goes out with the bytes it has on disk, even where they are no text
+        sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding.lower() == "utf-8" else "backslashreplace")
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="stmap", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except StmapError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # the reader of a pipe has seen enough
-        sys.stderr.close()
-        sys.exit(0)
+        click.echo(printable(f"Error: {error}"), err=True)
+        sys.exit(ERROR)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        click.echo(printable(f"Error: {error.filename or 'a file'}: {error.strerror}"), err=True)
+        sys.exit(ERROR)
     sys.exit(code if isinstance(code, int) else 0)

@@ -17,14 +17,14 @@ from stmap_cli.options import color_option, folder_argument
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Picture to write: .png, .svg or .pdf.  [default: RECORDING.png]",
+    help="Write this picture: .png, .svg or .pdf.  [default: RECORDING.png]",
 )
 @color_option
 @click.option(
-    "--method", type=click.Choice(["pos", "chrom", "green"]), default="pos", show_default=True, help="How the pulse is extracted."
+    "--method", type=click.Choice(["pos", "chrom", "green"]), default="pos", show_default=True, help="Extract the pulse this way."
 )
 @click.option(
-    "--start", "start_s", type=float, metavar="SECONDS", help="Start of the map's window.  [default: the first frame with a face]"
+    "--start", "start_s", type=float, metavar="SECONDS", help="Start the map's window here.  [default: the first frame with a face]"
 )
 @click.option(
     "--length",
@@ -33,10 +33,12 @@ from stmap_cli.options import color_option, folder_argument
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="Length of the map's window.",
+    help="Make the map's window this long.",
 )
 def show(maps: Path, recording: str, output: Path | None, color: str, method: str, start_s: float | None, window_s: float) -> None:
-    """Draw the map, pulse, heart rate and spectrum of one RECORDING in MAPS.
+    """Draw one RECORDING: its map, pulse, heart rate and spectrum.
+
+    MAPS is the output of stmap build-maps. Pictures need the extra "plot": pip install "stmap[plot]".
 
     \b
     Example:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli.console import Progress, console, counted, default_jobs, duration
-from stmap_cli.options import folder_argument, jobs_option
+from stmap_cli.console import Progress, console, counted, default_jobs, duration, say
+from stmap_cli.options import duration_option, folder_argument, jobs_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,38 +24,30 @@ if TYPE_CHECKING:
     type=click.Choice(["vipl-hr", "mmse-hr", "folder"]),
     default="vipl-hr",
     show_default=True,
-    help="Whose tree to write, quirks included.",
+    help="Write the tree of this database, quirks included.",
 )
-@click.option("--subjects", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Number of persons.")
+@click.option("--subjects", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Draw N persons.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
     metavar="S",
-    help="Decides everything: same seed, same files.",
+    help="Draw what this number decides; the same seed gives the same files.",
 )
-@click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(min=1),
-    default=20.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Length of a video.",
-)
+@duration_option
 @click.option(
     "--setting",
     type=click.Choice(["easy", "hard", "mixed"]),
     default="easy",
     show_default=True,
-    help="Quiet sitting in good light; large motion, talk and poor light; or both.",
+    help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.",
 )
 @jobs_option
 def synth(out: Path, layout: Any, subjects: int, seed: int, duration_s: float, setting: Any, jobs: int | None) -> None:
-    """Write real video files of drawn faces with a known pulse into the folder OUT, in the layout of a database.
+    """Write videos of drawn faces with a known pulse into OUT.
 
-    A run that was stopped goes on with the same command.
+    The folder OUT gets the layout of a real database. A run that was stopped goes on with the same command.
 
     \b
     Example:
@@ -73,17 +65,11 @@ def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]
     start = time.monotonic()
     progress = Progress("drawing", len(plan.recordings), screen)
     written = []
-    try:
-        with progress.running():
-            for one in plan.run(jobs):
-                written.append(one)
-                progress.step()
-    except KeyboardInterrupt:
-        screen.print(f"stopped; {progress.done} of {progress.total} done - run the same command to continue", markup=False)
-        raise
+    with progress.running():
+        for one in plan.run(jobs):
+            written.append(one)
+            progress.step()
     resumed = sum(one.resumed for one in written)
     again = f", {resumed} of them before" if resumed else ""
-    screen.print(
-        f"drawn: {counted(len(written), 'recording')}{again} in {duration(time.monotonic() - start)}   ->  {plan.out}", markup=False
-    )
+    say(screen, f"drawn: {counted(len(written), 'recording')}{again} in {duration(time.monotonic() - start)}   ->  {plan.out}")
     return written

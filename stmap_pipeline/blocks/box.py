@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Points
-from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE, Similarity
+from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE
 from stmap_pipeline.records import RoiGrid
 
 Affine = npt.NDArray[np.float64]
@@ -45,9 +45,3 @@ def face_box(points: Points, grid: RoiGrid, height_factor: float) -> Affine:
     height = height_factor * (chin - brow)
     corner = left * across + (chin - height) * down
     return np.column_stack([across * (right - left) / grid.cols, down * height / grid.rows, corner])
-
-
-def carried(box: Affine, motion: Similarity) -> Affine:
-    """Carry a box by a transform of the plane."""
-    linear = motion[:, :2]
-    return np.column_stack([linear @ box[:, :2], linear @ box[:, 2] + motion[:, 2]])

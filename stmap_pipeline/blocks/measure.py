@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stmap_pipeline.blocks.box import carried, face_box
+from stmap_pipeline.blocks.box import face_box
 from stmap_pipeline.blocks.mask import FaceMask, hull_mask, skin_mask
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.blocks.reference import Reference, take_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
+from stmap_pipeline.faces.geometry import compose
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RoiGrid
 
 
@@ -54,7 +55,7 @@ def measure_blocks(tracked: Iterable[TrackedFrame], config: BlocksConfig) -> Mea
             if config.align == "eyes":
                 placed = face_box(frame.points_px, grid, config.height_factor)
             else:
-                placed = carried(box, shape.motion_to(frame.points_px))
+                placed = compose(shape.motion_to(frame.points_px), box)
             found, share = block_means(frame.picture, placed, grid, frame.picture_size_px, mask)
             seen = share >= config.min_coverage
             mean = np.where(seen[:, None], found, np.nan).astype(np.float32)

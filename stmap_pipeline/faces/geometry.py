@@ -40,16 +40,7 @@ def fit_similarity(source: Points, target: Points, weights: npt.NDArray[np.float
     array([[2., 0., 3.],
            [0., 2., 4.]])
     """
-    z, w = source @ _TO_COMPLEX, target @ _TO_COMPLEX
-    share = np.full(len(z), 1 / len(z)) if weights is None else weights / weights.sum()
-    z_mean, w_mean = share @ z, share @ w
-    z = z - z_mean
-    turn = (share * z.conj()) @ (w - w_mean) / (share @ (z.real**2 + z.imag**2))
-    shift = w_mean - turn * z_mean
-    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-
-
-_TO_COMPLEX = np.array([1.0, 1j])
+    return _matrix(*_fit(_complex(source), _complex(target), np.ones(len(source)) if weights is None else weights)[:2])
 
 
 def fit_similarity_robust(
@@ -59,13 +50,36 @@ def fit_similarity_robust(
 
     The scale of the residuals is their median, so up to half of the points may move on their own.
     """
-    base = np.ones(len(source)) if weights is None else weights
-    matrix = fit_similarity(source, target, base)
+    z, w = _complex(source), _complex(target)
+    base = np.ones(len(z)) if weights is None else weights
+    share = base
     for _ in range(rounds):
-        residual = np.hypot(*(transform(matrix, source) - target).T)
-        scale = 2.0 * float(np.median(residual)) + 1e-3
-        matrix = fit_similarity(source, target, base / (1 + (residual / scale) ** 2) ** 2)
-    return matrix
+        residual = _fit(z, w, share)[2]
+        # a sort of 68 numbers takes a tenth of the time of numpy's median
+        scale = 2.0 * np.sort(residual)[len(residual) // 2] + 1e-3
+        share = base / (1 + (residual / scale) ** 2) ** 2
+    return _matrix(*_fit(z, w, share)[:2])
+
+
+_Complex = npt.NDArray[np.complex128]
+
+
+def _complex(points: Points) -> _Complex:
+    return np.ascontiguousarray(points, dtype=np.float64).view(np.complex128)[:, 0]
+
+
+def _fit(z: _Complex, w: _Complex, weights: npt.NDArray[np.float64]) -> tuple[complex, complex, npt.NDArray[np.float64]]:
+    """Fit ``w = turn * z + shift`` and give turn, shift and the absolute residuals."""
+    total = weights.sum()
+    z_mean, w_mean = (weights @ z) / total, (weights @ w) / total
+    z, w = z - z_mean, w - w_mean
+    weighted = weights * z.conj()
+    turn = (weighted @ w) / (weighted @ z).real
+    return complex(turn), complex(w_mean - turn * z_mean), np.abs(w - turn * z).astype(np.float64)
+
+
+def _matrix(turn: complex, shift: complex) -> Similarity:
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 
 def transform(matrix: Similarity, points: Points) -> Points:
@@ -75,8 +89,23 @@ def transform(matrix: Similarity, points: Points) -> Points:
 
 def invert(matrix: Similarity) -> Similarity:
     """Invert a similarity."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, -linear @ matrix[:, 2]])
+    p, q = matrix[0, 0], matrix[1, 0]
+    x, y = matrix[0, 2], matrix[1, 2]
+    square = p * p + q * q
+    p, q = p / square, q / square
+    return np.array([[p, q, -p * x - q * y], [-q, p, q * x - p * y]])
+
+
+def compose(outer: npt.NDArray[np.float64], inner: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Give the (2, 3) matrix that applies ``inner`` first and ``outer`` then."""
+    linear = outer[:, :2]
+    return np.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+
+
+def as_similarity(matrix: npt.NDArray[np.float64]) -> Similarity:
+    """Give the similarity nearest to a matrix that is one but for rounding: each frame's motion is built on the last one's."""
+    p, q = (matrix[0, 0] + matrix[1, 1]) / 2, (matrix[1, 0] - matrix[0, 1]) / 2
+    return np.array([[p, -q, matrix[0, 2]], [q, p, matrix[1, 2]]])
 
 
 def detector_box(points: Points) -> Detection:

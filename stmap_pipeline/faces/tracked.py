@@ -1,7 +1,8 @@
-"""Detect seldom, follow always: landmarks carried by optical flow, corrected by the landmark model, checked by the detector.
+"""Detect seldom, follow always: a face laid on its own template frame by frame, placed by the landmark model, checked by the detector.
 
-``landmark(t) = flow(t) + average(model - flow)``: flow supplies the motion without the model's jitter of half a pixel and more,
-the model supplies the place without flow's drift; see :class:`~stmap_pipeline.faces.smoothing.Segment` for the average.
+``landmarks(t) = motion(t) applied to shape(t)``: the template gives the motion to a hundredth of a pixel, the landmark model the
+shape, averaged over seconds; see :mod:`.template` and :class:`~stmap_pipeline.faces.smoothing.Segment`. Optical flow helps where
+a head moves too fast for the template, the detector where neither is sure.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import numpy as np
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces.base import FaceBackend, Gray, Points, TrackedFrame, TrackingStats
 from stmap_pipeline.faces.flow import follow
-from stmap_pipeline.faces.geometry import detector_box, inter_ocular_px
-from stmap_pipeline.faces.presence import Presence
+from stmap_pipeline.faces.geometry import STEADY, Similarity, compose, detector_box, inter_ocular_px, invert, transform
 from stmap_pipeline.faces.search import check, search
 from stmap_pipeline.faces.smoothing import Delay, Segment
+from stmap_pipeline.faces.template import Alignment, FaceTemplate
 from stmap_pipeline.video import Frame
 
-# Likeness to the confirmed face below which the detector is asked at once, and below which, if it finds none, the face is gone.
+# Likeness to the template below which the detector is asked at once, and below which, if it finds none, the face is gone.
 _SUSPICIOUS = 0.75
 _GONE = 0.55
 # Time after which a face that the detector does not confirm and that has become suspicious is given up.
 _PATIENCE_S = 0.2
+# Memory for corrections of lids, lips and chin, which move on their own.
+_LOOSE_MEMORY_S = 1.0
+# Time between two looks whether the face is still there.
+_LOOK_EVERY_S = 0.1
 # Time after a face was found in which the model is asked more often, and how often.
 _SETTLING_S = 1.0
 _SETTLING_EVERY_S = 0.1
-# Disagreement of model and flow, in inter-ocular distances, that cannot be jitter or drift: flow has slipped.
+# Disagreement of model and template, in inter-ocular distances, that cannot be jitter or drift: the template has slipped.
 _SLIPPED = 0.15
 
 
@@ -37,16 +42,23 @@ _SLIPPED = 0.15
 class _Face:
     """The face that is being followed, and when to look after it next."""
 
-    points: Points
-    before: Gray
+    template: FaceTemplate
     segment: Segment
-    presence: Presence
+    motion: Similarity
+    last_motion: Similarity
+    before: Gray
     score: float
     next_model_s: float
     settled_s: float
     next_check_s: float
-    suspect_index: int | None = None
-    suspect_s: float = 0.0
+    next_look_s: float
+    sure_index: int
+    sure_s: float
+
+    @property
+    def points(self) -> Points:
+        """Landmarks in the last frame, as well as they are known in it."""
+        return transform(self.motion, self.segment.latest)
 
 
 class Tracker:
@@ -55,6 +67,9 @@ class Tracker:
     def __init__(self, config: FacesConfig, backend: FaceBackend, stats: TrackingStats) -> None:
         self._config, self._backend, self._stats = config, backend, stats
         self._delay = Delay(config.smoothing_s / 2)
+        # points that place the blocks are corrected slowly; nothing hangs on the others
+        self._memory_s = np.full((68, 1), min(config.memory_s, _LOOSE_MEMORY_S))
+        self._memory_s[STEADY] = config.memory_s
         self._face: _Face | None = None
         self._last_seen: Points | None = None
         self._next_search_s = -math.inf
@@ -69,18 +84,15 @@ class Tracker:
             if self._face is None:
                 self._delay.lost(frame)
             else:
-                self._delay.followed(frame, self._face.points, self._face.score, self._face.segment)
+                self._delay.followed(frame, self._face.motion, self._face.score, self._face.segment)
             yield from self._delay.ready(frame.time_s)
         if self._face is not None:
-            if self._face.suspect_index is not None:
-                # the recording ends while the face is in doubt: doubt is no measurement
-                self._delay.revoke(self._face.suspect_index)
             self._face.segment.closed = True
         yield from self._delay.ready()
 
     def _search(self, frame: Frame) -> None:
-        gray, now_s = frame.picture.gray, frame.time_s
-        self._next_search_s = now_s + self._config.search_every_s
+        gray = frame.picture.gray
+        self._next_search_s = frame.time_s + self._config.search_every_s
         found = search(gray, self._backend, self._stats, self._last_seen)
         if found is None:
             return
@@ -92,68 +104,90 @@ class Tracker:
 
     def _begin(self, frame: Frame, points: Points, score: float) -> _Face:
         gray, now_s = frame.picture.gray, frame.time_s
+        template = FaceTemplate(gray, points, now_s)
+        segment = Segment(template.shape, self._config.smoothing_s / 2, self._memory_s)
+        segment.add(now_s, template.shape)
         self._last_seen = points
-        segment = Segment(self._config.smoothing_s / 2, self._config.memory_s)
-        segment.add(now_s, np.zeros_like(points))
         return _Face(
-            points,
-            gray,
+            template,
             segment,
-            Presence(gray, points),
+            template.motion,
+            template.motion,
+            gray,
             score,
-            now_s,
-            now_s + _SETTLING_S,
-            now_s + self._config.check_every_s,
+            next_model_s=now_s,
+            settled_s=now_s + _SETTLING_S,
+            next_check_s=now_s + self._config.check_every_s,
+            next_look_s=now_s + _LOOK_EVERY_S,
+            sure_index=frame.index,
+            sure_s=now_s,
         )
 
     def _follow(self, face: _Face, frame: Frame) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
-        points = follow(face.before, gray, face.points)
-        if points is None or not _inside(points, gray):
-            self._lose(face, frame.index)
+        aligned = self._align(face, gray)
+        if aligned is None or not _inside(transform(aligned.motion, face.segment.latest), gray):
+            self._lose(face)
             return
-        face.points, face.before, self._last_seen = points, gray, points
-        likeness = face.presence.likeness(gray, points)
+        face.last_motion, face.motion, face.before = face.motion, aligned.motion, gray
+        self._last_seen = face.points
         slipped = now_s >= face.next_model_s and self._correct(face, frame)
-        if likeness >= _SUSPICIOUS and not slipped:
-            face.suspect_index = None
-        elif face.suspect_index is None:
-            face.suspect_index, face.suspect_s = frame.index, now_s
-        if face.suspect_index is not None or now_s >= face.next_check_s:
-            self._check(face, frame, likeness, slipped)
+        if now_s < face.next_look_s and not slipped:
+            face.template.learn(aligned, now_s)
+            return
+        face.next_look_s = now_s + _LOOK_EVERY_S
+        likeness = face.template.likeness(aligned.patch)
+        doubtful = likeness < _SUSPICIOUS or slipped
+        if not doubtful:
+            face.sure_index, face.sure_s = frame.index, now_s
+            face.template.learn(aligned, now_s)
+        if doubtful or now_s >= face.next_check_s:
+            self._check(face, frame, aligned, likeness, slipped)
+
+    def _align(self, face: _Face, gray: Gray) -> Alignment | None:
+        """Lay the frame on the template from the last motion; with the help of flow where that does not lead there."""
+        if face.before.shape != gray.shape:
+            return None
+        speed = compose(face.motion, invert(face.last_motion))
+        aligned = face.template.align(gray, compose(speed, face.motion))
+        if aligned.converged:
+            return aligned
+        followed = follow(face.before, gray, face.points)
+        if followed is None:
+            return None
+        again = face.template.align(gray, compose(followed, face.motion))
+        return again if again.converged else None
 
     def _correct(self, face: _Face, frame: Frame) -> bool:
-        """Ask the landmark model; return whether flow has slipped."""
+        """Ask the landmark model for the shape; return whether the template has slipped off the face."""
         every_s = self._config.landmark_every_s
         # one run of the model is off by half a pixel and more, so the place of the face is first taken from several
         face.next_model_s = frame.time_s + (every_s if frame.time_s >= face.settled_s else min(every_s, _SETTLING_EVERY_S))
-        segment = face.segment
-        # started from the corrected points: flow alone drifts off the face
-        start = face.points + segment.latest
-        correction = self._backend.landmarks(frame.picture.gray, detector_box(start)) - face.points
+        points = face.points
+        found = self._backend.landmarks(frame.picture.gray, detector_box(points))
         self._stats.landmark_runs += 1
-        step = float(np.median(np.hypot(*(correction - segment.latest).T)))
-        segment.add(frame.time_s, correction)
-        return step > _SLIPPED * inter_ocular_px(face.points)
+        face.segment.add(frame.time_s, transform(invert(face.motion), found))
+        return float(np.median(np.hypot(*(found - points).T))) > _SLIPPED * inter_ocular_px(points)
 
-    def _check(self, face: _Face, frame: Frame, likeness: float, slipped: bool) -> None:
+    def _check(self, face: _Face, frame: Frame, aligned: Alignment, likeness: float, slipped: bool) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
         face.next_check_s = now_s + self._config.check_every_s
-        found = check(gray, self._backend, self._stats, face.points + face.segment.latest)
+        found = check(gray, self._backend, self._stats, face.points)
         if found is not None and slipped:
-            # the face is there, but flow is not on it: a new stretch begins from the model's points
+            # the face is there, but the template is not on it: a new stretch begins from the model's points
             face.segment.closed = True
             self._stats.landmark_runs += 1
             self._face = self._begin(frame, self._backend.landmarks(gray, found), found.score)
         elif found is not None:
             face.score = found.score
-            face.presence.confirm(gray, face.points)
-            face.suspect_index = None
-        elif likeness < _GONE or (face.suspect_index is not None and now_s - face.suspect_s > _PATIENCE_S):
-            self._lose(face, frame.index)
+            face.sure_index, face.sure_s = frame.index, now_s
+            if likeness < _SUSPICIOUS:
+                face.template.learn(aligned, now_s, at_once=True)
+        elif likeness < _GONE or now_s - face.sure_s > _PATIENCE_S:
+            self._lose(face)
 
-    def _lose(self, face: _Face, index: int) -> None:
-        self._delay.revoke(index if face.suspect_index is None else face.suspect_index)
+    def _lose(self, face: _Face) -> None:
+        self._delay.revoke(face.sure_index + 1)
         face.segment.closed = True
         self._face = None
         self._stats.times_lost += 1

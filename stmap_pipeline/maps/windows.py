@@ -13,9 +13,20 @@ from stmap_pipeline.maps.uniform import nearest_frame, uniform_times
 from stmap_pipeline.records import RecordingResult, Window
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """The samples that windows are counted in, and what was seen in each."""
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowClock:
+    """The samples that windows are counted in, and what was seen in each.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float64
+    interval_s : float
+        Usual time between two samples.
+    valid : (T,) array of bool
+        Whether the face was known.
+    coverage : (T,) array of float64
+        Mean share of the blocks' area that was seen.
+    """
 
     times_s: npt.NDArray[np.float64]
     interval_s: float
@@ -56,7 +67,8 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
     """
     if len(result.blocks.times_s) < 2:  # one frame has no interval, so no end
         return []
-    clock = _clock(result, config)
+    blocks = result.blocks
+    clock = window_clock(blocks.times_s, blocks.valid, blocks.coverage.mean(axis=1, dtype=np.float64), config)
     samples, length = len(clock.times_s), _length(config, clock.interval_s)
     return [
         _window(result, clock, int(start), int(start) + length) for start in _starts(clock, config) if start + length <= samples
@@ -84,14 +96,31 @@ def uncovered_samples(windows: Iterable[Window], samples: int) -> int:
     return int(samples - covered.sum())
 
 
-def _clock(result: RecordingResult, config: WindowsConfig) -> _Clock:
-    times_s, valid = result.blocks.times_s, result.blocks.valid
-    coverage = result.blocks.coverage.mean(axis=1, dtype=np.float64)
+def window_clock(
+    times_s: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], coverage: npt.NDArray[np.float64], config: WindowsConfig
+) -> WindowClock:
+    """Give the clock that a configuration counts a recording's windows in.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float64
+        Times of the frames, T >= 2.
+    valid, coverage : (T,) array
+        Of each frame, as :class:`WindowClock` has them of each sample.
+    config : WindowsConfig
+
+    Examples
+    --------
+    >>> times_s = np.array([0.0, 0.1, 0.2, 0.3])
+    >>> clock = window_clock(times_s, times_s < 0.2, np.ones(4), WindowsConfig(clock="uniform", rate_hz=5))
+    >>> clock.times_s.tolist(), clock.valid.tolist()
+    ([0.0, 0.2], [True, False])
+    """
     if config.clock == "native":
-        return _Clock(times_s, float(np.median(np.diff(times_s))), valid, coverage)
+        return WindowClock(times_s, float(np.median(np.diff(times_s))), valid, coverage)
     grid = uniform_times(times_s, config.rate_hz)
     index, near = nearest_frame(times_s, grid)
-    return _Clock(grid, 1.0 / config.rate_hz, valid[index] & near, np.where(near, coverage[index], 0.0))
+    return WindowClock(grid, 1.0 / config.rate_hz, valid[index] & near, np.where(near, coverage[index], 0.0))
 
 
 def _length(config: WindowsConfig, interval_s: float) -> int:
@@ -101,7 +130,7 @@ def _length(config: WindowsConfig, interval_s: float) -> int:
     return max(1, round(value * config.rate_hz if config.clock == "uniform" else value / interval_s))
 
 
-def _starts(clock: _Clock, config: WindowsConfig) -> npt.NDArray[np.intp]:
+def _starts(clock: WindowClock, config: WindowsConfig) -> npt.NDArray[np.intp]:
     value, unit = parse_span(config.step)
     if unit == "frames":
         return np.arange(0, len(clock.times_s), int(value), dtype=np.intp)
@@ -112,7 +141,7 @@ def _starts(clock: _Clock, config: WindowsConfig) -> npt.NDArray[np.intp]:
     return np.asarray(np.unique(nearest_frame(clock.times_s, wanted_s)[0]), dtype=np.intp)
 
 
-def _window(result: RecordingResult, clock: _Clock, start: int, stop: int) -> Window:
+def _window(result: RecordingResult, clock: WindowClock, start: int, stop: int) -> Window:
     start_s, stop_s = float(clock.times_s[start]), float(clock.times_s[stop - 1]) + clock.interval_s
     heart_rate_bpm = result.heart_rate.over(start_s, stop_s) if result.heart_rate else float("nan")
     return Window(

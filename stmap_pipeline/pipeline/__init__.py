@@ -1,11 +1,33 @@
 """From a listed recording to a finished output: plan, run in parallel, assemble, and continue where it stopped.
 
-:func:`plan_build` says what there is to do, :func:`run_build` does it and yields one outcome for each listed recording.
-:mod:`.process` is what happens to one recording, :mod:`.work` what an unfinished run keeps, :mod:`.assemble` how the output
-is written, manifest last.
+:func:`plan_build` says what there is to do, :func:`run_build` does it and yields one outcome for each listed recording,
+:func:`read_status` tells how far it is and :func:`verify` whether a finished output is whole.
+
+===================  =====================================================================================
+:mod:`.plan`         the listing, less what is done already with the same settings
+:mod:`.process`      what happens to one recording
+:mod:`.task`         what a worker is asked to do; :mod:`.limits` is what it may take for it
+:mod:`.workers`      processes of this machine; :mod:`.cluster`: those of a Dask cluster
+:mod:`.parallel`     hands tasks to workers and again what was lost with one
+:mod:`.work`         what an unfinished run keeps; :mod:`.lock` keeps a second run out
+:mod:`.assemble`     how the output is written, manifest last
+===================  =====================================================================================
 """
 
 from stmap_pipeline.pipeline.build import BuildSummary, run_build, summarize
+from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.plan import BuildPlan, plan_build
+from stmap_pipeline.pipeline.status import BuildStatus, read_status
+from stmap_pipeline.pipeline.verify import verify
 
-__all__ = ["BuildPlan", "BuildSummary", "plan_build", "run_build", "summarize"]
+__all__ = [
+    "BuildPlan",
+    "BuildStatus",
+    "BuildSummary",
+    "Limits",
+    "plan_build",
+    "read_status",
+    "run_build",
+    "summarize",
+    "verify",
+]

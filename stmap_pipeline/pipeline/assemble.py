@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.attributes import ATTRIBUTES
 from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan, description
@@ -20,12 +22,10 @@ from stmap_pipeline.shards import (
     Shards,
     atomic_write_text,
     outcome_row,
-    read_part,
     read_shard,
     read_table,
     recording_ids,
     recording_row,
-    remove_temporaries,
     timing_row,
     window_row,
     with_extra_columns,
@@ -34,10 +34,11 @@ from stmap_pipeline.shards import (
     write_table,
 )
 
+Row = dict[str, Any]
+
 
 def begin(plan: BuildPlan) -> None:
-    """Make the output folder and say in it what it will be, so that an unfinished one is known for what it is."""
-    plan.out.mkdir(parents=True, exist_ok=True)
+    """Say in the output folder what it will be, so that an unfinished one is known for what it is."""
     atomic_write_text(
         plan.out / "dataset_description.json", json.dumps(description(plan.database), indent=2, sort_keys=True) + "\n"
     )
@@ -54,19 +55,18 @@ def assemble(plan: BuildPlan) -> None:
             ids_of.setdefault(one.subject, []).append(one.recording_id)
     folder = out / "shards"
     folder.mkdir(exist_ok=True)
-    remove_temporaries(folder)
     shards = {folder / f"{subject}.h5": sorted(ids) for subject, ids in sorted(ids_of.items())}
     for path, ids in shards.items():
         _update_shard(path, ids, work)
     for stale in set(folder.glob("*.h5")) - set(shards):
         stale.unlink()
-    rows: list[dict[str, Any]] = []
-    windows: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    windows: list[Row] = []
     # the tables are made of what is stored, which is quantized, and never of what was measured a moment ago
     for path in shards:
-        for result in read_shard(path):
-            rows.append(recording_row(result))
-            windows.extend(window_row(one, result.recording.subject) for one in cut_windows(result, plan.config.windows))
+        for row, cut in rows_of_shard(path, plan.config):
+            rows.append(row)
+            windows.extend(cut)
     rows.sort(key=lambda row: row["recording_id"])
     windows.sort(key=lambda row: (row["recording_id"], row["start"]))
     write_table(out / "recordings.csv", with_extra_columns(RECORDINGS, rows, ATTRIBUTES), rows)
@@ -80,6 +80,19 @@ def assemble(plan: BuildPlan) -> None:
         files=[out / "dataset_description.json", out / "stmap.toml", *tables, *shards],
         settings={"database": plan.database.name, "pipeline_version": PIPELINE_VERSION, **plan.config.model_dump()},
     )
+
+
+def rows_of_shard(path: Path, config: Config) -> Iterator[tuple[Row, list[Row]]]:
+    """Give the row of each recording of a shard, and the rows of its windows.
+
+    Raises
+    ------
+    ShardError
+        Where the shard is damaged.
+    """
+    for result in read_shard(path):
+        subject = result.recording.subject
+        yield recording_row(result), [window_row(one, subject) for one in cut_windows(result, config.windows)]
 
 
 def _all_outcomes(plan: BuildPlan, work: Work) -> list[Outcome]:
@@ -99,8 +112,16 @@ def _update_shard(path: Path, ids: list[str], work: Work) -> None:
     if not parts and path.is_file() and recording_ids(path) == ids:
         return
     stored = {one.recording.recording_id: one for one in read_shard(path)} if path.is_file() and not parts.issuperset(ids) else {}
-    results: Iterator[RecordingResult] = (read_part(work.part(name)) if name in parts else stored[name] for name in ids)
-    write_shard(path, results)
+    write_shard(path, (_part(work, name, path.stem) if name in parts else stored[name] for name in ids))
+
+
+def _part(work: Work, name: str, subject: str) -> RecordingResult:
+    try:
+        return work.read_part(name, subject)
+    except ShardError as error:
+        # the disk did this: the next run builds the recording again
+        work.forget(name)
+        raise OutputError(f"{error}; check the disk, and run the same command again") from None
 
 
 def _write_timings(out: Path, outcomes: list[Outcome]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.pipeline.assemble import assemble, begin
+from stmap_pipeline.pipeline.limits import Limits
+from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import BuildPlan
 from stmap_pipeline.pipeline.work import Work
@@ -15,7 +17,7 @@ from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards
 
 
-def run_build(plan: BuildPlan, jobs: int = 1) -> Iterator[Outcome]:
+def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, limits: Limits | None = None) -> Iterator[Outcome]:
     """Build what a plan lists and yield one outcome for each listed recording.
 
     The output is complete when the iterator ends. An iterator that is closed earlier, or a process that is killed, leaves what
@@ -25,7 +27,11 @@ def run_build(plan: BuildPlan, jobs: int = 1) -> Iterator[Outcome]:
     ----------
     plan : BuildPlan
     jobs : int
-        Processes; 1 runs in this one.
+        Worker processes on this machine. With 0 this process does the work itself: for debugging, as a crash ends it.
+    scheduler : str, optional
+        Address of a Dask scheduler, such as ``tcp://node1:8786``, whose workers do the work instead.
+    limits : Limits, optional
+        How much time and memory one recording may take.
 
     Yields
     ------
@@ -35,25 +41,40 @@ def run_build(plan: BuildPlan, jobs: int = 1) -> Iterator[Outcome]:
     Raises
     ------
     OutputError
-        Where the output cannot be written.
+        Where the output cannot be written, or another build is at work in it.
+    WorkerError
+        Where the workers cannot do the work.
     """
-    work = Work(plan.out)
     if plan.complete:
         yield from plan.settled
         return
     try:
-        begin(plan)
-        work.prepare()
-        for recording in plan.todo:
-            # a part of an earlier run that is to be done again must not look done if this run is killed
-            work.forget(recording.recording_id)
-        yield from plan.settled
-        yield from run_parallel(plan.todo, plan.config, plan.out, jobs)
-        assemble(plan)
+        plan.out.mkdir(parents=True, exist_ok=True)
+        with locked(plan.out):
+            yield from _run(plan, jobs, scheduler, limits)
     except OSError as error:
         raise OutputError(
             f"{error.filename or plan.out}: cannot be written ({error.strerror}); nothing is lost, mend it and run again"
         ) from None
+
+
+def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | None) -> Iterator[Outcome]:
+    work = Work(plan.out)
+    begin(plan)
+    run = work.begin(
+        {
+            "database": plan.database.name,
+            "listed": len(plan.listed),
+            "skipped": sum(one.status == "skipped" for one in plan.settled),
+            "todo": [one.recording_id for one in plan.todo],
+        }
+    )
+    for recording in plan.todo:
+        # a part of an earlier run that is to be done again must not look done if this run is killed
+        work.forget(recording.recording_id)
+    yield from plan.settled
+    yield from run_parallel(plan.todo, plan.config, plan.out, run, jobs=jobs, scheduler=scheduler, limits=limits)
+    assemble(plan)
     work.remove()
 
 

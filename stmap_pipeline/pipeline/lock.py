@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,11 @@ def holder(out: Path) -> dict[str, Any] | None:
     """
     path = out / LOCK
     try:
-        handle = os.open(path, os.O_RDWR)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         owner = _read(path)
         return None if error.errno not in _HELD and _dead(owner) else owner
@@ -92,6 +93,7 @@ def holder(out: Path) -> dict[str, Any] | None:
 
 def _acquire(path: Path) -> int | None:
     """Give the open, locked file; None where the file's existence is the lock."""
+    tries = 10
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -99,9 +101,15 @@ def _acquire(path: Path) -> int | None:
         except OSError as error:
             os.close(handle)
             if error.errno in _HELD:
-                raise _refusal(path, _read(path)) from None
+                # :func:`holder` takes it for a moment to look
+                tries -= 1
+                if not tries:
+                    raise _refusal(path, _read(path)) from None
+                time.sleep(0.05)
+                continue
             if error.errno in _NO_LOCKS:
-                return _acquire_by_name(path)
+                _acquire_by_name(path)
+                return None
             raise
         # the owner before may have removed the name between our opening and our locking
         with contextlib.suppress(OSError):

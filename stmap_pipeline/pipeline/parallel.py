@@ -1,62 +1,94 @@
-"""Recordings over processes with joblib. A worker that dies costs the recordings it held, which are then tried one by one."""
+"""Recordings over workers: hand out, collect, hand out again what was lost with its worker."""
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
-from joblib.externals.loky.process_executor import TerminatedWorkerError
-
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline.process import process_recording, use_one_thread
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.pipeline.limits import Limits
+from stmap_pipeline.pipeline.task import MAX_DEATHS, Task
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.processes import unordered
+from stmap_pipeline.pipeline.workers import InThisProcess, LocalWorkers, Workers
 from stmap_pipeline.records import Outcome, Recording
 
 
-def run_parallel(recordings: Sequence[Recording], config: Config, out: Path, jobs: int) -> Iterator[Outcome]:
-    """Build recordings in ``jobs`` processes and yield their outcomes as they come."""
-    if jobs == 1:
-        for recording in recordings:
-            yield _task(recording, config, out)
+def run_parallel(
+    recordings: Sequence[Recording],
+    config: Config,
+    out: Path,
+    run: str,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    limits: Limits | None = None,
+) -> Iterator[Outcome]:
+    """Build recordings and yield their outcomes as they come.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    config : Config
+    out : Path
+    run : str
+        Name of the run that owns the work folder.
+    jobs : int
+        Processes; 0 uses none.
+    scheduler : str, optional
+        Address of a Dask scheduler, instead of own processes.
+    limits : Limits, optional
+    """
+    workers: Workers
+    if not recordings:
         return
-    pending = {one.recording_id: one for one in recordings}
-    while pending:
-        try:
-            for outcome in _pool(list(pending.values()), config, out, jobs):
-                del pending[outcome.recording_id]
-                yield outcome
-        except TerminatedWorkerError:
-            # joblib drops every later result with the pool; what was in flight is known by its marks
-            suspects = [pending[name] for name in Work(out).in_flight() if name in pending]
-            for recording in suspects or list(pending.values())[:jobs]:
-                yield _alone(recording, config, out)
-                del pending[recording.recording_id]
+    work = Work(out.absolute())
+    if scheduler is not None:
+        from stmap_pipeline.pipeline.cluster import ClusterWorkers
 
-
-def _pool(recordings: Sequence[Recording], config: Config, out: Path, jobs: int) -> Iterator[Outcome]:
-    return unordered(partial(_task, config=config, out=out), recordings, jobs)
-
-
-def _alone(recording: Recording, config: Config, out: Path) -> Outcome:
-    try:
-        # two workers make joblib start processes at all; only one has work
-        return next(iter(_pool([recording], config, out, 2)))
-    except TerminatedWorkerError:
-        outcome = Outcome(
-            recording.recording_id,
-            recording.subject,
-            "failed",
-            "run",
-            "worker_died",
-            f"{recording.recording_id}: the worker process died (segmentation fault or out of memory)",
+        workers = ClusterWorkers(scheduler)
+    elif jobs:
+        workers = LocalWorkers(
+            jobs,
+            lambda task: work.note_timeout(
+                task.recording.recording_id, f"{task.limits.hard_time_s:g} s, killed by the main process"
+            ),
         )
-        Work(out).keep_outcome(outcome)
-        return outcome
+    else:
+        workers = InThisProcess()
+    tasks = (Task(one, config, work.out, run, limits or Limits(), isolated=bool(jobs or scheduler)) for one in recordings)
+    done = False
+    try:
+        yield from _collect(tasks, workers, work)
+        done = True
+    finally:
+        workers.stop(kill=not done)
 
 
-def _task(recording: Recording, config: Config, out: Path) -> Outcome:
-    use_one_thread()
-    with Work(out).marked(recording.recording_id):
-        return process_recording(recording, config, out)
+def _collect(tasks: Iterator[Task], workers: Workers, work: Work) -> Iterator[Outcome]:
+    again: deque[Task] = deque()
+    lost: Counter[str] = Counter()
+    in_flight = 0
+    while True:
+        while workers.free():
+            task = again.popleft() if again else next(tasks, None)
+            if task is None:
+                break
+            workers.start(task)
+            in_flight += 1
+        if not in_flight:
+            return
+        for task, outcome in workers.finished():
+            in_flight -= 1
+            if outcome is not None:
+                yield outcome
+                continue
+            # the task itself sees by its mark how often that happened, and gives up in time
+            name = task.recording.recording_id
+            lost[name] += 1
+            if lost[name] > work.mark(name).deaths + MAX_DEATHS:
+                raise WorkerError(
+                    f"worker processes die before they begin, last with {name}; is there memory for them, and does `stmap demo` work?"
+                )
+            again.append(task)

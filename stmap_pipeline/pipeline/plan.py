@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def plan_build(
         raise DatabaseError(f"{source}: no such folder; give the folder of the {database} database")
     listed = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
     total = len(listed)
+    for one, other in pairwise(listed):
+        if one.recording_id == other.recording_id:
+            raise DatabaseError(f"{source}: the listing holds {one.recording_id} twice: {one.video.path} and {other.video.path}")
     if only is not None:
         listed = [one for one in listed if fnmatch.fnmatchcase(one.recording_id, only)]
     listed = listed[:limit]

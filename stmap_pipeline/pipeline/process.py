@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stmap_pipeline import registry
 from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.labels import read_labels
+from stmap_pipeline.databases.tree import shown
 from stmap_pipeline.errors import RecordingError, StmapError
 from stmap_pipeline.faces import FaceBackend, TrackingStats, track
 from stmap_pipeline.pipeline.attributes import attributes_of, notes_of
+from stmap_pipeline.pipeline.limits import Limits, forget_peak, peak_memory_bytes, within
 from stmap_pipeline.pipeline.source import source_bytes
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording, RecordingResult
 from stmap_pipeline.video import open_stream
 
 T = TypeVar("T")
+
+_OPENCV_NO_MEMORY = -4
 
 
 class Laps:
@@ -47,8 +48,8 @@ class Laps:
 
 
 @cache
-def _backend(name: str) -> FaceBackend:
-    # half a second and 95 MB: once per process
+def load_backend(name: str) -> FaceBackend:
+    """Load a face backend: half a second and 95 MB, once per process."""
     backend: FaceBackend = registry.load("face_backends", name)()
     return backend
 
@@ -60,7 +61,9 @@ def use_one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def build_recording(recording: Recording, config: Config, laps: Laps | None = None) -> RecordingResult:
+def build_recording(
+    recording: Recording, config: Config, laps: Laps | None = None, limits: Limits | None = None
+) -> RecordingResult:
     """Build one recording.
 
     Parameters
@@ -69,6 +72,8 @@ def build_recording(recording: Recording, config: Config, laps: Laps | None = No
     config : Config
     laps : Laps, optional
         Given the seconds of each stage.
+    limits : Limits, optional
+        Only the time is looked at here; see :func:`stmap_pipeline.pipeline.limits.guarded`.
 
     Raises
     ------
@@ -79,9 +84,9 @@ def build_recording(recording: Recording, config: Config, laps: Laps | None = No
     """
     laps = laps or Laps()
     stats = TrackingStats()
-    backend = _backend(config.faces.backend)
+    backend = load_backend(config.faces.backend)
     with open_stream(recording) as stream:
-        frames = laps.timed("decode", stream)
+        frames = laps.timed("decode", within(stream, limits.time_s) if limits else stream)
         tracked = laps.timed("faces", track(frames, config.faces, backend, stats))
         start = time.perf_counter()
         measured = measure_blocks(tracked, config.blocks)
@@ -103,44 +108,67 @@ def build_recording(recording: Recording, config: Config, laps: Laps | None = No
     )
 
 
-def process_recording(recording: Recording, config: Config, out: Path) -> Outcome:
+def process_recording(recording: Recording, config: Config, work: Work, run: str, limits: Limits) -> Outcome:
     """Build one recording and keep its part; never raises for what is wrong with the recording.
+
+    Parameters
+    ----------
+    recording : Recording
+    config : Config
+    work : Work
+    run : str
+        The run that must still own ``work`` when the part is written.
+    limits : Limits
 
     Raises
     ------
     StmapError
         For what is wrong with the whole run: no landmark model, an output that cannot be written.
     """
-    work = Work(out)
     laps = Laps()
+    forget_peak()
     start = time.perf_counter()
-    stage, reason, message, frames, result = "", "", "", 0, None
+    stage, reason, message, frames, written, result = "", "", "", 0, 0, None
     try:
-        result = build_recording(recording, config, laps)
+        result = build_recording(recording, config, laps, limits)
         frames = len(result.blocks.times_s)
     except RecordingError as error:
         stage, reason, message = error.stage, error.reason, _one_line(f"{recording.recording_id}: {error}")
     except (StmapError, KeyboardInterrupt):
         raise
     except Exception as error:
-        stage, reason = "run", "internal_error"
-        message = _one_line(f"{recording.recording_id}: {type(error).__name__}: {error}; see logs/{recording.recording_id}.txt")
-        work.log(recording.recording_id, traceback.format_exc())
+        stage = "run"
+        if _is_memory(error):
+            reason = "out_of_memory"
+            message = (
+                f"{recording.recording_id}: needed more than {limits.memory_bytes / 2**20:.0f} MB; give it more with --memory-limit"
+            )
+        else:
+            reason = "internal_error"
+            message = _one_line(f"{recording.recording_id}: {type(error).__name__}: {error}; see logs/{recording.recording_id}.txt")
+            work.log(recording.recording_id, traceback.format_exc())
+    work.check_run(run)
     if result is not None:
         lap = time.perf_counter()
-        work.keep_part(result)
+        written = work.keep_part(result)
         laps.seconds["write"] = time.perf_counter() - lap
     timings = {f"{name}_s": seconds for name, seconds in laps.seconds.items()}
     timings |= {
         "total_s": time.perf_counter() - start,
         "read_bytes": source_bytes(recording),
-        "peak_memory_bytes": _peak_memory_bytes(),
+        "written_bytes": written,
+        "peak_memory_bytes": peak_memory_bytes(),
     }
     outcome = Outcome(
         recording.recording_id, recording.subject, "ok" if result is not None else "failed", stage, reason, message, frames, timings
     )
     work.keep_outcome(outcome)
     return outcome
+
+
+def _is_memory(error: Exception) -> bool:
+    # OpenCV has one class for all errors and tells this one by its code
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
 
 
 def _separate(laps: Laps, total_s: float) -> None:
@@ -169,10 +197,4 @@ def _check_limits(recording: Recording, measured: Measurement, config: Config) -
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:500]
-
-
-def _peak_memory_bytes() -> int:
-    # kilobytes on Linux, bytes on macOS
-    peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) * (1 if sys.platform == "darwin" else 1024)
+    return shown(" ".join(text.split())[:500])

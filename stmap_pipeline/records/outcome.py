@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stmap_pipeline.errors import REASONS
+from stmap_pipeline.records.recording import check_ids
 
 Status = Literal["ok", "skipped", "failed"]
 
@@ -50,6 +51,8 @@ class Outcome:
     resumed: bool = False
 
     def __post_init__(self) -> None:
+        # outcomes are read back from files, and ids become names of files
+        check_ids(self.recording_id, self.subject)
         if self.reason not in REASONS:
             raise ValueError(f"unknown reason code {self.reason!r}; the codes are {sorted(REASONS)}")
         if (self.status == "ok") != (self.reason == ""):

@@ -158,9 +158,26 @@ class Recording:
     extras: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what, value in (("recording_id", self.recording_id), ("subject", self.subject)):
-            if not _ID.match(value):
-                raise ValueError(f"{what} {value!r} is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'")
+        check_ids(self.recording_id, self.subject)
+
+
+def check_ids(recording_id: str, subject: str) -> None:
+    """Refuse ids that are not safe as file names.
+
+    Raises
+    ------
+    ValueError
+        With the id and what is allowed.
+
+    Examples
+    --------
+    >>> check_ids("p001_v1", "../p001")
+    Traceback (most recent call last):
+    ValueError: subject '../p001' is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'
+    """
+    for what, value in (("recording_id", recording_id), ("subject", subject)):
+        if not _ID.match(value):
+            raise ValueError(f"{what} {value!r} is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'")
 
 
 def safe_id(text: str) -> str:
@@ -174,4 +191,6 @@ def safe_id(text: str) -> str:
     >>> safe_id("Anna B./take 1.mp4")
     'Anna_B._take_1.mp4'
     """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(("recording", text.encode("utf-8", "surrogateescape").hex()[:40]))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(
+        ("recording", text.encode("utf-8", "surrogateescape").hex()[:40])
+    )

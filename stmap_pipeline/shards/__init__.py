@@ -6,6 +6,7 @@
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
 :mod:`.tables`             CSV with a dictionary of its columns; :mod:`.columns` has those of a build
 :mod:`.manifest`           sizes and hashes of all files, written last
+:mod:`.augmentation`       resampled windows behind those as recorded; :mod:`.split` keeps them out of evaluation
 :mod:`.export`             finished maps for other people's trainers
 :mod:`.atomic`             files and folders that are whole or not there
 =========================  ==========================================================================
@@ -14,6 +15,7 @@ Below them, :mod:`.recording_io`, :mod:`.hdf5` and :mod:`.quantize` turn a recor
 """
 
 from stmap_pipeline.shards.atomic import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
+from stmap_pipeline.shards.augmentation import is_augmented, read_augmentation, remove_augmentation, write_augmentation
 from stmap_pipeline.shards.columns import (
     OUTCOMES,
     RECORDINGS,
@@ -28,11 +30,13 @@ from stmap_pipeline.shards.columns import (
     with_extra_columns,
 )
 from stmap_pipeline.shards.export import ExportProgress, export_windows
+from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
-from stmap_pipeline.shards.reader import RecordingInfo, Shards
+from stmap_pipeline.shards.reader import Shards
 from stmap_pipeline.shards.recording_io import read_recording
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
 from stmap_pipeline.shards.shard import merge_parts, read_part, read_shard, recording_ids, write_part, write_shard
+from stmap_pipeline.shards.split import Split
 from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
 
 __all__ = [
@@ -47,15 +51,18 @@ __all__ = [
     "Problem",
     "RecordingInfo",
     "Shards",
+    "Split",
     "atomic_folder",
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
     "check_manifest",
     "export_windows",
+    "is_augmented",
     "merge_parts",
     "outcome_from_row",
     "outcome_row",
+    "read_augmentation",
     "read_columns",
     "read_manifest",
     "read_part",
@@ -64,11 +71,13 @@ __all__ = [
     "read_table",
     "recording_ids",
     "recording_row",
+    "remove_augmentation",
     "remove_temporaries",
     "timing_row",
     "window_from_row",
     "window_row",
     "with_extra_columns",
+    "write_augmentation",
     "write_manifest",
     "write_part",
     "write_shard",

@@ -44,6 +44,9 @@ WINDOWS: tuple[Column, ...] = (
     Column("coverage", "1", "mean share of the blocks' area that was seen in the window", "float"),
     Column("hr_scale", "1", "factor on the heart rate by resampling in time; 1 is as recorded", "float"),
     _FOLD,
+    Column("source_start_s", "s", "start of the part of the recording that is read; start_s as recorded", "float"),
+    Column("source_stop_s", "s", "end of it: start_s + hr_scale * (stop_s - start_s); stop_s as recorded", "float"),
+    Column("rule", "", "rule that made a resampled window; empty as recorded"),
 )
 
 OUTCOMES: tuple[Column, ...] = (
@@ -56,6 +59,9 @@ OUTCOMES: tuple[Column, ...] = (
 )
 
 TIMINGS: tuple[Column, ...] = (_ID, Column("status", "", "ok, skipped or failed"), Column("frames", "", "frames decoded", "int"))
+
+# the others are derived
+_OF_WINDOW = tuple(one.name for one in WINDOWS if one is not _SUBJECT and not one.name.startswith("source_"))
 
 # units by the ending of a name
 _UNITS = {
@@ -152,8 +158,7 @@ def window_row(window: Window, subject: str) -> Row:
     >>> window_row(Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0), "p001")["beats"]
     12.0
     """
-    names = (column.name for column in WINDOWS if column.name != "subject")
-    return {"subject": subject, **{name: getattr(window, name) for name in names}}
+    return {"subject": subject, **{column.name: getattr(window, column.name) for column in WINDOWS if column is not _SUBJECT}}
 
 
 def window_from_row(row: Mapping[str, Any]) -> Window:
@@ -165,7 +170,7 @@ def window_from_row(row: Mapping[str, Any]) -> Window:
     >>> window_from_row(window_row(one, "p001")) == one
     True
     """
-    return Window(**{column.name: row[column.name] for column in WINDOWS if column.name != "subject"})
+    return Window(**{name: row[name] for name in _OF_WINDOW})
 
 
 def outcome_row(outcome: Outcome) -> Row:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def create_file(path: Path) -> Any:
     create.set_attr_phase_change(_COMPACT_ATTRIBUTES, 0)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    return h5py.File(h5py.h5f.create(str(path).encode(), h5py.h5f.ACC_EXCL, fcpl=create, fapl=access))
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_EXCL, fcpl=create, fapl=access))
 
 
 def create_group(parent: Any, name: str) -> Any:
@@ -143,32 +145,39 @@ def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any
         Lengths of the axes that are known; those that this dataset tells are added.
     """
     dataset = child(group, spec.name, h5py.Dataset)
-    where = f"{group.file.filename}: {dataset.name}"
-    if dataset.dtype != np.dtype(spec.dtype) or len(dataset.shape or ()) != len(spec.dims):
-        raise ShardError(f"{where} has type {dataset.dtype} and shape {dataset.shape}, not {spec.dtype} ({', '.join(spec.dims)})")
-    for label, length in zip(spec.dims, dataset.shape, strict=True):
+    shape, plist = dataset.shape or (), dataset.id.get_create_plist()
+    if dataset.dtype != np.dtype(spec.dtype) or len(shape) != len(spec.dims):
+        raise ShardError(
+            f"{_where(dataset)} has type {dataset.dtype} and shape {shape}, not {spec.dtype} ({', '.join(spec.dims)})"
+        )
+    for label, length in zip(spec.dims, shape, strict=True):
         if sizes.setdefault(label, length) != length:
-            raise ShardError(f"{where} has {length} entries along {label!r}, not {sizes[label]}")
-    plist = dataset.id.get_create_plist()
+            raise ShardError(f"{_where(dataset)} has {length} entries along {label!r}, not {sizes[label]}")
     filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
-    if dataset.is_virtual or dataset.external or not filters <= _OWN_FILTERS:
-        raise ShardError(f"{where} is stored outside the file or by a foreign filter; a shard holds plain samples")
-    chunk_bytes = int(np.prod(dataset.chunks or (0,), dtype=np.float64)) * dataset.dtype.itemsize
-    if np.prod(dataset.shape, dtype=np.float64) * dataset.dtype.itemsize > MAX_DATASET_BYTES or chunk_bytes > MAX_CHUNK_BYTES:
-        raise ShardError(f"{where} claims a shape of {dataset.shape} in chunks of {dataset.chunks}; this is too large to be true")
+    if plist.get_layout() == h5py.h5d.VIRTUAL or plist.get_external_count() or not filters <= _OWN_FILTERS:
+        raise ShardError(f"{_where(dataset)} is stored outside the file or by a foreign filter; a shard holds plain samples")
+    # in Python's own integers: what a damaged file claims may pass any fixed width
+    chunk = plist.get_chunk() if plist.get_layout() == h5py.h5d.CHUNKED else (0,)
+    item_bytes = dataset.dtype.itemsize
+    if math.prod(shape) * item_bytes > MAX_DATASET_BYTES or math.prod(chunk) * item_bytes > MAX_CHUNK_BYTES:
+        raise ShardError(f"{_where(dataset)} claims a shape of {shape} in chunks of {chunk}; this is too large to be true")
     return dataset
+
+
+def _where(item: Any) -> str:
+    # only for messages: to ask for both names takes as long as to read a dataset
+    return f"{item.file.filename}: {item.name}"
 
 
 def attribute(item: Any, name: str, kind: str) -> str | int | float:
     """Give one scalar attribute of the expected kind: ``str``, ``int`` or ``float``."""
-    where = f"{item.file.filename}: {item.name}"
     if not h5py.h5a.exists(item.id, name.encode()):
-        raise ShardError(f"{where} lacks the attribute {name}; build it again or restore a copy")
+        raise ShardError(f"{_where(item)} lacks the attribute {name}; build it again or restore a copy")
     handle = h5py.h5a.open(item.id, name.encode())
     stored = handle.get_type()
     expected = {"str": h5py.h5t.TypeStringID, "int": h5py.h5t.TypeIntegerID, "float": h5py.h5t.TypeFloatID}[kind]
     if handle.shape != () or not isinstance(stored, expected) or (kind == "str" and stored.is_variable_str()):
-        raise ShardError(f"{where}: the attribute {name} is no single {kind} of fixed width")
+        raise ShardError(f"{_where(item)}: the attribute {name} is no single {kind} of fixed width")
     value = item.attrs[name]
     if kind == "str":
         return bytes(value).decode() if isinstance(value, bytes) else str(value)

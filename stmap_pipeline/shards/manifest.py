@@ -16,6 +16,9 @@ from stmap_pipeline.shards.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
 FORMAT = "stmap-maps"
+CHECKSUM = "checksum"
+# a thousand times VIPL-HR has 30 MB
+MAX_BYTES = 2**28
 
 #: What a build writes without listing it: it differs from run to run, or is safe to delete.
 UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs")
@@ -71,8 +74,9 @@ class Problem:
     Parameters
     ----------
     path : str
-    kind : {"missing", "size", "hash", "unexpected", "unsafe"}
-        ``unsafe``: the listed path leads out of the folder, or the file is a link; it is not opened.
+    kind : {"missing", "size", "hash", "unexpected", "unsafe", "content", "unfinished"}
+        ``unsafe``: the listed path leads out of the folder, or the file is a link; it is not opened. ``content``: two files
+        contradict each other, or one cannot be read. ``unfinished``: a build is under way or was stopped.
     message : str
         For a person.
 
@@ -83,7 +87,7 @@ class Problem:
     """
 
     path: str
-    kind: Literal["missing", "size", "hash", "unexpected", "unsafe"]
+    kind: Literal["missing", "size", "hash", "unexpected", "unsafe", "content", "unfinished"]
     message: str
 
 
@@ -116,24 +120,80 @@ def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], setti
     ...     read_manifest(root).files[0].path, check_manifest(root)
     ('stmap.toml', [])
     """
-    entries = []
+    entries = tuple(sorted(_entries(root, files), key=lambda one: one.path))
+    manifest = Manifest(SCHEMA_VERSION, f"stmap {__version__}", fingerprint, dict(settings or {}), entries)
+    _store(root, manifest)
+    return manifest
+
+
+def amend_manifest(
+    root: Path, manifest: Manifest, *, changed: Iterable[Path] = (), removed: Iterable[str] = (), settings: Mapping[str, Any]
+) -> Manifest:
+    """Write a manifest anew in which a few files changed; the others are taken over unread.
+
+    What the build says of itself (software, fingerprint) stays, and damage to a file that did not change stays visible.
+
+    Parameters
+    ----------
+    root : Path
+    manifest : Manifest
+        As read.
+    changed : iterable of Path
+        Files that are new or have another content; they are hashed.
+    removed : iterable of str
+        Paths as listed, with or without an entry.
+    settings : mapping
+        In place of those of ``manifest``.
+
+    Raises
+    ------
+    ValueError, OutputError
+        As :func:`write_manifest`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> root = example_maps()
+    >>> _ = (root / "stmap.toml").write_text("")
+    >>> before = read_manifest(root)
+    >>> _ = amend_manifest(root, before, changed=[root / "stmap.toml"], settings=before.settings)
+    >>> check_manifest(root)
+    []
+    """
+    entries = {one.path: one for one in manifest.files}
+    entries |= {one.path: one for one in _entries(root, changed)}
+    for name in removed:
+        entries.pop(name, None)
+    files = tuple(entries[name] for name in sorted(entries))
+    amended = Manifest(SCHEMA_VERSION, manifest.software, manifest.fingerprint, dict(settings), files)
+    _store(root, amended)
+    return amended
+
+
+def _entries(root: Path, files: Iterable[Path]) -> Iterator[FileEntry]:
     for file in set(files):
         name = file.relative_to(root).as_posix()
         if unsafe := _unsafe(root, name):
             raise ValueError(f"{file}: {unsafe}")
-        entries.append(FileEntry(name, file.stat().st_size, _sha256(file)))
-    entries.sort(key=lambda one: one.path)
-    manifest = Manifest(SCHEMA_VERSION, f"stmap {__version__}", fingerprint, dict(settings or {}), tuple(entries))
+        yield FileEntry(name, file.stat().st_size, _sha256(file))
+
+
+def _store(root: Path, manifest: Manifest) -> None:
     content = {
         "format": FORMAT,
         "schema_version": manifest.schema_version,
         "software": manifest.software,
-        "fingerprint": fingerprint,
+        "fingerprint": manifest.fingerprint,
         "settings": manifest.settings,
-        "files": [{"path": one.path, "bytes": one.bytes, "sha256": one.sha256} for one in entries],
+        "files": [{"path": one.path, "bytes": one.bytes, "sha256": one.sha256} for one in manifest.files],
     }
-    atomic_write_text(root / MANIFEST, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return manifest
+    atomic_write_text(root / MANIFEST, _with_checksum(content))
+
+
+def _with_checksum(content: Mapping[str, Any]) -> str:
+    body = json.dumps(content, indent=1, ensure_ascii=False)
+    checksum = hashlib.sha256(body.encode("utf-8", "backslashreplace")).hexdigest()
+    return json.dumps({**content, CHECKSUM: f"sha256:{checksum}"}, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -152,6 +212,8 @@ def read_manifest(root: Path) -> Manifest:
     """
     path = root / MANIFEST
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
         content = json.loads(path.read_bytes())
         if content["format"] != FORMAT:
             raise ValueError("not written by stmap")
@@ -201,7 +263,8 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
     ['shards/p002.h5 is missing']
     """
     listed = read_manifest(root).files
-    problems = [problem for entry in listed if (problem := _compare(root, entry, quick))]
+    problems = list(_check_itself(root))
+    problems += [problem for entry in listed if (problem := _compare(root, entry, quick))]
     names = {entry.path for entry in listed}
     problems += [
         Problem(name, "unexpected", f"{name} is not in the manifest; was it put there by hand?")
@@ -209,6 +272,15 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
         if name not in names
     ]
     return problems
+
+
+def _check_itself(root: Path) -> Iterator[Problem]:
+    # to the byte: a changed letter in the settings would change no hash of a file
+    stored = (root / MANIFEST).read_bytes()
+    content = json.loads(stored)
+    content.pop(CHECKSUM, None)
+    if _with_checksum(content).encode("utf-8", "backslashreplace") != stored:
+        yield Problem(MANIFEST, "hash", f"{MANIFEST} was changed after the build: its own checksum differs")
 
 
 def _compare(root: Path, entry: FileEntry, quick: bool) -> Problem | None:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.records import HeartRateTrace, RecordingResult
 from stmap_pipeline.shards.hdf5 import attribute, checked_dataset, child, guarded, open_file
 from stmap_pipeline.shards.manifest import Manifest
+from stmap_pipeline.shards.quantize import restore_coverage
 from stmap_pipeline.shards.recording_io import read_recording
 from stmap_pipeline.shards.schema import DATASETS, DIM_SIZES
 from stmap_pipeline.shards.shard import check_schema
@@ -96,6 +97,31 @@ class OpenShards:
                 times_s, means = (checked_dataset(group, spec, sizes) for spec in DATASETS if spec.name in ("times_s", "means"))
                 shard.series[recording_id] = Series(shard.path, np.asarray(times_s[...]), means)
         return shard.series[recording_id]
+
+    def facts(
+        self, subject: str, recording_id: str
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], HeartRateTrace | None]:
+        """Read times (T,), coverage (T, N) and heart rate of a recording, and nothing else.
+
+        Raises
+        ------
+        ShardError
+            As :meth:`recording`.
+        """
+        shard = self._shard(subject)
+        with guarded(shard.path):
+            group = child(shard.file, recording_id, h5py.Group)
+            sizes = dict(DIM_SIZES)
+            names = ("times_s", "coverage", "heart_rate_times_s", "heart_rate_bpm")
+            found = {
+                spec.name: np.asarray(checked_dataset(group, spec, sizes)[...])
+                for spec in DATASETS
+                if spec.name in names and (not spec.optional or spec.name in group)
+            }
+            rates = None
+            if "heart_rate_bpm" in found:
+                rates = HeartRateTrace(found["heart_rate_times_s"], found["heart_rate_bpm"])
+            return found["times_s"], restore_coverage(found["coverage"]), rates
 
     def close(self) -> None:
         """Close all files."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -14,62 +12,25 @@ import numpy as np
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
+from stmap_pipeline.maps.balance import Source
 from stmap_pipeline.maps.normalize import Fill, Normalization
+from stmap_pipeline.maps.resample import even_trace, last_source_time, resample_window, source_times
 from stmap_pipeline.maps.stmap import make_stmap, resample_blocks, stmap_from_means
-from stmap_pipeline.records import BlockTrace, Outcome, RecordingResult, STMap, Window
-from stmap_pipeline.shards.columns import RECORDINGS, outcome_from_row, window_from_row
+from stmap_pipeline.maps.uniform import uniform_times
+from stmap_pipeline.maps.windows import window_clock
+from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
+from stmap_pipeline.shards.columns import RECORDINGS, outcome_from_row
 from stmap_pipeline.shards.hdf5 import guarded
+from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Problem, check_manifest, read_manifest
 from stmap_pipeline.shards.open_shards import OpenShards
+from stmap_pipeline.shards.recent import Recent
+from stmap_pipeline.shards.split import Split, split_windows, subjects_of
 from stmap_pipeline.shards.tables import read_table
+from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_window_table
 
-# resampled traces kept in memory, about half a megabyte each
-_MAX_RESAMPLED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingInfo:
-    """A row of ``recordings.csv``: what is known of a recording without opening its shard.
-
-    Parameters
-    ----------
-    recording_id, subject : str
-    fold : int
-        From 1; 0 where the database has none.
-    scenario, camera : str
-    frames : int
-    duration_s : float
-    heart_rate_min_bpm, heart_rate_mean_bpm, heart_rate_max_bpm : float
-        Ground truth during the video; NaN where unknown.
-    valid_fraction : float
-        Share of frames in which the face was known.
-    coverage : float
-        Mean share of the blocks' area that was seen.
-    notes : str
-    attributes : dict
-        Facts and quality figures of the build.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> Shards(example_maps()).info("p001_v2").heart_rate_mean_bpm
-    96.0
-    """
-
-    recording_id: str
-    subject: str
-    fold: int
-    scenario: str
-    camera: str
-    frames: int
-    duration_s: float
-    heart_rate_min_bpm: float
-    heart_rate_mean_bpm: float
-    heart_rate_max_bpm: float
-    valid_fraction: float
-    coverage: float
-    notes: str
-    attributes: dict[str, str | int | float] = field(default_factory=dict)
+# traces kept in memory for the next window of the same recording, about half a megabyte each
+_MAX_KEPT = 8
 
 
 class Shards:
@@ -104,7 +65,8 @@ class Shards:
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
         self._files = OpenShards(self.root, self.manifest)
-        self._resampled: OrderedDict[str, BlockTrace] = OrderedDict()
+        self._uniform = Recent(lambda name: resample_blocks(self.recording(name).blocks, self.config.windows.rate_hz), _MAX_KEPT)
+        self._even = Recent(lambda name: even_trace(self.recording(name).blocks), _MAX_KEPT)
 
     def recordings(
         self, *, subject: str | Collection[str] | None = None, fold: int | Collection[int] | None = None
@@ -131,8 +93,9 @@ class Shards:
         subject: str | Collection[str] | None = None,
         fold: int | Collection[int] | None = None,
         recording_id: str | Collection[str] | None = None,
+        augmented: bool = False,
     ) -> list[Window]:
-        """List the windows, all of them unless filtered.
+        """List the windows as recorded, all of them unless filtered.
 
         Parameters
         ----------
@@ -142,6 +105,8 @@ class Shards:
             Only windows with a heart rate.
         subject, fold, recording_id : one or several, optional
             Only these.
+        augmented : bool
+            Also those that ``stmap augment`` added, behind the others. They are for training alone; :meth:`split` keeps to that.
 
         Raises
         ------
@@ -150,13 +115,46 @@ class Shards:
         """
         return [
             one
-            for one in self._windows
+            for one in (self._windows + self._added if augmented else self._windows)
             if one.valid_fraction >= min_valid_fraction
             and not (labeled and np.isnan(one.heart_rate_bpm))
             and _among(self._infos[one.recording_id].subject, subject)
             and _among(one.fold, fold)
             and _among(one.recording_id, recording_id)
         ]
+
+    def split(
+        self,
+        *,
+        fold: int | Collection[int] | None = None,
+        subject: str | Collection[str] | None = None,
+        min_valid_fraction: float = 1.0,
+    ) -> Split:
+        """Give the windows to train on and those to evaluate on, labeled ones only.
+
+        Parameters
+        ----------
+        fold, subject : one or several
+            What is held out for evaluation: official folds, or subjects. One of the two is needed.
+        min_valid_fraction : float
+            Only windows in which the face was known for at least this share.
+
+        Returns
+        -------
+        Split
+            ``training``: windows of all other subjects, resampled ones included. ``evaluation``: windows of the subjects held
+            out, as recorded. No subject is in both.
+
+        Raises
+        ------
+        UnknownNameError
+            Where a fold or subject is not there.
+        ShardError
+            Where the database has no folds, or the table is damaged.
+        """
+        folds = {one.subject: one.fold for one in self._infos.values()}
+        windows = self.windows(min_valid_fraction=min_valid_fraction, labeled=True, augmented=True)
+        return split_windows(windows, {name: one.subject for name, one in self._infos.items()}, subjects_of(folds, fold, subject))
 
     def outcomes(self) -> list[Outcome]:
         """List what became of each recording of the database.
@@ -199,8 +197,9 @@ class Shards:
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
         """Make the map of a window, on the clock of the build's configuration.
 
-        Only the samples of the window are read (on the uniform clock the trace, once). They are guarded by the file's own
-        checksums; :meth:`recording` and :meth:`check` compare more.
+        Only the samples of the window are read (for a resampled one, and on the uniform clock, the trace, once). They are
+        guarded by the file's own checksums; :meth:`recording` and :meth:`check` compare more. A window with an ``hr_scale`` is
+        resampled from the whole trace as stored and normalized afterwards, see :mod:`stmap_pipeline.maps.resample`.
 
         Parameters
         ----------
@@ -215,18 +214,30 @@ class Shards:
         UnknownNameError
             Where the recording or the color space is unknown.
         """
-        if window.hr_scale != 1:
-            raise ShardError(
-                f"{window.recording_id}: this stmap makes maps of windows as recorded, not of hr_scale {window.hr_scale}"
-            )
+        if window.augmented:
+            return self._resampled_map(window, color, normalize, fill)
         if self.config.windows.clock == "uniform":
-            blocks = self._uniform(window.recording_id)
+            blocks = self._uniform.get(window.recording_id)
             self._check_inside(window, len(blocks.times_s))
             return make_stmap(blocks, window.start, window.stop, color=color, normalize=normalize, fill=fill)
         series = self._files.series(self.info(window.recording_id).subject, window.recording_id)
         self._check_inside(window, len(series.times_s))
         means = series.means(window.start, window.stop)
         return stmap_from_means(series.times_s[window.start : window.stop], means, color=color, normalize=normalize, fill=fill)
+
+    def source(self, recording_id: str) -> Source:
+        """Read of a recording what an augmentation is planned with: clock, coverage and heart rate, but no means.
+
+        Raises
+        ------
+        UnknownNameError, ShardError
+            As :meth:`recording`.
+        """
+        times_s, coverage, heart_rate = self._files.facts(self.info(recording_id).subject, recording_id)
+        # a block is known where enough of it was seen; how much that is was a setting of the build
+        valid = coverage.max(axis=1, initial=0) >= np.float32(self.config.blocks.min_coverage - 0.5 / 255)
+        clock = window_clock(times_s, valid, coverage.mean(axis=1, dtype=np.float64), self.config.windows)
+        return Source(clock, times_s, heart_rate)
 
     def check(self, quick: bool = False) -> list[Problem]:
         """Compare the folder with its manifest; see :func:`stmap_pipeline.shards.check_manifest`."""
@@ -235,7 +246,8 @@ class Shards:
     def close(self) -> None:
         """Close all files; reading again opens them again."""
         self._files.close()
-        self._resampled.clear()
+        self._uniform.clear()
+        self._even.clear()
 
     def __enter__(self) -> Shards:
         return self
@@ -252,6 +264,8 @@ class Shards:
             labeled = len(self.windows(labeled=True))
             subjects = len({one.subject for one in self._infos.values()})
             counts = f"{len(self._infos)} recordings of {subjects} subjects, {len(self._windows)} windows ({labeled} labeled)"
+            if self._table.added:
+                counts += f" and {len(self._added)} resampled"
         except StmapError as error:
             counts = str(error)
         return f"Shards({str(self.root)!r}: {counts})"
@@ -269,24 +283,33 @@ class Shards:
             return {one.recording_id: one for one in infos}
 
     @cached_property
-    def _windows(self) -> list[Window]:
-        path = self.root / "windows.csv"
-        with guarded(path):
-            windows = [window_from_row(row) for row in read_table(path)]
-        for number, one in enumerate(windows, 2):
-            if one.recording_id not in self._infos or one.start is None or one.stop is None:
-                raise ShardError(
-                    f"{path}, line {number}: is no window of a recording in recordings.csv; build again or restore a copy"
-                )
-        return windows
+    def _table(self) -> WindowTable:
+        return read_window_table(self.root, self.manifest)
 
-    def _uniform(self, recording_id: str) -> BlockTrace:
-        if recording_id not in self._resampled:
-            while len(self._resampled) >= _MAX_RESAMPLED:
-                self._resampled.popitem(last=False)
-            self._resampled[recording_id] = resample_blocks(self.recording(recording_id).blocks, self.config.windows.rate_hz)
-        self._resampled.move_to_end(recording_id)
-        return self._resampled[recording_id]
+    @cached_property
+    def _windows(self) -> list[Window]:
+        return parse_windows(self.root, self._table, self._infos, added=False)
+
+    @cached_property
+    def _added(self) -> list[Window]:
+        return parse_windows(self.root, self._table, self._infos, added=True)
+
+    def _resampled_map(self, window: Window, color: str, normalize: Normalization, fill: Fill) -> STMap:
+        settings = self.config.windows
+        times_s = self._files.series(self.info(window.recording_id).subject, window.recording_id).times_s
+        interval_s = None
+        samples_s = times_s
+        if settings.clock == "uniform":
+            samples_s, interval_s = uniform_times(times_s, settings.rate_hz), 1 / settings.rate_hz
+        self._check_inside(window, len(samples_s))
+        inside_s = samples_s[window.start : window.stop]
+        if not window.hr_scale > 0 or source_times(inside_s, window.hr_scale)[-1] > last_source_time(times_s):
+            raise ShardError(
+                f"{window.recording_id}: {window.source_start_s:.2f} s to {window.source_stop_s:.2f} s "
+                f"(hr_scale {window.hr_scale:g}) do not lie inside its {times_s[-1]:.2f} s"
+            )
+        means = resample_window(self._even.get(window.recording_id), inside_s, window.hr_scale, interval_s)
+        return stmap_from_means(inside_s, means, color=color, normalize=normalize, fill=fill)
 
     def _check_inside(self, window: Window, samples: int) -> None:
         if not 0 <= window.start < window.stop <= samples:

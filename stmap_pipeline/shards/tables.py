@@ -96,7 +96,7 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     for row in rows:
         if unknown := [key for key in row if key not in names]:
             raise ValueError(f"{path.name}: row {count + 1} has values without a column: {', '.join(unknown)}")
-        writer.writerow([_cell(path, column, row.get(column.name)) for column in columns])
+        writer.writerow(format_row(path, columns, row))
         count += 1
     dictionary = {one.name: {"Description": one.description, "Units": one.unit, "Kind": one.kind} for one in columns}
     atomic_write_text(path.with_suffix(".json"), json.dumps(dictionary, indent=2, ensure_ascii=False) + "\n")
@@ -152,16 +152,63 @@ def read_table(path: Path) -> list[Row]:
     """
     columns = read_columns(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            if header != [column.name for column in columns]:
-                raise ShardError(f"{path}: its first line does not name the columns of {path.with_suffix('.json').name}")
-            return [_row(path, reader.line_num, columns, cells) for cells in reader]
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ShardError(f"{path}: is not there; build it again or restore a copy") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ShardError(f"{path}: is no table ({error}); build it again or restore a copy") from None
+    return parse_table(path, columns, text)
+
+
+def parse_table(path: Path, columns: Sequence[Column], text: str) -> list[Row]:
+    """Read a table whose text is at hand; see :func:`read_table`.
+
+    Parameters
+    ----------
+    path : Path
+        Of the CSV, for messages.
+    columns : sequence of Column
+        From :func:`read_columns`.
+    text : str
+        The CSV, or its first line and any of the others.
+
+    Raises
+    ------
+    ShardError
+        As :func:`read_table`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> path = example_maps() / "outcomes.csv"
+    >>> columns, text = read_columns(path), path.read_text()
+    >>> len(parse_table(path, columns, text)), len(parse_table(path, columns, text.splitlines()[0]))
+    (4, 0)
+    """
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = next(reader, [])
+        if header != [column.name for column in columns]:
+            raise ShardError(f"{path}: its first line does not name the columns of {path.with_suffix('.json').name}")
+        return [_row(path, reader.line_num, columns, cells) for cells in reader]
+    except csv.Error as error:
+        raise ShardError(f"{path}: is no table ({error}); build it again or restore a copy") from None
+
+
+def format_row(path: Path, columns: Sequence[Column], row: Mapping[str, Any]) -> list[str]:
+    """Write the cells of a row.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not of its column's kind; the message names the table.
+
+    Examples
+    --------
+    >>> format_row(Path("a.csv"), [Column("start_s", "s", "start", "float"), Column("rule", "", "why")], {"start_s": 0.5})
+    ['0.5', '']
+    """
+    return [_cell(path, column, row.get(column.name)) for column in columns]
 
 
 def _cell(path: Path, column: Column, value: Any) -> str:

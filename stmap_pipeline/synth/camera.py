@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stmap_pipeline.synth.sines import Sines, random_sines
 
 Plane = npt.NDArray[np.float32]
-_POOL = 1 << 21
+_POOL = 1 << 22  # samples; a frame may take half of them, so that any two are at different places
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ class SensorNoise:
         True
         """
         size = height_px * width_px
-        if size > _POOL:
-            raise ValueError(f"a frame of {width_px}x{height_px} is larger than the noise pool of {_POOL} pixels")
+        if size > _POOL // 2:
+            raise ValueError(f"a frame of {width_px}x{height_px} is larger than the {_POOL // 2} pixels that there is noise for")
         starts = np.random.default_rng([self.seed, 3, index]).integers(_POOL - size + 1, size=3)
         pool = _pool()
         return [pool[start : start + size].reshape(height_px, width_px) * np.float32(self.sigma) for start in starts.tolist()]

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.codec.context
+import av.error
 import av.logging
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from stmap_pipeline.errors import OutputError
 
 Frame = npt.NDArray[np.uint8]
 _TICKS_PER_S = 90_000
@@ -44,10 +48,12 @@ class Codec:
     options: tuple[tuple[str, str], ...] = ()
 
 
+# without mbtree: with it and B-frames, the same frames gave other bytes with what happened to stand in fresh memory
+_X264 = "threads=1:mbtree=0"
 CODECS: dict[str, Codec] = {
     "mjpeg-avi": Codec("mjpeg", "avi", True, (("qmin", "2"), ("qmax", "2"))),
     "mpeg4-avi": Codec("mpeg4", "avi", False, (("qmin", "2"), ("qmax", "2"))),
-    "h264-mp4": Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", "threads=1"))),
+    "h264-mp4": Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", _X264))),
 }
 """Name -> how that video is packed."""
 
@@ -114,24 +120,50 @@ def write_video(
     -------
     int
         Number of frames.
+
+    Raises
+    ------
+    ValueError
+        Where the size is odd.
+    OutputError
+        Where the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> frames = [(index / 30, np.full((32, 32, 3), 90 + index, np.uint8)) for index in range(3)]
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     write_video(Path(name) / "video.avi", frames, CODECS["mjpeg-avi"], (32, 32), container_rate_hz=25.0)
+    3
     """
     width, height = size_px
     if width % 2 or height % 2:
         raise ValueError(f"a video with halved chroma needs an even size, not {width}x{height}")
     # FFmpeg's own lines on stderr would tear a progress bar
     av.logging.set_level(None)
+    try:
+        return _encoded(path, frames, codec, size_px, container_rate_hz)
+    except av.error.FFmpegError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); free space or mend permissions, then run again"
+        ) from error
+
+
+def _encoded(
+    path: Path, frames: Iterable[tuple[float, Frame]], codec: Codec, size_px: tuple[int, int], container_rate_hz: float | None
+) -> int:
     count = 0
+    rate = Fraction(container_rate_hz or 30).limit_denominator(1001)
+    tick = Fraction(1, _TICKS_PER_S) if container_rate_hz is None else 1 / rate
     with av.open(str(path), "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
-        rate = Fraction(container_rate_hz or 30).limit_denominator(1001)
         stream: Any = container.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
-        stream.width, stream.height = width, height
-        stream.pix_fmt = "yuvj420p" if codec.full_range and codec.encoder == "mjpeg" else "yuv420p"
+        stream.width, stream.height = size_px
+        stream.pix_fmt = "yuvj420p" if codec.full_range else "yuv420p"
         context = stream.codec_context
         context.thread_count = 1
         context.colorspace = _BT601
         context.color_range = _JPEG_RANGE if codec.full_range else _VIDEO_RANGE
         context.flags |= int(av.codec.context.Flags.bitexact)
-        tick = Fraction(1, _TICKS_PER_S) if container_rate_hz is None else 1 / rate
         context.time_base = tick
         for time_s, image in frames:
             frame = _packed(image, stream.pix_fmt, codec.full_range)

@@ -26,7 +26,13 @@ def heart_rate_rows(pulse: Pulse, duration_s: float) -> list[int]:
 
 
 def wave_rows(pulse: Pulse, duration_s: float, rate_hz: float = 60.0) -> list[int]:
-    """Give a finger sensor's wave as whole numbers around 60."""
+    """Give a finger sensor's wave as whole numbers around 60, one more than fits the video.
+
+    Examples
+    --------
+    >>> wave_rows(Pulse(60.0), 0.5, rate_hz=8.0)
+    [66, 92, 86, 73, 66]
+    """
     return [round(60 + 32 * pulse.wave(row / rate_hz)) for row in range(math.floor(duration_s * rate_hz) + 1)]
 
 
@@ -37,7 +43,13 @@ def oxygen_rows(seed: int, duration_s: float) -> list[int]:
 
 
 def pulse_rate_lines(pulse: Pulse, duration_s: float, rate_hz: float = 1000.0) -> list[str]:
-    """Give the heart rate in beats per minute at a high rate, as text."""
+    """Give the heart rate in beats per minute at a high rate, as text.
+
+    Examples
+    --------
+    >>> pulse_rate_lines(Pulse(71.5), 0.002)
+    ['71.500', '71.500']
+    """
     return [f"{pulse.heart_rate_bpm(row / rate_hz):.3f}" for row in range(math.ceil(duration_s * rate_hz))]
 
 

@@ -117,6 +117,12 @@ def paint_head(seed: int, skin_tone: str, px_per_unit: float) -> Head:
         As for :func:`~stmap_pipeline.synth.shape.make_identity`.
     px_per_unit : float
         Size: pixels per eye distance.
+
+    Examples
+    --------
+    >>> head = paint_head(1, "light", 20.0)
+    >>> head.draw(blink=0.5, mouth=0.0, pulse=0.005).shape
+    (89, 70, 4)
     """
     who = make_identity(seed, skin_tone)
     base, light = _paint_base(who, px_per_unit)

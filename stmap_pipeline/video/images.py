@@ -13,8 +13,10 @@ import av.logging
 
 from stmap_pipeline.databases.natural import natural_key
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.video.container import Decoded
+from stmap_pipeline.video.container import MAX_PIXELS, Decoded
 
+# what 36 million pixels of 16 bits take uncompressed; the decoder stumbles over a cut file
+MAX_PICTURE_BYTES = 2**28
 _DECODERS = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".png": "png", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
 
 
@@ -42,9 +44,13 @@ def decode_images(folder: Path) -> Generator[Decoded]:
         try:
             # a fresh context for each picture: a damaged one must not spoil the next
             decoder: Any = av.CodecContext.create(name, "r")
-            data = path.read_bytes()
+            decoder.options = {"max_pixels": str(MAX_PIXELS)}
+            with path.open("rb") as file:
+                data = file.read(MAX_PICTURE_BYTES)
             pictures = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
             frame = pictures[0] if pictures else None
+        except MemoryError:
+            raise
         except (av.error.FFmpegError, OSError):
             frame = None
         errors += frame is None

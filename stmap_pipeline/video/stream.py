@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -118,7 +119,14 @@ def open_stream(recording: Recording) -> FrameStream:
     ...
     stmap_pipeline.errors.RecordingError: nowhere.mp4: no such file
     """
-    path = recording.video.path
-    if not path.exists():
-        raise RecordingError("decode", "source_missing", f"{path.name}: no such file")
+    path, wanted = recording.video.path, "folder" if recording.video.kind == "images" else "file"
+    try:
+        kind = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise RecordingError("decode", "source_missing", f"{path.name}: no such {wanted}") from None
+    except OSError as error:
+        raise RecordingError("decode", "source_unreadable", f"{path.name}: cannot be read ({error.strerror})") from None
+    # opening a pipe would wait for ever
+    if not (stat.S_ISDIR(kind) if wanted == "folder" else stat.S_ISREG(kind)):
+        raise RecordingError("decode", "source_unreadable", f"{path.name}: is no {wanted}")
     return FrameStream(recording)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from video_files import colorful, exact_frame
 
-from stmap_pipeline.blocks.box import carried, face_box
+from stmap_pipeline.blocks.box import face_box
 from stmap_pipeline.blocks.means import block_means
+from stmap_pipeline.faces.geometry import compose
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.video.planes import make_reader
 
@@ -157,4 +158,4 @@ def test_the_box_turns_and_grows_with_the_face(rows, cols, factor, degrees, zoom
         [[np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))], [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]]
     )
     motion = np.column_stack([turn, [12, -7]])
-    np.testing.assert_allclose(face_box(points @ turn.T + [12, -7], grid, factor), carried(box, motion), atol=1e-9)
+    np.testing.assert_allclose(face_box(points @ turn.T + [12, -7], grid, factor), compose(motion, box), atol=1e-9)

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stmap_pipeline.synth.scene import make_scene
 from video_files import write_video
+
+from stmap_pipeline.synth.scene import make_scene
 
 _PEAK = """
 import resource, sys

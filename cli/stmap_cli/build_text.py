@@ -1,0 +1,119 @@
+"""What `stmap build-maps` says: a line before the work, a table after it, and the same for machines."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from stmap_cli.console import counted, duration, number, size
+
+if TYPE_CHECKING:
+    from stmap_pipeline.pipeline import BuildPlan, BuildSummary
+    from stmap_pipeline.records import Outcome, Recording
+
+
+def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
+    """Say what there is to do, in one line."""
+    subjects = len({one.subject for one in plan.listed})
+    skipped = sum(one.status == "skipped" for one in plan.settled)
+    failed = sum(one.status == "failed" for one in plan.settled)
+    done = len(plan.settled) - skipped - failed
+    faces, blocks = plan.config.faces, plan.config.blocks
+    parts = [
+        f"{plan.database.name}  {counted(len(plan.listed), 'recording')}, {counted(subjects, 'subject')}",
+        f"{number(done)} already done (same settings)" if done else "",
+        f"{number(failed)} failed before" if failed else "",
+        f"{number(skipped)} to skip" if skipped else "",
+        f"{number(len(plan.todo))} to build" if dry_run else "",
+        f"faces: {faces.backend}" + ("" if faces.mode == type(faces).model_fields["mode"].default else f" ({faces.mode})"),
+        f"grid: {blocks.rows}x{blocks.cols}",
+    ]
+    return "   ".join(part for part in parts if part)
+
+
+def failure(outcome: Outcome) -> str:
+    """Say what became of one recording that failed."""
+    # the id stands at the start of the line already
+    message = outcome.message.removeprefix(f"{outcome.recording_id}: ")
+    return f"  x {outcome.recording_id:<18}  {outcome.stage:<7} {message}"
+
+
+def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary, seconds: float, *, hint: bool) -> list[str]:
+    """Say what there is now, what is missing and why, and what to do next."""
+    out = plan.out
+    rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.shards, 'file')}, {size(summary.shard_bytes)})")]
+    for status in ("skipped", "failed"):
+        reasons = Counter(one.reason for one in outcomes if one.status == status)
+        if reasons:
+            why = ", ".join(f"{number(count)} {reason}" for reason, count in reasons.most_common())
+            rows.append((status, f"{counted(reasons.total(), 'recording')} ({why})", str(out / "outcomes.csv")))
+    width = max(len(what) for _, what, _ in rows)
+    lines = [f"done in {duration(seconds)}", *(f"  {word:<9}{what:<{width}}   ->  {where}" for word, what, where in rows)]
+    steps = []
+    built = sorted(one.recording_id for one in outcomes if one.status == "ok")
+    if built:
+        steps.append(f"stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
+    if any(one.status == "failed" for one in outcomes):
+        steps.append("retry: the same command with --retry-failed")
+    if hint and steps:
+        lines.append(f"  {'next':<9}{'      '.join(steps)}")
+    return lines
+
+
+def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
+    text = counted(summary.recordings, "recording")
+    if not summary.windows:
+        # nothing built has its reasons below
+        return text + (f", all shorter than one window ({plan.config.windows.length})" if summary.recordings else "")
+    text += f", {counted(summary.windows, 'window')}"
+    if not summary.labeled_windows:
+        return f"{text}, no labels"
+    if summary.labeled_windows < summary.windows:
+        text += f" ({number(summary.labeled_windows)} labeled)"
+    low, high = (f"{bpm:.0f}" for bpm in (summary.heart_rate_min_bpm, summary.heart_rate_max_bpm))
+    return f"{text}, {low} bpm" if low == high else f"{text}, {low}-{high} bpm"
+
+
+def action(plan: BuildPlan) -> dict[str, str]:
+    """Tell for each listed recording what would be done: ``build``, or ``done``, ``skip`` or ``failed`` with the reason."""
+    words = {"ok": "done", "skipped": "skip", "failed": "failed"}
+    settled = {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
+    return {one.recording_id: settled.get(one.recording_id, "build") for one in plan.listed}
+
+
+def listing(plan: BuildPlan) -> list[str]:
+    """List what would be done, a recording a line, with tabs between id, action and video."""
+    actions = action(plan)
+    return [f"{one.recording_id}\t{actions[one.recording_id]}\t{one.video.path}" for one in plan.listed]
+
+
+def listing_json(plan: BuildPlan) -> dict[str, Any]:
+    """Give the listing for machines."""
+    actions = action(plan)
+    return {**_head(plan), "recordings": [_listed(one, actions[one.recording_id]) for one in plan.listed]}
+
+
+def result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary) -> dict[str, Any]:
+    """Give the result for machines."""
+    counts = Counter(one.status for one in outcomes)
+    return {
+        **_head(plan),
+        **{status: counts[status] for status in ("ok", "skipped", "failed")},
+        "resumed": plan.resumed,
+        "windows": summary.windows,
+        "failures": [
+            {"recording_id": one.recording_id, "stage": one.stage, "reason": one.reason, "message": one.message}
+            for one in outcomes
+            if one.status == "failed"
+        ],
+    }
+
+
+def _head(plan: BuildPlan) -> dict[str, Any]:
+    return {"out": str(plan.out), "database": plan.database.name, "listed": len(plan.listed)}
+
+
+def _listed(recording: Recording, what: str) -> dict[str, str]:
+    return {"recording_id": recording.recording_id, "action": what, "video": str(recording.video.path)}

@@ -1,0 +1,38 @@
+"""Balance the heart rates of a training set by resampled windows.
+
+=====================  ===============================================================================
+:mod:`.histogram`      bins, targets, and how many windows a target asks for
+:mod:`.options`        what can be chosen
+:mod:`.sources`        what a recording can give at another speed, and why not
+:mod:`.choose`         windows so chosen that none is used more often than needed
+:mod:`.plan`           the windows that are added
+:mod:`.result`         histogram before and after, and what could not be filled
+=====================  ===============================================================================
+
+Nothing here opens a file; :mod:`stmap_pipeline.shards.augment` plans and writes for a finished build.
+"""
+
+from stmap_pipeline.maps.balance.histogram import Bins, Target, normalized_entropy, read_target, wanted_counts
+from stmap_pipeline.maps.balance.options import BalanceOptions, Fg2019Options, Options
+from stmap_pipeline.maps.balance.plan import TrainingWindows, choose_windows, make_offers
+from stmap_pipeline.maps.balance.result import Augmentation, BinResult
+from stmap_pipeline.maps.balance.sources import Offers, Source, Verdict
+
+__all__ = [
+    "Augmentation",
+    "BalanceOptions",
+    "BinResult",
+    "Bins",
+    "Fg2019Options",
+    "Offers",
+    "Options",
+    "Source",
+    "Target",
+    "TrainingWindows",
+    "Verdict",
+    "choose_windows",
+    "make_offers",
+    "normalized_entropy",
+    "read_target",
+    "wanted_counts",
+]

@@ -1,0 +1,154 @@
+"""Processes of this machine that do tasks: joblib's loky, one pool of one process for each job.
+
+With a pool of many, loky gives up all of its processes when one dies and cannot say whose task it was. A pool of one dies alone and
+with a known task, and no other recording is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.pipeline.task import Task, begin_worker, do
+from stmap_pipeline.processes import children_without_interrupts
+from stmap_pipeline.records import Outcome
+
+# an idle process holds a face model of 100 MB; a second build a moment later is glad to find it warm
+_IDLE_S = 10
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+# beyond its own hard limit, before a process counts as one that no longer runs at all
+_GRACE_S = 30.0
+_STARTUP_S = 60.0
+
+
+class Workers(Protocol):
+    """Whoever does tasks."""
+
+    def free(self) -> bool:
+        """Tell whether another task should be handed in now."""
+
+    def start(self, task: Task) -> None:
+        """Hand in a task."""
+
+    def finished(self) -> list[tuple[Task, Outcome | None]]:
+        """Wait for tasks to end; None stands for a worker that was lost.
+
+        What was wrong with the whole run is raised.
+        """
+
+    def stop(self, kill: bool) -> None:
+        """Let the workers go; with ``kill`` in the middle of their work."""
+
+
+class InThisProcess:
+    """No worker at all, for debugging: a crash ends the program."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[Task, Outcome | None]] = []
+
+    def free(self) -> bool:
+        """Tell whether another task should be handed in now."""
+        return not self._done
+
+    def start(self, task: Task) -> None:
+        """Do a task at once."""
+        self._done.append((task, do(task)))
+
+    def finished(self) -> list[tuple[Task, Outcome | None]]:
+        """Give what was done."""
+        done, self._done = self._done, []
+        return done
+
+    def stop(self, kill: bool) -> None:
+        """Do nothing: there is nobody to stop."""
+
+
+@dataclass(slots=True)
+class _Running:
+    task: Task
+    pool: Any
+    end_s: float
+
+
+class LocalWorkers:
+    """Processes of this machine.
+
+    Parameters
+    ----------
+    jobs : int
+    on_hang : callable
+        Called with a task whose process did not even end itself, before it is killed.
+    """
+
+    _idle: list[Any] = []  # noqa: RUF012 - shared on purpose: a second build finds the processes of the first
+
+    def __init__(self, jobs: int, on_hang: Callable[[Task], None]) -> None:
+        self._jobs, self._on_hang = jobs, on_hang
+        self._running: dict[Future[Outcome], _Running] = {}
+
+    def free(self) -> bool:
+        """Tell whether a process has nothing to do."""
+        return len(self._running) < self._jobs
+
+    def start(self, task: Task) -> None:
+        """Hand a task to an idle process."""
+        while True:
+            pool = self._idle.pop() if self._idle else _new_pool()
+            try:
+                with children_without_interrupts():
+                    future = pool.submit(do, task)
+            except Exception:  # an idle process may have died since
+                pool.shutdown(wait=False, kill_workers=True)
+                continue
+            self._running[future] = _Running(task, pool, time.monotonic() + _STARTUP_S + task.limits.hard_time_s + _GRACE_S)
+            return
+
+    def finished(self) -> list[tuple[Task, Outcome | None]]:
+        """Wait for tasks to end."""
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
+        ended: list[tuple[Task, Outcome | None]] = []
+        for future in done:
+            one = self._running.pop(future)
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                one.pool.shutdown(wait=True, kill_workers=True)
+                ended.append((one.task, None))
+                continue
+            except BaseException:
+                self._idle.append(one.pool)
+                raise
+            self._idle.append(one.pool)
+            ended.append((one.task, outcome))
+        for future, one in list(self._running.items()):
+            if time.monotonic() > one.end_s:
+                del self._running[future]
+                self._on_hang(one.task)
+                # not waited for: a process inside of a hanging network file system cannot even be killed
+                one.pool.shutdown(wait=False, kill_workers=True)
+                ended.append((one.task, None))
+        return ended
+
+    def stop(self, kill: bool) -> None:
+        """Let the processes go; they end by themselves after a while."""
+        for one in self._running.values():
+            one.pool.shutdown(wait=kill, kill_workers=kill)
+        self._running.clear()
+
+
+def _new_pool() -> Any:
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor
+
+    try:
+        return ProcessPoolExecutor(1, timeout=_IDLE_S, initializer=begin_worker, initargs=(os.getpid(),), env=_ONE_THREAD)
+    except OSError as error:
+        raise WorkerError(f"no worker process can be started ({error.strerror}); run fewer with --jobs") from None

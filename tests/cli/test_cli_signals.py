@@ -1,0 +1,162 @@
+"""Ctrl-C on a running build, a terminal, a closed pipe, odd encodings: each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from cli_runs import COMMAND, content, environment, stmap
+
+STOPPED = re.compile(r"stopped; ([0-9]+) of 4 done - run the same command to continue")
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory, face_clip) -> Path:
+    """A recording that fails at once, and three that take their time."""
+    source = tmp_path_factory.mktemp("slow")
+    (source / "a.avi").write_bytes(b"")
+    for name in "bcd":
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    return source
+
+
+@pytest.fixture(scope="module")
+def undisturbed(slow, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "maps"
+    stmap("build-maps", "--db", "folder", slow, out, "-j", "1")
+    return out
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_stops_with_one_line_and_the_same_command_continues(slow, undisturbed, jobs, tmp_path):
+    out = tmp_path / "maps"
+    words = [COMMAND, "build-maps", "--db", "folder", slow, out, "--jobs", jobs]
+    # a session of its own: the signal goes to all of its processes, as from a terminal
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    assert process.stderr is not None
+    before = [process.stderr.readline(), process.stderr.readline()]
+    assert before[0].startswith("folder  4 recordings")
+    assert before[1].startswith("  x a ")
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    found = STOPPED.fullmatch(rest.strip())
+    assert found, rest
+    assert 1 <= int(found[1]) < 4
+    assert not (out / "manifest.json").exists()
+
+    run = stmap("build-maps", "--db", "folder", slow, out, "-j", "1")
+    assert run.code == 3
+    assert "1 failed before" in run.err
+    assert content(out) == content(undisturbed)
+
+
+def test_ctrl_c_while_the_workers_start_shows_nothing_of_them(slow, tmp_path):
+    words = [COMMAND, "build-maps", "--db", "folder", slow, tmp_path / "maps", "--jobs", "2"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    assert process.stderr is not None
+    process.stderr.readline()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("this system does not tell the children of a process")
+    # two helpers of multiprocessing come first; the third child is a worker that imports what it needs
+    while len(children.read_text().split()) < 3 and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert STOPPED.fullmatch(rest.strip()), rest
+
+
+def test_ctrl_c_while_drawing_can_be_continued_too(tmp_path):
+    words = [COMMAND, "synth", tmp_path / "own", "--layout", "folder", "--subjects", "1", "--duration", "1.5", "-j", "1"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    while not list((tmp_path / "own").glob("s*.avi")) and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.stderr is not None
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert re.fullmatch(r"stopped; [012] of 3 done - run the same command to continue\n", rest), rest
+    run = stmap(*words[1:])
+    assert run.code == 0
+    assert re.match(r"drawn: 3 recordings, [12] of them before in ", run.err)
+
+
+def on_a_terminal(words, **more) -> tuple[int, str]:
+    """Run a command on a terminal of 100 columns and give all that it wrote to it."""
+    leader, follower = os.openpty()
+    size = f"stty -F {os.ttyname(follower)} cols 100 rows 40"
+    subprocess.run(size.split(), check=True)
+    env = environment(TERM="xterm-256color", **more)
+    process = subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True)
+    os.close(follower)
+    written = b""
+    while True:
+        try:
+            data = os.read(leader, 65536)
+        except OSError:  # the last process has let go of the terminal
+            break
+        if not data:
+            break
+        written += data
+    os.close(leader)
+    return process.wait(), written.decode()
+
+
+def test_on_a_terminal_the_bar_moves_and_leaves_the_lines_that_matter(faces, short, tmp_path):
+    words = [COMMAND, "build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--jobs", "1"]
+    code, written = on_a_terminal(words)
+    assert code == 3
+    assert re.search(r"\x1b\[[0-9;]*3[0-9]", written)
+    left = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written)
+    assert re.search(r"building ━+ +0/4 +0%", left)
+    lines = [line.split("\r")[-1] for line in left.replace("\r\n", "\n").split("\n")]
+    assert f"  x {'wall':<18}  faces   no face in 100% of 45 frames (limit 50%)" in lines
+    assert lines[-5].startswith("done in ")
+    assert lines[-4].startswith("  maps     2 recordings, 6 windows")
+
+
+def test_no_color_is_respected_on_a_terminal(faces, short, tmp_path):
+    words = [COMMAND, "build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--only", "zero", "-j", "1"]
+    code, written = on_a_terminal(words, NO_COLOR="1")
+    assert code == 3
+    assert "building" in written
+    assert not re.search(r"\x1b\[[0-9;]*[34][0-9]", written)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_to_talk_about():
+    process = subprocess.Popen(
+        [COMMAND, "databases", "vipl-hr"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PYTHONUNBUFFERED="1")
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_names_that_are_no_text_go_through_every_encoding(encoding, tmp_path):
+    source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \xe6\x97\xa5"))
+    source.mkdir()
+    video = source / os.fsdecode(b"\xff[bold].avi")
+    video.write_bytes(b"")
+    run = stmap("build-maps", "--db", "folder", source, source / "maps", "--jobs", "1", encoding=encoding)
+    assert run.code == 3
+    assert "\\xff[bold].avi: " in run.err
+    assert "/caf\\xe9 " in run.err
+    listed = stmap("build-maps", "--db", "folder", source, source / "maps", "--dry-run", encoding=encoding)
+    assert listed.code == 0
+    if encoding == "utf-8":
+        # byte for byte, so that another program can open it
+        assert listed.out.endswith(f"\tfailed source_unreadable\t{video}\n")
+    missing = stmap("build-maps", "--db", "folder", source / "none", tmp_path / "out", encoding=encoding)
+    assert missing.code == 1
+    assert "caf\\xe9" in missing.err

@@ -1,0 +1,125 @@
+"""Kill a build at random moments, again and again, until it is finished: what survives must be what an undisturbed build gives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli_runs import content
+
+_BUILD = """
+import sys
+from pathlib import Path
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline import plan_build, run_build
+if __name__ == "__main__":
+    config = Config.from_toml(Path(sys.argv[3]))
+    for outcome in run_build(plan_build("folder", Path(sys.argv[1]), Path(sys.argv[2]), config), 2):
+        pass
+"""
+
+
+@dataclass(slots=True)
+class Chaos:
+    """What was done to a build."""
+
+    killed_main: int = 0
+    killed_workers: int = 0
+    commands: int = 0
+    finished: int = 0
+
+    @property
+    def kills(self) -> int:
+        return self.killed_main + self.killed_workers
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes below another one, resource trackers left out: they only clean up."""
+    found = []
+    for child in _children(pid):
+        try:
+            line = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"resource_tracker" not in line:
+            found.append(child)
+        found += descendants(child)
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            yield from map(int, task.read_text().split())
+        except OSError:
+            continue
+
+
+def kill_until(
+    kills: int, source: Path, folder: Path, config: Path, expected: dict[str, bytes], seed: int, longest_s: float
+) -> Chaos:
+    """Kill so many times; each kill is followed by the same command, each finished build is compared and a new one begun.
+
+    Parameters
+    ----------
+    kills : int
+    source, config : Path
+        Of the build.
+    folder : Path
+        For the outputs.
+    expected : dict
+        Content of an undisturbed build.
+    seed : int
+    longest_s : float
+        Kills come after 0 to so many seconds.
+    """
+    rng, chaos = random.Random(seed), Chaos()  # noqa: S311
+    out = folder / "maps-0"
+    while True:
+        command = [sys.executable, "-c", _BUILD, str(source), str(out), str(config)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        chaos.commands += 1
+        try:
+            process.wait(rng.uniform(0, longest_s) if chaos.kills < kills else 600)
+        except subprocess.TimeoutExpired:
+            workers = descendants(process.pid)
+            if workers and rng.random() < 0.5:
+                _kill(rng.choice(workers))
+                chaos.killed_workers += 1
+                process.wait(600)
+            else:
+                _kill(process.pid)
+                chaos.killed_main += 1
+                process.wait(600)
+        errors = process.communicate()[1].decode()
+        if process.returncode == 0:
+            _compare(out, expected)
+            chaos.finished += 1
+            if chaos.kills >= kills:
+                return chaos
+            out = folder / f"maps-{chaos.finished}"
+        else:
+            assert process.returncode == -signal.SIGKILL, errors
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _compare(out: Path, expected: dict[str, bytes]) -> None:
+    found = content(out)
+    assert found.keys() == expected.keys(), sorted(found.keys() ^ expected.keys())
+    different = [name for name in found if found[name] != expected[name]]
+    assert not different, different
+    # orphans of killed commands must not write anything later
+    time.sleep(0.3)
+    assert content(out).keys() == expected.keys()

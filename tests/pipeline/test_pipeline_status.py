@@ -1,0 +1,165 @@
+"""Status and verification of an output: finished, stopped, damaged, tampered with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+from video_files import colorful, write_video
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
+from stmap_pipeline.shards import read_table, write_table
+from stmap_pipeline.shards.manifest import _with_checksum, read_manifest, write_manifest
+
+SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, face_clip):
+    folder = tmp_path_factory.mktemp("own")
+    for name in ("anna", "bert"):
+        (folder / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    write_video(folder / "wall.mp4", [colorful(120, 160)] * 45)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(source, tmp_path_factory):
+    out = tmp_path_factory.mktemp("built") / "maps"
+    list(run_build(plan_build("folder", source, out, SHORT), 0))
+    return out
+
+
+@pytest.fixture
+def out(built, tmp_path):
+    return shutil.copytree(built, tmp_path / "maps")
+
+
+def test_a_finished_build_is_whole_and_says_so(built):
+    status = read_status(built)
+    assert (status.state, status.database, status.listed) == ("finished", "folder", 3)
+    assert (status.ok, status.failed, status.left, status.reasons) == (2, 1, 0, {"no_face": 1})
+    assert verify(built) == verify(built, quick=True) == []
+
+
+def test_a_stopped_build_says_what_is_left(source, tmp_path):
+    out = tmp_path / "maps"
+    running = run_build(plan_build("folder", source, out, SHORT), 0)
+    next(running)
+    running.close()
+    status = read_status(out)
+    assert (status.state, status.listed, status.ok, status.left, status.pid) == ("stopped", 3, 1, 2, None)
+    with pytest.raises(ShardError, match="unfinished"):
+        verify(out)
+
+
+def test_an_update_that_was_stopped_is_no_finished_build(built, source, out, face_clip, tmp_path):
+    more = shutil.copytree(source, tmp_path / "more")
+    (more / "carl.mp4").write_bytes(face_clip.read_bytes())
+    running = run_build(plan_build("folder", more, out, SHORT), 0)
+    for _ in range(3):
+        next(running)
+    running.close()
+    status = read_status(out)
+    assert (status.state, status.ok, status.left) == ("stopped", 2, 1)
+    assert [one.kind for one in verify(out)] == ["unfinished"]
+    list(run_build(plan_build("folder", more, out, SHORT), 0))
+    assert read_status(out).ok == 3
+    assert verify(out) == []
+
+
+def test_what_is_no_output_is_said(tmp_path):
+    with pytest.raises(OutputError, match="no output of stmap"):
+        read_status(tmp_path)
+
+
+def test_each_of_100_flipped_bytes_is_found(built, out):
+    rng = np.random.default_rng(4)
+    files = sorted(path for path in built.rglob("*") if path.is_file() and not path.name.startswith("timings"))
+    assert len(files) == 11
+    for count in range(100):
+        path = files[count % len(files)].relative_to(built)
+        data = bytearray((built / path).read_bytes())
+        position = int(rng.integers(len(data)))
+        data[position] ^= 1 << int(rng.integers(8))
+        (out / path).write_bytes(data)
+        try:
+            messages = [one.message for one in verify(out)]
+        except ShardError as error:
+            # of the manifest alone nothing more can be said than that it is damaged
+            messages = [str(error)]
+        assert any(path.name in one for one in messages), f"byte {position} of {path}"
+        shutil.copy(built / path, out / path)
+    assert verify(out) == []
+
+
+def test_swapped_missing_and_foreign_files_are_found(built, out):
+    shards = out / "shards"
+    for quick in (False, True):
+        # equal sizes: only what is inside tells them apart
+        (shards / "anna.h5").rename(shards / "x")
+        (shards / "bert.h5").rename(shards / "anna.h5")
+        (shards / "x").rename(shards / "bert.h5")
+        assert {one.path for one in verify(out, quick)} == {"shards/anna.h5", "shards/bert.h5"}
+        shutil.copytree(built, out, dirs_exist_ok=True)
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out).as_posix()
+        if path.is_file() and name not in ("manifest.json", "timings.csv", "timings.json"):
+            path.unlink()
+            assert [(one.path, one.kind) for one in verify(out, quick=True)] == [(name, "missing")]
+            shutil.copy(built / name, out / name)
+    (shards / "eve.h5").write_bytes(b"")
+    (out / "notes.txt").write_text("mine")
+    assert {(one.path, one.kind) for one in verify(out)} == {("shards/eve.h5", "unexpected"), ("notes.txt", "unexpected")}
+
+
+def sign(out):
+    """Make the manifest fit what is there, as somebody would who changes a result on purpose."""
+    old = read_manifest(out)
+    write_manifest(out, fingerprint=old.fingerprint, files=[out / one.path for one in old.files], settings=old.settings)
+
+
+def test_tables_that_contradict_the_shards_are_found_even_with_new_hashes(built, out):
+    for name, column, value in (
+        ("recordings", "valid_fraction", 0.5),
+        ("windows", "valid_fraction", 0.25),
+        ("windows", "stop", 31),
+        ("recordings", "codec", "mjpeg"),
+    ):
+        rows = read_table(out / f"{name}.csv")
+        rows[0][column] = value
+        from stmap_pipeline.shards import read_columns
+
+        write_table(out / f"{name}.csv", read_columns(out / f"{name}.csv"), rows)
+        sign(out)
+        assert [one.kind for one in verify(out)] == ["content"], (name, column)
+        shutil.copytree(built, out, dirs_exist_ok=True)
+    rows = read_table(out / "outcomes.csv")
+    from stmap_pipeline.shards import OUTCOMES
+
+    write_table(out / "outcomes.csv", OUTCOMES, rows[1:])
+    sign(out)
+    assert ["do not list the same" in one.message for one in verify(out, quick=True)] == [True]
+    shutil.copytree(built, out, dirs_exist_ok=True)
+    (out / "stmap.toml").write_text(Config().to_toml())
+    sign(out)
+    assert any("other settings" in one.message for one in verify(out, quick=True))
+
+
+def test_a_manifest_that_leads_out_of_the_folder_opens_nothing(out, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("not yours")
+    content = json.loads((out / "manifest.json").read_bytes())
+    content.pop("checksum")
+    digest = hashlib.sha256(secret.read_bytes()).hexdigest()
+    for name in ("../secret.txt", str(secret), "shards/../../secret.txt"):
+        content["files"].append({"path": name, "bytes": 9, "sha256": digest})
+    (out / "link.txt").symlink_to(secret)
+    content["files"].append({"path": "link.txt", "bytes": 9, "sha256": digest})
+    (out / "manifest.json").write_text(_with_checksum(content))
+    assert [one.kind for one in verify(out) if one.kind != "content"] == ["unsafe"] * 4

@@ -1,0 +1,177 @@
+"""A worker that crashes, hangs or eats memory costs its recording alone, and that is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+from harm import install, write_harmful
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import ConfigError, WorkerError
+from stmap_pipeline.pipeline import Limits, plan_build, run_build, workers
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.shards import Shards, check_manifest, read_table
+
+SHORT = {"windows": {"length": "30 frames"}}
+HARMFUL = Config.from_mapping({**SHORT, "faces": {"backend": "harmful"}})
+PLAIN = Config.from_mapping(SHORT)
+
+
+def drop_idle_workers():
+    while workers.LocalWorkers._idle:
+        workers.LocalWorkers._idle.pop().shutdown(kill_workers=True)
+
+
+@pytest.fixture
+def harmful(tmp_path, monkeypatch):
+    """Make the backend known here and to workers that start from now on."""
+    monkeypatch.syspath_prepend(install(tmp_path / "plugin"))
+    drop_idle_workers()
+    yield
+    drop_idle_workers()
+    sys.modules.pop("harmful_backend", None)
+
+
+def build(source, out, config=HARMFUL, limits=None, jobs=2, **more):
+    return {one.recording_id: one for one in run_build(plan_build("folder", source, out, config, **more), jobs, limits=limits)}
+
+
+def test_each_harm_costs_its_recording_alone_and_is_named(harmful, face_clip, tmp_path):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    for name in ("anna", "zoe"):
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    for harm in ("crash", "exit", "hang", "memory", "error", "opencv", "slow"):
+        write_harmful(source / f"{harm}.mp4", harm, frames=60)
+    found = build(source, out, limits=Limits(time_s=2.5, memory_bytes=2**29))
+    assert {name: one.reason for name, one in found.items()} == {
+        "anna": "",
+        "crash": "worker_died",
+        "error": "internal_error",
+        "exit": "worker_died",
+        "hang": "timed_out",
+        "memory": "out_of_memory",
+        "opencv": "out_of_memory",
+        "slow": "timed_out",
+        "zoe": "",
+    }
+    assert "segmentation fault" in found["crash"].message
+    assert "killed, as the system does" in found["exit"].message
+    assert "--time-limit" in found["hang"].message
+    assert "--memory-limit" in found["memory"].message
+    assert "out of cheese" in found["error"].message
+    # where it crashed and where it hung can be read
+    assert "harmful_backend.py" in (out / "logs" / "crash.txt").read_text()
+    assert "in hang" in (out / "logs" / "hang.txt").read_text()
+    assert check_manifest(out) == []
+    assert not (out / "work").exists()
+    with Shards(out) as shards:
+        assert [one.recording_id for one in shards.recordings()] == ["anna", "zoe"]
+        assert len(shards.outcomes()) == len(found)
+
+
+def test_one_job_is_a_process_of_its_own_and_a_stray_kill_costs_nothing(face_clip, tmp_path):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    for name in ("anna", "bert"):
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    work, killed = Work(out), threading.Event()
+
+    def kill_first():
+        mark = work.folder / "running" / "anna"
+        while not killed.is_set():
+            try:
+                pid = int(mark.read_text().split("process ")[1].split()[0])
+            except (OSError, IndexError):
+                killed.wait(0.01)
+                continue
+            assert pid != os.getpid()
+            os.kill(pid, signal.SIGKILL)
+            killed.set()
+
+    killer = threading.Thread(target=kill_first, daemon=True)
+    killer.start()
+    found = build(source, out, PLAIN, jobs=1)
+    killer.join(1)
+    assert killed.is_set()
+    assert {name: one.status for name, one in found.items()} == {"anna": "ok", "bert": "ok"}
+
+
+def test_a_worker_that_stands_still_is_given_up(face_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_STARTUP_S", 4.0)
+    monkeypatch.setattr(workers, "_GRACE_S", 0.5)
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    mark = out / "work" / "running" / "anna"
+    done = threading.Event()
+
+    def stop_it():
+        # stopped processes run no watchdog, just like one that waits for a dead file server
+        while not done.is_set():
+            try:
+                os.kill(int(mark.read_text().split("process ")[1].split()[0]), signal.SIGSTOP)
+                return
+            except (OSError, IndexError):
+                done.wait(0.01)
+
+    stopper = threading.Thread(target=stop_it, daemon=True)
+    stopper.start()
+    found = build(source, out, PLAIN, limits=Limits(time_s=0.5))
+    done.set()
+    stopper.join(1)
+    assert found["anna"].reason == "timed_out"
+
+
+def test_workers_that_cannot_even_start_are_an_error_and_no_outcome(face_clip, tmp_path, monkeypatch):
+    (tmp_path / "broken").mkdir()
+    # the first import of a worker ends it
+    (tmp_path / "broken" / "av.py").write_text("import os; os._exit(3)")
+    source = tmp_path / "own"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "broken"), *sys.path])
+    drop_idle_workers()
+    with pytest.raises(WorkerError, match="die before they begin"):
+        build(source, tmp_path / "maps", PLAIN)
+    drop_idle_workers()
+    assert not (tmp_path / "maps" / "manifest.json").exists()
+
+
+def test_without_workers_the_result_is_the_same_and_errors_are_outcomes(face_clip, tmp_path):
+    source = tmp_path / "own"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    (source / "zero.mp4").write_bytes(b"")
+    for jobs in (0, 1):
+        found = build(source, tmp_path / str(jobs), PLAIN, jobs=jobs)
+        assert {name: one.reason for name, one in found.items()} == {"anna": "", "zero": "source_unreadable"}
+    assert (tmp_path / "0/manifest.json").read_bytes() == (tmp_path / "1/manifest.json").read_bytes()
+    late = build(source, tmp_path / "late", PLAIN, jobs=0, limits=Limits(time_s=1e-6), only="anna")
+    assert late["anna"].reason == "timed_out"
+
+
+def test_timings_tell_seconds_bytes_and_memory_of_each_recording_alone(harmful, face_clip, tmp_path):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    (source / "b.mp4").write_bytes(face_clip.read_bytes())
+    write_harmful(source / "a.mp4", "memory")
+    build(source, out, jobs=1, limits=Limits(memory_bytes=2**29))
+    large, small = read_table(out / "timings.csv")
+    assert (large["recording_id"], small["recording_id"]) == ("a", "b")
+    assert small["read_bytes"] == face_clip.stat().st_size
+    assert 0 < small["written_bytes"] < 10**6
+    assert {"decode_s", "faces_s", "blocks_s", "labels_s", "write_s", "total_s"} <= small.keys()
+    # done by the same process, and yet the peak of the recording before it does not stick
+    assert 50e6 < small["peak_memory_bytes"] < large["peak_memory_bytes"] - 2**28
+    assert "timings.csv" not in (out / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("wrong", [{"time_s": 0}, {"time_s": float("nan")}, {"time_s": -1}, {"memory_bytes": 0}])
+def test_limits_are_positive(wrong):
+    with pytest.raises(ConfigError, match="give a number"):
+        Limits(**wrong)

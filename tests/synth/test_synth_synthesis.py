@@ -1,0 +1,172 @@
+"""A synthetic database is written once, can be killed, and is the same bytes in the end."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from stmap_pipeline.errors import ConfigError, OutputError
+from stmap_pipeline.synth import plan_synthesis, synthesize
+
+ASKED = {"layout": "folder", "subjects": 2, "seed": 3, "duration_s": 2.0}
+
+
+def tree_of(root):
+    files = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_what_was_told_is_what_stands_in_the_file(folder_tree):
+    found = json.loads((folder_tree.out / "synthetic.json").read_text())
+    assert found["format"] == "stmap-synthetic"
+    assert {key: found[key] for key in ASKED} == ASKED
+    told = [(one.recording_id, one.facts().true_heart_rate_bpm) for one in folder_tree.recordings]
+    assert [(one["recording_id"], one["true_heart_rate_bpm"]) for one in found["recordings"]] == told
+    assert not any("resumed" in one for one in found["recordings"])
+
+
+def test_nothing_temporary_stays(folder_tree, vipl_tree, mmse_tree):
+    for plan in (folder_tree, vipl_tree, mmse_tree):
+        assert not [path for path in plan.out.rglob("*") if path.name.startswith(".") or "partial" in path.name]
+
+
+def test_a_finished_database_is_left_alone(folder_tree):
+    before = tree_of(folder_tree.out)
+    again = list(synthesize(folder_tree.out, **ASKED))
+    assert [one.recording_id for one in again] == [one.recording_id for one in folder_tree.recordings]
+    assert all(one.resumed for one in again)
+    assert tree_of(folder_tree.out) == before
+
+
+def test_workers_write_the_same_bytes(folder_tree, tmp_path):
+    done = list(synthesize(tmp_path / "new", **ASKED, jobs=2))
+    assert sorted(one.recording_id for one in done) == [one.recording_id for one in folder_tree.recordings]
+    assert tree_of(tmp_path / "new") == tree_of(folder_tree.out)
+
+
+KILLED_IN_THE_SECOND_VIDEO = """
+import os, signal, sys
+from pathlib import Path
+from stmap_pipeline.synth import plan_synthesis
+from stmap_pipeline.synth.recording import RecordingPlan
+
+drawn, frames = [], RecordingPlan.frames
+
+def counted(self):
+    for frame in frames(self):
+        drawn.append(frame[0])
+        if len(drawn) == 110:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield frame
+
+RecordingPlan.frames = counted
+for one in plan_synthesis(Path(sys.argv[1]), "folder", 2, seed=3, duration_s=2.0).run():
+    print(one.recording_id, flush=True)
+"""
+
+
+def test_a_killed_run_goes_on(folder_tree, tmp_path):
+    out = tmp_path / "new"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_THE_SECOND_VIDEO, str(out)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert killed.stdout.split() == ["s01_free"]
+    left = tree_of(out)
+    assert any(name.endswith(".stmap-tmp") for name in left)
+    assert "synthetic.json" not in left
+    assert "s01_rest.mp4" not in left
+
+    done = list(synthesize(out, **ASKED))
+    assert [one.recording_id for one in done if one.resumed] == ["s01_free"]
+    assert tree_of(out) == tree_of(folder_tree.out)
+
+
+def test_a_run_that_is_given_up_can_be_taken_up(folder_tree, tmp_path):
+    run = synthesize(tmp_path / "new", **ASKED)
+    first = next(run)
+    run.close()
+    again = list(synthesize(tmp_path / "new", **ASKED))
+    assert [one.recording_id for one in again if one.resumed] == [first.recording_id]
+    assert tree_of(tmp_path / "new") == tree_of(folder_tree.out)
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 4), ("subjects", 1), ("setting", "hard"), ("duration_s", 3.0)])
+def test_other_settings_are_refused_by_name(folder_tree, key, value):
+    before = tree_of(folder_tree.out)
+    old = "easy" if key == "setting" else ASKED[key]
+    with pytest.raises(OutputError, match=rf"other settings \({key} {old} -> {value}\)"):
+        plan_synthesis(folder_tree.out, **{**ASKED, key: value})
+    assert tree_of(folder_tree.out) == before
+
+
+def test_an_unfinished_database_of_other_settings_is_refused(tmp_path):
+    next(synthesize(tmp_path, **ASKED))
+    with pytest.raises(OutputError, match="layout folder -> mmse-hr"):
+        plan_synthesis(tmp_path, **{**ASKED, "layout": "mmse-hr"})
+
+
+def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="is not empty and holds no synthetic database"):
+        plan_synthesis(tmp_path, **ASKED)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_came_between_plan_and_run_is_not_overwritten(tmp_path):
+    plan = plan_synthesis(tmp_path, **ASKED)
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputError, match="is not empty"):
+        next(plan.run())
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError, match="is a file"):
+        plan_synthesis(tmp_path / "out", **ASKED)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_damaged_mark_is_named(tmp_path, text):
+    (tmp_path / "synthetic.json").write_text(text)
+    with pytest.raises(OutputError, match=r"synthetic.json: is damaged"):
+        plan_synthesis(tmp_path, **ASKED)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"layout": "pure"}, r"no layout is called 'pure' \(known: vipl-hr, mmse-hr, folder\)"),
+        ({"setting": "harder"}, r"no setting is called 'harder' \(known: easy, hard, mixed\)"),
+        ({"subjects": 0}, "folder has 1 to 999 subjects, not 0"),
+        ({"layout": "vipl-hr", "subjects": 108}, "vipl-hr has 1 to 107 subjects, not 108"),
+        ({"seed": -1}, "whole number from 0"),
+        ({"duration_s": 0.5}, "a video lasts 1 to 3600 s, not 0.5"),
+        ({"duration_s": float("nan")}, "a video lasts 1 to 3600 s, not nan"),
+        ({"archive_folders": True}, "only vipl-hr is shipped in archives"),
+    ],
+)
+def test_a_wrong_choice_is_told(tmp_path, wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        plan_synthesis(tmp_path / "new", **{**ASKED, **wrong})
+    assert not (tmp_path / "new").exists()
+
+
+def test_no_workers_is_a_wrong_choice(tmp_path):
+    with pytest.raises(ConfigError, match="jobs must be at least 1"):
+        next(plan_synthesis(tmp_path, **ASKED).run(jobs=0))
+
+
+def test_a_recording_that_was_removed_is_drawn_again_after_a_kill(folder_tree, tmp_path):
+    plan = replace(folder_tree, out=tmp_path)
+    run = plan.run()
+    for _ in range(2):
+        next(run)
+    run.close()
+    (tmp_path / "s01_free.avi").unlink()
+    assert [one.recording_id for one in plan.run() if one.resumed] == ["s01_rest"]
+    assert tree_of(tmp_path) == tree_of(folder_tree.out)
