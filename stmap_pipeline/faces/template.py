@@ -213,9 +213,14 @@ def _skin(shape: Points, side: int) -> Patch:
     weights = np.zeros((side, side), np.float32)
     _fill(weights, shape, 1.0)
     weights = cv2.erode(weights, np.ones((max(3, side // 16),) * 2))
-    for part in (LEFT_EYE, RIGHT_EYE, _MOUTH):
-        center = shape[part].mean(axis=0)
-        _fill(weights, center + (shape[part] - center) * np.array([1.4, 1.8]), 0.0)
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    for eye in (shape[LEFT_EYE], shape[RIGHT_EYE]):
+        width = float(np.hypot(*(eye[3] - eye[0])))
+        # a blink changes all between lash and brow, however far the eye is open in the first frame
+        ellipse = np.column_stack([0.75 * np.cos(turns), 0.6 * np.sin(turns) - 0.1]) * width
+        _fill(weights, eye.mean(axis=0) + ellipse, 0.0)
+    mouth = shape[_MOUTH]
+    _fill(weights, mouth.mean(axis=0) + (mouth - mouth.mean(axis=0)) * np.array([1.4, 1.8]), 0.0)
     return np.asarray(cv2.GaussianBlur(weights, (0, 0), max(1.0, side / 64)), dtype=np.float32)
 
 

@@ -128,10 +128,11 @@ def child(group: Any, name: str, kind: type) -> Any:
         raise ShardError(f"{group.file.filename}: {group.name} lacks {name}; build it again or restore a copy")
     if group.id.links.get_info(encoded).type != h5py.h5l.TYPE_HARD:
         raise ShardError(f"{group.file.filename}: {group.name}/{name} is a link that leads elsewhere; a shard holds none")
-    found = group[name]
-    if not isinstance(found, kind):
-        raise ShardError(f"{group.file.filename}: {group.name}/{name} is a {type(found).__name__}, not a {kind.__name__}")
-    return found
+    # the name is resolved once, without the detours of group[name]
+    opened = h5py.h5o.open(group.id, encoded)
+    if not isinstance(opened, h5py.h5d.DatasetID if kind is h5py.Dataset else h5py.h5g.GroupID):
+        raise ShardError(f"{group.file.filename}: {group.name}/{name} is a {type(opened).__name__}, not a {kind.__name__}")
+    return kind(opened)
 
 
 def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any:
@@ -145,11 +146,9 @@ def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any
         Lengths of the axes that are known; those that this dataset tells are added.
     """
     dataset = child(group, spec.name, h5py.Dataset)
-    shape, plist = dataset.shape or (), dataset.id.get_create_plist()
-    if dataset.dtype != np.dtype(spec.dtype) or len(shape) != len(spec.dims):
-        raise ShardError(
-            f"{_where(dataset)} has type {dataset.dtype} and shape {shape}, not {spec.dtype} ({', '.join(spec.dims)})"
-        )
+    shape, dtype, plist = dataset.id.shape or (), dataset.id.dtype, dataset.id.get_create_plist()
+    if dtype != np.dtype(spec.dtype) or len(shape) != len(spec.dims):
+        raise ShardError(f"{_where(dataset)} has type {dtype} and shape {shape}, not {spec.dtype} ({', '.join(spec.dims)})")
     for label, length in zip(spec.dims, shape, strict=True):
         if sizes.setdefault(label, length) != length:
             raise ShardError(f"{_where(dataset)} has {length} entries along {label!r}, not {sizes[label]}")
@@ -158,8 +157,7 @@ def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any
         raise ShardError(f"{_where(dataset)} is stored outside the file or by a foreign filter; a shard holds plain samples")
     # in Python's own integers: what a damaged file claims may pass any fixed width
     chunk = plist.get_chunk() if plist.get_layout() == h5py.h5d.CHUNKED else (0,)
-    item_bytes = dataset.dtype.itemsize
-    if math.prod(shape) * item_bytes > MAX_DATASET_BYTES or math.prod(chunk) * item_bytes > MAX_CHUNK_BYTES:
+    if math.prod(shape) * dtype.itemsize > MAX_DATASET_BYTES or math.prod(chunk) * dtype.itemsize > MAX_CHUNK_BYTES:
         raise ShardError(f"{_where(dataset)} claims a shape of {shape} in chunks of {chunk}; this is too large to be true")
     return dataset
 

@@ -114,7 +114,7 @@ class OpenShards:
             sizes = dict(DIM_SIZES)
             names = ("times_s", "coverage", "heart_rate_times_s", "heart_rate_bpm")
             found = {
-                spec.name: np.asarray(checked_dataset(group, spec, sizes)[...])
+                spec.name: checked_dataset(group, spec, sizes)[...]
                 for spec in DATASETS
                 if spec.name in names and (not spec.optional or spec.name in group)
             }
