@@ -48,17 +48,14 @@ def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumma
         reasons = Counter(one.reason for one in outcomes if one.status == status)
         if reasons:
             why = ", ".join(f"{number(count)} {reason}" for reason, count in reasons.most_common())
-            rows.append((status, f"{counted(reasons.total(), 'recording')} ({why})", str(out / "outcomes.csv")))
+            rows.append((status, counted(reasons.total(), "recording"), f"{out / 'outcomes.csv'} ({why})"))
     width = max(len(what) for _, what, _ in rows)
     lines = [f"done in {duration(seconds)}", *(f"  {word:<9}{what:<{width}}   ->  {where}" for word, what, where in rows)]
-    steps = []
     built = sorted(one.recording_id for one in outcomes if one.status == "ok")
-    if built:
-        steps.append(f"stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
-    if any(one.status == "failed" for one in outcomes):
-        steps.append("retry: the same command with --retry-failed")
-    if hint and steps:
-        lines.append(f"  {'next':<9}{'      '.join(steps)}")
+    if hint and built:
+        lines.append(f"  next     stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
+    if hint and any(one.status == "failed" for one in outcomes):
+        lines.append("  retry    the same command with --retry-failed")
     return lines
 
 

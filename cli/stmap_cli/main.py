@@ -57,6 +57,7 @@ def main() -> None:
     except OSError as error:
         if error.strerror is None:
             raise
-        click.echo(printable(f"Error: {error.filename or 'a file'}: {error.strerror}"), err=True)
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(printable(f"Error: {where}{error.strerror}"), err=True)
         sys.exit(ERROR)
     sys.exit(code if isinstance(code, int) else 0)

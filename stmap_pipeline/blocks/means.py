@@ -17,7 +17,7 @@ from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.video import Picture
 
 # Canvas pixels per picture pixel along each side.
-OVERSAMPLING = 1.5
+OVERSAMPLING = 1.25
 _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 MaskFunction = Callable[[int, int], npt.NDArray[np.float32]]
 
@@ -78,9 +78,12 @@ def block_means(
 
 
 def _is_inside(box: Affine, grid: RoiGrid, size_px: tuple[int, int]) -> bool:
-    corners = np.array([[0, 0, 1], [grid.cols, 0, 1], [0, grid.rows, 1], [grid.cols, grid.rows, 1]]) @ box.T
     # the area of a picture reaches half a pixel beyond the centers of its outer pixels
-    return bool((corners >= -0.5).all() and (corners <= np.array(size_px) - 0.5).all())
+    for x, y in ((0, 0), (grid.cols, 0), (0, grid.rows), (grid.cols, grid.rows)):
+        for line, size in zip(box.tolist(), size_px, strict=True):
+            if not -0.5 <= line[0] * x + line[1] * y + line[2] <= size - 0.5:
+                return False
+    return True
 
 
 def _to_canvas(box: Affine, fine: npt.NDArray[np.int_], shrink: npt.NDArray[np.float64]) -> Affine:

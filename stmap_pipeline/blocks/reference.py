@@ -29,7 +29,7 @@ class Reference:
 
     def motion_to(self, points: Points) -> Similarity:
         """Fit the similarity that carries the reference to the landmarks of a frame."""
-        return fit_similarity_robust(self.points_px, points, _WEIGHTS)
+        return fit_similarity_robust(self.points_px, points, _WEIGHTS, rounds=1)
 
 
 def take_reference(tracked: Iterable[TrackedFrame]) -> tuple[Reference | None, Iterator[TrackedFrame]]:

@@ -93,4 +93,5 @@ class TrackingStats:
     landmark_runs: int = 0
     times_lost: int = 0
     times_found: int = 0
+    restarts: int = 0
     most_faces: int = 0

@@ -98,8 +98,9 @@ def invert(matrix: Similarity) -> Similarity:
 
 def compose(outer: npt.NDArray[np.float64], inner: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Give the (2, 3) matrix that applies ``inner`` first and ``outer`` then."""
-    linear = outer[:, :2]
-    return np.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+    result = outer[:, :2] @ inner
+    result[:, 2] += outer[:, 2]
+    return result
 
 
 def as_similarity(matrix: npt.NDArray[np.float64]) -> Similarity:

@@ -91,10 +91,11 @@ class FaceTemplate:
 
     def align(self, gray: Gray, guess: Similarity) -> Alignment:
         """Lay a frame on the template, starting from a guess of its motion."""
-        motion, patch, solved, length = guess, self._picture, self._rest, 0.0
+        motion, patch, length = guess, self._picture, 0.0
+        solved: npt.NDArray[np.float32] = self._rest
         for step in range(_STEPS):
             patch = self._patch(gray, motion)
-            solved = self._solver @ patch.ravel()
+            solved = np.asarray(self._solver @ patch.ravel(), dtype=np.float32)
             # near zero the template is not in the picture at all
             gain = solved[0] if abs(solved[0]) > 1e-3 else 1e-3
             x, y, turn, zoom = (solved[2:6] / gain).tolist()
@@ -177,7 +178,9 @@ class FaceTemplate:
         )
         basis = np.stack([column.ravel() for column in columns])
         weighted = basis * self._weights.ravel()
-        self._solver = np.linalg.solve(weighted @ basis.T + np.eye(len(basis), dtype=np.float32) * 1e-3, weighted)
+        # an inverse of 8 x 8, for solving with a side of 8 x 16384 costs ten times as much
+        inverse = np.linalg.inv((weighted @ basis.T).astype(np.float64) + 1e-3 * np.eye(len(basis)))
+        self._solver = inverse.astype(np.float32) @ weighted
         self._rest = np.zeros(len(basis), np.float32)
         coarse_weights = cv2.resize(self._weights, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
         self._coarse_weights = coarse_weights / coarse_weights.mean()

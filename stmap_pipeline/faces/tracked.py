@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stmap_pipeline.config import FacesConfig
-from stmap_pipeline.faces.base import FaceBackend, Gray, Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.base import Detection, FaceBackend, Gray, Points, TrackedFrame, TrackingStats
 from stmap_pipeline.faces.flow import follow
 from stmap_pipeline.faces.geometry import STEADY, Similarity, compose, detector_box, inter_ocular_px, invert, transform
 from stmap_pipeline.faces.search import check, search
@@ -126,7 +126,15 @@ class Tracker:
     def _follow(self, face: _Face, frame: Frame) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
         aligned = self._align(face, gray)
-        if aligned is None or not _inside(transform(aligned.motion, face.segment.latest), gray):
+        if aligned is None:
+            # a blur, a jerk or a cut: if there is a face where it was, a new stretch begins on it
+            found = check(gray, self._backend, self._stats, face.points)
+            if found is None:
+                self._lose(face)
+            else:
+                self._begin_again(face, frame, found)
+            return
+        if not _inside(transform(aligned.motion, face.segment.latest), gray):
             self._lose(face)
             return
         face.last_motion, face.motion, face.before = face.motion, aligned.motion, gray
@@ -174,10 +182,8 @@ class Tracker:
         face.next_check_s = now_s + self._config.check_every_s
         found = check(gray, self._backend, self._stats, face.points)
         if found is not None and slipped:
-            # the face is there, but the template is not on it: a new stretch begins from the model's points
-            face.segment.closed = True
-            self._stats.landmark_runs += 1
-            self._face = self._begin(frame, self._backend.landmarks(gray, found), found.score)
+            # the face is there, but the template is not on it
+            self._begin_again(face, frame, found)
         elif found is not None:
             face.score = found.score
             face.sure_index, face.sure_s = frame.index, now_s
@@ -185,6 +191,12 @@ class Tracker:
                 face.template.learn(aligned, now_s, at_once=True)
         elif likeness < _GONE or now_s - face.sure_s > _PATIENCE_S:
             self._lose(face)
+
+    def _begin_again(self, face: _Face, frame: Frame, found: Detection) -> None:
+        face.segment.closed = True
+        self._stats.landmark_runs += 1
+        self._stats.restarts += 1
+        self._face = self._begin(frame, self._backend.landmarks(frame.picture.gray, found), found.score)
 
     def _lose(self, face: _Face) -> None:
         self._delay.revoke(face.sure_index + 1)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
-from scipy.special import i0
 
 from stmap_pipeline.maps.extend import extend_into_gaps
 from stmap_pipeline.maps.uniform import resample_uniform, uniform_times
@@ -179,6 +177,9 @@ def resample_even(trace: EvenTrace, wanted_s: npt.ArrayLike, compress: float = 1
     """
     if not compress >= 1:
         raise ValueError(f"compress must be 1 or more, not {compress}")
+    # here and below: half a second that whoever only plans need not wait
+    from scipy.sparse import csr_array
+
     place = (np.asarray(wanted_s, dtype=np.float64) - trace.start_s) / trace.interval_s
     out = np.full((place.size, *trace.values.shape[1:]), np.nan)
     inside = (place >= 0) & (place <= len(trace.values) - 1)
@@ -210,6 +211,8 @@ def kernel(distance: npt.ArrayLike) -> FloatArray:
     >>> kernel([0.0, 12.0, -12.5]).tolist()
     [1.0, 0.0, 0.0]
     """
+    from scipy.special import i0
+
     x = np.asarray(distance, dtype=np.float64)
     # less its foot, so that a neighbor comes and goes without a step
     window = (i0(BETA * np.sqrt(np.clip(1 - (x / REACH) ** 2, 0, None))) - 1) / (i0(BETA) - 1)

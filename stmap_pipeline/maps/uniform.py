@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -163,6 +162,9 @@ def _one_pattern(
         cell = left[bridged]
         weight = ((grid[bridged] - at[cell]) / step[cell])[:, None]
         out[bridged] = values[cell] * (1 - weight) + values[cell + 1] * weight
+        # a third of a second that whoever only lists windows need not wait
+        from scipy.interpolate import CubicSpline
+
         breaks = np.flatnonzero(~regular)
         for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, known.size - 1], strict=True):
             if last - first + 1 >= _MIN_RUN:

@@ -13,7 +13,6 @@ from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps.balance import Augmentation, Offers, Options, TrainingWindows, choose_windows, make_offers
 from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.processes import unordered
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Shards, read_manifest, remove_augmentation, write_augmentation
 
@@ -59,6 +58,8 @@ def plan_augmentation(out: Path, options: Options, jobs: int = 1) -> Augmentatio
             )
         tasks: list[_Task] = [(name, training.windows[where]) for name, where in training.recordings.items()]
         if jobs > 1:
+            from stmap_pipeline.processes import unordered
+
             # a few large pieces: each opens the output anew
             pieces = [tasks[first :: _PIECES * jobs] for first in range(min(_PIECES * jobs, len(tasks)))]
             made = dict(pair for piece in unordered(partial(_offers_in, out.absolute(), options), pieces, jobs) for pair in piece)

@@ -29,7 +29,7 @@ from stmap_pipeline.shards.columns import (
     window_row,
     with_extra_columns,
 )
-from stmap_pipeline.shards.export import ExportProgress, export_windows
+from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
 from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
 from stmap_pipeline.shards.reader import Shards
@@ -57,6 +57,7 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "check_manifest",
+    "export_by_subject",
     "export_windows",
     "is_augmented",
     "merge_parts",

@@ -92,13 +92,13 @@ def write_augmentation(
 
     Examples
     --------
-    >>> from stmap_pipeline.maps.balance import Augmentation, BalanceOptions
-    >>> from stmap_pipeline.records import Window
+    >>> import numpy as np
+    >>> from stmap_pipeline.maps.balance import Added, Augmentation, BalanceOptions
     >>> from stmap_pipeline.shards import Shards, check_manifest
     >>> from stmap_pipeline.shards.example import example_maps
     >>> root = example_maps()
-    >>> window = Window("p001_v1", 0, 60, 0.0, 2.0, 79.2, 2.64, 1.0, hr_scale=1.2, fold=1, rule="balance")
-    >>> write_augmentation(root, Augmentation(BalanceOptions(), (window,), ()), {"p001_v1": "p001"})
+    >>> added = Added("balance", Shards(root).windows(), *np.array([[0], [1.2], [79.2], [1.0], [1.0]]))
+    >>> write_augmentation(root, Augmentation(BalanceOptions(), added, ()), {"p001_v1": "p001"})
     >>> len(Shards(root).windows()), len(Shards(root).windows(augmented=True)), check_manifest(root)
     (10, 11, [])
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, get_args
 
 import numpy as np
@@ -60,8 +61,8 @@ OUTCOMES: tuple[Column, ...] = (
 
 TIMINGS: tuple[Column, ...] = (_ID, Column("status", "", "ok, skipped or failed"), Column("frames", "", "frames decoded", "int"))
 
-# the others are derived
-_OF_WINDOW = tuple(one.name for one in WINDOWS if one is not _SUBJECT and not one.name.startswith("source_"))
+#: Columns that a window is read back from; the others say whose it is, or what follows from these.
+OF_WINDOW = tuple(one.name for one in fields(Window))
 
 # units by the ending of a name
 _UNITS = {
@@ -170,7 +171,19 @@ def window_from_row(row: Mapping[str, Any]) -> Window:
     >>> window_from_row(window_row(one, "p001")) == one
     True
     """
-    return Window(**{name: row[name] for name in _OF_WINDOW})
+    return Window(**{name: row[name] for name in OF_WINDOW})
+
+
+def windows_from_columns(columns: Mapping[str, Sequence[Any]]) -> list[Window]:
+    """Read many windows back from the columns of their table.
+
+    Examples
+    --------
+    >>> one = Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)
+    >>> windows_from_columns({name: [cell] for name, cell in window_row(one, "p001").items()}) == [one]
+    True
+    """
+    return [Window(*cells) for cells in zip(*(columns[name] for name in OF_WINDOW), strict=True)]
 
 
 def outcome_row(outcome: Outcome) -> Row:

@@ -6,8 +6,10 @@ What a trainer gets is fixed here once and for all (color space, scale, filling)
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -22,7 +24,7 @@ from stmap_pipeline.shards.atomic import atomic_folder
 from stmap_pipeline.shards.columns import WINDOWS, window_row
 from stmap_pipeline.shards.export_writers import EXPORTED, Hdf5Writer, PngWriter, SampleType
 from stmap_pipeline.shards.reader import Shards
-from stmap_pipeline.shards.tables import Column, Row, write_table
+from stmap_pipeline.shards.tables import Column, Row, read_table, write_table
 
 ExportFormat = Literal["hdf5", "png"]
 
@@ -59,6 +61,7 @@ def export_windows(
     dtype: SampleType = "uint8",
     min_valid_fraction: float = 0.0,
     labeled: bool = False,
+    augmented: bool = False,
 ) -> Iterator[ExportProgress]:
     """Write finished maps of all windows into a new folder, which appears when the iterator is exhausted.
 
@@ -86,6 +89,8 @@ def export_windows(
         Smallest share of samples with a known face.
     labeled : bool
         Skip windows without a heart rate.
+    augmented : bool
+        Also write the resampled windows of ``stmap augment``; their pictures are called ``<start>_x<hr_scale>.png``.
 
     Yields
     ------
@@ -112,52 +117,155 @@ def export_windows(
     ...     print(last, sorted(one.name for one in (Path(folder) / "out" / "png" / "p001_v1").iterdir())[:2])
     ExportProgress(done=10, total=10, written=10, skipped=0) ['000000_rgb.png', '000000_yuv.png']
     """
-    for value, allowed in ((format, ExportFormat), (dtype, SampleType)):
-        if value not in get_args(allowed):
-            raise ValueError(f"{value!r} is not one of {', '.join(get_args(allowed))}")
-    eight_bits = format == "png" or dtype == "uint8"
-    if eight_bits and normalize != "minmax":
-        raise ValueError(f"8-bit maps need the normalization 'minmax', not {normalize!r}; for others export hdf5 with float32")
-    spaces = split_color_space(color)
-    windows = shards.windows()
-    if format == "hdf5":
+    choices = _Choices(format, color, normalize, fill, dtype, min_valid_fraction, labeled, augmented)
+    choices.check()
+    windows = shards.windows(augmented=augmented)
+    last = None
+    with atomic_folder(out) as folder:
+        for last in _write(shards, folder, windows, choices):
+            yield last
+        if last is None or not last.written:
+            reasons = [row["reason"] for row in read_table(folder / "skipped.csv")]
+            raise ShardError(f"{shards.root}: none of {len(windows)} windows can be exported{_most_common(reasons)}")
+
+
+def export_by_subject(
+    root: Path,
+    out: Path,
+    *,
+    jobs: int = 1,
+    color: str = "yuv",
+    normalize: Normalization = "minmax",
+    fill: Fill = "interpolate",
+    dtype: SampleType = "uint8",
+    min_valid_fraction: float = 1.0,
+) -> Iterator[ExportProgress]:
+    """Write finished maps of all labeled windows, resampled ones included, one folder a subject.
+
+    ``out/<subject>`` holds what :func:`export_windows` writes as ``hdf5``. So a trainer that knows nothing of stmap splits by
+    subject without opening a file; ``hr_scale`` tells which windows are for training alone. ``out`` appears as a whole when
+    the iterator is exhausted.
+
+    Parameters
+    ----------
+    root : Path
+        Output folder of a finished build.
+    out : Path
+        A folder that does not exist yet, or an empty one.
+    jobs : int
+        Processes.
+    color, normalize, fill, dtype, min_valid_fraction
+        As :func:`export_windows`.
+
+    Yields
+    ------
+    ExportProgress
+        One a subject, which counts in windows.
+
+    Raises
+    ------
+    ShardError, OutputError, UnknownNameError, ValueError
+        As :func:`export_windows`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     *_, last = export_by_subject(example_maps(), Path(folder) / "out")
+    ...     print(last.written, sorted(one.name for one in (Path(folder) / "out").iterdir()))
+    8 ['p001', 'p002']
+    """
+    choices = _Choices("hdf5", color, normalize, fill, dtype, min_valid_fraction, labeled=True, augmented=True)
+    choices.check()
+    with Shards(root) as shards:
+        subjects = {one.recording_id: one.subject for one in shards.recordings()}
+        total = Counter(subjects[one.recording_id] for one in shards.windows(augmented=True))
+        done = written = skipped = 0
+        with atomic_folder(out) as folder:
+            task = partial(_write_subject, root.absolute(), folder.absolute(), choices)
+            if jobs > 1:
+                from stmap_pipeline.processes import unordered
+
+                results = unordered(task, sorted(total), jobs)
+            else:
+                results = map(task, sorted(total))
+            for last in results:
+                done, written, skipped = done + last.total, written + last.written, skipped + last.skipped
+                yield ExportProgress(done, sum(total.values()), written, skipped)
+            if not written:
+                raise ShardError(f"{root}: none of {sum(total.values())} windows can be exported; see windows.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    format: ExportFormat
+    color: str
+    normalize: Normalization
+    fill: Fill
+    dtype: SampleType
+    min_valid_fraction: float
+    labeled: bool
+    augmented: bool
+
+    @property
+    def eight_bits(self) -> bool:
+        return self.format == "png" or self.dtype == "uint8"
+
+    def check(self) -> None:
+        for value, allowed in ((self.format, ExportFormat), (self.dtype, SampleType)):
+            if value not in get_args(allowed):
+                raise ValueError(f"{value!r} is not one of {', '.join(get_args(allowed))}")
+        if self.eight_bits and self.normalize != "minmax":
+            raise ValueError(
+                f"8-bit maps need the normalization 'minmax', not {self.normalize!r}; for others export hdf5 with float32"
+            )
+        split_color_space(self.color)
+
+
+def _write_subject(root: Path, folder: Path, choices: _Choices, subject: str) -> ExportProgress:
+    with Shards(root) as shards:
+        windows = shards.windows(subject=subject, augmented=choices.augmented)
+        (folder / subject).mkdir()
+        *_, last = _write(shards, folder / subject, windows, choices)
+        return last
+
+
+def _write(shards: Shards, folder: Path, windows: list[Window], choices: _Choices) -> Iterator[ExportProgress]:
+    if choices.format == "hdf5":
         _check_one_length(windows)
     rows: list[Row] = []
     skipped: list[Row] = []
-    with atomic_folder(out) as folder:
-        writer = PngWriter(folder, spaces) if format == "png" else Hdf5Writer(folder, color, normalize, dtype)
-        with writer:
-            for window in windows:
-                row = window_row(window, shards.info(window.recording_id).subject)
-                reason = _why_not(window, min_valid_fraction, labeled)
-                if not reason:
-                    values = shards.stmap(window, color=color, normalize=normalize, fill=fill).values
-                    seen = np.asarray(np.isfinite(values).any(axis=(1, 2)))
-                    reason = _why_not_map(values, seen, eight_bits)
-                if reason:
-                    skipped.append({**row, "reason": reason})
-                else:
-                    figures = {"rate_hz": window.frames / window.duration_s, "unseen_blocks": int((~seen).sum())}
-                    rows.append({**row, **figures, **writer.add(window, values)})
-                yield ExportProgress(len(rows) + len(skipped), len(windows), len(rows), len(skipped))
-            if not rows:
-                raise ShardError(f"{shards.root}: none of {len(windows)} windows can be exported{_most_common(skipped)}")
-            writer.finish(rows)
-        write_table(folder / "windows.csv", [*EXPORTED, *writer.columns], rows)
-        write_table(folder / "skipped.csv", SKIPPED, skipped)
-        settings = {
-            "format": format,
-            "dtype": "uint8" if eight_bits else "float32",
-            "color": color,
-            "channels": channel_names(color),
-            "normalize": normalize,
-            "fill": fill,
-            "min_valid_fraction": min_valid_fraction,
-            "labeled": labeled,
-            "fingerprint": shards.manifest.fingerprint,
-            "software": shards.manifest.software,
-        }
-        (folder / "export.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    writer: PngWriter | Hdf5Writer
+    if choices.format == "png":
+        writer = PngWriter(folder, split_color_space(choices.color))
+    else:
+        writer = Hdf5Writer(folder, choices.color, choices.normalize, choices.dtype)
+    with writer:
+        for window in windows:
+            row = window_row(window, shards.info(window.recording_id).subject)
+            reason = _why_not(window, choices.min_valid_fraction, choices.labeled)
+            if not reason:
+                values = shards.stmap(window, color=choices.color, normalize=choices.normalize, fill=choices.fill).values
+                seen = np.asarray(np.isfinite(values).any(axis=(1, 2)))
+                reason = _why_not_map(values, seen, choices.eight_bits)
+            if reason:
+                skipped.append({**row, "reason": reason})
+            else:
+                figures = {"rate_hz": window.frames / window.duration_s, "unseen_blocks": int((~seen).sum())}
+                rows.append({**row, **figures, **writer.add(window, values)})
+            yield ExportProgress(len(rows) + len(skipped), len(windows), len(rows), len(skipped))
+        writer.finish(rows)
+    write_table(folder / "windows.csv", [*EXPORTED, *writer.columns], rows)
+    write_table(folder / "skipped.csv", SKIPPED, skipped)
+    settings = {
+        **asdict(choices),
+        "dtype": "uint8" if choices.eight_bits else "float32",
+        "channels": channel_names(choices.color),
+        "fingerprint": shards.manifest.fingerprint,
+        "software": shards.manifest.software,
+    }
+    (folder / "export.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
 
 def _check_one_length(windows: list[Window]) -> None:
@@ -181,6 +289,7 @@ def _why_not_map(values: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_], e
     return "gaps" if eight_bits and np.isnan(values[seen]).any() else ""
 
 
-def _most_common(skipped: list[Row]) -> str:
-    reasons = sorted({row["reason"] for row in skipped})
-    return f" (reasons: {', '.join(reasons)}); lower the limits or look at recordings.csv" if reasons else "; the build has none"
+def _most_common(reasons: list[str]) -> str:
+    if not reasons:
+        return "; the build has none"
+    return f" (reasons: {', '.join(sorted(set(reasons)))}); lower the limits or look at recordings.csv"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -44,12 +44,16 @@ class PngWriter:
 
     def add(self, window: Window, values: npt.NDArray[np.float32]) -> Row:
         """Write one map and give the cells that it adds to its row."""
+        # a fifth of a second that whoever only reads shards need not wait
+        import cv2
+
         row: Row = {}
         samples = _to_bytes(values)
         (self.folder / "png" / window.recording_id).mkdir(parents=True, exist_ok=True)
         for index, (column, space) in enumerate(zip(self.columns, self.spaces, strict=True)):
             suffix = f"_{space}" if len(self.spaces) > 1 else ""
-            name = f"png/{window.recording_id}/{window.start:06d}{suffix}.png"
+            scaled = f"_x{window.hr_scale:.4f}" if window.augmented else ""
+            name = f"png/{window.recording_id}/{window.start:06d}{scaled}{suffix}.png"
             planes = samples[:, :, 3 * index : 3 * index + 3]
             # OpenCV takes blue first
             done, data = cv2.imencode(".png", np.ascontiguousarray(planes[:, :, ::-1]))
@@ -69,7 +73,8 @@ class Hdf5Writer:
     columns: tuple[Column, ...] = ()
 
     def __init__(self, folder: Path, color: str, normalize: str, dtype: SampleType) -> None:
-        self.file = create_file(folder / "windows.h5")
+        self._open = contextlib.ExitStack()
+        self.file = self._open.enter_context(create_file(folder / "windows.h5"))
         self.dtype = dtype
         self.maps: Any = None
         self.file.attrs["color_space"] = color
@@ -80,7 +85,7 @@ class Hdf5Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        self._open.close()
 
     def add(self, window: Window, values: npt.NDArray[np.float32]) -> Row:
         """Write one map and give the cells that it adds to its row."""

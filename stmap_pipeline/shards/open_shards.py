@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.records import HeartRateTrace, RecordingResult
-from stmap_pipeline.shards.hdf5 import attribute, checked_dataset, child, guarded, open_file
+from stmap_pipeline.shards.hdf5 import attribute, checked_dataset, child, guarded, open_file, read_all
 from stmap_pipeline.shards.manifest import Manifest
 from stmap_pipeline.shards.quantize import restore_coverage
 from stmap_pipeline.shards.recording_io import read_recording
@@ -114,9 +114,9 @@ class OpenShards:
             sizes = dict(DIM_SIZES)
             names = ("times_s", "coverage", "heart_rate_times_s", "heart_rate_bpm")
             found = {
-                spec.name: checked_dataset(group, spec, sizes)[...]
+                spec.name: read_all(checked_dataset(group, spec, sizes))
                 for spec in DATASETS
-                if spec.name in names and (not spec.optional or spec.name in group)
+                if spec.name in names and (not spec.optional or group.id.links.exists(spec.name.encode()))
             }
             rates = None
             if "heart_rate_bpm" in found:

@@ -60,7 +60,7 @@ def write_shard(path: Path, results: Iterable[RecordingResult]) -> list[str]:
         if {one.recording.recording_id: checksum for one, checksum in _read_all(temporary)} != written:
             raise ShardError(f"{path}: did not read back as it was written; check the disk and run the same command again")
 
-    with atomic_path(path, check) as temporary, contextlib.closing(create_file(temporary)) as file:
+    with atomic_path(path, check) as temporary, create_file(temporary) as file:
         write_attributes(file, {"format": FORMAT, "schema_version": SCHEMA_VERSION})
         subject, last = "", ""
         for one in results:

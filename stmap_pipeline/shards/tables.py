@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -185,14 +185,54 @@ def parse_table(path: Path, columns: Sequence[Column], text: str) -> list[Row]:
     >>> len(parse_table(path, columns, text)), len(parse_table(path, columns, text.splitlines()[0]))
     (4, 0)
     """
+    by_name = parse_columns(path, columns, text)
+    return [dict(zip(by_name, values, strict=True)) for values in zip(*by_name.values(), strict=True)]
+
+
+def parse_columns(path: Path, columns: Sequence[Column], text: str, only: Collection[str] | None = None) -> dict[str, list[Any]]:
+    r"""Read a table column by column: half of the time of :func:`parse_table`, which counts for a hundred thousand rows.
+
+    Parameters
+    ----------
+    path, columns, text
+        As :func:`parse_table`.
+    only : collection of str, optional
+        Names of the columns that are wanted.
+
+    Raises
+    ------
+    ShardError
+        As :func:`read_table`.
+
+    Examples
+    --------
+    >>> columns = [Column("name", "", "who"), Column("start_s", "s", "start", "float")]
+    >>> parse_columns(Path("a.csv"), columns, "name,start_s\np001,0.5\np002,\n")
+    {'name': ['p001', 'p002'], 'start_s': [0.5, nan]}
+    """
+    names = [column.name for column in columns]
     try:
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = next(reader, [])
-        if header != [column.name for column in columns]:
+        if next(reader, []) != names:
             raise ShardError(f"{path}: its first line does not name the columns of {path.with_suffix('.json').name}")
-        return [_row(path, reader.line_num, columns, cells) for cells in reader]
+        rows = list(reader)
     except csv.Error as error:
         raise ShardError(f"{path}: is no table ({error}); build it again or restore a copy") from None
+    if set(map(len, rows)) - {len(names)}:
+        number = next(number for number, cells in enumerate(rows) if len(cells) != len(names))
+        raise ShardError(f"{path}, line {_line(text, number)}: has {len(rows[number])} cells, not {len(names)}")
+    by_column = zip(*rows, strict=True) if rows else ((),) * len(names)
+    found = {}
+    for column, cells in zip(columns, by_column, strict=True):
+        if only is None or column.name in only:
+            try:
+                found[column.name] = _values(column.kind, cells)
+            except ValueError:
+                number = next(number for number, cell in enumerate(cells) if not _readable(column.kind, cell))
+                raise ShardError(
+                    f"{path}, line {_line(text, number)}: {column.name} is {cells[number]!r}, which is no {column.kind}"
+                ) from None
+    return found
 
 
 def format_row(path: Path, columns: Sequence[Column], row: Mapping[str, Any]) -> list[str]:
@@ -226,18 +266,25 @@ def _cell(path: Path, column: Column, value: Any) -> str:
     return re.sub(r"[\\\n\r]", lambda match: _ESCAPES[match[0]], str(value))
 
 
-def _row(path: Path, line: int, columns: Sequence[Column], cells: list[str]) -> Row:
-    if len(cells) != len(columns):
-        raise ShardError(f"{path}, line {line}: has {len(cells)} cells, not {len(columns)}")
-    return {column.name: _value(path, line, column, cell) for column, cell in zip(columns, cells, strict=True)}
+def _values(kind: Kind, cells: Sequence[str]) -> list[Any]:
+    if kind == "str":
+        return [re.sub(r"\\[\\nr]", lambda match: _BACK[match[0]], cell) if "\\" in cell else cell for cell in cells]
+    number, unknown = (float, math.nan) if kind == "float" else (int, None)
+    # most columns have no empty cell, and are then read at twice the speed
+    return [number(cell) if cell else unknown for cell in cells] if "" in cells else list(map(number, cells))
 
 
-def _value(path: Path, line: int, column: Column, cell: str) -> str | int | float | None:
-    if column.kind == "str":
-        return re.sub(r"\\[\\nr]", lambda match: _BACK[match[0]], cell)
+def _readable(kind: Kind, cell: str) -> bool:
     try:
-        if column.kind == "float":
-            return float(cell) if cell else float("nan")
-        return int(cell) if cell else None
+        _values(kind, [cell])
     except ValueError:
-        raise ShardError(f"{path}, line {line}: {column.name} is {cell!r}, which is no {column.kind}") from None
+        return False
+    return True
+
+
+def _line(text: str, number: int) -> int:
+    """Find the line of a row, which is not its number where a cell in quotes goes over several lines."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    for _ in zip(range(number + 2), reader, strict=False):
+        pass
+    return reader.line_num

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.columns import window_from_row
+from stmap_pipeline.shards.columns import OF_WINDOW, windows_from_columns
 from stmap_pipeline.shards.hdf5 import guarded
 from stmap_pipeline.shards.manifest import Manifest
-from stmap_pipeline.shards.tables import parse_table, read_columns
+from stmap_pipeline.shards.tables import parse_columns, read_columns
 
 TABLE = "windows.csv"
 #: Key of a manifest's settings where there is an augmentation.
@@ -116,7 +116,7 @@ def parse_windows(root: Path, table: WindowTable, recordings: Collection[str], *
         )
     with guarded(path):
         text = (table.recorded.split(b"\n", 1)[0] + b"\n" + table.added if added else table.recorded).decode("utf-8")
-        windows = [window_from_row(row) for row in parse_table(path, read_columns(path), text)]
+        windows = windows_from_columns(parse_columns(path, read_columns(path), text, OF_WINDOW))
     for number, one in enumerate(windows, 2 + (table.recorded.count(b"\n") - 1 if added else 0)):
         if one.recording_id not in recordings or one.start is None or one.stop is None or one.augmented != added:
             raise ShardError(f"{path}, line {number}: is no window of a recording in recordings.csv; build again or restore a copy")

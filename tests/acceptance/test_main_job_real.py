@@ -99,4 +99,4 @@ def test_a_black_and_an_empty_room_fail_for_want_of_a_face(tmp_path):
     assert rows["black"]["message"] == "black: no face in 100% of 542 frames (limit 50%)"
     assert "  x black               faces   no face in 100% of 542 frames (limit 50%)" in run.err
     assert "  maps     0 recordings" in run.err
-    assert "  failed   2 recordings (2 no_face)" in run.err
+    assert f"  failed   2 recordings   ->  {tmp_path}/maps/outcomes.csv (2 no_face)" in run.err

@@ -29,18 +29,19 @@ def again(built, faces, short, tmp_path):
 def test_a_build_says_what_it_does_what_failed_and_where_everything_is(built):
     out, run = built
     assert (run.code, run.out) == (3, "")
-    first, wall, zero, done, maps, failed, following = run.err.splitlines()
+    first, wall, zero, done, maps, failed, following, retry = run.err.splitlines()
     assert first == "folder  4 recordings, 4 subjects   faces: dlib68   grid: 5x5"
     assert wall == f"  x {'wall':<18}  faces   no face in 100% of 45 frames (limit 50%)"
     assert zero.startswith(f"  x {'zero':<18}  decode  zero.avi: ")
     assert done.startswith("done in ")
     assert maps.startswith("  maps     2 recordings, 6 windows, no labels")
     assert f"->  {out}/shards (2 files, " in maps
-    assert failed.startswith("  failed   2 recordings (1 no_face, 1 source_unreadable)")
-    assert failed.endswith(f"->  {out}/outcomes.csv")
+    assert failed.startswith("  failed   2 recordings  ")
+    assert failed.endswith(f"->  {out}/outcomes.csv (1 no_face, 1 source_unreadable)")
     assert maps.index("->") == failed.index("->")
     # a folder with a blank in its name: the command can be copied as it stands
-    assert f"next     stmap show '{out}' anna --output anna.png      retry: the same command with --retry-failed" in following
+    assert following == f"  next     stmap show '{out}' anna --output anna.png"
+    assert retry == "  retry    the same command with --retry-failed"
 
 
 def test_the_same_command_does_nothing_twice_and_still_says_that_some_failed(again):
@@ -118,7 +119,7 @@ def test_nothing_built_is_said_with_the_reasons(faces, tmp_path):
     run = stmap("build-maps", "--db", "folder", faces, tmp_path / "maps", "--only", "zero", "-j", "1")
     assert run.code == 3
     assert "  maps     0 recordings  " in run.err
-    assert "  failed   1 recording (1 source_unreadable)" in run.err
+    assert f"  failed   1 recording    ->  {tmp_path}/maps/outcomes.csv (1 source_unreadable)\n" in run.err
     assert "stmap show" not in run.err
 
 

@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,19 +34,35 @@ def undisturbed(slow, tmp_path_factory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_stops_with_one_line_and_the_same_command_continues(slow, undisturbed, jobs, tmp_path):
-    out = tmp_path / "maps"
-    words = [COMMAND, "build-maps", "--db", "folder", slow, out, "--jobs", jobs]
-    # a session of its own: the signal goes to all of its processes, as from a terminal
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
-    assert process.stderr is not None
-    before = [process.stderr.readline(), process.stderr.readline()]
-    assert before[0].startswith("folder  4 recordings")
-    assert before[1].startswith("  x a ")
+@contextmanager
+def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a command in a session of its own, so that a signal goes to all of its processes, as from a terminal."""
+    with subprocess.Popen(
+        [COMMAND, *words], stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def ctrl_c(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C and give what the command says after it."""
     os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=60)[1]
     assert process.returncode == 130
+    return rest
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_stops_with_one_line_and_the_same_command_continues(slow, undisturbed, jobs, tmp_path):
+    out = tmp_path / "maps"
+    with started("build-maps", "--db", "folder", slow, out, "--jobs", jobs) as process:
+        before = [process.stderr.readline(), process.stderr.readline()]
+        assert before[0].startswith("folder  4 recordings")
+        assert before[1].startswith("  x a ")
+        rest = ctrl_c(process)
     found = STOPPED.fullmatch(rest.strip())
     assert found, rest
     assert 1 <= int(found[1]) < 4
@@ -66,43 +84,36 @@ def workers_of(pid: int) -> list[Path]:
 
 
 def test_ctrl_c_while_the_workers_start_shows_nothing_of_them(slow, tmp_path):
-    words = [COMMAND, "build-maps", "--db", "folder", slow, tmp_path / "maps", "--jobs", "2"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
-    assert process.stderr is not None
-    process.stderr.readline()
-    while not (workers := workers_of(process.pid)) and process.poll() is None:
-        time.sleep(0.001)
-    # before it has imported anything that could do so, the worker does not listen: Ctrl-C in its imports would be a traceback
-    masks = dict(re.findall(r"^Sig(Blk|Ign):\t([0-9a-f]+)$", (workers[0] / "status").read_text(), flags=re.MULTILINE))
-    assert (int(masks["Blk"], 16) | int(masks["Ign"], 16)) & 1 << signal.SIGINT - 1
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    with started("build-maps", "--db", "folder", slow, tmp_path / "maps", "--jobs", "2") as process:
+        process.stderr.readline()
+        while not (workers := workers_of(process.pid)) and process.poll() is None:
+            time.sleep(0.001)
+        # before it has imported anything that could do so, a worker is deaf: Ctrl-C in its imports would be a traceback
+        masks = dict(re.findall(r"^Sig(Blk|Ign):\t([0-9a-f]+)$", (workers[0] / "status").read_text(), flags=re.MULTILINE))
+        assert (int(masks["Blk"], 16) | int(masks["Ign"], 16)) & 1 << signal.SIGINT - 1
+        rest = ctrl_c(process)
     assert STOPPED.fullmatch(rest.strip()), rest
 
 
 def test_ctrl_c_while_drawing_can_be_continued_too(tmp_path):
-    words = [COMMAND, "synth", tmp_path / "own", "--layout", "folder", "--subjects", "1", "--duration", "1.5", "-j", "1"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
-    while not list((tmp_path / "own").glob("s*.avi")) and process.poll() is None:
-        time.sleep(0.001)
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.stderr is not None
-    rest = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
+    words = ["synth", tmp_path / "own", "--layout", "folder", "--subjects", "1", "--duration", "1.5", "-j", "1"]
+    with started(*words) as process:
+        while not list((tmp_path / "own").glob("s*.avi")) and process.poll() is None:
+            time.sleep(0.001)
+        rest = ctrl_c(process)
     assert re.fullmatch(r"stopped; [012] of 3 done - run the same command to continue\n", rest), rest
-    run = stmap(*words[1:])
+    run = stmap(*words)
     assert run.code == 0
     assert re.match(r"drawn: 3 recordings, [12] of them before in ", run.err)
 
 
-def on_a_terminal(words, **more) -> tuple[int, str]:
+def on_a_terminal(words) -> tuple[int, str]:
     """Run a command on a terminal of 100 columns and give all that it wrote to it."""
     leader, follower = os.openpty()
     size = f"stty -F {os.ttyname(follower)} cols 100 rows 40"
     subprocess.run(size.split(), check=True)
-    env = environment(TERM="xterm-256color", **more)
-    process = subprocess.Popen(words, stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True)
+    env = environment(TERM="xterm-256color")
+    process = subprocess.Popen([COMMAND, *words], stdin=follower, stdout=follower, stderr=follower, env=env, start_new_session=True)
     os.close(follower)
     written = b""
     while True:
@@ -118,7 +129,7 @@ def on_a_terminal(words, **more) -> tuple[int, str]:
 
 
 def test_on_a_terminal_the_bar_moves_and_leaves_the_lines_that_matter(faces, short, tmp_path):
-    words = [COMMAND, "build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--jobs", "1"]
+    words = ["build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--jobs", "1"]
     code, written = on_a_terminal(words)
     assert code == 3
     assert re.search(r"\x1b\[[0-9;]*3[0-9]", written)
@@ -126,20 +137,21 @@ def test_on_a_terminal_the_bar_moves_and_leaves_the_lines_that_matter(faces, sho
     assert re.search(r"building ━+ +0/4 +0%", left)
     lines = [line.split("\r")[-1] for line in left.replace("\r\n", "\n").split("\n")]
     assert f"  x {'wall':<18}  faces   no face in 100% of 45 frames (limit 50%)" in lines
-    assert lines[-5].startswith("done in ")
-    assert lines[-4].startswith("  maps     2 recordings, 6 windows")
+    done = next(index for index, line in enumerate(lines) if line.startswith("done in "))
+    assert lines[done + 1].startswith("  maps     2 recordings, 6 windows")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error_to_talk_about():
-    process = subprocess.Popen(
-        [COMMAND, "databases", "vipl-hr"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(PYTHONUNBUFFERED="1")
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    process.wait(timeout=60)
+    with subprocess.Popen([COMMAND, "databases", "vipl-hr"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_one_line():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([COMMAND, "databases"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "Error: No space left on device\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])

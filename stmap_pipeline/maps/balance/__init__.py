@@ -15,10 +15,11 @@ Nothing here opens a file; :mod:`stmap_pipeline.shards.augment` plans and writes
 from stmap_pipeline.maps.balance.histogram import Bins, Target, normalized_entropy, read_target, wanted_counts
 from stmap_pipeline.maps.balance.options import BalanceOptions, Fg2019Options, Options
 from stmap_pipeline.maps.balance.plan import TrainingWindows, choose_windows, make_offers
-from stmap_pipeline.maps.balance.result import Augmentation, BinResult
+from stmap_pipeline.maps.balance.result import Added, Augmentation, BinResult
 from stmap_pipeline.maps.balance.sources import Offers, Source, Verdict
 
 __all__ = [
+    "Added",
     "Augmentation",
     "BalanceOptions",
     "BinResult",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from stmap_pipeline.maps.balance.choose import Pool
 from stmap_pipeline.maps.balance.histogram import wanted_counts
 from stmap_pipeline.maps.balance.options import BalanceOptions, Fg2019Options, Options
-from stmap_pipeline.maps.balance.result import Augmentation, BinResult
+from stmap_pipeline.maps.balance.result import Added, Augmentation, BinResult
 from stmap_pipeline.maps.balance.sources import Offers, Source, Verdict, offer_bins, offer_scales
 from stmap_pipeline.records import Window
 
@@ -151,7 +151,7 @@ def choose_windows(options: Options, training: TrainingWindows, offers: Offers) 
         added = options.bins.count(offers.heart_rate_bpm[rows, columns])
         edges = options.bins.edges_bpm
         results = [BinResult(float(edges[k]), float(edges[k + 1]), int(before[k]), None, int(added[k])) for k in range(len(before))]
-    return Augmentation(options, tuple(_windows(options.rule, training, offers, rows, columns)), tuple(results))
+    return Augmentation(options, _added(options.rule, training, offers, rows, columns), tuple(results))
 
 
 def _pool(training: TrainingWindows, cap: int | None) -> Pool:
@@ -237,18 +237,9 @@ def _fixed(options: Fg2019Options, offers: Offers, pool: Pool) -> tuple[IntArray
     return np.concatenate(rows), np.concatenate(columns)
 
 
-def _windows(rule: str, training: TrainingWindows, offers: Offers, rows: IntArray, columns: IntArray) -> list[Window]:
+def _added(rule: str, training: TrainingWindows, offers: Offers, rows: IntArray, columns: IntArray) -> Added:
     # by recording and time, which is the order of the training windows, then by scale
     order = np.lexsort((offers.hr_scale[rows, columns], rows))
-    rows, columns = rows[order], columns[order]
-    found = []
+    place = rows[order], columns[order]
     figures = (offers.hr_scale, offers.heart_rate_bpm, offers.valid_fraction, offers.coverage)
-    for row, scale, rate, valid, coverage in zip(rows.tolist(), *(one[rows, columns].tolist() for one in figures), strict=True):
-        one = training.windows[row]
-        beats = rate * (one.stop_s - one.start_s) / 60
-        found.append(
-            Window(
-                one.recording_id, one.start, one.stop, one.start_s, one.stop_s, rate, beats, valid, coverage, scale, one.fold, rule
-            )
-        )
-    return found
+    return Added(rule, training.windows, place[0], *(one[place] for one in figures))
