@@ -1,12 +1,11 @@
-"""What balancing does to the heart rates of VIPL-HR, and what it costs.
+"""What balancing does to the heart rates of VIPL-HR, what it costs, and how good the resampling is.
 
-The build is made of numbers: 107 subjects and 2,378 recordings with the rates, lengths and video-level heart rates that VIPL-HR is
-known to have; each recording has one block, as no means are needed to plan. Run from the repository:
+The build is made of numbers: 107 subjects and 2,378 recordings with the frame rates, lengths and video-level heart rates that
+VIPL-HR is known to have. A recording has one block, as a plan needs no means. Run from the repository:
 
     python benchmarks/augment.py [FOLDER]
 
-Prints the histogram before and after, its normalized entropy, the share of each bin of the mean bin, and the CPU seconds of
-``stmap augment --balance --dry-run`` as a user would start it.
+FOLDER keeps the build, which takes a minute to make, for another run.
 """
 
 from __future__ import annotations
@@ -18,11 +17,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm
+from stmap_pipeline.maps import resample_uniform
 from stmap_pipeline.maps.balance import normalized_entropy
+from stmap_pipeline.maps.resample import even_trace, resample_window, source_times
 from stmap_pipeline.records import (
     BlockTrace,
     ClockSource,
@@ -45,74 +48,96 @@ def recordings(seed: int = 0) -> Iterator[RecordingResult]:
     random = np.random.default_rng(seed)
     rates = np.concatenate([random.uniform(low, low + 10, number) for low, number in VIDEOS.items()])
     rates = np.append(rates, 75.0)
-    # people differ at rest, and one scenario of nine comes after exercise: sorted by both, noise apart
-    subject = np.arange(RECORDINGS) % SUBJECTS
-    take = np.arange(RECORDINGS) // SUBJECTS
+    # people differ at rest, and one scenario of nine comes after exercise: ranks by both, noise apart
+    subject, take = np.arange(RECORDINGS) % SUBJECTS, np.arange(RECORDINGS) // SUBJECTS
     rank = random.normal(0, 1, SUBJECTS)[subject] + 2.0 * (take % 9 == 6) + random.normal(0, 0.7, RECORDINGS)
     mean_bpm = np.empty(RECORDINGS)
     mean_bpm[np.argsort(rank)] = np.sort(rates)
-    folds = 1 + np.arange(SUBJECTS) % 5
     for one in np.lexsort((take, subject)):
         camera = int(take[one]) % 3
         # the first camera gives 25 frames a second, 16 in poor light; the others 30
         rate_hz = (16.2 if random.random() < 0.25 else 25.0) if camera == 0 else 30.0
-        duration_s = random.uniform(27, 38)
-        steps = random.uniform(0.8, 1.2, int(duration_s * rate_hz)) / rate_hz
+        steps = random.uniform(0.8, 1.2, int(random.uniform(27, 38) * rate_hz)) / rate_hz
         times_s = np.cumsum(steps) - steps[0]
         seconds = np.arange(np.ceil(times_s[-1]) + 1)
         drift = np.cumsum(random.normal(0, 0.5, seconds.size))
-        label = np.rint(mean_bpm[one] + drift - drift.mean())
-        means = np.full((len(times_s), 1, 3), 100, np.float32)
+        name = f"p{subject[one] + 1:03d}"
         yield RecordingResult(
             Recording(
-                f"p{subject[one] + 1:03d}_v{take[one] + 1:02d}_source{camera + 1}",
+                f"{name}_v{take[one] + 1:02d}_source{camera + 1}",
                 "simulated",
-                f"p{subject[one] + 1:03d}",
+                name,
                 VideoSource(Path("none")),
                 clock=ClockSource("constant", rate_hz=rate_hz),
-                fold=int(folds[subject[one]]),
+                fold=1 + int(subject[one]) % 5,
             ),
-            BlockTrace(times_s, means, np.ones((len(times_s), 1), np.float32), RoiGrid(1, 1)),
-            LandmarkTrack(times_s, np.zeros((len(times_s), 68, 2), np.float32), np.ones(len(times_s), np.float32)),
-            HeartRateTrace(seconds, label),
+            BlockTrace(times_s, np.full((len(times_s), 1, 3), 100, "f4"), np.ones((len(times_s), 1), "f4"), RoiGrid(1, 1)),
+            LandmarkTrack(times_s, np.zeros((len(times_s), 68, 2), "f4"), np.ones(len(times_s), "f4")),
+            HeartRateTrace(seconds, np.rint(mean_bpm[one] + drift - drift.mean())),
         )
 
 
-def main() -> None:
-    """Build once, plan, and print."""
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="stmap-augment-")) / "maps"
+def balance(root: Path) -> None:
+    """Plan as a user would, and print the histogram and the cost."""
     if not (root / "manifest.json").is_file():
         print(f"making a build of {RECORDINGS} recordings in {root}", flush=True)
-        config = Config.from_mapping({"blocks": {"rows": 1, "cols": 1}})
-        example_maps(root, list(recordings()), config)
-    for more in ([], ["--jobs", "4"]):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = ["stmap", "augment", str(root), "--balance", "--dry-run", "--json", *more]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        print(f"{' '.join(['--dry-run', *more])}: {cpu_s:.2f} s CPU, {after.ru_maxrss / 1024:.0f} MB at most")
-    plan = json.loads(done.stdout)
-    show(plan)
-
-
-def show(plan: dict) -> None:
-    """Print the histogram and what it should hold."""
+        example_maps(root, list(recordings()), Config.from_mapping({"blocks": {"rows": 1, "cols": 1}}))
+    stmap = Path(sys.executable).with_name("stmap")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [stmap, "augment", root, "--balance", "--dry-run", "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    plan: dict[str, Any] = json.loads(done.stdout)
     bins = plan["bins"]
     mean = sum(one["after"] for one in bins) / len(bins)
-    print(f"\n{'bpm':>9} {'before':>8} {'after':>8} {'of mean bin':>12}")
+    print(f"{'bpm':>9} {'before':>8} {'after':>8}  share of the mean bin")
     for one in bins:
-        print(f"{one['low_bpm']:>4g}-{one['high_bpm']:<4g} {one['before']:>8} {one['after']:>8} {one['after'] / mean:>11.2f}  {one['shortfall']}")
+        share = one["after"] / mean
+        print(f"{one['low_bpm']:>4g}-{one['high_bpm']:<4g} {one['before']:>8} {one['after']:>8} {share:>6.2f}  {one['shortfall']}")
     inner = [one for one in bins if 45 <= one["low_bpm"] < 135]
     inner_mean = sum(one["after"] for one in inner) / len(inner)
     lowest = min(one["after"] for one in inner)
-    print(f"\nwindows {plan['windows_before']} + {plan['windows_added']}, from {plan['windows_used']} windows")
-    print(f"a window is used {plan['uses_of_a_window_at_most']} times at most")
-    print(f"normalized entropy over 40 to 160 bpm: {plan['normalized_entropy_before']:.3f} -> {plan['normalized_entropy_after']:.3f}")
-    print(f"lowest bin from 45 to 135 bpm: {lowest / mean:.2f} of the mean bin, {lowest / inner_mean:.2f} of the mean of these bins")
-    print(f"entropy of these bins alone: {normalized_entropy([one['before'] for one in inner]):.3f} -> "
-          f"{normalized_entropy([one['after'] for one in inner]):.3f}")
+    entropy = [normalized_entropy([one[when] for one in bins]) for when in ("before", "after")]
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"windows: {plan['windows_before']} recorded, {plan['windows_added']} resampled from {plan['windows_used']} of them")
+    print(f"a window is used {plan['uses_of_a_window_at_most']} times at most; {plan['recordings_used']} recordings are used")
+    print(f"normalized entropy over 40 to 160 bpm: {entropy[0]:.3f} before, {entropy[1]:.3f} after")
+    print(
+        f"lowest bin from 45 to 135 bpm: {lowest / mean:.2f} of the mean bin, {lowest / inner_mean:.2f} of the mean of these bins"
+    )
+    print(f"--dry-run: {cpu_s:.2f} s CPU, {after.ru_maxrss / 1024:.0f} MB")
+
+
+def quality() -> None:
+    """Print how far a pulse is from what it should be, and what is left of tones that the new sampling cannot hold."""
+    print(f"\n{'rate':>5} {'jitter':>7} {'scale':>6} {'peak (bpm)':>11} {'wave (%)':>9} {'tones above (dB)':>17}")
+    for rate_hz in (16.0, 30.0):
+        for jitter in (0.0, 0.3):
+            steps = np.random.default_rng(0).uniform(1 - jitter, 1 + jitter, 600) / rate_hz
+            times_s = np.cumsum(steps) - steps[0]
+            for scale in (0.67, 1.25, 1.5):
+                window_s = times_s[20:320]
+                read_s = source_times(window_s, scale)
+                peak, wave = [], []
+                for rate_bpm in range(45, 151, 5):
+                    turn = 2 * np.pi * rate_bpm / 60
+                    values = played(times_s, np.sin(turn * times_s), window_s, scale)
+                    even = resample_uniform(window_s, values, 30.0)[1]
+                    peak.append(abs(dominant_rate_bpm(even, 30.0, (25, 240)) - scale * rate_bpm))
+                    wave.append(np.abs(values - np.sin(turn * read_s)).max())
+                tones = np.linspace(rate_hz / 2 / max(scale, 1), 0.999 * rate_hz / 2, 9) if scale > 1 else []
+                left = [played(times_s, np.sin(2 * np.pi * tone * times_s), window_s, scale) for tone in tones]
+                worst = max((10 * np.log10(2 * np.mean(one**2)) for one in left), default=float("nan"))
+                print(f"{rate_hz:>5g} {jitter:>7g} {scale:>6g} {max(peak):>11.3f} {100 * max(wave):>9.2f} {worst:>17.1f}")
+
+
+def played(times_s: np.ndarray, series: np.ndarray, window_s: np.ndarray, scale: float) -> np.ndarray:
+    """Resample one series."""
+    means = np.repeat(series[:, None, None], 3, axis=2).astype("f4")
+    blocks = BlockTrace(times_s, means, np.ones((len(times_s), 1), "f4"), RoiGrid(1, 1))
+    return resample_window(even_trace(blocks), window_s, scale)[:, 0, 1]
 
 
 if __name__ == "__main__":
-    main()
+    balance(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="stmap-augment-")) / "maps")
+    quality()

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stmap_pipeline.errors import ConfigError
 
+_MAX_BYTES = 2**20
 _SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(frames?|s)\s*\Z")
 
 
@@ -69,7 +70,7 @@ class FacesConfig(_Section):
     backend: str = Field("dlib68", description="Face detector and landmark model, by name.")
     mode: Literal["tracked", "literal"] = Field(
         "tracked",
-        description="'tracked': landmarks carried by optical flow, corrected by the landmark model, detector only where needed. "
+        description="'tracked': each frame laid on a template of the face, shape from the landmark model, detector only where needed. "
         "'literal': detector and landmark model in every frame and a plain moving average, as the paper reads.",
     )
     landmark_every_s: float = Field(1.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
@@ -187,10 +188,14 @@ class Config(_Section):
             Where the file cannot be read, is no TOML or holds a wrong value.
         """
         try:
-            values = tomllib.loads(path.read_text("utf-8"))
+            with path.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                raise ConfigError(f"{path}: is larger than {_MAX_BYTES // 2**20} MB, so it is no configuration")
+            values = tomllib.loads(data.decode())
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(f"{path}: is not TOML: {error}") from None
         return cls.from_mapping(values, str(path))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -36,15 +37,17 @@ def unordered(task: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator
     with parallel_config(backend="loky", inner_max_num_threads=1):
         # one item a task: they are long, and a lost task must cost one item
         pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        with children_without_interrupts():
-            results = pool(delayed(task)(item) for item in items)
+        results: Any = None
         try:
+            with children_without_interrupts():
+                results = pool(delayed(task)(item) for item in items)
             yield from _pass_on(results)
         finally:
-            with warnings.catch_warnings():
-                # joblib warns of canceled tasks; to stop early is no mistake here
-                warnings.simplefilter("ignore", UserWarning)
-                results.close()
+            if results is not None:
+                with warnings.catch_warnings():
+                    # joblib warns of canceled tasks; to stop early is no mistake here
+                    warnings.simplefilter("ignore", UserWarning)
+                    results.close()
 
 
 def _pass_on(results: Iterator[R]) -> Iterator[R]:
@@ -57,12 +60,23 @@ def _pass_on(results: Iterator[R]) -> Iterator[R]:
 def children_without_interrupts() -> Iterator[None]:
     """Start processes that a Ctrl-C does not reach: the terminal sends it to all, and each would print a traceback.
 
-    It is blocked rather than ignored here, because a child inherits either, but only a blocked one reaches the parent afterwards.
+    One that comes meanwhile reaches this process when the block ends: in the middle of a start it would leave joblib in disorder.
     """
     # Python 3.11 unblocks signals when it starts this helper of its own, so it must be there before
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    if ours and callable(before):
+        # the mask is not enough for this process: a thread of a numeric library may take the signal in its place
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    # a child inherits the mask from its first moment on; a handler it would not
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if ours and callable(before):
+            signal.signal(signal.SIGINT, before)
+            if came:
+                signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Run the command line, in this process where that is enough and in one of its own where it is not."""
+"""Run the command line, in this process where that is enough and in one of its own where it is not, on four short videos."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
+
+from video_files import colorful, write_video
 
 # as installed beside this interpreter
 COMMAND = Path(sys.executable).with_name("stmap")
@@ -49,6 +51,18 @@ def environment(**more: str) -> dict[str, str]:
     """Give the environment without what would decide about color, width and encoding."""
     personal = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "LANG", "LC_ALL", "PYTHONIOENCODING", "PYTHONUTF8")
     return {key: value for key, value in os.environ.items() if key not in personal} | {"LANG": "C.UTF-8"} | more
+
+
+def four_videos(folder: Path, face_clip: Path) -> tuple[Path, Path]:
+    """Make a source with two faces, a wall and what is no video, and settings with windows that fit into them."""
+    source, settings = folder / "my videos", folder / "short.toml"
+    source.mkdir()
+    for name in ("anna", "bert"):
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    write_video(source / "wall.mp4", [colorful(120, 160)] * 45)
+    (source / "zero.avi").write_bytes(b"")
+    settings.write_text('[windows]\nlength = "30 frames"\n')
+    return source, settings
 
 
 def content(out: Path) -> dict[str, bytes]:

@@ -45,6 +45,7 @@ from stmap_cli.options import color_option, folder_argument
     help="Write the samples in HDF5 as 8 bits, or as float32 with all decimals.",
 )
 @click.option("--labeled", is_flag=True, help="Leave out windows without a heart rate.")
+@click.option("--augmented", is_flag=True, help="Also write the resampled windows of `stmap augment`, for training alone.")
 @click.option(
     "--min-valid",
     type=click.FloatRange(0, 1),
@@ -54,7 +55,16 @@ from stmap_cli.options import color_option, folder_argument
     help="Take windows in which the face was known in this share of the frames or more.",
 )
 def export(
-    maps: Path, out: Path, kind: Any, color: str, normalize: Any, fill: Any, dtype: Any, labeled: bool, min_valid: float
+    maps: Path,
+    out: Path,
+    kind: Any,
+    color: str,
+    normalize: Any,
+    fill: Any,
+    dtype: Any,
+    labeled: bool,
+    augmented: bool,
+    min_valid: float,
 ) -> None:
     """Write finished, normalized maps into the new folder OUT.
 
@@ -81,9 +91,10 @@ def export(
             dtype=dtype,
             min_valid_fraction=min_valid,
             labeled=labeled,
+            augmented=augmented,
         )
         screen = console()
-        progress = Progress("exporting", len(shards.windows()), screen, if_stopped="nothing was written")
+        progress = Progress("exporting", len(shards.windows(augmented=augmented)), screen, if_stopped="nothing was written")
         written = skipped = 0
         with progress.running():
             for step in steps:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from stmap_cli.augment import augment
 from stmap_cli.build_maps import build_maps
 from stmap_cli.codes import ERROR, INTERRUPTED
 from stmap_cli.console import printable
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (build_maps, databases, demo, export, show, status, synth, verify):
+for command in (augment, build_maps, databases, demo, export, show, status, synth, verify):
     cli.add_command(command)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.maps.extend import extend_into_gaps
-from stmap_pipeline.maps.uniform import resample_uniform, uniform_times
+from stmap_pipeline.maps.uniform import last_uniform_time, resample_uniform
 from stmap_pipeline.records import BlockTrace
 
 FloatArray = npt.NDArray[np.float64]
@@ -69,7 +69,7 @@ def last_source_time(times_s: npt.ArrayLike) -> float:
     0.3
     """
     times = np.asarray(times_s, dtype=np.float64)
-    return float(uniform_times(times, 1 / float(np.median(np.diff(times))))[-1])
+    return last_uniform_time(times, 1 / float(np.median(np.diff(times))))
 
 
 def even_trace(blocks: BlockTrace) -> EvenTrace:

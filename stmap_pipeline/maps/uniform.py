@@ -47,8 +47,23 @@ def uniform_times(times_s: npt.ArrayLike, rate_hz: float) -> FloatArray:
         raise ValueError(f"rate_hz must be positive, not {rate_hz}")
     if times.size == 0:
         return times
-    steps = int(np.floor((times[-1] - times[0] + _SAME_S) * rate_hz))
-    return np.asarray(times[0] + np.arange(steps + 1) / rate_hz, dtype=np.float64)
+    return np.asarray(times[0] + np.arange(_steps(times, rate_hz) + 1) / rate_hz, dtype=np.float64)
+
+
+def last_uniform_time(times_s: npt.ArrayLike, rate_hz: float) -> float:
+    """Give the last time of :func:`uniform_times` alone.
+
+    Examples
+    --------
+    >>> last_uniform_time([2.0, 2.3, 2.7], 5.0)
+    2.6
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    return float(times[0] + _steps(times, rate_hz) / rate_hz)
+
+
+def _steps(times: FloatArray, rate_hz: float) -> int:
+    return int(np.floor((times[-1] - times[0] + _SAME_S) * rate_hz))
 
 
 def nearest_frame(times_s: npt.ArrayLike, wanted_s: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:

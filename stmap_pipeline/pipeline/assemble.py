@@ -39,10 +39,11 @@ Row = dict[str, Any]
 
 def begin(plan: BuildPlan) -> None:
     """Say in the output folder what it will be, so that an unfinished one is known for what it is."""
+    # first what names the folder as ours
+    atomic_write_text(plan.out / "stmap.toml", plan.config.to_toml())
     atomic_write_text(
         plan.out / "dataset_description.json", json.dumps(description(plan.database), indent=2, sort_keys=True) + "\n"
     )
-    atomic_write_text(plan.out / "stmap.toml", plan.config.to_toml())
 
 
 def assemble(plan: BuildPlan) -> None:
@@ -109,9 +110,14 @@ def _all_outcomes(plan: BuildPlan, work: Work) -> list[Outcome]:
 def _update_shard(path: Path, ids: list[str], work: Work) -> None:
     """Write a subject's shard anew where it gained, lost or changed a recording."""
     parts = {name for name in ids if work.part(name).is_file()}
-    if not parts and path.is_file() and recording_ids(path) == ids:
-        return
-    stored = {one.recording.recording_id: one for one in read_shard(path)} if path.is_file() and not parts.issuperset(ids) else {}
+    try:
+        if not parts and recording_ids(path) == ids:
+            return
+        stored = {} if parts.issuperset(ids) else {one.recording.recording_id: one for one in read_shard(path)}
+    except ShardError as error:
+        raise OutputError(f"{error}; remove that file, and the same command builds its recordings again") from None
+    if missing := set(ids) - parts - stored.keys():
+        raise OutputError(f"{path}: lacks {sorted(missing)[0]}; remove that file, and the same command builds its recordings again")
     write_shard(path, (_part(work, name, path.stem) if name in parts else stored[name] for name in ids))
 
 

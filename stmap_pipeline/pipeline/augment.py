@@ -8,15 +8,26 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from stmap_pipeline.errors import OutputError, ShardError
-from stmap_pipeline.maps.balance import Augmentation, Offers, Options, TrainingWindows, choose_windows, make_offers
+from stmap_pipeline.maps.balance import (
+    Augmentation,
+    BalanceOptions,
+    Offers,
+    Options,
+    Request,
+    TrainingWindows,
+    choose_windows,
+    make_offers,
+)
+from stmap_pipeline.maps.balance.training import COLUMNS
 from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Shards, read_manifest, remove_augmentation, write_augmentation
 
-_Task = tuple[str, tuple[Window, ...]]
+_Task = list[tuple[slice, Request]]
+_Found = tuple[npt.NDArray[np.int64], Offers]
 _PIECES = 4
 
 
@@ -43,31 +54,33 @@ def plan_augmentation(out: Path, options: Options, jobs: int = 1) -> Augmentatio
     --------
     >>> from stmap_pipeline.maps.balance import Fg2019Options
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> plan = plan_augmentation(example_maps(), Fg2019Options(band_bpm=(60, 90)))
-    >>> [(one.recording_id, one.hr_scale, round(one.heart_rate_bpm, 2)) for one in plan.windows if one.start == 0][:2]
-    [('p001_v1', 0.67, 44.22), ('p001_v1', 1.5, 99.0)]
+    >>> added = plan_augmentation(example_maps(), Fg2019Options(band_bpm=(60, 90))).added
+    >>> added.hr_scale[:2].tolist(), added.heart_rate_bpm[:2].round(2).tolist()
+    ([0.67, 1.5], [44.22, 99.0])
     """
     with Shards(out) as shards:
-        subjects = {one.recording_id: one.subject for one in shards.recordings()}
-        windows = shards.windows()
-        training = TrainingWindows.of(windows, subjects, options.min_valid_fraction)
-        if not training.windows:
+        table = shards.window_columns(COLUMNS)
+        training = TrainingWindows.of(table, options.min_valid_fraction)
+        if not len(training):
             raise ShardError(
-                f"{out}: none of {len(windows)} windows has a heart rate and a face in {options.min_valid_fraction:.0%} of its "
-                "samples, so there is nothing to balance; see windows.csv"
+                f"{out}: none of {len(table['start'])} windows has a heart rate and a face in {options.min_valid_fraction:.0%} of "
+                "its samples, so there is nothing to balance; see windows.csv"
             )
-        tasks: list[_Task] = [(name, training.windows[where]) for name, where in training.recordings.items()]
+        # a subject at a time: its recordings lie in one file
+        tasks = training.by_subject()
+        speeds = len(options.bins) if isinstance(options, BalanceOptions) else len(options.hr_scales)
+        offers = Offers.none(len(training), speeds)
         if jobs > 1:
             from stmap_pipeline.processes import unordered
 
             # a few large pieces: each opens the output anew
             pieces = [tasks[first :: _PIECES * jobs] for first in range(min(_PIECES * jobs, len(tasks)))]
-            made = dict(pair for piece in unordered(partial(_offers_in, out.absolute(), options), pieces, jobs) for pair in piece)
+            found = (one for piece in unordered(partial(_offers_in, out.absolute(), options), pieces, jobs) for one in piece)
         else:
-            made = dict(_offers(shards, options, task) for task in tasks)
-    offers = [made[name] for name, _ in tasks]
-    columns = (np.concatenate([getattr(one, name) for one in offers]) for name in Offers.__slots__)
-    return choose_windows(options, training, Offers(*columns))
+            found = (_offers(shards, options, task) for task in tasks)
+        for rows, made in found:
+            offers.put(rows, made)
+    return choose_windows(options, training, offers)
 
 
 def apply_augmentation(
@@ -100,7 +113,8 @@ def apply_augmentation(
     """
     pictures = draw(augmentation) if draw else {}
     with _alone(out), Shards(out) as shards:
-        write_augmentation(out, augmentation, {one.recording_id: one.subject for one in shards.recordings()}, pictures)
+        subjects = {one.recording_id: one.subject for one in shards.recordings()}
+        write_augmentation(out, augmentation, augmentation.added.windows(shards.windows()), subjects, pictures)
 
 
 def reset_augmentation(out: Path) -> bool:
@@ -131,11 +145,12 @@ def _alone(out: Path) -> Iterator[None]:
         yield
 
 
-def _offers_in(root: Path, options: Options, tasks: Sequence[_Task]) -> list[tuple[str, Offers]]:
+def _offers_in(root: Path, options: Options, tasks: Sequence[_Task]) -> list[_Found]:
     with Shards(root) as shards:
         return [_offers(shards, options, task) for task in tasks]
 
 
-def _offers(shards: Shards, options: Options, task: _Task) -> tuple[str, Offers]:
-    name, windows = task
-    return name, make_offers(options, name, shards.source(name), windows)
+def _offers(shards: Shards, options: Options, task: _Task) -> _Found:
+    requests = [one for _, one in task]
+    made = make_offers(options, [shards.source(one.recording_id) for one in requests], requests)
+    return np.concatenate([np.arange(where.start, where.stop) for where, _ in task]), made

@@ -123,7 +123,7 @@ def _acquire(path: Path) -> int | None:
 def _acquire_by_name(path: Path) -> None:
     while True:
         # written aside and linked: the name never stands for a half-written owner
-        ours = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        ours = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.stmap-tmp")
         try:
             ours.write_bytes(_ourselves())
             os.link(ours, path)
@@ -132,7 +132,7 @@ def _acquire_by_name(path: Path) -> None:
             # an empty file is what the attempt at a real lock leaves
             if owner and not _dead(owner):
                 raise _refusal(path, owner) from None
-            aside = ours.with_name(ours.name + "-stale")
+            aside = ours.with_name(f"{path.name}.stale-{secrets.token_hex(4)}.stmap-tmp")
             with contextlib.suppress(FileNotFoundError):
                 path.rename(aside)
                 if _read(aside) != owner:
@@ -140,6 +140,9 @@ def _acquire_by_name(path: Path) -> None:
                     with contextlib.suppress(FileExistsError):
                         os.link(aside, path)
                 aside.unlink()
+        except FileNotFoundError:
+            # the owner cleared what it took for a killed one's leftovers
+            continue
         else:
             return
         finally:

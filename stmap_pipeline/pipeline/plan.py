@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Any
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.errors import DatabaseError, OutputError, ShardError
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.pipeline.earlier import earlier_outcomes
 from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording
-from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards import refuse_augmented
 
 # Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
 PIPELINE_VERSION = 1
@@ -108,7 +108,7 @@ def plan_build(
     if not listed:
         near = f"none of {total} ids matches {only!r}" if only and total else "the listing is empty"
         raise DatabaseError(f"{source}: nothing to build: {near}")
-    earlier = _earlier(out, database, settings)
+    earlier = earlier_outcomes(out, database, settings, PIPELINE_VERSION)
     todo: list[Recording] = []
     settled: list[Outcome] = []
     for recording in listed:
@@ -129,46 +129,9 @@ def plan_build(
         and not Work(out).folder.exists()
         and all(one.recording_id in earlier and earlier[one.recording_id].outcome.reason == one.reason for one in settled)
     )
+    if not complete:
+        refuse_augmented(out)
     return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete)
-
-
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    outcome: Outcome
-    key: str = ""
-
-    @property
-    def failed(self) -> bool:
-        return self.outcome.status == "failed"
-
-
-def _earlier(out: Path, database: str, config: Config) -> dict[str, _Earlier]:
-    """Outcomes of earlier runs into the same output: finished ones from its tables, unfinished ones from ``work/``."""
-    if not out.exists():
-        return {}
-    if not out.is_dir():
-        raise OutputError(f"{out}: is a file; give a folder for the output")
-    if not any(out.iterdir()):
-        return {}
-    if not (out / "stmap.toml").is_file() or not (out / "dataset_description.json").is_file():
-        raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
-    differing = Config.from_toml(out / "stmap.toml")
-    differences = config.differences(differing) + _description_differences(out, database)
-    if differences:
-        raise OutputError(
-            f"{out}: was built with other settings ({'; '.join(differences)}); give another folder, or the same settings as in {out / 'stmap.toml'}"
-        )
-    found: dict[str, _Earlier] = {}
-    if (out / "manifest.json").is_file():
-        try:
-            with Shards(out) as shards:
-                keys = {one.recording_id: str(one.attributes.get("source_key", "")) for one in shards.recordings()}
-                found = {one.recording_id: _Earlier(one, keys.get(one.recording_id, "")) for one in shards.outcomes()}
-        except ShardError as error:
-            raise OutputError(f"{out}: holds a damaged build ({error}); move it away and build anew") from None
-    for outcome in Work(out).outcomes():
-        found[outcome.recording_id] = _Earlier(outcome)
-    return found
 
 
 def description(database: Database) -> dict[str, Any]:
@@ -190,13 +153,3 @@ def description(database: Database) -> dict[str, Any]:
         ],
         "PipelineVersion": PIPELINE_VERSION,
     }
-
-
-def _description_differences(out: Path, database: str) -> list[str]:
-    try:
-        text = json.loads((out / "dataset_description.json").read_text("utf-8"))
-        before = {"database": text["SourceDatasets"][0]["Key"], "pipeline version": text["PipelineVersion"]}
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        raise OutputError(f"{out / 'dataset_description.json'}: cannot be read; move the output away and build anew") from None
-    now = {"database": database, "pipeline version": PIPELINE_VERSION}
-    return [f"{key}: {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]

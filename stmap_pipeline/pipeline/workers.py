@@ -102,12 +102,13 @@ class LocalWorkers:
         while True:
             pool = self._idle.pop() if self._idle else _new_pool()
             try:
+                # a Ctrl-C that comes meanwhile is raised at the end of the block: by then the process must be known, to be stopped
                 with children_without_interrupts():
-                    future = pool.submit(do, task)
+                    end_s = time.monotonic() + _STARTUP_S + task.limits.hard_time_s + _GRACE_S
+                    self._running[pool.submit(do, task)] = _Running(task, pool, end_s)
             except Exception:  # an idle process may have died since
                 pool.shutdown(wait=False, kill_workers=True)
                 continue
-            self._running[future] = _Running(task, pool, time.monotonic() + _STARTUP_S + task.limits.hard_time_s + _GRACE_S)
             return
 
     def finished(self) -> list[tuple[Task, Outcome | None]]:

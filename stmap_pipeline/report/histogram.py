@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 RECORDED, RESAMPLED, TARGET = "#0072B2", "#E69F00", "#333333"
 
 CAPTION = (
-    "Good: the columns reach the target, and those that do not say why in plan.json. Bad: columns at the ends made of a few\n"
-    "windows of few people - a network learns these people, not their heart rate - or more resampled than recorded all over."
+    "Good: the columns reach the target; plan.json says why where they do not. Bad: a column far from where people were recorded\n"
+    "is made of a few of them over and over; a network then learns these people and not the heart rate."
 )
 
 
@@ -64,7 +64,7 @@ def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, b
         _draw(figure.add_subplot(), augmentation.bins)
         rule = augmentation.options.rule
         figure.suptitle(
-            f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.windows)} resampled ({rule}); "
+            f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.added)} resampled ({rule}); "
             f"normalized entropy {augmentation.entropy_before:.2f} -> {augmentation.entropy_after:.2f}",
             fontsize=11,
         )

@@ -15,7 +15,14 @@ Below them, :mod:`.recording_io`, :mod:`.hdf5` and :mod:`.quantize` turn a recor
 """
 
 from stmap_pipeline.shards.atomic import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
-from stmap_pipeline.shards.augmentation import is_augmented, read_augmentation, remove_augmentation, write_augmentation
+from stmap_pipeline.shards.augmentation import (
+    forget_augmentation,
+    is_augmented,
+    read_augmentation,
+    refuse_augmented,
+    remove_augmentation,
+    write_augmentation,
+)
 from stmap_pipeline.shards.columns import (
     OUTCOMES,
     RECORDINGS,
@@ -59,6 +66,7 @@ __all__ = [
     "check_manifest",
     "export_by_subject",
     "export_windows",
+    "forget_augmentation",
     "is_augmented",
     "merge_parts",
     "outcome_from_row",
@@ -72,6 +80,7 @@ __all__ = [
     "read_table",
     "recording_ids",
     "recording_row",
+    "refuse_augmented",
     "remove_augmentation",
     "remove_temporaries",
     "timing_row",

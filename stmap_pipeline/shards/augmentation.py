@@ -10,12 +10,13 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stmap_pipeline.errors import ShardError
+from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps.balance import Augmentation
+from stmap_pipeline.records import Window
 from stmap_pipeline.shards.atomic import atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.shards.columns import WINDOWS, window_row
 from stmap_pipeline.shards.manifest import amend_manifest, read_manifest
@@ -41,6 +42,48 @@ def is_augmented(root: Path) -> bool:
     with contextlib.suppress(ShardError):
         return AUGMENTATION in read_manifest(root).settings
     return False
+
+
+def refuse_augmented(root: Path) -> None:
+    """Refuse to build into an output with resampled windows: recorded ones would come and go under a plan made of the old ones.
+
+    Raises
+    ------
+    OutputError
+        Saying how to go on.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> refuse_augmented(example_maps())
+    """
+    try:
+        read_manifest(root)
+    except ShardError:
+        # without a manifest nothing can be taken away: the build makes a new table, and the plan is gone with the old one
+        return
+    if is_augmented(root):
+        raise OutputError(
+            f"{root}: holds resampled windows, which would no longer fit after building here; run stmap augment {root} --reset, "
+            "build, and augment again (the same options give the same windows)"
+        )
+
+
+def forget_augmentation(root: Path) -> None:
+    """Delete what an augmentation left beside a table that is about to be written anew.
+
+    Raises
+    ------
+    OutputError
+        As :func:`refuse_augmented`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> forget_augmentation(example_maps())
+    """
+    refuse_augmented(root)
+    _delete_folder(root)
 
 
 def read_augmentation(root: Path) -> dict[str, Any] | None:
@@ -70,7 +113,11 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
 
 
 def write_augmentation(
-    root: Path, augmentation: Augmentation, subjects: Mapping[str, str], pictures: Mapping[str, bytes] | None = None
+    root: Path,
+    augmentation: Augmentation,
+    windows: Iterable[Window],
+    subjects: Mapping[str, str],
+    pictures: Mapping[str, bytes] | None = None,
 ) -> None:
     """Put an augmentation in place of any that is there.
 
@@ -78,6 +125,8 @@ def write_augmentation(
     ----------
     root : Path
     augmentation : Augmentation
+    windows : iterable of Window
+        Those that it adds.
     subjects : mapping of str to str
         Subject of each recording.
     pictures : mapping of str to bytes, optional
@@ -92,15 +141,15 @@ def write_augmentation(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from stmap_pipeline.maps.balance import Added, Augmentation, BalanceOptions
+    >>> from stmap_pipeline.maps.balance import Fg2019Options
+    >>> from stmap_pipeline.pipeline.augment import plan_augmentation
     >>> from stmap_pipeline.shards import Shards, check_manifest
     >>> from stmap_pipeline.shards.example import example_maps
     >>> root = example_maps()
-    >>> added = Added("balance", Shards(root).windows(), *np.array([[0], [1.2], [79.2], [1.0], [1.0]]))
-    >>> write_augmentation(root, Augmentation(BalanceOptions(), added, ()), {"p001_v1": "p001"})
+    >>> plan = plan_augmentation(root, Fg2019Options(hr_scales=(1.2,), band_bpm=(66, 67)))
+    >>> write_augmentation(root, plan, plan.added.windows(Shards(root).windows()), {"p001_v1": "p001"})
     >>> len(Shards(root).windows()), len(Shards(root).windows(augmented=True)), check_manifest(root)
-    (10, 11, [])
+    (10, 12, [])
     """
     manifest = read_manifest(root)
     table = read_window_table(root, manifest)
@@ -114,7 +163,7 @@ def write_augmentation(
         atomic_write_bytes(root / FOLDER / name, data)
     dropped = [name for name in PICTURES if name not in pictures]
     _unlink(root, dropped)
-    atomic_write_bytes(root / TABLE, table.recorded + _rows(augmentation, subjects))
+    atomic_write_bytes(root / TABLE, table.recorded + _rows(windows, subjects))
     settings = {**manifest.settings, AUGMENTATION: {"rule": augmentation.options.rule, **recorded_settings(table)}}
     amend_manifest(root, manifest, changed=files, removed=[f"{FOLDER}/{name}" for name in dropped], settings=settings)
 
@@ -147,18 +196,22 @@ def remove_augmentation(root: Path) -> bool:
     settings = {key: value for key, value in manifest.settings.items() if key != AUGMENTATION}
     removed = [f"{FOLDER}/{name}" for name in (PLAN, *PICTURES)]
     amend_manifest(root, manifest, changed=[root / TABLE], removed=removed, settings=settings)
+    _delete_folder(root)
+    return True
+
+
+def _delete_folder(root: Path) -> None:
     remove_temporaries(root / FOLDER)
     _unlink(root, [PLAN, *PICTURES])
     # what somebody else put there stays, and the folder with it
     with contextlib.suppress(OSError):
         (root / FOLDER).rmdir()
-    return True
 
 
-def _rows(augmentation: Augmentation, subjects: Mapping[str, str]) -> bytes:
+def _rows(windows: Iterable[Window], subjects: Mapping[str, str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for one in augmentation.windows:
+    for one in windows:
         writer.writerow(format_row(Path(TABLE), WINDOWS, window_row(one, subjects[one.recording_id])))
     return text.getvalue().encode("utf-8")
 

@@ -27,6 +27,8 @@ from stmap_pipeline.shards.schema import (
 
 # attributes stay in the object's header up to this number: beyond it HDF5 spends pages on an index
 _COMPACT_ATTRIBUTES = 64
+# deflate packs 1032 bytes into one at best; samples that were never written take none at all
+_MAX_RATIO = 1100
 _OWN_FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32}
 
 
@@ -39,7 +41,8 @@ class _PatientFile:
 
     def __init__(self, path: Path) -> None:
         self._file: Any = path.open("xb+", buffering=0)
-        self.error: OSError | None = None
+        # its numbers alone: with its traceback it would keep HDF5's own objects alive until they crash at exit
+        self.failure: tuple[int, str] | None = None
 
     def write(self, data: Any) -> int:
         start, left = self._file.tell(), memoryview(data).cast("B")
@@ -61,7 +64,7 @@ class _PatientFile:
         return size
 
     def _go_on_in_memory(self, error: OSError) -> None:
-        self.error = error
+        self.failure = error.errno or 0, error.strerror or str(error)
         self._file.seek(0)
         memory = io.BytesIO(self._file.read())
         self._file.close()
@@ -101,12 +104,14 @@ def create_file(path: Path) -> Iterator[Any]:
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     with contextlib.closing(_PatientFile(path)) as patient:
         access.set_fileobj_driver(h5py.h5fd.fileobj_driver, patient)
+        file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=create, fapl=access))
+        del create, access
         try:
-            with h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=create, fapl=access)) as file:
-                yield file
+            yield file
         finally:
-            if patient.error is not None:
-                raise patient.error
+            file.close()
+            if patient.failure is not None:
+                raise OSError(*patient.failure)
 
 
 def create_group(parent: Any, name: str) -> Any:
@@ -226,6 +231,10 @@ def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any
     chunk = plist.get_chunk() if plist.get_layout() == h5py.h5d.CHUNKED else (0,)
     if math.prod(shape) * dtype.itemsize > MAX_DATASET_BYTES or math.prod(chunk) * dtype.itemsize > MAX_CHUNK_BYTES:
         raise ShardError(f"{_where(dataset)} claims a shape of {shape} in chunks of {chunk}; this is too large to be true")
+    if math.prod(shape) * dtype.itemsize > _MAX_RATIO * dataset.id.get_storage_size():
+        raise ShardError(
+            f"{_where(dataset)} claims a shape of {shape}, which its {dataset.id.get_storage_size()} bytes cannot hold"
+        )
     return dataset
 
 

@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -43,6 +43,18 @@ class Series:
         """
         with guarded(self.path):
             return np.asarray(self.dataset[start:stop], dtype=np.float32)
+
+
+class Facts(NamedTuple):
+    """Times of the frames (T,), coverage of the blocks (T, N) where it was read, and heart rate where there is one."""
+
+    times_s: npt.NDArray[np.float64]
+    coverage: npt.NDArray[np.float32] | None
+    heart_rate: HeartRateTrace | None
+
+
+_FACTS = [one for one in DATASETS if one.name in ("times_s", "coverage", "heart_rate_times_s", "heart_rate_bpm")]
+_FACTS_BUT_COVERAGE = [one for one in _FACTS if one.name != "coverage"]
 
 
 @dataclass(slots=True)
@@ -98,10 +110,14 @@ class OpenShards:
                 shard.series[recording_id] = Series(shard.path, np.asarray(times_s[...]), means)
         return shard.series[recording_id]
 
-    def facts(
-        self, subject: str, recording_id: str
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32], HeartRateTrace | None]:
-        """Read times (T,), coverage (T, N) and heart rate of a recording, and nothing else.
+    def facts(self, subject: str, recording_id: str, *, coverage: bool = True) -> Facts:
+        """Read what a plan needs of a recording, and nothing else.
+
+        Parameters
+        ----------
+        subject, recording_id : str
+        coverage : bool
+            Whether to read that, too; it is the largest part.
 
         Raises
         ------
@@ -112,16 +128,15 @@ class OpenShards:
         with guarded(shard.path):
             group = child(shard.file, recording_id, h5py.Group)
             sizes = dict(DIM_SIZES)
-            names = ("times_s", "coverage", "heart_rate_times_s", "heart_rate_bpm")
             found = {
                 spec.name: read_all(checked_dataset(group, spec, sizes))
-                for spec in DATASETS
-                if spec.name in names and (not spec.optional or group.id.links.exists(spec.name.encode()))
+                for spec in (_FACTS if coverage else _FACTS_BUT_COVERAGE)
+                if not spec.optional or group.id.links.exists(spec.name.encode())
             }
             rates = None
             if "heart_rate_bpm" in found:
                 rates = HeartRateTrace(found["heart_rate_times_s"], found["heart_rate_bpm"])
-            return found["times_s"], restore_coverage(found["coverage"]), rates
+            return Facts(found["times_s"], restore_coverage(found["coverage"]) if coverage else None, rates)
 
     def close(self) -> None:
         """Close all files."""

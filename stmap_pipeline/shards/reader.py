@@ -27,7 +27,7 @@ from stmap_pipeline.shards.open_shards import OpenShards
 from stmap_pipeline.shards.recent import Recent
 from stmap_pipeline.shards.split import Split, split_windows, subjects_of
 from stmap_pipeline.shards.tables import read_table
-from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_window_table
+from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_window_table, recorded_columns
 
 # traces kept in memory for the next window of the same recording, about half a megabyte each
 _MAX_KEPT = 8
@@ -122,6 +122,16 @@ class Shards:
             and _among(one.fold, fold)
             and _among(one.recording_id, recording_id)
         ]
+
+    def window_columns(self, names: Collection[str]) -> dict[str, list[Any]]:
+        """Read columns of ``windows.csv`` as recorded, without making a window of each row.
+
+        Raises
+        ------
+        ShardError
+            Where the table is damaged.
+        """
+        return recorded_columns(self.root, self._table, names)
 
     def split(
         self,
@@ -233,11 +243,17 @@ class Shards:
         UnknownNameError, ShardError
             As :meth:`recording`.
         """
-        times_s, coverage, heart_rate = self._files.facts(self.info(recording_id).subject, recording_id)
-        # a block is known where enough of it was seen; how much that is was a setting of the build
-        valid = coverage.max(axis=1, initial=0) >= np.float32(self.config.blocks.min_coverage - 0.5 / 255)
-        clock = window_clock(times_s, valid, coverage.mean(axis=1, dtype=np.float64), self.config.windows)
-        return Source(clock, times_s, heart_rate)
+        info = self.info(recording_id)
+        # where the table says that all was seen all the time, there is nothing to look up
+        seen = info.valid_fraction == 1 and info.coverage == 1
+        facts = self._files.facts(info.subject, recording_id, coverage=not seen)
+        if facts.coverage is None:
+            valid, share = np.ones(len(facts.times_s), dtype=np.bool_), np.ones(len(facts.times_s))
+        else:
+            # a block is known where enough of it was seen; how much that is was a setting of the build
+            limit = np.float32(self.config.blocks.min_coverage - 0.5 / 255)
+            valid, share = facts.coverage.max(axis=1, initial=0) >= limit, facts.coverage.mean(axis=1, dtype=np.float64)
+        return Source(window_clock(facts.times_s, valid, share, self.config.windows), facts.times_s, facts.heart_rate)
 
     def check(self, quick: bool = False) -> list[Problem]:
         """Compare the folder with its manifest; see :func:`stmap_pipeline.shards.check_manifest`."""

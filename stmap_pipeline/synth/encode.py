@@ -26,6 +26,7 @@ _TICKS_PER_S = 90_000
 _JPEG_RANGE = 2
 _VIDEO_RANGE = 1
 _BT601 = 5
+_NAMES = {(2, 2): "420", (1, 2): "422", (1, 1): "444"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,26 @@ class Codec:
         Whether luma runs from 0 to 255 instead of 16 to 235.
     options : tuple of (str, str)
         Of the encoder; quality above all, high enough that the pulse survives.
+    subsampling : (int, int)
+        Rows and columns of the picture for one sample of chroma: (2, 2), (1, 2) or (1, 1).
     """
 
     encoder: str
     container: str
     full_range: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    subsampling: tuple[int, int] = (2, 2)
+
+    @property
+    def pixel_format(self) -> str:
+        """FFmpeg's name of the planes.
+
+        Examples
+        --------
+        >>> Codec("ffv1", "matroska", subsampling=(1, 1)).pixel_format
+        'yuv444p'
+        """
+        return f"yuv{'j' if self.full_range else ''}{_NAMES[self.subsampling]}p"
 
 
 # without mbtree: with it and B-frames, the same frames gave other bytes with what happened to stand in fresh memory
@@ -58,20 +73,22 @@ CODECS: dict[str, Codec] = {
 """Name -> how that video is packed."""
 
 
-def yuv420(frame: Frame, full_range: bool) -> tuple[Frame, Frame, Frame]:
-    """Convert red, green and blue to BT.601 luma and chroma, chroma averaged over two by two pixels.
+def yuv_planes(frame: Frame, full_range: bool, subsampling: tuple[int, int] = (2, 2)) -> tuple[Frame, Frame, Frame]:
+    """Convert red, green and blue to BT.601 luma and chroma, chroma averaged over the pixels that share it.
 
     Parameters
     ----------
     frame : (H, W, 3) array of uint8
-        Even height and width.
+        Height and width are multiples of the subsampling.
     full_range : bool
         0 to 255 instead of 16 to 235 (luma) and 16 to 240 (chroma).
+    subsampling : (int, int)
+        Rows and columns of pixels for one sample of chroma.
 
     Returns
     -------
     tuple of array of uint8
-        (H, W), (H / 2, W / 2), (H / 2, W / 2), each rounded once.
+        (H, W), and twice the size that the subsampling leaves; each rounded once.
 
     References
     ----------
@@ -79,7 +96,7 @@ def yuv420(frame: Frame, full_range: bool) -> tuple[Frame, Frame, Frame]:
 
     Examples
     --------
-    >>> luma, blue, red = yuv420(np.full((2, 2, 3), 255, np.uint8), full_range=False)
+    >>> luma, blue, red = yuv_planes(np.full((2, 2, 3), 255, np.uint8), full_range=False)
     >>> luma.tolist(), blue.tolist(), red.tolist()
     ([[235, 235], [235, 235]], [[128]], [[128]])
     """
@@ -89,7 +106,8 @@ def yuv420(frame: Frame, full_range: bool) -> tuple[Frame, Frame, Frame]:
     to_blue = np.append((np.array([0.0, 0, 1]) - weights) / (2 * (1 - weights[2])) * chroma_scale, 128.0)
     to_red = np.append((np.array([1.0, 0, 0]) - weights) / (2 * (1 - weights[0])) * chroma_scale, 128.0)
     height, width = frame.shape[:2]
-    small = cv2.resize(frame.astype(np.float32), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    rows, columns = subsampling
+    small = cv2.resize(frame.astype(np.float32), (width // columns, height // rows), interpolation=cv2.INTER_AREA)
     chroma = cv2.split(cv2.add(cv2.transform(small, np.stack([to_blue, to_red])), 0.0, dtype=cv2.CV_8U))
     bright = cv2.transform(frame, luma[None])
     return tuple(np.asarray(one, dtype=np.uint8) for one in (bright, *chroma))  # type: ignore[return-value]
@@ -158,7 +176,7 @@ def _encoded(
     with av.open(str(path), "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
         stream: Any = container.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
         stream.width, stream.height = size_px
-        stream.pix_fmt = "yuvj420p" if codec.full_range else "yuv420p"
+        stream.pix_fmt = codec.pixel_format
         context = stream.codec_context
         context.thread_count = 1
         context.colorspace = _BT601
@@ -166,7 +184,7 @@ def _encoded(
         context.flags |= int(av.codec.context.Flags.bitexact)
         context.time_base = tick
         for time_s, image in frames:
-            frame = _packed(image, stream.pix_fmt, codec.full_range)
+            frame = _packed(image, codec)
             frame.time_base = tick
             frame.pts = count if container_rate_hz else round(time_s * _TICKS_PER_S)
             container.mux(stream.encode(frame))
@@ -175,11 +193,11 @@ def _encoded(
     return count
 
 
-def _packed(image: Frame, pixel_format: str, full_range: bool) -> av.VideoFrame:
-    frame = av.VideoFrame(image.shape[1], image.shape[0], pixel_format)
+def _packed(image: Frame, codec: Codec) -> av.VideoFrame:
+    frame = av.VideoFrame(image.shape[1], image.shape[0], codec.pixel_format)
     frame.colorspace = _BT601
-    frame.color_range = _JPEG_RANGE if full_range else _VIDEO_RANGE
-    for plane, values in zip(frame.planes, yuv420(image, full_range), strict=True):
+    frame.color_range = _JPEG_RANGE if codec.full_range else _VIDEO_RANGE
+    for plane, values in zip(frame.planes, yuv_planes(image, codec.full_range, codec.subsampling), strict=True):
         if plane.line_size == values.shape[1]:
             plane.update(values.tobytes())
         else:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.synth.canvas import Canvas, Plane
+from stmap_pipeline.synth.turn import Turn
 
 OVERSAMPLING = 2
 """Pixels of a drawing for one of its layer, each way."""
@@ -88,6 +89,15 @@ class Head:
         if mouth > 0:
             self.mouth.paste(head, mouth, pulse)
         return head
+
+    def turned(self, layer: Plane, turn: Turn) -> Plane:
+        """Displace a layer of :meth:`draw` as a turn of the head shows it."""
+        rows, columns = layer.shape[:2]
+        s, (left, top) = self.px_per_unit, self.corner
+        x, y = np.meshgrid((np.arange(columns) + 0.5) / s + left, (np.arange(rows) + 0.5) / s + top)
+        from_x, from_y = turn.backward(x.astype(np.float32), y.astype(np.float32))
+        seen = cv2.remap(layer, (from_x - left) * s - 0.5, (from_y - top) * s - 0.5, cv2.INTER_LINEAR)
+        return np.asarray(seen, dtype=np.float32)
 
     def to_px(self) -> npt.NDArray[np.float64]:
         """Give the (2, 3) matrix from eye distances to pixels of the layer (center of the first pixel at 0, 0)."""

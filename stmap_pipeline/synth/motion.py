@@ -1,6 +1,6 @@
 """How a head moves and a face acts: pose, blinks and talk, each a function of time.
 
-The head moves in the picture plane: shift, roll and size. A turn out of the plane is not modeled.
+The head moves in the picture plane (shift, roll and size) and turns out of it a little: then :mod:`.turn` displaces what is drawn.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.synth.sines import Sines, random_sines
+from stmap_pipeline.synth.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,22 @@ class HeadMotion:
         Positive: clockwise in the picture.
     log_scale : Sines
         Natural logarithm of the size.
+    yaw_deg, pitch_deg : Sines
+        Turn out of the picture plane: positive takes the nose to the right, and down. Up to about 20 degrees.
     """
 
     x: Sines = field(default_factory=Sines)
     y: Sines = field(default_factory=Sines)
     roll_deg: Sines = field(default_factory=Sines)
     log_scale: Sines = field(default_factory=Sines)
+    yaw_deg: Sines = field(default_factory=Sines)
+    pitch_deg: Sines = field(default_factory=Sines)
+
+    def turn(self, time_s: float) -> Turn | None:
+        """Give the turn out of the plane at a time; None for a head that never turns."""
+        if not (self.yaw_deg.amplitudes or self.pitch_deg.amplitudes):
+            return None
+        return Turn(math.radians(self.yaw_deg.at(time_s)), math.radians(self.pitch_deg.at(time_s)))
 
     def matrix(self, time_s: float, px_per_unit: float, rest_px: tuple[float, float]) -> npt.NDArray[np.float64]:
         """Give the (2, 3) similarity from eye distances to pixels of the frame at a time.

@@ -20,6 +20,7 @@ from stmap_pipeline.synth.motion import Acting, HeadMotion, random_acting, rando
 from stmap_pipeline.synth.paint import paint_head
 from stmap_pipeline.synth.pulse import Pulse, random_pulse
 from stmap_pipeline.synth.shape import Identity, make_identity
+from stmap_pipeline.synth.turn import depth
 
 Setting = Literal["easy", "hard"]
 _FACE_SHARE = 0.46  # of the picture's width, from cheek to cheek; of 0.9 times its height where that is less
@@ -76,8 +77,14 @@ class Scene:
 
     def landmarks(self, time_s: float) -> npt.NDArray[np.float64]:
         """Give the true (68, 2) landmarks in pixels, blink and mouth included."""
-        matrix = self.similarity(time_s)
-        points = self.identity.expression(self.acting.blink(time_s), self.acting.mouth(time_s))
+        return self.place(self.identity.expression(self.acting.blink(time_s), self.acting.mouth(time_s)), time_s)
+
+    def place(self, points: npt.NDArray[np.float64], time_s: float) -> npt.NDArray[np.float64]:
+        """Give where points (K, 2) of the face at rest, in eye distances, are seen in the frame at a time."""
+        matrix, turn = self.similarity(time_s), self.motion.turn(time_s)
+        if turn is not None:
+            x, y = points.T
+            points = np.stack(turn.forward(x, y, depth(x, y)), axis=1)
         return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float64)
 
     def heart_rate_bpm(self, time_s: float) -> float:
@@ -114,6 +121,11 @@ class Scene:
         planes = [cv2.add(plane, grain, dtype=cv2.CV_8U) for plane, grain in zip(self.exact(time_s), noise, strict=True)]
         return np.asarray(cv2.merge(planes), dtype=np.uint8)
 
+    def lay_over(self, planes: Plane, time_s: float) -> None:
+        """Draw this person's head, unlit and without a body, over (3, H, W) planes of another scene: a passer-by."""
+        head = self._head.draw(self.acting.blink(time_s), self.acting.mouth(time_s), self.pulse.green_change(time_s))
+        self._add(planes, head, time_s)
+
     @property
     def _rest_px(self) -> tuple[float, float]:
         return (self.size_px[0] - 1) / 2, _EYES_AT * self.size_px[1]
@@ -134,6 +146,9 @@ class Scene:
 
     def _add(self, planes: Plane, head: Plane, time_s: float) -> None:
         """Lay a head layer over (3, H, W) planes at the pose of the time."""
+        turn = self.motion.turn(time_s)
+        if turn is not None:
+            head = self._head.turned(head, turn)
         width, height = self.size_px
         pose, layer = np.vstack([self.similarity(time_s), (0, 0, 1)]), np.vstack([self._head.to_px(), (0, 0, 1)])
         to_frame = (pose @ np.linalg.inv(layer))[:2]

@@ -5,16 +5,55 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 
 import cv2
 import h5py
 import numpy as np
 import pytest
 from cli_runs import stmap
+from main_job_outputs import break_all, build, draw
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation import compare_heart_rate
 from stmap_pipeline.shards import Shards, check_manifest
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A VIPL-HR of two drawn subjects with every quirk."""
+    return draw(tmp_path_factory.mktemp("vipl") / "my VIPL-HR", "vipl-hr", 2)
+
+
+@pytest.fixture(scope="module")
+def vipl(tree, tmp_path_factory):
+    """Its maps, in windows of 6 s, so that the labels end inside of a recording."""
+    folder = tmp_path_factory.mktemp("vipl-maps")
+    (folder / "short.toml").write_text('[windows]\nlength = "6 s"\n')
+    return build(tree, folder / "maps", "vipl-hr", "--config", folder / "short.toml")
+
+
+@pytest.fixture(scope="module")
+def damaged(tree, tmp_path_factory):
+    """Maps of a copy in which what can break is broken."""
+    folder = tmp_path_factory.mktemp("damaged")
+    shutil.copytree(tree, folder / "VIPL-HR")
+    break_all(folder / "VIPL-HR")
+    return build(folder / "VIPL-HR", folder / "maps", "vipl-hr")
+
+
+@pytest.fixture(scope="module")
+def mmse(tmp_path_factory):
+    """An MMSE-HR of one drawn subject, and its maps."""
+    folder = tmp_path_factory.mktemp("mmse")
+    return build(draw(folder / "source", "mmse-hr", 1), folder / "maps", "mmse-hr")
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Somebody's own videos of one drawn subject, and their maps."""
+    folder = tmp_path_factory.mktemp("own")
+    return build(draw(folder / "source", "folder", 1), folder / "maps", "folder")
 
 
 def table(out, name):

@@ -7,9 +7,24 @@ import json
 import shutil
 
 import pytest
-from cli_runs import content, stmap
+from cli_runs import content, four_videos, stmap
 
 from stmap_pipeline.shards import Shards
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory, face_clip):
+    return four_videos(tmp_path_factory.mktemp("four"), face_clip)
+
+
+@pytest.fixture(scope="module")
+def faces(four):
+    return four[0]
+
+
+@pytest.fixture(scope="module")
+def short(four):
+    return four[1]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +122,7 @@ def test_limit_and_only_take_a_part_and_the_rest_follows(built, faces, short, tm
 
 
 def test_all_ok_is_code_0_and_asks_for_no_retry(faces, tmp_path):
-    run = stmap("build-maps", "--db", "folder", faces / "anna.mp4", tmp_path / "maps", "-j", "1")
+    run = stmap("build-maps", "--db", "folder", faces / "anna.mp4", tmp_path / "maps", "--jobs", "0")
     assert run.code == 0
     assert "retry" not in run.err
     assert "failed" not in run.err

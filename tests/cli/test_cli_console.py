@@ -7,7 +7,7 @@ import re
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -98,6 +98,7 @@ def test_other_errors_pass_through():
         raise ValueError("ours")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_can_steer_a_terminal_or_break_its_encoding(text):
     shown = printable(text)
@@ -106,6 +107,7 @@ def test_no_text_can_steer_a_terminal_or_break_its_encoding(text):
     assert printable(shown) == shown
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_file_names_of_any_bytes_can_be_shown(name):
     printable(name.decode("utf-8", "surrogateescape")).encode("utf-8")

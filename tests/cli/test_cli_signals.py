@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli_runs import COMMAND, content, environment, stmap
+from cli_runs import COMMAND, content, environment, four_videos, stmap
 
 STOPPED = re.compile(r"stopped; ([0-9]+) of 4 done - run the same command to continue")
 
@@ -128,7 +128,8 @@ def on_a_terminal(words) -> tuple[int, str]:
     return process.wait(), written.decode()
 
 
-def test_on_a_terminal_the_bar_moves_and_leaves_the_lines_that_matter(faces, short, tmp_path):
+def test_on_a_terminal_the_bar_moves_and_leaves_the_lines_that_matter(face_clip, tmp_path):
+    faces, short = four_videos(tmp_path, face_clip)
     words = ["build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--jobs", "1"]
     code, written = on_a_terminal(words)
     assert code == 3

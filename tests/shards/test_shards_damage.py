@@ -177,6 +177,19 @@ def test_a_claim_of_terabytes_is_refused_before_memory_is_asked_for(bad):
         read_part(bad)
 
 
+def test_a_file_that_unfolds_to_a_thousand_times_its_size_is_refused(bad):
+    with h5py.File(bad, "r+") as file:
+        group = file[ID]
+        for name, shape in (("times_s", (10**7,)), ("means", (10**7, 4, 3))):
+            dtype = group[name].dtype
+            del group[name]
+            # never written, so that the file stays small
+            group.create_dataset(name, shape, dtype, chunks=(150, *shape[1:]))
+    assert bad.stat().st_size < 10**6
+    with pytest.raises(ShardError, match="cannot hold"):
+        read_part(bad)
+
+
 def test_a_recording_under_another_name_is_refused(bad):
     with h5py.File(bad, "r+") as file:
         file.move(ID, "p009_v9")

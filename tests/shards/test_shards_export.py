@@ -11,7 +11,7 @@ import pytest
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.shards import Shards, export_windows, read_table
+from stmap_pipeline.shards import Shards, export_by_subject, export_windows, read_table
 from stmap_pipeline.shards.example import example_maps
 
 
@@ -175,3 +175,24 @@ def test_wrong_choices_are_named_before_anything_is_written(maps, tmp_path, choi
     with pytest.raises(error, match=text):
         list(export_windows(maps, tmp_path / "out", **choices))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_subject_gets_a_folder_also_one_of_whom_nothing_can_be_used(tmp_path):
+    bare = dataclasses.replace(example_result("p001_v1", frames=90), heart_rate=None)
+    maps = build(tmp_path / "maps", bare, example_result("p002_v1", subject="p002", frames=90))
+    steps = list(export_by_subject(maps.root, tmp_path / "out"))
+    assert [(one.done, one.total, one.written, one.skipped) for one in steps] == [(2, 4, 0, 2), (4, 4, 2, 2)]
+    assert [row["reason"] for row in read_table(tmp_path / "out" / "p001" / "skipped.csv")] == ["unlabeled", "unlabeled"]
+    with h5py.File(tmp_path / "out" / "p002" / "windows.h5") as file:
+        assert file["maps"].shape == (2, 4, 60, 3)
+    assert json.loads((tmp_path / "out" / "p002" / "export.json").read_text())["augmented"] is True
+
+
+def test_nothing_to_write_for_anybody_is_an_error_and_leaves_nothing(tmp_path):
+    bare = dataclasses.replace(example_result("p001_v1", frames=90), heart_rate=None)
+    maps = build(tmp_path / "maps", bare)
+    with pytest.raises(ShardError, match="none of 2 windows can be exported"):
+        list(export_by_subject(maps.root, tmp_path / "out"))
+    with pytest.raises(ValueError, match="8-bit maps need"):
+        list(export_by_subject(maps.root, tmp_path / "out", normalize="none"))
+    assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from stmap_pipeline.errors import OutputError
-from stmap_pipeline.synth.encode import CODECS, encode_jpeg, write_video, yuv420
+from stmap_pipeline.synth.encode import CODECS, encode_jpeg, write_video, yuv_planes
 
 SIZE = (96, 64)
 
@@ -34,7 +34,7 @@ def decoded(path):
 
 @given(arrays(np.uint8, (4, 6, 3)), st.booleans())
 def test_the_conversion_is_that_of_the_standard(image, full_range):
-    luma, blue, red = yuv420(image, full_range)
+    luma, blue, red = yuv_planes(image, full_range)
     rgb = image / 255
     y = rgb @ [0.299, 0.587, 0.114]
     scale, black, chroma = (255, 0, 255) if full_range else (219, 16, 224)
@@ -96,7 +96,7 @@ def test_colors_survive(tmp_path, frames, codec):
     for (_, frame), (_, image) in zip(decoded(tmp_path / "video")[1], frames, strict=True):
         assert (frame.width, frame.height) == SIZE
         planes = np.split(frame.to_ndarray().ravel(), np.cumsum([96 * 64, 48 * 32]))
-        for got, sent in zip(planes, yuv420(image, full), strict=True):
+        for got, sent in zip(planes, yuv_planes(image, full), strict=True):
             # what quantization shifts, not what a wrong matrix or range would
             assert got.mean() == pytest.approx(sent.mean(), abs=0.8)
 

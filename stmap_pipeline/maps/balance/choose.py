@@ -62,27 +62,30 @@ class Pool:
         if self.uses is None:
             self.uses = np.zeros(len(self.recording), dtype=np.int64)
         recording, subject, uses = self.recording[candidates], self.subject[candidates], self.uses[candidates]
+        subjects, most = int(self.subject.max(initial=0)) + 1, int(self.uses.max(initial=0)) + 1
         turns = random.random(int(self.recording.max(initial=0)) + 1)
         place = (candidates * _GOLDEN + turns[recording]) % 1.0
-        in_recording = _turns(np.lexsort((place, uses, recording)), recording, uses)
-        order = np.lexsort((recording, cost, in_recording, uses, subject))
-        in_subject = _turns(order, subject, uses)
+        # several keys in one number: they are sorted a hundred times
+        group = recording * most + uses
+        in_recording = _turns(np.lexsort((place, group)), group)
+        group = subject * most + uses
+        order = np.lexsort((recording, cost, group * (len(candidates) + 1) + in_recording))
+        in_subject = _turns(order, group)
         room = np.ones(len(candidates), dtype=np.bool_)
         if self.per_subject_cap is not None:
-            used = np.bincount(self.subject, weights=self.uses, minlength=int(self.subject.max(initial=0)) + 1)
+            used = np.bincount(self.subject, weights=self.uses, minlength=subjects)
             room = _turns(order, subject) < (self.per_subject_cap - used)[subject]
-        lot = random.permutation(int(self.subject.max(initial=0)) + 1)
-        order = np.lexsort((lot[subject], in_subject, uses))
+        lot = random.permutation(subjects)
+        order = np.argsort((uses * (len(candidates) + 1) + in_subject) * subjects + lot[subject], kind="stable")
         taken = np.sort(candidates[order[room[order]][: max(number, 0)]])
         self.uses[taken] += 1
         return taken, candidates[~room]
 
 
-def _turns(order: npt.NDArray[np.intp], *groups: IntArray) -> IntArray:
+def _turns(order: npt.NDArray[np.intp], group: IntArray) -> IntArray:
     """Count through each group in the given order, which must keep groups together."""
     changes = np.zeros(len(order), dtype=np.bool_)
-    for group in groups:
-        changes[1:] |= np.diff(group[order]) != 0
+    changes[1:] = np.diff(group[order]) != 0
     number = np.arange(len(order))
     turn = np.empty(len(order), dtype=np.int64)
     turn[order] = number - np.maximum.accumulate(np.where(changes, number, 0))

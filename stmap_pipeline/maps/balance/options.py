@@ -11,6 +11,8 @@ from stmap_pipeline.maps.balance.histogram import Bins, Target
 
 # Farther away a pulse wave, breathing and motion are no longer those of a person; the kernel is made for this range, too.
 LARGEST_SCALE = 3.0
+# Short enough to be read in a table and to name a file.
+SCALE_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,11 @@ class Fg2019Options:
         if not self.hr_scales or len(set(self.hr_scales)) != len(self.hr_scales):
             raise ConfigError(f"scales are needed, each of them once, not {self.hr_scales}")
         for scale in self.hr_scales:
-            if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE or scale == 1:
-                raise ConfigError(f"a scale must be between 1/{LARGEST_SCALE:g} and {LARGEST_SCALE:g}, and not 1; not {scale:g}")
+            if not 1 / LARGEST_SCALE <= scale <= LARGEST_SCALE or scale == 1 or scale != round(scale, SCALE_DIGITS):
+                raise ConfigError(
+                    f"a scale must be between 1/{LARGEST_SCALE:g} and {LARGEST_SCALE:g}, not 1, and with {SCALE_DIGITS} decimals at "
+                    f"most; not {scale:g}"
+                )
         low, high = self.band_bpm
         if not (0 <= low < high < math.inf):
             raise ConfigError(f"a band of heart rates such as 70,85 is needed, not {low:g},{high:g}")

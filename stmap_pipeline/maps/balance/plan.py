@@ -1,11 +1,6 @@
-"""From windows as recorded, and what each can give at another speed, to the windows that are added."""
+"""Choose, of what the windows can give, what is added."""
 
 from __future__ import annotations
-
-import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,107 +9,11 @@ from stmap_pipeline.maps.balance.choose import Pool
 from stmap_pipeline.maps.balance.histogram import wanted_counts
 from stmap_pipeline.maps.balance.options import BalanceOptions, Fg2019Options, Options
 from stmap_pipeline.maps.balance.result import Added, Augmentation, BinResult
-from stmap_pipeline.maps.balance.sources import Offers, Source, Verdict, offer_bins, offer_scales
-from stmap_pipeline.records import Window
+from stmap_pipeline.maps.balance.sources import Offers, Verdict
+from stmap_pipeline.maps.balance.training import TrainingWindows
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class TrainingWindows:
-    """The windows that training would use as they are: labeled, seen, as recorded. Only they are counted and resampled.
-
-    Parameters
-    ----------
-    windows : tuple of Window
-        In the order of recording and time.
-    subjects : tuple of str
-        Of each window.
-    """
-
-    windows: tuple[Window, ...]
-    subjects: tuple[str, ...]
-
-    @classmethod
-    def of(cls, windows: Iterable[Window], subjects: Mapping[str, str], min_valid_fraction: float = 1.0) -> TrainingWindows:
-        """Take the windows of a build that are fit for training.
-
-        Parameters
-        ----------
-        windows : iterable of Window
-        subjects : mapping of str to str
-            Subject of each recording.
-        min_valid_fraction : float
-
-        Examples
-        --------
-        >>> one, two = Window("a", 0, 9, 0.0, 9.0, 70.0, 10.5, 1.0), Window("a", 9, 18, 9.0, 18.0, float("nan"), float("nan"), 1.0)
-        >>> len(TrainingWindows.of([one, two], {"a": "p1"}).windows)
-        1
-        """
-        fit = [
-            one
-            for one in windows
-            if not one.augmented and one.heart_rate_bpm == one.heart_rate_bpm and one.valid_fraction >= min_valid_fraction
-        ]
-        fit.sort(key=lambda one: (one.recording_id, one.start))
-        return cls(tuple(fit), tuple(subjects[one.recording_id] for one in fit))
-
-    @cached_property
-    def heart_rate_bpm(self) -> FloatArray:
-        """(W,) array."""
-        return np.array([one.heart_rate_bpm for one in self.windows], dtype=np.float64)
-
-    @cached_property
-    def fold(self) -> IntArray:
-        """(W,) array."""
-        return np.array([one.fold for one in self.windows], dtype=np.int64)
-
-    @cached_property
-    def recordings(self) -> dict[str, slice]:
-        """Where the windows of each recording stand, in the order of the ids."""
-        ids = np.array([one.recording_id for one in self.windows], dtype=np.str_)
-        names, starts = np.unique(ids, return_index=True)
-        return {str(name): slice(int(a), int(b)) for name, a, b in zip(names, starts, [*starts[1:], len(ids)], strict=True)}
-
-
-def make_offers(options: Options, recording_id: str, source: Source, windows: Iterable[Window]) -> Offers:
-    """Find what the windows of one recording can give; it depends on that recording and the options alone.
-
-    Parameters
-    ----------
-    options : BalanceOptions or Fg2019Options
-    recording_id : str
-    source : Source
-    windows : iterable of Window
-        Of this recording, from :class:`TrainingWindows`.
-
-    Returns
-    -------
-    Offers
-        A column a bin, or a scale.
-    """
-    chosen = list(windows)
-    start, stop = np.array([one.start for one in chosen]), np.array([one.stop for one in chosen])
-    rates = np.array([one.heart_rate_bpm for one in chosen])
-    if isinstance(options, BalanceOptions):
-        # a number of its own for each recording: the same one whoever works on it, and in whatever order
-        seed = [options.seed, zlib.crc32(recording_id.encode())]
-        return offer_bins(
-            source,
-            start,
-            stop,
-            rates,
-            options.bins,
-            max_scale=options.max_scale,
-            seed=seed,
-            min_valid_fraction=options.min_valid_fraction,
-        )
-    offers = offer_scales(source, start, stop, np.tile(options.hr_scales, (len(chosen), 1)), options.min_valid_fraction)
-    low, high = options.band_bpm
-    offers.verdict[~((rates >= low) & (rates < high))] = Verdict.OUT_OF_REACH
-    return offers
 
 
 def choose_windows(options: Options, training: TrainingWindows, offers: Offers) -> Augmentation:
@@ -137,10 +36,12 @@ def choose_windows(options: Options, training: TrainingWindows, offers: Offers) 
 
     Examples
     --------
-    >>> training = TrainingWindows.of([Window("a", 0, 9, 0.0, 9.0, 80.0, 12.0, 1.0)], {"a": "p1"})
+    >>> from stmap_pipeline.maps.balance.training import COLUMNS
+    >>> training = TrainingWindows.of(dict(zip(COLUMNS, (["a"], ["p1"], [1], [0], [300], [80.0], [1.0]))))
     >>> offers = Offers(*np.array([[[0.67, 1.5]], [[53.6, 120.0]], [[1.0, 1.0]], [[1.0, 1.0]]]), np.array([[0, 2]], "i1"))
-    >>> [(one.hr_scale, one.heart_rate_bpm) for one in choose_windows(Fg2019Options(), training, offers).windows]
-    [(0.67, 53.6)]
+    >>> added = choose_windows(Fg2019Options(), training, offers).added
+    >>> added.hr_scale.tolist(), added.heart_rate_bpm.tolist()
+    ([0.67], [53.6])
     """
     pool = _pool(training, options.per_subject_cap)
     if isinstance(options, BalanceOptions):
@@ -151,15 +52,16 @@ def choose_windows(options: Options, training: TrainingWindows, offers: Offers) 
         added = options.bins.count(offers.heart_rate_bpm[rows, columns])
         edges = options.bins.edges_bpm
         results = [BinResult(float(edges[k]), float(edges[k + 1]), int(before[k]), None, int(added[k])) for k in range(len(before))]
-    return Augmentation(options, _added(options.rule, training, offers, rows, columns), tuple(results))
+    recordings = len({training.recording_id[row] for row in np.unique(rows)})
+    return Augmentation(options, _added(options.rule, training, offers, rows, columns), recordings, tuple(results))
 
 
 def _pool(training: TrainingWindows, cap: int | None) -> Pool:
-    recording = np.zeros(len(training.windows), dtype=np.int64)
-    for number, where in enumerate(training.recordings.values()):
+    recording = np.zeros(len(training), dtype=np.int64)
+    for number, where in enumerate(training.recordings().values()):
         recording[where] = number
-    subject = np.unique(np.array(training.subjects, dtype=np.str_), return_inverse=True)[1]
-    return Pool(recording, subject.astype(np.int64), cap)
+    numbers = {name: number for number, name in enumerate(sorted(set(training.subject)))}
+    return Pool(recording, np.array([numbers[name] for name in training.subject], dtype=np.int64), cap)
 
 
 def _balance(
@@ -168,7 +70,9 @@ def _balance(
     bins = options.bins
     place = bins.index(training.heart_rate_bpm)
     shares = options.target.shares(bins)
-    before, wanted, missing, capped = (np.zeros(len(bins), dtype=np.int64) for _ in range(4))
+    before, wanted, capped = (np.zeros(len(bins), dtype=np.int64) for _ in range(3))
+    # of each bin, the windows in whose fold there were not enough
+    short = np.zeros(offers.verdict.shape, dtype=np.bool_)
     rows: list[IntArray] = []
     columns: list[IntArray] = []
     for fold in np.unique(training.fold):
@@ -186,8 +90,9 @@ def _balance(
             taken, held_back = pool.take(candidates, int(lack[k]), cost, random)
             rows.append(taken)
             columns.append(np.full(len(taken), k))
-            missing[k] += lack[k] - len(taken)
-            capped[k] += len(held_back)
+            if len(taken) < lack[k]:
+                short[:, k] |= inside
+                capped[k] += len(held_back)
         before += count
         wanted += np.maximum(aim, count)
     row = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int64)
@@ -201,16 +106,21 @@ def _balance(
             int(before[k]),
             int(wanted[k]),
             int(added[k]),
-            _why(options, offers, k, int(capped[k])) if missing[k] else "",
+            _why(options, training.fold[short[:, k]], offers.verdict[short[:, k], k], int(capped[k])),
         )
         for k in range(len(bins))
     ]
     return row, column, results
 
 
-def _why(options: BalanceOptions, offers: Offers, column: int, capped: int) -> str:
-    number = np.bincount(offers.verdict[:, column], minlength=len(Verdict))
-    parts = [f"{number[Verdict.OFFERED]} windows can be brought here with scales up to {options.max_scale:g}"]
+def _why(options: BalanceOptions, folds: IntArray, verdicts: npt.NDArray[np.int8], capped: int) -> str:
+    """Say why a bin is short, by the windows of the folds in which it is."""
+    if not len(verdicts):
+        return ""
+    number = np.bincount(verdicts, minlength=len(Verdict))
+    names = ", ".join(str(fold) for fold in np.unique(folds) if fold)
+    where = f" of fold {names}" if names else ""
+    parts = [f"{number[Verdict.OFFERED]} windows{where} can be brought here with scales up to {options.max_scale:g}"]
     parts += [
         f"{number[verdict]} more {text}"
         for verdict, text in (
@@ -240,6 +150,5 @@ def _fixed(options: Fg2019Options, offers: Offers, pool: Pool) -> tuple[IntArray
 def _added(rule: str, training: TrainingWindows, offers: Offers, rows: IntArray, columns: IntArray) -> Added:
     # by recording and time, which is the order of the training windows, then by scale
     order = np.lexsort((offers.hr_scale[rows, columns], rows))
-    place = rows[order], columns[order]
-    figures = (offers.hr_scale, offers.heart_rate_bpm, offers.valid_fraction, offers.coverage)
-    return Added(rule, training.windows, place[0], *(one[place] for one in figures))
+    taken = offers.at((rows[order], columns[order]))
+    return Added(rule, training.row[rows[order]], taken.hr_scale, taken.heart_rate_bpm, taken.valid_fraction, taken.coverage)

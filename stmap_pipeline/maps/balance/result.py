@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,29 +50,26 @@ class BinResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Added(Sequence[Window]):
-    """Resampled windows, made when they are asked for: a plan may have hundreds of thousands.
+class Added:
+    """Resampled windows as columns: a plan may have hundreds of thousands.
 
     Parameters
     ----------
     rule : str
-    recorded : sequence of Window
-        Windows as recorded.
     row : (A,) array of int
-        Which of them each window was made from, in ascending order.
+        Number of the recorded window that each was made from, in the order of the table.
     hr_scale, heart_rate_bpm, valid_fraction, coverage : (A,) array of float
         As in :class:`~stmap_pipeline.records.Window`.
 
     Examples
     --------
-    >>> one = Window("a", 0, 300, 0.0, 10.0, 80.0, 40 / 3, 1.0)
-    >>> added = Added("balance", [one], *np.array([[0], [1.5], [120.0], [1.0], [0.9]]))
-    >>> len(added), added[0].heart_rate_bpm, added[0].beats, added[0].source_stop_s
-    (1, 120.0, 20.0, 15.0)
+    >>> recorded = [Window("a", 0, 300, 0.0, 10.0, 80.0, 40 / 3, 1.0)]
+    >>> added = Added("balance", *np.array([[0], [1.5], [120.0], [1.0], [0.9]]))
+    >>> [(one.heart_rate_bpm, one.beats, one.source_stop_s) for one in added.windows(recorded)]
+    [(120.0, 20.0, 15.0)]
     """
 
     rule: str
-    recorded: Sequence[Window]
     row: npt.NDArray[Any]
     hr_scale: npt.NDArray[np.float64]
     heart_rate_bpm: npt.NDArray[np.float64]
@@ -82,28 +79,32 @@ class Added(Sequence[Window]):
     def __len__(self) -> int:
         return len(self.row)
 
-    @overload
-    def __getitem__(self, index: int) -> Window: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Window]: ...
-    def __getitem__(self, index: int | slice) -> Window | list[Window]:
-        if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        one, rate = self.recorded[int(self.row[index])], float(self.heart_rate_bpm[index])
-        return Window(
-            one.recording_id,
-            one.start,
-            one.stop,
-            one.start_s,
-            one.stop_s,
-            rate,
-            rate * one.duration_s / 60,
-            float(self.valid_fraction[index]),
-            float(self.coverage[index]),
-            float(self.hr_scale[index]),
-            one.fold,
-            self.rule,
-        )
+    def windows(self, recorded: Sequence[Window]) -> Iterator[Window]:
+        """Make the windows.
+
+        Parameters
+        ----------
+        recorded : sequence of Window
+            All windows of the build as recorded, in the order of their table.
+        """
+        figures = (self.hr_scale, self.heart_rate_bpm, self.valid_fraction, self.coverage)
+        for row, scale, rate, valid, coverage in zip(self.row.tolist(), *(one.tolist() for one in figures), strict=True):
+            one = recorded[int(row)]
+            beats = rate * one.duration_s / 60
+            yield Window(
+                one.recording_id,
+                one.start,
+                one.stop,
+                one.start_s,
+                one.stop_s,
+                rate,
+                beats,
+                valid,
+                coverage,
+                scale,
+                one.fold,
+                self.rule,
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,13 +114,16 @@ class Augmentation:
     Parameters
     ----------
     options : BalanceOptions or Fg2019Options
-    windows : Added
+    added : Added
         In the order of recording, time and scale.
+    recordings : int
+        How many recordings they are made from.
     bins : tuple of BinResult
     """
 
     options: Options
-    windows: Added
+    added: Added
+    recordings: int
     bins: tuple[BinResult, ...]
 
     @property
@@ -134,15 +138,15 @@ class Augmentation:
 
     def to_mapping(self) -> dict[str, Any]:
         """Give options and results, without the windows, as plain values for JSON."""
-        used, uses = np.unique(self.windows.row, return_counts=True)
-        scales = self.windows.hr_scale
+        used, uses = np.unique(self.added.row, return_counts=True)
+        scales = self.added.hr_scale
         return {
             "options": self.options.to_mapping(),
             "windows_before": sum(one.before for one in self.bins),
-            "windows_added": len(self.windows),
+            "windows_added": len(self.added),
             "windows_used": len(used),
             "uses_of_a_window_at_most": int(uses.max(initial=0)),
-            "recordings_used": len({self.windows.recorded[int(row)].recording_id for row in used}),
+            "recordings_used": self.recordings,
             "hr_scale_min": float(scales.min()) if len(scales) else None,
             "hr_scale_max": float(scales.max()) if len(scales) else None,
             "normalized_entropy_before": _number(self.entropy_before),

@@ -1,16 +1,15 @@
-"""What a recording can give at another speed: label, length and quality of any part of it, without reading a sample."""
+"""What recordings can give at another speed: label, length and quality of any part of them, without reading a sample."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.maps.balance.histogram import Bins
 from stmap_pipeline.maps.resample import last_source_time
 from stmap_pipeline.maps.windows import WindowClock
 from stmap_pipeline.records import HeartRateTrace
@@ -18,11 +17,8 @@ from stmap_pipeline.records import HeartRateTrace
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-# Nearer to 1 a copy is not another heart rate but the same window once more.
-MIN_CHANGE = 1.05
 # Resampling bridges no longer hole in the times of the frames.
 MAX_HOLE_S = 0.5
-SCALE_DIGITS = 4
 
 
 class Verdict(IntEnum):
@@ -51,6 +47,24 @@ class Source:
     clock: WindowClock
     frame_times_s: FloatArray
     heart_rate: HeartRateTrace | None
+
+
+class Request(NamedTuple):
+    """Windows of one recording that are to be resampled.
+
+    Parameters
+    ----------
+    recording_id : str
+    start, stop : (W,) array of int64
+        Samples of each window.
+    heart_rate_bpm : (W,) array of float64
+        As recorded.
+    """
+
+    recording_id: str
+    start: IntArray
+    stop: IntArray
+    heart_rate_bpm: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,105 +96,20 @@ class Offers:
         for name in Offers.__slots__:
             getattr(self, name)[place] = getattr(others, name)
 
-
-class HeartRateMeans:
-    """Give :meth:`~stmap_pipeline.records.HeartRateTrace.over` of one trace for many intervals at once.
-
-    Parameters
-    ----------
-    trace : HeartRateTrace
-
-    Examples
-    --------
-    >>> means = HeartRateMeans(HeartRateTrace([0.0, 1.0, 2.0, 3.0], [60.0, 70.0, float("nan"), 90.0]))
-    >>> means.over(np.array([0.0, 0.0, 2.0, 0.0]), np.array([2.0, 4.0, 3.0, 9.0])).round(3).tolist()
-    [65.0, 73.333, nan, nan]
-    """
-
-    def __init__(self, trace: HeartRateTrace) -> None:
-        known = np.isfinite(trace.heart_rate_bpm)
-        self._times_s = trace.times_s
-        self._totals = np.concatenate(([0.0], np.cumsum(np.where(known, trace.heart_rate_bpm, 0.0))))
-        self._numbers = np.concatenate(([0], np.cumsum(known)))
-        self._spacing_s = float(np.median(np.diff(trace.times_s))) if trace.times_s.size > 1 else None
-
-    def over(self, start_s: FloatArray, stop_s: FloatArray) -> FloatArray:
-        """Give the mean of the known samples in each ``[start_s, stop_s)`` in bpm; NaN where the trace refuses a mean."""
-        times = self._times_s
-        if not times.size:
-            return np.full(start_s.shape, np.nan)
-        first, last = np.searchsorted(times, start_s), np.searchsorted(times, stop_s)
-        spacing = stop_s - start_s if self._spacing_s is None else self._spacing_s
-        number = self._numbers[last] - self._numbers[first]
-        refused = (times[0] > start_s + spacing) | (times[-1] + spacing < stop_s - spacing)
-        refused |= (2 * number < last - first) | (number == 0)
-        return np.asarray(np.where(refused, np.nan, (self._totals[last] - self._totals[first]) / np.maximum(number, 1)))
+    def at(self, place: Any) -> Offers:
+        """Give those at some places."""
+        return Offers(*(getattr(self, name)[place] for name in Offers.__slots__))
 
 
-def offer_scales(
-    source: Source, start: npt.ArrayLike, stop: npt.ArrayLike, hr_scale: npt.ArrayLike, min_valid_fraction: float = 1.0
-) -> Offers:
-    """Say what windows give when they are played at certain speeds.
-
-    The label is the mean of the label trace over the part of the recording that is read, times the scale: the mean of the
-    resampled label trace over the window.
+class Parts:
+    """Facts about parts of a few recordings, with all that they have in common computed once.
 
     Parameters
     ----------
-    source : Source
-    start, stop : (W,) array of int
-        Samples of each window.
-    hr_scale : (W, K) array of float
+    sources : sequence of Source
+    requests : sequence of Request
+        Of each of them.
     min_valid_fraction : float
-        Smallest share of samples with a known face in the part that is read.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.config import WindowsConfig
-    >>> from stmap_pipeline.maps.windows import window_clock
-    >>> times_s = np.arange(600) / 30
-    >>> clock = window_clock(times_s, np.ones(600, bool), np.ones(600), WindowsConfig())
-    >>> offers = offer_scales(Source(clock, times_s, HeartRateTrace(np.arange(20.0), np.full(20, 80.0))), [0], [300], [[0.5, 1.5, 2.5]])
-    >>> offers.heart_rate_bpm.tolist(), [Verdict(one).name for one in offers.verdict[0]]
-    ([[40.0, 120.0, nan]], ['OFFERED', 'OFFERED', 'TOO_SHORT'])
-    """
-    scale = np.asarray(hr_scale, dtype=np.float64)
-    offers = Offers.none(*scale.shape)
-    row = np.repeat(np.arange(len(scale))[:, None], scale.shape[1], axis=1)
-    offers.put(..., _Reader(source, start, stop, min_valid_fraction).read(row, scale))
-    return offers
-
-
-def offer_bins(
-    source: Source,
-    start: npt.ArrayLike,
-    stop: npt.ArrayLike,
-    heart_rate_bpm: npt.ArrayLike,
-    bins: Bins,
-    *,
-    max_scale: float,
-    seed: int | Sequence[int],
-    min_valid_fraction: float = 1.0,
-) -> Offers:
-    """Find for each window and bin a speed that brings the window's heart rate into the bin.
-
-    Parameters
-    ----------
-    source : Source
-    start, stop : (W,) array of int
-    heart_rate_bpm : (W,) array of float
-        Labels of the windows as recorded.
-    bins : Bins
-    max_scale : float
-        Largest scale; the smallest is its reciprocal. Between 1 / 1.05 and 1.05 nothing is offered.
-    seed : int or sequence of int
-        Decides where inside a bin the heart rate comes to lie.
-    min_valid_fraction : float
-
-    Returns
-    -------
-    Offers
-        A column a bin; NaN where it is out of reach.
 
     Examples
     --------
@@ -189,66 +118,103 @@ def offer_bins(
     >>> times_s = np.arange(600) / 30
     >>> clock = window_clock(times_s, np.ones(600, bool), np.ones(600), WindowsConfig())
     >>> source = Source(clock, times_s, HeartRateTrace(np.arange(20.0), np.full(20, 80.0)))
-    >>> offers = offer_bins(source, [0], [300], [80.0], Bins(40, 140, 20), max_scale=1.5, seed=0)
-    >>> [Verdict(one).name for one in offers.verdict[0]]
-    ['OFFERED', 'OFFERED', 'OFFERED', 'OFFERED', 'OUT_OF_REACH']
+    >>> parts = Parts([source], [Request("a", np.array([0]), np.array([300]), np.array([80.0]))], 1.0)
+    >>> found = parts.read(np.array([0, 0, 0]), np.array([0.5, 1.5, 2.5]))
+    >>> found.heart_rate_bpm.tolist(), [Verdict(one).name for one in found.verdict]
+    ([40.0, 120.0, nan], ['OFFERED', 'OFFERED', 'TOO_SHORT'])
     """
-    rate = np.asarray(heart_rate_bpm, dtype=np.float64)[:, None]
-    edges = bins.edges_bpm
-    low, high = np.clip(edges[:-1] / rate, 1 / max_scale, max_scale), np.clip(edges[1:] / rate, 1 / max_scale, max_scale)
-    # of a bin around the window's own rate the larger part that is a change remains
-    upward = high - np.maximum(low, MIN_CHANGE) >= np.minimum(high, 1 / MIN_CHANGE) - low
-    low = np.where(upward, np.maximum(low, MIN_CHANGE), low)
-    high = np.where(upward, high, np.minimum(high, 1 / MIN_CHANGE))
-    row, column = np.nonzero(high > low)
-    low, high = low[row, column], high[row, column]
-    share = np.random.default_rng(seed).uniform(0.1, 0.9, len(row))
-    reader = _Reader(source, start, stop, min_valid_fraction)
-    scale = np.round(low + share * (high - low), SCALE_DIGITS)
-    wanted = scale * rate[row, 0]
-    found = reader.read(row, scale)
-    for _ in range(2):
-        # the part that is read is another than the window, and so may its heart rate be
-        missed = np.flatnonzero((bins.index(found.heart_rate_bpm) != column) & (found.verdict == Verdict.OFFERED))
-        better = wanted[missed] / found.heart_rate_bpm[missed] * found.hr_scale[missed]
-        found.put(missed, reader.read(row[missed], np.round(np.clip(better, low[missed], high[missed]), SCALE_DIGITS)))
-    scale = found.hr_scale
-    unfit = (scale < 1 / max_scale) | (scale > max_scale) | ((scale < MIN_CHANGE) & (scale > 1 / MIN_CHANGE))
-    missed = (bins.index(found.heart_rate_bpm) != column) | unfit
-    found.verdict[missed & (found.verdict == Verdict.OFFERED)] = Verdict.OUT_OF_REACH
-    offers = Offers.none(len(rate), len(bins))
-    offers.put((row, column), found)
-    return offers
 
+    def __init__(self, sources: Sequence[Source], requests: Sequence[Request], min_valid_fraction: float) -> None:
+        self._min_valid = min_valid_fraction
+        clocks = [one.clock for one in sources]
+        self._times_s = [one.times_s for one in clocks]
+        # sums over all recordings in one row: a part is the difference of two of them
+        self._valid, self._coverage = (_sums([getattr(one, name) for one in clocks]) for name in ("valid", "coverage"))
+        offset = _offsets(self._times_s)
+        self._recording = np.repeat(np.arange(len(sources)), [len(one.start) for one in requests])
+        self._first = np.concatenate([one.start + first for one, first in zip(requests, offset, strict=True)])
+        start_s = [clock.times_s[one.start] for clock, one in zip(clocks, requests, strict=True)]
+        last_s = [clock.times_s[one.stop - 1] for clock, one in zip(clocks, requests, strict=True)]
+        stop_s = [last + clock.interval_s for clock, last in zip(clocks, last_s, strict=True)]
+        # the same sums in the same order as a window has them, so that its label is that of its own interval to the last bit
+        self._start_s = np.concatenate(start_s)
+        self._to_last_s = np.concatenate(last_s) - self._start_s
+        self._to_stop_s = np.concatenate(stop_s) - self._start_s
+        self._last_s = np.array([last_source_time(one.frame_times_s) for one in sources])
+        self._holes_s = [_holes(one.frame_times_s) for one in sources]
+        traces = [one.heart_rate or HeartRateTrace(np.zeros(0), np.zeros(0)) for one in sources]
+        self._label_times_s = [one.times_s for one in traces]
+        known = [np.isfinite(one.heart_rate_bpm) for one in traces]
+        self._totals = _sums([np.where(one, trace.heart_rate_bpm, 0.0) for one, trace in zip(known, traces, strict=True)])
+        self._numbers = _sums(known)
+        self._spacing_s = np.array([float(np.median(np.diff(one))) if one.size > 1 else np.nan for one in self._label_times_s])
+        self._label_from_s, self._label_to_s = (
+            np.array([one[end] if one.size else np.nan for one in self._label_times_s]) for end in (0, -1)
+        )
 
-class _Reader:
-    """Facts about parts of one recording, with all that they have in common computed once."""
+    def read(self, window: IntArray, scale: FloatArray) -> Offers:
+        """Say what windows give at a scale each.
 
-    def __init__(self, source: Source, start: npt.ArrayLike, stop: npt.ArrayLike, min_valid_fraction: float) -> None:
-        clock, times_s = source.clock, source.frame_times_s
-        first, last = np.asarray(start, dtype=np.int64), np.asarray(stop, dtype=np.int64) - 1
-        self._times_s, self._first, self._start_s = clock.times_s, first, clock.times_s[first]
-        self._to_last_s = clock.times_s[last] - self._start_s
-        self._interval_s, self._min_valid = clock.interval_s, min_valid_fraction
-        self._valid, self._coverage = (np.concatenate(([0.0], np.cumsum(one))) for one in (clock.valid, clock.coverage))
-        self._last_s = last_source_time(times_s)
-        wide = np.flatnonzero(np.diff(times_s) > MAX_HOLE_S)
-        self._hole_from, self._hole_to = times_s[wide], times_s[wide + 1]
-        self._rates = HeartRateMeans(source.heart_rate) if source.heart_rate else None
+        Parameters
+        ----------
+        window : (P,) array of int
+            Numbers through all requests, ascending.
+        scale : (P,) array of float
 
-    def read(self, row: npt.NDArray[np.intp], scale: FloatArray) -> Offers:
-        """Say what windows, by their number, give at a scale each; arrays of any one shape."""
-        start_s = self._start_s[row]
-        last_s = start_s + scale * self._to_last_s[row]
-        stop_s = last_s + scale * self._interval_s
-        begin, end = self._first[row], np.searchsorted(self._times_s, last_s, side="right")
+        Returns
+        -------
+        Offers
+            With arrays (P,).
+        """
+        recording = self._recording[window]
+        start_s = self._start_s[window]
+        last_s = start_s + scale * self._to_last_s[window]
+        begin, end = self._first[window], _find(self._times_s, recording, last_s, "right")
         valid, coverage = ((one[end] - one[begin]) / np.maximum(end - begin, 1) for one in (self._valid, self._coverage))
-        label = self._rates.over(start_s, stop_s) if self._rates else np.full(scale.shape, np.nan)
-        unseen = valid < self._min_valid
-        if self._hole_from.size:
-            unseen |= np.searchsorted(self._hole_from, last_s) > np.searchsorted(self._hole_to, start_s, side="right")
+        label = self._mean_heart_rate(recording, start_s, start_s + scale * self._to_stop_s[window])
         verdict = np.full(scale.shape, Verdict.OFFERED, dtype=np.int8)
-        verdict[unseen] = Verdict.NOT_SEEN
+        verdict[(valid < self._min_valid) | self._over_a_hole(recording, start_s, last_s)] = Verdict.NOT_SEEN
         verdict[np.isnan(label)] = Verdict.UNLABELED
-        verdict[last_s > self._last_s] = Verdict.TOO_SHORT
+        verdict[last_s > self._last_s[recording]] = Verdict.TOO_SHORT
         return Offers(scale, scale * label, valid, coverage, verdict)
+
+    def _mean_heart_rate(self, recording: IntArray, start_s: FloatArray, stop_s: FloatArray) -> FloatArray:
+        """Do for many intervals what :meth:`HeartRateTrace.over` does for one."""
+        first, last = (_find(self._label_times_s, recording, at_s, "left") for at_s in (start_s, stop_s))
+        spacing = self._spacing_s[recording]
+        spacing = np.where(np.isnan(spacing), stop_s - start_s, spacing)
+        number = self._numbers[last] - self._numbers[first]
+        refused = (self._label_from_s[recording] > start_s + spacing) | (self._label_to_s[recording] + spacing < stop_s - spacing)
+        refused |= (2 * number < last - first) | (number == 0)
+        return np.where(refused, np.nan, (self._totals[last] - self._totals[first]) / np.maximum(number, 1))
+
+    def _over_a_hole(self, recording: IntArray, start_s: FloatArray, last_s: FloatArray) -> npt.NDArray[np.bool_]:
+        over = np.zeros(len(recording), dtype=np.bool_)
+        for number, holes in enumerate(self._holes_s):
+            for begin_s, end_s in holes:
+                over |= (recording == number) & (begin_s < last_s) & (end_s > start_s)
+        return over
+
+
+def _offsets(parts: Sequence[npt.NDArray[Any]]) -> IntArray:
+    # one sum more than there are values, at the beginning of each
+    lengths = np.array([len(one) + 1 for one in parts], dtype=np.int64)
+    return np.asarray(np.cumsum(lengths) - lengths, dtype=np.int64)
+
+
+def _sums(parts: Sequence[npt.NDArray[Any]]) -> FloatArray:
+    return np.cumsum(np.concatenate([one for part in parts for one in ([0.0], part)]))
+
+
+def _find(parts: Sequence[FloatArray], number: IntArray, values: FloatArray, side: Any) -> IntArray:
+    """Search each value in its own part; ``number`` ascends."""
+    bounds = np.searchsorted(number, np.arange(len(parts) + 1))
+    found = np.empty(len(values), dtype=np.int64)
+    for part, offset, begin, end in zip(parts, _offsets(parts), bounds, bounds[1:], strict=False):
+        found[begin:end] = part.searchsorted(values[begin:end], side) + offset
+    return found
+
+
+def _holes(frame_times_s: FloatArray) -> list[tuple[float, float]]:
+    wide = np.flatnonzero(np.diff(frame_times_s) > MAX_HOLE_S)
+    return list(zip(frame_times_s[wide].tolist(), frame_times_s[wide + 1].tolist(), strict=True))

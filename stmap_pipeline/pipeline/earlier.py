@@ -1,0 +1,117 @@
+"""What an output holds already: of finished builds by its tables and shards, of an unfinished one by its ``work/``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.pipeline.lock import LOCK
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.records import Outcome
+from stmap_pipeline.shards import Shards, read_shard
+from stmap_pipeline.shards.atomic import is_temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An outcome of an earlier run.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    key : str
+        What :func:`stmap_pipeline.pipeline.source.source_key` gave for its source; empty where that is not known.
+    """
+
+    outcome: Outcome
+    key: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed."""
+        return self.outcome.status == "failed"
+
+
+def earlier_outcomes(out: Path, database: str, config: Config, pipeline_version: int) -> dict[str, Earlier]:
+    """Give the outcomes of earlier runs into the same output.
+
+    A recording whose shard is gone, or has another size than the manifest says, counts as never built.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is not ours, has other settings, or is damaged.
+    """
+    if not out.exists():
+        return {}
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; give a folder for the output")
+    # a run that was killed at once leaves no more than these
+    names = {one.name for one in out.iterdir() if one.name != LOCK and not is_temporary(one)}
+    if not names:
+        return {}
+    if "stmap.toml" not in names or ("dataset_description.json" not in names and len(names) > 1):
+        raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
+    differences = config.differences(Config.from_toml(out / "stmap.toml"))
+    if "dataset_description.json" in names:
+        differences += _description_differences(out, database, pipeline_version)
+    if differences:
+        raise OutputError(
+            f"{out}: was built with other settings ({'; '.join(differences)}); give another folder, or the same settings as in {out / 'stmap.toml'}"
+        )
+    found = {one.outcome.recording_id: one for one in (_of_tables(out) if "manifest.json" in names else _of_shards(out))}
+    for outcome in Work(out).outcomes():
+        found[outcome.recording_id] = Earlier(outcome)
+    return found
+
+
+def _of_tables(out: Path) -> Iterator[Earlier]:
+    try:
+        with Shards(out) as shards:
+            keys = {one.recording_id: str(one.attributes.get("source_key", "")) for one in shards.recordings()}
+            outcomes = shards.outcomes()
+            sizes = {entry.path: entry.bytes for entry in shards.manifest.files}
+    except ShardError as error:
+        raise OutputError(
+            f"{out}: its tables are damaged ({error}); remove {out / 'manifest.json'} and run the same command again: what is in the "
+            "shards is kept"
+        ) from None
+    # where an update was stopped while it wrote shards, they are newer than the manifest
+    updating = Work(out).folder.exists()
+    for one in outcomes:
+        if one.status == "ok":
+            name = f"shards/{one.subject}.h5"
+            try:
+                size = (out / name).stat().st_size
+            except OSError:
+                continue
+            if size != sizes.get(name) and not updating:
+                continue
+        yield Earlier(one, keys.get(one.recording_id, ""))
+
+
+def _of_shards(out: Path) -> Iterator[Earlier]:
+    """Give the recordings of shards that read well, for an output without a manifest."""
+    for path in sorted((out / "shards").glob("[!.]*.h5")):
+        try:
+            for result in read_shard(path):
+                one = result.recording
+                if one.subject == path.stem:
+                    yield Earlier(Outcome(one.recording_id, one.subject, "ok"), str(result.attributes.get("source_key", "")))
+        except ShardError:
+            # what of it was read is known; the rest is built again
+            continue
+
+
+def _description_differences(out: Path, database: str, pipeline_version: int) -> list[str]:
+    try:
+        text = json.loads((out / "dataset_description.json").read_bytes())
+        before = {"database": text["SourceDatasets"][0]["Key"], "pipeline version": text["PipelineVersion"]}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise OutputError(f"{out / 'dataset_description.json'}: cannot be read; move the output away and build anew") from None
+    now = {"database": database, "pipeline version": pipeline_version}
+    return [f"{key}: {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]

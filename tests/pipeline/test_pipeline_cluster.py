@@ -1,0 +1,137 @@
+"""The same stages on a Dask cluster: the same bytes, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_runs import content
+from dask_processes import Cluster
+from harm import install, write_harmful
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.pipeline import Limits, cluster, plan_build, run_build
+
+pytest.importorskip("distributed", reason="the cluster needs the extra 'dask'")
+
+SHORT = {"windows": {"length": "30 frames"}}
+CONFIG = Config.from_mapping(SHORT)
+HARMFUL = Config.from_mapping({**SHORT, "faces": {"backend": "harmful"}})
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory):
+    """Two workers that know the harmful backend."""
+    folder = tmp_path_factory.mktemp("dask")
+    with Cluster(folder / "cluster", [str(install(folder / "plugin"))]) as found:
+        for _ in range(2):
+            found.add_worker()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, face_clip) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    for number in range(8):
+        (folder / f"v{number}.mp4").write_bytes(face_clip.read_bytes())
+    (folder / "zero.mp4").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source, tmp_path_factory):
+    out = tmp_path_factory.mktemp("local") / "maps"
+    list(run_build(plan_build("folder", source, out, CONFIG), 0))
+    return content(out)
+
+
+def start(source, out, address, config=CONFIG, **more):
+    return run_build(plan_build("folder", source, out, config, **more), scheduler=address, limits=Limits(time_s=4))
+
+
+def test_the_same_bytes_as_on_one_machine(dask, source, expected, tmp_path):
+    outcomes = list(start(source, tmp_path / "maps", dask.address))
+    assert sorted(one.recording_id for one in outcomes) == [*(f"v{number}" for number in range(8)), "zero"]
+    assert content(tmp_path / "maps") == expected
+
+
+def test_a_worker_that_dies_and_one_that_joins_change_nothing(source, expected, tmp_path):
+    with Cluster(tmp_path / "cluster") as own:
+        first = own.add_worker(nanny=False)
+        running = start(source, tmp_path / "maps", own.address)
+        names = {next(running).recording_id}
+        os.killpg(first.pid, signal.SIGKILL)
+        own.add_worker()
+        names |= {one.recording_id for one in running}
+    assert len(names) == 9
+    assert content(tmp_path / "maps") == expected
+
+
+def test_harm_on_a_cluster_is_named_as_well(dask, face_clip, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(install(tmp_path / "plugin"))
+    source = tmp_path / "harmful"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    for harm in ("crash", "hang"):
+        write_harmful(source / f"{harm}.mp4", harm)
+    found = {one.recording_id: one.reason for one in start(source, tmp_path / "maps", dask.address, HARMFUL)}
+    assert found == {"anna": "", "crash": "worker_died", "hang": "timed_out"}
+
+
+_CLIENT = """
+import sys
+from pathlib import Path
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline import plan_build, run_build
+config = Config.from_mapping({"windows": {"length": "30 frames"}})
+for one in run_build(plan_build("folder", Path(sys.argv[1]), Path(sys.argv[2]), config), scheduler=sys.argv[3]):
+    print(one.recording_id, flush=True)
+"""
+
+
+def test_a_client_that_is_killed_is_continued_by_the_same_command(dask, source, expected, tmp_path):
+    out = tmp_path / "maps"
+    words = [sys.executable, "-c", _CLIENT, str(source), str(out), dask.address]
+    client = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert client.stdout is not None
+    first = client.stdout.readline().strip()
+    client.kill()
+    client.wait()
+    client.stdout.close()
+    assert not (out / "manifest.json").exists()
+    outcomes = {one.recording_id: one for one in start(source, out, dask.address)}
+    assert outcomes[first].resumed
+    assert content(out) == expected
+
+
+def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source, expected, tmp_path):
+    out = tmp_path / "maps"
+    with Cluster(tmp_path / "cluster") as own:
+        own.add_worker()
+        running = start(source, out, own.address)
+        next(running)
+        os.killpg(own.scheduler.pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match="scheduler is gone; what is done is kept"):
+            list(running)
+    list(run_build(plan_build("folder", source, out, CONFIG), 0))
+    assert content(out) == expected
+
+
+def test_what_is_no_cluster_is_said(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster, "_WAIT_FOR_WORKERS_S", 1.0)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"):
+        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+            list(start(source, tmp_path / "maps", address))
+    with Cluster(tmp_path / "cluster") as own:
+        with pytest.raises(WorkerError, match="has no worker"):
+            list(start(source, tmp_path / "maps", own.address))
+        monkeypatch.undo()
+        own.add_worker(threads=3)
+        with pytest.raises(WorkerError, match="--nworkers 3 --nthreads 1"):
+            list(start(source, tmp_path / "maps", own.address))

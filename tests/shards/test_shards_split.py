@@ -1,0 +1,112 @@
+"""Training and evaluation never share a person, and nothing resampled is ever evaluated."""
+
+import numpy as np
+import pytest
+from augmented_maps import OPTIONS, small_maps
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stmap_pipeline.errors import ShardError, UnknownNameError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
+from stmap_pipeline.records import Window
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.shards.split import split_windows, subjects_of
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    root = small_maps(tmp_path_factory.mktemp("split") / "maps")
+    apply_augmentation(root, plan_augmentation(root, OPTIONS))
+    return Shards(root)
+
+
+WINDOWS = st.lists(
+    st.tuples(st.integers(0, 9), st.sampled_from([0.67, 1.0, 1.0, 1.5]), st.integers(0, 5)).map(
+        lambda one: Window(f"r{one[0]}", 0, 300, 0.0, 10.0, 70.0, 11.0, 1.0, hr_scale=one[1], fold=one[2])
+    ),
+    max_size=40,
+)
+
+
+@given(WINDOWS, st.lists(st.integers(0, 4), min_size=10, max_size=10), st.sets(st.integers(0, 4)))
+def test_whatever_a_table_says_nobody_is_on_both_sides(windows, owners, held_out):
+    # folds in the table may be as wrong as they like: what counts is whose recording it is
+    subjects = {f"r{number}": f"s{owner}" for number, owner in enumerate(owners)}
+    held = {f"s{one}" for one in held_out}
+    split = split_windows(windows, subjects, held)
+    assert {subjects[one.recording_id] for one in split.training}.isdisjoint(held)
+    assert {subjects[one.recording_id] for one in split.evaluation} <= held
+    assert not any(one.augmented for one in split.evaluation)
+    dropped = len(windows) - len(split.training) - len(split.evaluation)
+    assert dropped == sum(one.augmented and subjects[one.recording_id] in held for one in windows)
+
+
+@given(st.data())
+def test_a_split_of_an_augmented_build_leaks_nothing(shards, data):
+    by_fold = data.draw(st.booleans())
+    held = data.draw(
+        st.sets(st.sampled_from([1, 2]), min_size=1)
+        if by_fold
+        else st.sets(st.sampled_from(["p001", "p002", "p003", "p004"]), min_size=1)
+    )
+    split = shards.split(**{"fold" if by_fold else "subject": held})
+    owner = {one.recording_id: one.subject for one in shards.recordings()}
+    fold = {one.subject: one.fold for one in shards.recordings()}
+    training, evaluation = ({owner[one.recording_id] for one in side} for side in split)
+    assert training.isdisjoint(evaluation)
+    assert training | evaluation == set(fold)
+    assert evaluation == {one for one in fold if (fold[one] if by_fold else one) in held}
+    assert not any(one.augmented for one in split.evaluation)
+    assert {one.fold for one in split.training} <= ({1, 2} - held if by_fold else {1, 2})
+    if training:
+        assert any(one.augmented for one in split.training)
+    for one in split.training:
+        assert one.fold == fold[owner[one.recording_id]]
+
+
+def test_a_single_name_is_as_good_as_a_set(shards):
+    assert shards.split(fold=1) == shards.split(fold={1})
+    assert shards.split(subject="p003") == shards.split(subject=["p003"])
+    assert len(shards.split(fold=1).evaluation) == len(shards.windows(fold=1))
+
+
+def test_only_labeled_and_seen_windows_are_split(tmp_path):
+    lost = example_result("p001_v1", frames=150, lost=slice(0, 40))
+    maps = Shards(example_maps(tmp_path, [lost, example_result("p002_v1", subject="p002", fold=2, frames=150)]))
+    every, seen = maps.split(fold=2, min_valid_fraction=0.0), maps.split(fold=2)
+    assert len(every.training) > len(seen.training)
+    assert all(one.valid_fraction == 1 for one in seen.training)
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "text"),
+    [
+        ({}, ValueError, "give one of the two"),
+        ({"fold": 1, "subject": "p001"}, ValueError, "give one of the two"),
+        ({"fold": 3}, UnknownNameError, r"no fold 3 \(folds: 1 to 2\)"),
+        ({"fold": [1, 0]}, UnknownNameError, "no fold 0"),
+        ({"fold": []}, UnknownNameError, "no fold"),
+        ({"subject": ["p001", "p009"]}, UnknownNameError, "no subject p009"),
+        ({"subject": []}, UnknownNameError, "no subject"),
+    ],
+)
+def test_a_split_by_what_is_not_there_is_refused(shards, choice, error, text):
+    with pytest.raises(error, match=text):
+        shards.split(**choice)
+
+
+def test_without_folds_a_split_is_by_subject():
+    with pytest.raises(ShardError, match="no official folds; split by subject"):
+        subjects_of({"a": 0, "b": 0}, 1, None)
+
+
+def test_balancing_makes_each_training_set_flatter(shards):
+    from stmap_pipeline.maps.balance import normalized_entropy
+
+    for fold in (1, 2):
+        training = shards.split(fold=fold).training
+        rates = {flag: [one.heart_rate_bpm for one in training if flag or not one.augmented] for flag in (False, True)}
+        before, after = (normalized_entropy(OPTIONS.bins.count(np.array(rates[flag]))) for flag in (False, True))
+        assert after > before + 0.1
