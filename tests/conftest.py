@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from video_files import write_video
+
+# a deadline is a timing test, and machines are busy
+settings.register_profile("stmap", deadline=None)
+settings.load_profile("stmap")
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def test_the_commands_on_a_page_are_commands_that_exist(page):
                 assert word.partition("=")[0] in options, f"{page.name}: {line}"
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/how-to/read-maps.md", "docs/tutorial/first-maps.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/how-to/balance.md", "docs/how-to/read-maps.md", "docs/tutorial/first-maps.md"])
 def test_the_python_of_a_page_runs(name):
     folder, names = example_maps(), {}
     sources = blocks(ROOT / name, "python")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+_SLACK_S = 0.1
 
 
 def _checked(times_s: npt.ArrayLike, values: npt.ArrayLike, what: str) -> tuple[FloatArray, FloatArray]:
@@ -60,7 +61,7 @@ class HeartRateTrace:
     def why_not(self, start_s: float, stop_s: float) -> str:
         """Say why :meth:`over` has no value for the interval; empty where it has one.
 
-        A mean is refused where the trace ends more than one sample before the interval does, or less than half of the
+        A mean is refused where the trace ends more than one sample (0.1 s at least) before the interval does, or less than half of the
         samples inside are known: such a number would describe another interval than it claims.
         """
         if self.times_s.size == 0:
@@ -71,8 +72,9 @@ class HeartRateTrace:
             return f"no label sample between {start_s:.2f} s and {stop_s:.2f} s"
         spacing_s = float(np.median(np.diff(self.times_s))) if self.times_s.size > 1 else stop_s - start_s
         covered_from, covered_to = float(self.times_s[0]), float(self.times_s[-1]) + spacing_s
-        # a device that starts or stops within one sample of the video is the normal case, not a gap
-        if covered_from > start_s + spacing_s or covered_to < stop_s - spacing_s:
+        # a device that starts or stops within one sample, or one or two frames, of the video is the normal case, not a gap
+        slack_s = max(spacing_s, _SLACK_S)
+        if covered_from > start_s + slack_s or covered_to < stop_s - slack_s:
             return f"the label covers {covered_from:.2f} s to {covered_to:.2f} s only"
         known = int(np.isfinite(self.heart_rate_bpm[inside]).sum())
         if 2 * known < count:
