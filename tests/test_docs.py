@@ -167,10 +167,10 @@ def test_the_adapter_of_the_how_to_works_as_it_stands(tmp_path):
     source = blocks(DOCS / "how-to/add-a-database.md", "python")[0]
     names = {}
     exec(compile(source, "example_db.py", "exec"), names)  # noqa: S102
-    for subject in ("s10", "s2"):
+    for subject in ("s10", "s02"):
         (tmp_path / subject).mkdir()
         (tmp_path / subject / "video.avi").write_bytes(b"")
-    assert [one.recording_id for one in names["DATABASE"].list_recordings(tmp_path)] == ["s2", "s10"]
+    assert [one.recording_id for one in names["DATABASE"].list_recordings(tmp_path)] == ["s02", "s10"]
 
 
 def test_the_configuration_of_the_reference_is_accepted():

@@ -6,6 +6,8 @@
 :mod:`.normalize`      min-max or z-score of each row over the window; filling gaps
 :mod:`.stmap`          a map from block means
 :mod:`.windows`        a recording cut into intervals with labels
+:mod:`.resample`       a recording played faster or slower; :mod:`.resample_torch` does it in batches
+:mod:`.balance`        which windows are to be resampled so that all heart rates occur
 =====================  ==================================================================
 """
 
