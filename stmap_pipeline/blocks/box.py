@@ -33,7 +33,7 @@ def face_box(points: Points, grid: RoiGrid, height_factor: float) -> Affine:
     --------
     >>> points = np.zeros((68, 2)); points[[0, 16]] = [[0, 50], [100, 50]]
     >>> points[8] = [50, 120]; points[17:27] = [50, 20]; points[36:42] = [30, 40]; points[42:48] = [70, 40]
-    >>> face_box(points, RoiGrid(5, 5), 1.2)
+    >>> face_box(points, RoiGrid(5, 5), 1.2) + 0.0
     array([[20.,  0.,  0.],
            [ 0., 24.,  0.]])
     """

