@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from cli_runs import content
-from killing import kill_until
+from killing import Chaos, kill_until
 from video_files import write_video
 
 from stmap_pipeline.config import Config
@@ -49,7 +49,11 @@ def main() -> None:
         start = time.monotonic()
         expected = content(folder / "calm")
         # late enough for some work to be done, early enough for most builds to be killed several times
-        chaos = kill_until(arguments.kills, source, folder, config, expected, arguments.seed, longest_s=min(calm_s, 8.0))
+
+        def progress(chaos: Chaos) -> None:
+            print(f"  {chaos.finished} builds finished, {chaos.kills} kills", flush=True)
+
+        chaos = kill_until(arguments.kills, source, folder, config, expected, arguments.seed, min(calm_s, 8.0), told=progress)
         problems = [one for number in range(chaos.finished) for one in verify(folder / f"maps-{number}")]
         print(
             f"{chaos.kills} kills (main process {chaos.killed_main}, worker {chaos.killed_workers}) in {chaos.commands} commands, "

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,14 @@ def _children(pid: int) -> Iterator[int]:
 
 
 def kill_until(
-    kills: int, source: Path, folder: Path, config: Path, expected: dict[str, bytes], seed: int, longest_s: float
+    kills: int,
+    source: Path,
+    folder: Path,
+    config: Path,
+    expected: dict[str, bytes],
+    seed: int,
+    longest_s: float,
+    told: Callable[[Chaos], None] | None = None,
 ) -> Chaos:
     """Kill so many times; each kill is followed by the same command, each finished build is compared and a new one begun.
 
@@ -80,12 +87,15 @@ def kill_until(
     seed : int
     longest_s : float
         Kills come after 0 to so many seconds.
+    told : callable, optional
+        Called after each finished build.
     """
     rng, chaos = random.Random(seed), Chaos()  # noqa: S311
     out = folder / "maps-0"
     while True:
         command = [sys.executable, "-c", _BUILD, str(source), str(out), str(config)]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        # a process whose parent dies while it starts says so on stdout
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         chaos.commands += 1
         try:
             process.wait(rng.uniform(0, longest_s) if chaos.kills < kills else 600)
@@ -103,6 +113,8 @@ def kill_until(
         if process.returncode == 0:
             _compare(out, expected)
             chaos.finished += 1
+            if told:
+                told(chaos)
             if chaos.kills >= kills:
                 return chaos
             out = folder / f"maps-{chaos.finished}"

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.blocks.box import Affine
+from stmap_pipeline.blocks.exact import exact_means
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.video import Picture
 
@@ -51,6 +52,8 @@ def block_means(
     local = box.copy()
     local[:, 2] -= picture.origin_px
     whole = _is_inside(box, grid, picture_size_px) and mask is None
+    if whole and abs(box[1, 0]) < abs(box[0, 0]) and abs(box[0, 1]) < abs(box[1, 1]):
+        return _to_rgb(np.stack(_exact(picture, local, grid), axis=1), picture), np.ones(grid.count)
     weights = None if whole else _weights(picture, local, grid, size, mask)
     sums = []
     for index, plane in enumerate(picture.planes):
@@ -69,12 +72,29 @@ def block_means(
         total = _block_sums(share, grid)
         with np.errstate(invalid="ignore", divide="ignore"):
             sums.append(np.where(total > 0, _block_sums(canvas.astype(np.float32) * share, grid) / total, np.nan))
-    samples = np.stack(sums, axis=1)
-    matrix = picture.to_rgb
-    means = samples @ matrix[:, :-1].T + matrix[:, -1]
+    means = _to_rgb(np.stack(sums, axis=1), picture)
     coverage = np.ones(grid.count) if weights is None else _block_sums(weights, grid) / (size[0] * size[1])
     means[coverage <= 0] = np.nan
     return means, np.minimum(coverage, 1.0)
+
+
+def _exact(picture: Picture, box: Affine, grid: RoiGrid) -> list[npt.NDArray[np.float64]]:
+    first, others = picture.planes[0], list(picture.planes[1:])
+    # pixel squares instead of pixel centers
+    squares = box.copy()
+    squares[:, 2] += 0.5
+    if others and others[0].shape == first.shape:
+        return exact_means([first, *others], squares, grid)
+    means = exact_means([first], squares, grid)
+    if others:
+        height, width = first.shape
+        shrink = np.array([others[0].shape[1] / width, others[0].shape[0] / height])
+        means += exact_means(others, squares * shrink[:, None], grid)
+    return means
+
+
+def _to_rgb(samples: npt.NDArray[np.float64], picture: Picture) -> npt.NDArray[np.float64]:
+    return np.asarray(samples @ picture.to_rgb[:, :-1].T + picture.to_rgb[:, -1])
 
 
 def _is_inside(box: Affine, grid: RoiGrid, size_px: tuple[int, int]) -> bool:

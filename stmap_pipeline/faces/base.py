@@ -94,4 +94,5 @@ class TrackingStats:
     times_lost: int = 0
     times_found: int = 0
     restarts: int = 0
+    cuts: int = 0
     most_faces: int = 0

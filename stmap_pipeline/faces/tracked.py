@@ -15,6 +15,7 @@ import numpy as np
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces.base import Detection, FaceBackend, Gray, Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.cut import CutDetector
 from stmap_pipeline.faces.flow import follow
 from stmap_pipeline.faces.geometry import STEADY, Similarity, compose, detector_box, inter_ocular_px, invert, transform
 from stmap_pipeline.faces.search import check, search
@@ -45,7 +46,7 @@ class _Face:
     template: FaceTemplate
     segment: Segment
     motion: Similarity
-    last_motion: Similarity
+    speed: Similarity
     before: Gray
     score: float
     next_model_s: float
@@ -70,6 +71,7 @@ class Tracker:
         # points that place the blocks are corrected slowly; nothing hangs on the others
         self._memory_s = np.full((68, 1), min(config.memory_s, _LOOSE_MEMORY_S))
         self._memory_s[STEADY] = config.memory_s
+        self._cuts = CutDetector()
         self._face: _Face | None = None
         self._last_seen: Points | None = None
         self._next_search_s = -math.inf
@@ -77,8 +79,10 @@ class Tracker:
     def frames(self, frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
         """Yield each frame with its landmarks, later by half of the smoothing."""
         for frame in frames:
+            is_cut = self._cuts.is_cut(frame.picture.gray)
+            self._stats.cuts += is_cut
             if self._face is not None:
-                self._follow(self._face, frame)
+                self._follow(self._face, frame, is_cut)
             if self._face is None and frame.time_s >= self._next_search_s:
                 self._search(frame)
             if self._face is None:
@@ -112,7 +116,7 @@ class Tracker:
             template,
             segment,
             template.motion,
-            template.motion,
+            np.eye(2, 3),
             gray,
             score,
             next_model_s=now_s,
@@ -123,9 +127,10 @@ class Tracker:
             sure_s=now_s,
         )
 
-    def _follow(self, face: _Face, frame: Frame) -> None:
+    def _follow(self, face: _Face, frame: Frame, is_cut: bool) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
-        aligned = self._align(face, gray)
+        # after a cut the template would fit another person's face well enough to go on as if nothing had been
+        aligned = None if is_cut else self._align(face, gray)
         if aligned is None:
             # a blur, a jerk or a cut: if there is a face where it was, a new stretch begins on it
             found = check(gray, self._backend, self._stats, face.points)
@@ -137,7 +142,8 @@ class Tracker:
         if not _inside(transform(aligned.motion, face.segment.latest), gray):
             self._lose(face)
             return
-        face.last_motion, face.motion, face.before = face.motion, aligned.motion, gray
+        face.speed = compose(aligned.motion, invert(face.motion))
+        face.motion, face.before = aligned.motion, gray
         self._last_seen = face.points
         slipped = now_s >= face.next_model_s and self._correct(face, frame)
         if now_s < face.next_look_s and not slipped:
@@ -156,8 +162,7 @@ class Tracker:
         """Lay the frame on the template from the last motion; with the help of flow where that does not lead there."""
         if face.before.shape != gray.shape:
             return None
-        speed = compose(face.motion, invert(face.last_motion))
-        aligned = face.template.align(gray, compose(speed, face.motion))
+        aligned = face.template.align(gray, compose(face.speed, face.motion))
         if aligned.converged:
             return aligned
         followed = follow(face.before, gray, face.points)

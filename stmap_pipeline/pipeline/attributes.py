@@ -37,6 +37,7 @@ ATTRIBUTES: dict[str, Column] = {
         Column("frames_without_face", "", "frames in which no face was known", "int"),
         Column("times_lost", "", "how often a face that was followed was lost", "int"),
         Column("restarts", "", "how often tracking began anew on a face that had moved or changed at once", "int"),
+        Column("cuts", "", "how often the whole picture changed at once; the face after a cut may be another person's", "int"),
         Column("most_faces", "", "most faces found in one search", "int"),
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
@@ -45,7 +46,7 @@ ATTRIBUTES: dict[str, Column] = {
 }
 
 
-def notes_of(recording: Recording, stream: FrameStream, labels: Labels) -> tuple[str, ...]:
+def notes_of(recording: Recording, stream: FrameStream, labels: Labels, stats: TrackingStats) -> tuple[str, ...]:
     """Collect what a user of the recording should know."""
     notes = [*recording.notes, *([recording.clock.note] if recording.clock.note else []), *labels.notes]
     clock = stream.clock
@@ -54,6 +55,7 @@ def notes_of(recording: Recording, stream: FrameStream, labels: Labels) -> tuple
         (clock.repaired, "frames had no increasing time of their own and got the nominal interval"),
         (clock.surplus, "frames beyond the end of the file of frame times were left out"),
         (clock.missing, "listed frame times have no frame"),
+        (stats.cuts, "cuts, after which the face may be another person's"),
     ):
         if count:
             notes.append(f"{count} {text}")
@@ -88,6 +90,7 @@ def attributes_of(
         "frames_without_face": int((~found).sum()),
         "times_lost": stats.times_lost,
         "restarts": stats.restarts,
+        "cuts": stats.cuts,
         "most_faces": stats.most_faces,
         "detector_runs": stats.detector_runs,
         "detector_hits": stats.detector_hits,

@@ -103,7 +103,7 @@ def build_recording(
         measured.track,
         labels.heart_rate,
         labels.pulse,
-        notes_of(recording, stream, labels),
+        notes_of(recording, stream, labels, stats),
         attributes_of(recording, stream, measured, stats),
     )
 

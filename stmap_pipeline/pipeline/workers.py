@@ -100,16 +100,20 @@ class LocalWorkers:
     def start(self, task: Task) -> None:
         """Hand a task to an idle process."""
         while True:
-            pool = self._idle.pop() if self._idle else _new_pool()
+            fresh = not self._idle
+            pool = _new_pool() if fresh else self._idle.pop()
             try:
                 # a Ctrl-C that comes meanwhile is raised at the end of the block: by then the process must be known, to be stopped
                 with children_without_interrupts():
                     end_s = time.monotonic() + _STARTUP_S + task.limits.hard_time_s + _GRACE_S
                     self._running[pool.submit(do, task)] = _Running(task, pool, end_s)
-            except Exception:  # an idle process may have died since
+            except Exception as error:
                 pool.shutdown(wait=False, kill_workers=True)
-                continue
-            return
+                # an idle process may have died since
+                if fresh:
+                    raise _no_process(error) from None
+            else:
+                return
 
     def finished(self) -> list[tuple[Task, Outcome | None]]:
         """Wait for tasks to end."""
@@ -152,4 +156,8 @@ def _new_pool() -> Any:
     try:
         return ProcessPoolExecutor(1, timeout=_IDLE_S, initializer=begin_worker, initargs=(os.getpid(),), env=_ONE_THREAD)
     except OSError as error:
-        raise WorkerError(f"no worker process can be started ({error.strerror}); run fewer with --jobs") from None
+        raise _no_process(error) from None
+
+
+def _no_process(error: Exception) -> WorkerError:
+    return WorkerError(f"no worker process can be started ({error}); run fewer with --jobs")

@@ -26,6 +26,9 @@ FORMATS = (
 # Damaged packets in a row after which the rest of a stream is given up.
 MAX_ERRORS_IN_A_ROW = 1000
 
+# a title in another encoding is no reason to refuse a video; since PyAV 19 it never is
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
 
 @dataclass(slots=True)
 class Decoded:
@@ -53,7 +56,7 @@ def decode_container(path: Path) -> Generator[Decoded]:
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(MAX_PIXELS)}
     try:
         # the prefix keeps a name such as "pipe:0" from meaning anything but a file
-        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        container = av.open(f"file:{path}", options=options, **_LENIENT)
     except MemoryError:
         raise
     except FileNotFoundError:

@@ -30,7 +30,7 @@ def placed(center, width, height, degrees, grid=GRID):
     return np.column_stack([across * width / grid.cols, down * height / grid.rows, corner])
 
 
-def true_means(image, box, grid=GRID, fine=64):
+def true_means(image, box, grid=GRID, fine=128):
     """Area means of a picture of square pixels by brute force: many points a block."""
     steps = (np.arange(fine * grid.cols) + 0.5) / fine, (np.arange(fine * grid.rows) + 0.5) / fine
     col, row = np.meshgrid(*steps)

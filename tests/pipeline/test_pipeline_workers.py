@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from harm import install, write_harmful
@@ -140,6 +142,33 @@ def test_workers_that_cannot_even_start_are_an_error_and_no_outcome(face_clip, t
         build(source, tmp_path / "maps", PLAIN)
     drop_idle_workers()
     assert not (tmp_path / "maps" / "manifest.json").exists()
+
+
+def test_a_machine_that_has_no_process_left_is_said(face_clip, tmp_path, monkeypatch):
+    source = tmp_path / "own"
+    source.mkdir()
+    (source / "anna.mp4").write_bytes(face_clip.read_bytes())
+    drop_idle_workers()
+    # no file can be opened any more, and so no pipe to a worker
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    plan = plan_build("folder", source, tmp_path / "maps", PLAIN)
+    running = run_build(plan, 3)
+    monkeypatch.setattr(workers, "_new_pool", starved(workers._new_pool, hard))
+    try:
+        with pytest.raises(WorkerError, match="no worker process can be started"):
+            list(running)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    monkeypatch.undo()
+    assert {name: one.status for name, one in build(source, tmp_path / "maps", PLAIN).items()} == {"anna": "ok"}
+
+
+def starved(new_pool, hard):
+    def make():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())), hard))
+        return new_pool()
+
+    return make
 
 
 def test_without_workers_the_result_is_the_same_and_errors_are_outcomes(face_clip, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 from video_files import colorful, write_video
@@ -183,3 +184,16 @@ def test_a_picture_that_changes_its_size_is_refused_with_the_frame(tmp_path):
     with pytest.raises(RecordingError, match=r"32x32 .* 48x48 .* at frame 3") as caught:
         times_of(Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0)))
     assert caught.value.reason == "unsupported_format"
+
+
+def test_a_title_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path):
+    path = tmp_path / "titled.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "caf_"
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 96, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(colorful(96, 96), "rgb24")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"caf_", b"caf\xe9"))
+    with open_stream(Recording("a", "folder", "a", VideoSource(path))) as frames:
+        assert len(list(frames)) == 1

@@ -1,0 +1,213 @@
+"""What a build costs beside decoding alone, in CPU seconds on one core, all measured in turns in one run.
+
+    python benchmarks/throughput.py [--quick] [--json FILE]
+
+CPU time is counted, not time on the clock, so a busy machine changes little; what two processes gain can only be seen on an idle one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from clips import HD, VGA, clip, default_folder, scene_of
+from literal_reference import LiteralReference
+from real import DATA
+from tables import machine, show, show_machine
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline import plan_build, run_build
+from stmap_pipeline.pipeline.process import Laps, build_recording
+from stmap_pipeline.records import Outcome, Recording, VideoSource
+
+# name -> aim of the ratio to decoding, aim of the cost beyond decoding in ms, aim of the ratio to the literal reference
+_AIMS = {
+    "rouast_clip1": (1.2, 0.8, 15),
+    "h264-4M": (1.5, 0.8, 15),
+    "mpeg4": (None, 0.8, 15),
+    "mjpeg": (None, 0.8, 15),
+    "h264-8M HD": (1.2, 1.5, 18),
+}
+_YARDSTICK_MS = 23.0
+# workers have one thread each
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def decode_only(path: Path) -> int:
+    """Decode a video in one thread and look at nothing."""
+    count = 0
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "NONE"
+        for _ in container.decode(stream):
+            count += 1
+    return count
+
+
+def cpu_ms(work: Callable[[], object]) -> float:
+    """Give the CPU time of a call, of this process and all its threads."""
+    start = time.process_time()
+    work()
+    return (time.process_time() - start) * 1000
+
+
+def files(folder: Path, frames: int) -> dict[str, tuple[Path, int]]:
+    """Give what is measured: name -> file and number of frames."""
+    scene, high = scene_of("talk", VGA), scene_of("talk", HD)
+    found = {name: (clip(folder, scene, "speed", name, frames), frames) for name in ("h264-4M", "mpeg4", "mjpeg")}
+    found["h264-8M HD"] = (clip(folder, high, "speed", "h264-8M", frames // 2), frames // 2)
+    real = sorted((DATA / "rouast_clip1").glob("*.mp4"))
+    if real:
+        found["rouast_clip1"] = (real[0], decode_only(real[0]))
+    return found
+
+
+def measure_files(
+    chosen: dict[str, tuple[Path, int]], rounds: int, literal_frames: int
+) -> tuple[dict[str, dict[str, float]], float]:
+    """Measure decoding, build and reference in turns; medians in ms per frame, and the yardstick in ms."""
+    reference = LiteralReference()
+    gray = np.asarray(cv2.cvtColor(scene_of("talk", VGA).render(0.0, 0), cv2.COLOR_RGB2GRAY))
+    times: dict[str, dict[str, list[float]]] = {name: {} for name in chosen}
+    yardstick = []
+    build_recording(Recording("warm", "warm", "warm", VideoSource(next(iter(chosen.values()))[0])), Config())
+    for turn in range(rounds):
+        yardstick.append(cpu_ms(lambda: reference.detect(gray)))
+        for name, (path, count) in chosen.items():
+            laps = Laps()
+            recording = Recording("one", "files", "one", VideoSource(path))
+            costs = {
+                "decode": cpu_ms(lambda path=path: decode_only(path)) / count,
+                "build": cpu_ms(lambda recording=recording, laps=laps: build_recording(recording, Config(), laps)) / count,
+            }
+            wall = sum(laps.seconds.values())
+            costs |= {stage: costs["build"] * laps.seconds[stage] / wall for stage in ("faces", "blocks")}
+            if turn == 0:
+                few = min(count, literal_frames // (4 if "HD" in name else 1))
+                costs["literal"] = cpu_ms(lambda path=path, few=few: reference.build(path, few)) / few
+            for what, value in costs.items():
+                times[name].setdefault(what, []).append(value)
+    medians = {name: {what: float(np.median(values)) for what, values in costs.items()} for name, costs in times.items()}
+    return medians, float(np.median(yardstick))
+
+
+def file_rows(medians: dict[str, dict[str, float]], yardstick_ms: float) -> list[list[str]]:
+    """Format the table and judge each file; costs are judged on a machine of the yardstick."""
+    rows = []
+    for name, cost in medians.items():
+        ratio, beyond = cost["build"] / cost["decode"], cost["build"] - cost["decode"]
+        faster = cost["literal"] / cost["build"]
+        most, allowed_ms, least = _AIMS[name]
+        judged = [
+            *([] if most is None else [f"ratio {'ok' if ratio <= most else f'SHORT of {most}'}"]),
+            f"cost {'ok' if beyond * _YARDSTICK_MS / yardstick_ms <= allowed_ms else f'SHORT of {allowed_ms}'}",
+            f"literal {'ok' if faster >= least else f'SHORT of {least}'}",
+        ]
+        rows.append(
+            [
+                name,
+                f"{cost['decode']:.2f}",
+                f"{cost['build']:.2f}",
+                f"{ratio:.2f}",
+                f"{beyond:.2f}",
+                f"{cost['faces']:.2f}",
+                f"{cost['blocks']:.2f}",
+                f"{1000 / cost['build']:.0f}",
+                f"{cost['literal']:.1f}",
+                f"{faster:.0f}",
+                ", ".join(judged),
+            ]
+        )
+    return rows
+
+
+HEAD = (
+    "file",
+    "decode ms",
+    "build ms",
+    "ratio",
+    "beyond ms",
+    "faces",
+    "blocks",
+    "frames/core-s",
+    "literal ms",
+    "literal / build",
+    "",
+)
+
+
+def run_jobs(path: Path, jobs: int, clips: int) -> tuple[float, list[Outcome]]:
+    """Build copies of a clip with a number of processes; give seconds on the clock and the outcomes."""
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name) / "videos"
+        source.mkdir()
+        for index in range(clips):
+            shutil.copy(path, source / f"clip{index}{path.suffix}")
+        plan = plan_build("folder", source, Path(name) / "maps")
+        start = time.perf_counter()
+        outcomes = list(run_build(plan, jobs))
+        return time.perf_counter() - start, outcomes
+
+
+def job_rows(path: Path, clips: int) -> list[list[str]]:
+    """Compare one and two processes, and read what each recording cost outside of its frames."""
+    one_s, _ = run_jobs(path, 1, clips)
+    two_s, outcomes = run_jobs(path, 2, clips)
+    timings = [one.timings for one in outcomes]
+    inside = [sum(one.get(f"{stage}_s", 0.0) for stage in ("decode", "faces", "blocks")) for one in timings]
+    # the first recording of a worker also loads the landmark model
+    outside = np.median([one["total_s"] - loop for one, loop in zip(timings, inside, strict=True)])
+    peak = max(one["peak_memory_bytes"] for one in timings) / 2**20
+    gain = one_s / two_s
+    return [
+        ["two processes against one", f"{gain:.2f} x", ">= 1.9 x", "ok" if gain >= 1.9 else "SHORT"],
+        ["a recording outside its frames", f"{outside:.3f} s", "<= 0.1 s", "ok" if outside <= 0.1 else "SHORT"],
+        ["peak memory of a worker", f"{peak:.0f} MB", "<= 350 MB", "ok" if peak <= 350 else "SHORT"],
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="shorter clips, one round")
+    parser.add_argument("--json", type=Path, help="write the results to this file, too")
+    parser.add_argument("--clips", type=Path, default=default_folder(), help="where rendered clips are kept")
+    arguments = parser.parse_args()
+    if not _ONE_THREAD.items() <= os.environ.items():
+        # libraries read this when they are loaded
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | _ONE_THREAD)  # noqa: S606
+    cv2.setNumThreads(1)
+    show_machine()
+    print(f"load       {os.getloadavg()[0]:.1f} before the start")
+    frames, rounds, literal = (300, 1, 40) if arguments.quick else (900, 3, 120)
+    chosen = files(arguments.clips, frames)
+    medians, yardstick = measure_files(chosen, rounds, literal)
+    print(f"\ndlib's detector on 640x480: {yardstick:.1f} ms (the aims are for {_YARDSTICK_MS:.0f} ms)")
+    rows = file_rows(medians, yardstick)
+    show("CPU per frame", HEAD, rows)
+    jobs = job_rows(chosen["h264-4M"][0], 4 if arguments.quick else 8)
+    jobs += job_memory(chosen["h264-8M HD"][0])
+    show("Processes and recordings", ("what", "measured", "aim", ""), jobs)
+    if arguments.json:
+        content = {"machine": machine(), "yardstick_ms": yardstick, "ms_per_frame": medians, "jobs": jobs}
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def job_memory(path: Path) -> list[list[str]]:
+    """Give the peak memory of a worker on a large video."""
+    peak = max(one.timings["peak_memory_bytes"] for one in run_jobs(path, 1, 1)[1]) / 2**20
+    return [["peak memory of a worker at 1920x1080", f"{peak:.0f} MB", "<= 350 MB", "ok" if peak <= 350 else "SHORT"]]
+
+
+if __name__ == "__main__":
+    main()
