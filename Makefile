@@ -9,11 +9,12 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help env test demo docs clean
+.PHONY: help env browser test demo bench docs clean
 
 help:
 	@echo 'make demo    environment, then maps of the synthetic database in demo/'
 	@echo 'make test    environment, then style, types, import arrows and all tests'
+	@echo 'make bench   how much of the pulse is kept and what it costs, as two tables; half an hour'
 	@echo 'make docs    the documentation as HTML in docs/_build/html'
 	@echo 'make env     the environment alone, in $(VENV)/'
 	@echo 'make clean   remove all that the others made'
@@ -27,7 +28,16 @@ $(STAMP): pyproject.toml setup.cfg constraints.txt
 	@$(BIN)/python -m pip install -qq -e '.[test]'
 	@touch $@
 
-test: $(STAMP)
+# The report is tested in a real browser. Debian's own is installed where we may; elsewhere these tests are skipped and say why.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'installing chromium, in which the report is tested'; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	  echo 'chromium could not be installed'; \
+	fi
+
+test: $(STAMP) browser
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
@@ -36,6 +46,10 @@ test: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/stmap demo demo/
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/fidelity.py
+	$(BIN)/python benchmarks/throughput.py
 
 docs: $(STAMP)
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html

@@ -48,12 +48,12 @@ def main() -> None:
         print(f"undisturbed: {arguments.recordings} recordings in {calm_s:.1f} s", flush=True)
         start = time.monotonic()
         expected = content(folder / "calm")
-        # late enough for some work to be done, early enough for most builds to be killed several times
 
         def progress(chaos: Chaos) -> None:
             print(f"  {chaos.finished} builds finished, {chaos.kills} kills", flush=True)
 
-        chaos = kill_until(arguments.kills, source, folder, config, expected, arguments.seed, min(calm_s, 8.0), told=progress)
+        # late enough for some work to be done, early enough for most builds to be killed several times
+        chaos = kill_until(arguments.kills, source, folder, config, expected, arguments.seed, calm_s, told=progress)
         problems = [one for number in range(chaos.finished) for one in verify(folder / f"maps-{number}")]
         print(
             f"{chaos.kills} kills (main process {chaos.killed_main}, worker {chaos.killed_workers}) in {chaos.commands} commands, "

@@ -20,7 +20,7 @@ from clips import CODECS, HD, KINDS, RATE_HZ, VGA, clip, default_folder, scene_o
 from events import run_events
 from real import run_real
 from tables import machine, show, show_machine
-from truth import TrueRegion, fit_pulse, landmark_errors, measured_boxes
+from truth import TrueRegion, fit_pulse, landmark_errors, measured_nodes
 
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.config import Config
@@ -73,7 +73,7 @@ def measure(cell: Cell, folder: Path) -> Fidelity:
     built = build_recording(recording, config)
     grid, found = RoiGrid(config.blocks.rows, config.blocks.cols), built.track.found
     times_s = np.arange(FRAMES) / RATE_HZ
-    region = TrueRegion(scene, measured_boxes(built.track, grid, config.blocks), times_s, grid)
+    region = TrueRegion(scene, measured_nodes(built.track, grid, config.blocks), times_s, grid)
     true = np.zeros((FRAMES, grid.count))
     alone = np.zeros_like(true)
     with open_stream(recording) as stream:
@@ -81,7 +81,7 @@ def measure(cell: Cell, folder: Path) -> Fidelity:
             now_s = times_s[frame.index]
             true[frame.index] = region.means(frame.picture, now_s)[:, 1]
             placed = region.placed(now_s)
-            alone[frame.index] = block_means(frame.picture, placed, grid, frame.picture.size_px)[0][:, 1]
+            alone[frame.index] = block_means(frame.picture, placed, region.lattice)[0][:, 1]
     skin = region.skin_share() > _SKIN
     wave = np.array([scene.pulse.green_change(now_s) for now_s in times_s])[found]
     traces = [true[found][:, skin], alone[found][:, skin], built.blocks.means[found][:, skin, 1].astype(float)]

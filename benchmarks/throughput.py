@@ -124,7 +124,7 @@ def file_rows(medians: dict[str, dict[str, float]], yardstick_ms: float) -> list
                 f"{cost['blocks']:.2f}",
                 f"{1000 / cost['build']:.0f}",
                 f"{cost['literal']:.1f}",
-                f"{faster:.0f}",
+                f"{faster:.0f} of {cost['literal'] / cost['decode']:.0f}",
                 ", ".join(judged),
             ]
         )
@@ -141,7 +141,7 @@ HEAD = (
     "blocks",
     "frames/core-s",
     "literal ms",
-    "literal / build",
+    "literal / build, of at most",
     "",
 )
 

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
-from stmap_pipeline.blocks.box import Affine, face_box
+from stmap_pipeline.blocks.box import Affine, Placement, face_box
+from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.blocks.reference import take_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
-from stmap_pipeline.faces.geometry import compose, invert, transform
+from stmap_pipeline.faces.geometry import invert, transform
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.synth.scene import Scene
+from stmap_pipeline.synth.turn import depth
 from stmap_pipeline.video import Picture
 
 Array = npt.NDArray[np.float64]
@@ -22,24 +24,31 @@ Array = npt.NDArray[np.float64]
 _SAMPLES = 1500
 
 
-def measured_boxes(track: LandmarkTrack, grid: RoiGrid, config: BlocksConfig) -> dict[int, Affine]:
-    """Give the box that the pipeline laid on each frame with a face, from the landmarks that it stored."""
+def nodes_of(grid: RoiGrid) -> Array:
+    """List the corners of all blocks in grid coordinates: (K, 2)."""
+    column, row = np.meshgrid(np.arange(grid.cols + 1.0), np.arange(grid.rows + 1.0))
+    return np.stack([column.ravel(), row.ravel()], axis=1)
+
+
+def measured_nodes(track: LandmarkTrack, grid: RoiGrid, config: BlocksConfig) -> dict[int, Array]:
+    """Give where the pipeline laid the corners of blocks in each frame with a face, from the landmarks that it stored."""
     shapes = (
         TrackedFrame(index, float(track.times_s[index]), track.points_px[index].astype(float), 0.0, None, (0, 0))
         for index in np.flatnonzero(track.found)
     )
     reference, frames = take_reference(shapes)
-    boxes: dict[int, Affine] = {}
     if reference is None:
-        return boxes
-    box = face_box(reference.points_px, grid, config.height_factor)
-    for frame in frames:
-        if frame.points_px is not None:
-            own = config.align == "eyes"
-            boxes[frame.index] = (
-                face_box(frame.points_px, grid, config.height_factor) if own else compose(reference.motion_to(frame.points_px), box)
-            )
-    return boxes
+        return {}
+    nodes = nodes_of(grid)
+    own = transform(face_box(reference.points_px, grid, config.height_factor), nodes)
+    depth = reference.relief.depth(own)
+    return {
+        frame.index: transform(face_box(frame.points_px, grid, config.height_factor), nodes)
+        if config.align == "eyes"
+        else reference.pose_of(frame.points_px).on(own, depth)
+        for frame in frames
+        if frame.points_px is not None
+    }
 
 
 class TrueRegion:
@@ -48,32 +57,34 @@ class TrueRegion:
     Parameters
     ----------
     scene : Scene
-    boxes : mapping of int to (2, 3) array
-        What the pipeline measured in each frame.
+    measured : mapping of int to (K, 2) array
+        Where the pipeline laid the corners of blocks in each frame.
     times_s : mapping of int to float
         When the frames were drawn.
     grid : RoiGrid
     """
 
-    def __init__(self, scene: Scene, boxes: dict[int, Affine], times_s: Array, grid: RoiGrid) -> None:
+    def __init__(self, scene: Scene, measured: dict[int, Array], times_s: Array, grid: RoiGrid) -> None:
         self._scene, self._grid = scene, grid
-        x, y = np.meshgrid(np.arange(grid.cols + 1.0), np.arange(grid.rows + 1.0))
-        self._lattice = np.stack([x.ravel(), y.ravel()], axis=1)
+        nodes = nodes_of(grid)
         seen = []
-        for index, box in boxes.items():
-            points = transform(invert(scene.similarity(times_s[index])), transform(box, self._lattice))
+        for index, places in measured.items():
+            points = transform(invert(scene.similarity(times_s[index])), places)
             turn = scene.motion.turn(times_s[index])
             seen.append(points if turn is None else np.stack(turn.backward(*points.T), axis=1))
-        self.box = fit_affine(self._lattice, np.mean(seen, axis=0))
+        self.box = fit_affine(nodes, np.mean(seen, axis=0))
+        self.lattice = Lattice(grid, lambda cells: depth(*transform(self.box, cells).T))
+        self._nodes = np.column_stack([transform(self.box, nodes), depth(*transform(self.box, nodes).T)])
+        self._terms = np.column_stack([nodes, np.ones(len(nodes)), self._nodes[:, 2]])
         # points along all lines across, then all lines down: halfway between them lie the samples of an integral
         along = np.linspace(0, 1, _SAMPLES + 1)
         across = np.stack(np.meshgrid(along * grid.cols, np.arange(grid.rows + 1.0)), axis=-1)
         down = np.stack(np.meshgrid(along * grid.rows, np.arange(grid.cols + 1.0)), axis=-1)[..., ::-1]
         self._lines = [transform(self.box, one.reshape(-1, 2)) for one in (across, down)]
 
-    def placed(self, time_s: float) -> Affine:
-        """Give the box in the frame at a time; the nearest affine one where the head turns."""
-        return fit_affine(self._lattice, self._scene.place(transform(self.box, self._lattice), time_s))
+    def placed(self, time_s: float) -> Placement:
+        """Give the box on :attr:`lattice` in the frame at a time: what the pipeline's would be, if it knew the head."""
+        return np.linalg.lstsq(self._terms, self._scene.place(self._nodes[:, :2], time_s), rcond=None)[0].T
 
     def means(self, picture: Picture, time_s: float) -> Array:
         """Average each block over its true region: (N, 3) means of R, G and B.

@@ -19,7 +19,11 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_entries import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
+from stmap_pipeline.evaluation.baselines import BASELINES
+from stmap_pipeline.evaluation.videos import VIDEOS
 from stmap_pipeline.shards import columns, schema
+from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, RUN_FILES
+from stmap_pipeline.training.config import TrainConfig
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -86,8 +90,26 @@ def file_format() -> str:
     return "\n".join(parts)
 
 
+def training() -> str:
+    """Describe the settings of a training and what a run folder holds."""
+    rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in TrainConfig.model_fields.items()]
+    parts = [
+        "## Settings\n\n" + table(("setting", "default", "allowed", "meaning"), rows),
+        "## All defaults as a file\n\n```toml\n" + TrainConfig().to_toml() + "```\n",
+        "## The folder of a run\n\n" + table(("name", "content"), [(f"`{name}`", what) for name, what in RUN_FILES]),
+        "What each file of weights is worth stands in the JSON beside it: settings, size and clock of the maps, the unit of the target with its "
+        "mean and scale, the fingerprint of the maps, the epoch, and the SHA-256 of the weights.\n",
+    ]
+    tables = {"history.csv": HISTORY, "predictions.csv": PREDICTIONS, "videos.csv": VIDEOS, "baselines.csv": BASELINES}
+    for name, columns_of in tables.items():
+        cells = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in columns_of]
+        parts.append(f"### {name}\n\n" + table(("column", "kind", "unit", "content"), cells))
+    return "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
+    "training.md": training,
     "databases.md": databases,
     "reasons.md": reasons,
     "file-format.md": file_format,

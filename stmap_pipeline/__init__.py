@@ -2,7 +2,7 @@
 
 The packages stand in the way of the data, and each imports only what stands before it::
 
-    databases -> video -> faces -> blocks -> maps -> shards -> pipeline -> evaluation
+    databases -> video -> faces -> blocks -> maps -> shards -> pipeline -> training -> evaluation
 
 Start at :func:`stmap_pipeline.pipeline.build` to make maps and at :class:`stmap_pipeline.Shards` to read them.
 """

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -64,6 +64,55 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Settings(_Section):
+    """Settings that are read from a TOML file, written beside a result, and compared with those of an earlier run."""
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any], where: str = "configuration") -> Self:
+        """Check a nested mapping.
+
+        Raises
+        ------
+        ConfigError
+            With each wrong key, its value and what is allowed.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = [f"  {'.'.join(str(part) for part in one['loc'])} = {one['input']!r}: {one['msg']}" for one in error.errors()]
+            raise ConfigError(f"{where}:\n" + "\n".join(lines)) from None
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Self:
+        """Read a TOML file; what it leaves out has its default.
+
+        Raises
+        ------
+        ConfigError
+            Where the file cannot be read, is no TOML or holds a wrong value.
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                raise ConfigError(f"{path}: is larger than {_MAX_BYTES // 2**20} MB, so it is no configuration")
+            values = tomllib.loads(data.decode())
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ConfigError(f"{path}: is not TOML: {error}") from None
+        return cls.from_mapping(values, str(path))
+
+    def to_toml(self) -> str:
+        """Write all settings, defaults included, as TOML."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def differences(self, other: Self) -> list[str]:
+        """List the settings in which this one differs from another, as ``key: theirs -> ours``."""
+        mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
+        return [f"{key}: {theirs[key]} -> {mine[key]}" for key in mine if mine[key] != theirs[key]]
+
+
 class FacesConfig(_Section):
     """Face detection, landmarks and their smoothing."""
 
@@ -102,9 +151,9 @@ class BlocksConfig(_Section):
     height_factor: float = Field(
         1.2, gt=0.5, le=3, description="Height of the face box in units of the distance from chin to brow center."
     )
-    align: Literal["similarity", "eyes"] = Field(
-        "similarity",
-        description="'similarity': the box of the reference shape, carried by the similarity transform fitted to all landmarks. "
+    align: Literal["pose", "eyes"] = Field(
+        "pose",
+        description="'pose': the box of the reference shape, carried by the motion and the turn of the head fitted to all landmarks. "
         "'eyes': a new box from the landmarks of each frame, turned by the line of the eyes, as the paper reads.",
     )
     mask: Literal["none", "hull", "skin"] = Field(
@@ -146,7 +195,7 @@ class LimitsConfig(_Section):
     )
 
 
-class Config(_Section):
+class Config(Settings):
     """All settings of a build.
 
     Examples
@@ -162,51 +211,6 @@ class Config(_Section):
     blocks: BlocksConfig = Field(default_factory=BlocksConfig)
     windows: WindowsConfig = Field(default_factory=WindowsConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
-
-    @classmethod
-    def from_mapping(cls, values: dict[str, Any], where: str = "configuration") -> Config:
-        """Check a nested mapping.
-
-        Raises
-        ------
-        ConfigError
-            With each wrong key, its value and what is allowed.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            lines = [f"  {'.'.join(str(part) for part in one['loc'])} = {one['input']!r}: {one['msg']}" for one in error.errors()]
-            raise ConfigError(f"{where}:\n" + "\n".join(lines)) from None
-
-    @classmethod
-    def from_toml(cls, path: Path) -> Config:
-        """Read a TOML file; what it leaves out has its default.
-
-        Raises
-        ------
-        ConfigError
-            Where the file cannot be read, is no TOML or holds a wrong value.
-        """
-        try:
-            with path.open("rb") as file:
-                data = file.read(_MAX_BYTES + 1)
-            if len(data) > _MAX_BYTES:
-                raise ConfigError(f"{path}: is larger than {_MAX_BYTES // 2**20} MB, so it is no configuration")
-            values = tomllib.loads(data.decode())
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: is not TOML: {error}") from None
-        return cls.from_mapping(values, str(path))
-
-    def to_toml(self) -> str:
-        """Write all settings, defaults included, as TOML."""
-        return tomli_w.dumps(self.model_dump())
-
-    def differences(self, other: Config) -> list[str]:
-        """List the settings in which this one differs from another, as ``key: theirs -> ours``."""
-        mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
-        return [f"{key}: {theirs[key]} -> {mine[key]}" for key in mine if mine[key] != theirs[key]]
 
     def fingerprint(self, *sections: str) -> str:
         """Hash the named sections (all where none is named): equal settings, equal fingerprint."""

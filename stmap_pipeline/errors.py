@@ -29,6 +29,8 @@ REASONS: dict[str, str] = {
     "no_frames": "not one frame could be decoded",
     "too_short": "fewer frames than one window needs",
     "no_face": "no face in more frames than the limit allows",
+    # asked for a heart rate
+    "no_pulse": "no pulse that can be told from noise, motion and light; only where a heart rate of one video is asked for",
     # while running
     "timed_out": "took longer than the time limit for one recording",
     "out_of_memory": "needed more memory than the limit for one recording",
@@ -55,6 +57,14 @@ class DatabaseError(StmapError):
 
 class ModelMissingError(StmapError):
     """The weights of a face model are not installed, or are not the file they should be."""
+
+
+class ModelError(StmapError):
+    """A trained network or its run folder is damaged, unfinished, foreign, or does not fit the maps."""
+
+
+class ExtraMissingError(StmapError):
+    """A package of an optional extra is not installed; the message says which extra."""
 
 
 class OutputError(StmapError):

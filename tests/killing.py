@@ -73,7 +73,9 @@ def kill_until(
     longest_s: float,
     told: Callable[[Chaos], None] | None = None,
 ) -> Chaos:
-    """Kill so many times; each kill is followed by the same command, each finished build is compared and a new one begun.
+    """Kill so many times: a worker, whose build goes on, or the main process, which is followed by the same command.
+
+    Each finished build is compared and a new one begun.
 
     Parameters
     ----------
@@ -86,7 +88,7 @@ def kill_until(
         Content of an undisturbed build.
     seed : int
     longest_s : float
-        Kills come after 0 to so many seconds.
+        A kill comes 0 to so many seconds after the start, or after the kill before it.
     told : callable, optional
         Called after each finished build.
     """
@@ -97,18 +99,19 @@ def kill_until(
         # a process whose parent dies while it starts says so on stdout
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         chaos.commands += 1
-        try:
-            process.wait(rng.uniform(0, longest_s) if chaos.kills < kills else 600)
-        except subprocess.TimeoutExpired:
-            workers = descendants(process.pid)
+        # one worker at most: a recording that two of them died on has another outcome, and rightly
+        spared = False
+        while chaos.kills < kills and not _ended(process, rng.uniform(0, longest_s)):
+            workers = [] if spared else descendants(process.pid)
             if workers and rng.random() < 0.5:
                 _kill(rng.choice(workers))
                 chaos.killed_workers += 1
-                process.wait(600)
+                spared = True
             else:
                 _kill(process.pid)
                 chaos.killed_main += 1
-                process.wait(600)
+                break
+        process.wait(600)
         errors = process.communicate()[1].decode()
         if process.returncode == 0:
             _compare(out, expected)
@@ -120,6 +123,14 @@ def kill_until(
             out = folder / f"maps-{chaos.finished}"
         else:
             assert process.returncode == -signal.SIGKILL, errors
+
+
+def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _kill(pid: int) -> None:

@@ -15,6 +15,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.shards import columns, schema
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("sphinx", reason="the documentation needs the extra 'docs'")
 ROOT = Path(__file__).parents[1]
@@ -73,6 +74,13 @@ def test_every_setting_is_documented(site):
             assert f"{section}.{key}" in text
             assert one.description, f"{section}.{key} has no description"
             assert one.description in text
+
+
+def test_every_setting_of_a_training_is_documented(site):
+    text = text_of(site / "reference/training.html")
+    for key, one in TrainConfig.model_fields.items():
+        assert key in text
+        assert html.unescape(one.description.replace("`", "")) in text
 
 
 def test_every_database_is_documented(site):

@@ -97,7 +97,7 @@ def test_one_version_everywhere():
 
 def test_the_command_is_installed():
     (script,) = (point for point in distribution("stmap").entry_points if point.group == "console_scripts")
-    assert (script.name, script.value) == ("stmap", "stmap_cli.main:main")
+    assert (script.name, script.value) == ("stmap", "stmap_cli.__main__:main")
     assert callable(script.load())
 
 

@@ -53,6 +53,13 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List each recording and what would be done with it, and stop.")
 @click.option("--retry-failed", is_flag=True, help="Build again what failed in an earlier run.")
 @click.option(
+    "--reuse",
+    type=click.Path(path_type=Path),
+    metavar="MAPS",
+    help="Take over from these maps, built with other settings, what the settings leave as it is: with other windows nothing is "
+    "decoded, with another grid or mask nothing is tracked.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the result, or the listing of --dry-run, as one JSON object on stdout."
 )
 def build_maps(
@@ -65,6 +72,7 @@ def build_maps(
     only: str | None,
     dry_run: bool,
     retry_failed: bool,
+    reuse: Path | None,
     as_json: bool,
     scheduler: str | None,
     time_limit_s: float,
@@ -84,7 +92,7 @@ def build_maps(
     from stmap_pipeline.pipeline import plan_build
 
     config = Config.from_toml(config_path) if config_path is not None else Config()
-    plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed)
+    plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, reuse=reuse)
     screen = console()
     say(screen, build_text.header(plan, dry_run=dry_run))
     if dry_run:

@@ -29,8 +29,16 @@ def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
         f"{number(len(plan.todo))} to build" if dry_run else "",
         f"faces: {faces.backend}" + ("" if faces.mode == type(faces).model_fields["mode"].default else f" ({faces.mode})"),
         f"grid: {blocks.rows}x{blocks.cols}",
+        _reuse(plan),
     ]
     return "   ".join(part for part in parts if part)
+
+
+def _reuse(plan: BuildPlan) -> str:
+    if plan.reuse is None or not plan.todo:
+        return ""
+    what = f"{plan.reuse.level} of {number(len(plan.reused_ids))}" if plan.reuse.level else "nothing"
+    return f"reused: {what}" + (f" ({plan.reuse.why})" if plan.reuse.why else "")
 
 
 def failure(outcome: Outcome) -> str:
@@ -49,6 +57,8 @@ def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumma
         if reasons:
             why = ", ".join(f"{number(count)} {reason}" for reason, count in reasons.most_common())
             rows.append((status, counted(reasons.total(), "recording"), f"{out / 'outcomes.csv'} ({why})"))
+    if plan.reuse is not None and plan.todo:
+        rows.append(("reused", *_reused(plan, outcomes)))
     width = max(len(what) for _, what, _ in rows)
     lines = [f"done in {duration(seconds)}", *(f"  {word:<9}{what:<{width}}   ->  {where}" for word, what, where in rows)]
     built = sorted(one.recording_id for one in outcomes if one.status == "ok")
@@ -57,6 +67,15 @@ def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumma
     if hint and any(one.status == "failed" for one in outcomes):
         lines.append("  retry    the same command with --retry-failed")
     return lines
+
+
+def _reused(plan: BuildPlan, outcomes: Sequence[Outcome]) -> tuple[str, str]:
+    taken = Counter(one.reused for one in outcomes if one.reused)
+    what = ", ".join(f"{level} of {counted(count, 'recording')}" for level, count in sorted(taken.items())) or "nothing"
+    # one that failed by its labels or a limit was read all the same
+    failed = sum(one.recording_id in plan.reused_ids and one.status == "ok" and not one.reused for one in outcomes)
+    where = plan.out / "timings.csv"
+    return what, f"{where} ({number(failed)} could not be taken over: {plan.out / 'logs'})" if failed else str(where)
 
 
 def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
@@ -74,10 +93,15 @@ def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
 
 
 def action(plan: BuildPlan) -> dict[str, str]:
-    """Tell for each listed recording what would be done: ``build``, or ``done``, ``skip`` or ``failed`` with the reason."""
+    """Tell for each listed recording what would be done.
+
+    ``build``, ``reuse`` with what is taken over, or ``done``, ``skip`` or ``failed`` with the reason.
+    """
     words = {"ok": "done", "skipped": "skip", "failed": "failed"}
-    settled = {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
-    return {one.recording_id: settled.get(one.recording_id, "build") for one in plan.listed}
+    known = {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
+    if plan.reuse is not None:
+        known |= dict.fromkeys(plan.reused_ids, f"reuse {plan.reuse.level}")
+    return {one.recording_id: known.get(one.recording_id, "build") for one in plan.listed}
 
 
 def listing(plan: BuildPlan) -> list[str]:
@@ -99,6 +123,7 @@ def result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
         **_head(plan),
         **{status: counts[status] for status in ("ok", "skipped", "failed")},
         "resumed": plan.resumed,
+        "reused": dict(sorted(Counter(one.reused for one in outcomes if one.reused).items())),
         "windows": summary.windows,
         "failures": [
             {"recording_id": one.recording_id, "stage": one.stage, "reason": one.reason, "message": one.message}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class Progress:
     ) -> None:
         self._label, self.total, self.done, self._first, self._out = label, total, done, done, out
         self._if_stopped, self._plain_every_s = if_stopped, plain_every_s
-        self._failed = 0
+        self._failed, self._reached = 0, False
         self._start = self._last_line = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -96,11 +96,20 @@ class Progress:
 
     def step(self, *, failed: bool = False) -> None:
         """Count one more."""
-        self.done += 1
         self._failed += failed
-        more = "  ".join(part for part in (self._rate(), self._eta(), f"{self._failed} failed" if self._failed else "") if part)
+        self._show(self.done + 1, self._rate, f"{self._failed} failed" if self._failed else "")
+
+    def reach(self, done: int, more: str) -> None:
+        """Say how many are done now, for work that is told of now and then; the first call is where it begins."""
+        if not self._reached:
+            self._reached, self._first = True, done
+        self._show(done, lambda: more)
+
+    def _show(self, done: int, rate: Callable[[], str], last: str = "") -> None:
+        self.done = done
+        more = "  ".join(part for part in (rate(), self._eta(), last) if part)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, more=f" {more}")
+            self._bar.update(self._task, completed=self.done, total=self.total, more=f" {more}")
         elif time.monotonic() - self._last_line >= self._plain_every_s:
             self._last_line = time.monotonic()
             self.say(f"{self._label} {self.done}/{self.total}  {more}".rstrip())

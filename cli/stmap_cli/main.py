@@ -13,10 +13,15 @@ from stmap_cli.codes import ERROR, INTERRUPTED
 from stmap_cli.console import printable
 from stmap_cli.databases import databases
 from stmap_cli.demo import demo
+from stmap_cli.estimate import estimate
+from stmap_cli.evaluate import evaluate
+from stmap_cli.experiment import experiment
 from stmap_cli.export import export
+from stmap_cli.report import report
 from stmap_cli.show import show
 from stmap_cli.status import status
 from stmap_cli.synth import synth
+from stmap_cli.train import train
 from stmap_cli.verify import verify
 from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError
@@ -36,7 +41,22 @@ def cli() -> None:
     """
 
 
-for command in (augment, build_maps, databases, demo, export, show, status, synth, verify):
+for command in (
+    augment,
+    build_maps,
+    databases,
+    demo,
+    estimate,
+    evaluate,
+    experiment,
+    export,
+    report,
+    show,
+    status,
+    synth,
+    train,
+    verify,
+):
     cli.add_command(command)
 
 

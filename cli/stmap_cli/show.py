@@ -36,7 +36,7 @@ from stmap_cli.options import color_option, folder_argument
     help="Make the map's window this long.",
 )
 def show(maps: Path, recording: str, output: Path | None, color: str, method: str, start_s: float | None, window_s: float) -> None:
-    """Draw one RECORDING: its map, pulse, heart rate and spectrum.
+    """Draw one RECORDING: map, pulse, heart rate and spectrum.
 
     MAPS is the output of stmap build-maps. Pictures need the extra "plot": pip install "stmap[plot]".
 

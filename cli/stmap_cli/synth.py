@@ -1,4 +1,4 @@
-"""`stmap synth`: a database of drawn faces with a known pulse."""
+"""`stmap synth`: a database of drawn faces with a known pulse, or simulated maps without any face."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli.console import Progress, console, counted, default_jobs, duration, say
-from stmap_cli.options import duration_option, folder_argument, jobs_option
+from stmap_cli.console import Progress, console, counted, default_jobs, duration, say, size
+from stmap_cli.options import folder_argument, jobs_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.synth import Synthesis, SyntheticRecording
+
+# a drawn face needs its whole video decoded later; traces cost next to nothing
+_DRAWN_S, _TRACES_S = 20.0, 30.0
+_DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 
 
 @click.command()
@@ -22,11 +26,28 @@ if TYPE_CHECKING:
 @click.option(
     "--layout",
     type=click.Choice(["vipl-hr", "mmse-hr", "folder"]),
-    default="vipl-hr",
-    show_default=True,
-    help="Write the tree of this database, quirks included.",
+    default=None,
+    help="Write the tree of this database, quirks included.  [default: vipl-hr]",
 )
-@click.option("--subjects", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Draw N persons.")
+@click.option(
+    "--traces",
+    is_flag=True,
+    help="Write finished maps of simulated traces at once, without any video: as many as VIPL-HR in a minute or two.",
+)
+@click.option(
+    "--subjects",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help=f"Make N persons.  [default: {_DRAWN_SUBJECTS}; {_TRACES_SUBJECTS} with --traces, which has then VIPL-HR's own folds]",
+)
+@click.option(
+    "--recordings-per-subject",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="With --traces, take N recordings of each person.  [default: all that VIPL-HR has, about 22]",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -35,28 +56,62 @@ if TYPE_CHECKING:
     metavar="S",
     help="Draw what this number decides; the same seed gives the same files.",
 )
-@duration_option
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=1),
+    default=None,
+    metavar="SECONDS",
+    help=f"Make each recording this long; a window of 300 frames takes up to 19 s.  [default: {_DRAWN_S:g}; {_TRACES_S:g} with --traces]",
+)
 @click.option(
     "--setting",
     type=click.Choice(["easy", "hard", "mixed"]),
-    default="easy",
-    show_default=True,
-    help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.",
+    default=None,
+    help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.  [default: easy]",
 )
 @jobs_option
-def synth(out: Path, layout: Any, subjects: int, seed: int, duration_s: float, setting: Any, jobs: int | None) -> None:
-    """Write videos of drawn faces with a known pulse into OUT.
+def synth(
+    out: Path,
+    layout: Any,
+    traces: bool,
+    subjects: int | None,
+    recordings_per_subject: int | None,
+    seed: int,
+    duration_s: float | None,
+    setting: Any,
+    jobs: int | None,
+) -> None:
+    """Write videos of drawn faces, or simulated maps, into OUT.
 
-    The folder OUT gets the layout of a real database. A run that was stopped goes on with the same command.
+    The faces have a known pulse, and OUT gets the layout of a real database; with --traces it gets what stmap build-maps would write.
+    A run that was stopped goes on with the same command.
 
     \b
     Example:
         stmap synth videos --layout vipl-hr --subjects 2 --seed 1
+        stmap synth maps --traces --subjects 107
     """
-    from stmap_pipeline.synth import plan_synthesis
+    screen = console()
+    if traces:
+        for name, value in (("--layout", layout), ("--setting", setting)):
+            if value is not None:
+                raise click.UsageError(f"{name} is for drawn faces; --traces simulates all scenarios of VIPL-HR without any")
+        _traces(out, subjects or _TRACES_SUBJECTS, recordings_per_subject, seed, duration_s or _TRACES_S, jobs, screen)
+    else:
+        if recordings_per_subject is not None:
+            raise click.UsageError("--recordings-per-subject goes with --traces; a drawn layout has the recordings it has")
+        from stmap_pipeline.synth import plan_synthesis
 
-    plan = plan_synthesis(out, layout, subjects, seed, duration_s=duration_s, setting=setting)
-    run(plan, jobs or default_jobs(), console())
+        plan = plan_synthesis(
+            out,
+            layout or "vipl-hr",
+            subjects or _DRAWN_SUBJECTS,
+            seed,
+            duration_s=duration_s or _DRAWN_S,
+            setting=setting or "easy",
+        )
+        run(plan, jobs or default_jobs(), screen)
     click.echo(str(out))
 
 
@@ -73,3 +128,28 @@ def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]
     again = f", {resumed} of them before" if resumed else ""
     say(screen, f"drawn: {counted(len(written), 'recording')}{again} in {duration(time.monotonic() - start)}   ->  {plan.out}")
     return written
+
+
+def _traces(
+    out: Path,
+    subjects: int,
+    recordings_per_subject: int | None,
+    seed: int,
+    duration_s: float,
+    jobs: int | None,
+    screen: Console,
+) -> None:
+    from stmap_pipeline.synth.traces import plan_traces
+
+    plan = plan_traces(out, subjects, seed, recordings_per_subject=recordings_per_subject, duration_s=duration_s)
+    start = time.monotonic()
+    progress = Progress("simulating", plan.subjects, screen)
+    with progress.running():
+        for _ in plan.run(jobs or default_jobs()):
+            progress.step()
+    written = sum(one.stat().st_size for one in (out / "shards").glob("*.h5"))
+    say(
+        screen,
+        f"simulated: {counted(len(plan.recordings), 'recording')} of {counted(plan.subjects, 'subject')} in "
+        f"{duration(time.monotonic() - start)}   ->  {out} ({size(written)})",
+    )

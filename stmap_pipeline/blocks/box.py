@@ -7,9 +7,15 @@ import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Points
 from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE
+from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.records import RoiGrid
 
 Affine = npt.NDArray[np.float64]
+"""(2, 3): from grid coordinates (column, row, 1) to others."""
+
+Placement = npt.NDArray[np.float64]
+"""(2, 3) as :data:`Affine`, or (2, 4): with a last column for what a unit of depth is moved by."""
+
 _CHIN, _CHEEKS = 8, (0, 16)
 
 
@@ -45,3 +51,18 @@ def face_box(points: Points, grid: RoiGrid, height_factor: float) -> Affine:
     height = height_factor * (chin - brow)
     corner = left * across + (chin - height) * down
     return np.column_stack([across * (right - left) / grid.cols, down * height / grid.rows, corner])
+
+
+def posed(box: Affine, pose: Pose) -> Placement:
+    """Carry a box with a head: (2, 4).
+
+    Examples
+    --------
+    >>> from stmap_pipeline.faces.geometry import Motion
+    >>> posed(np.array([[2.0, 0, 5], [0, 2, 5]]), Pose(Motion(1j, 1 + 0j), 3 + 0j)).tolist()
+    [[0.0, -2.0, -4.0, 0.0], [2.0, 0.0, 5.0, 3.0]]
+    """
+    across, down, shift, lean = pose.columns
+    (x_col, x_row, x_0), (y_col, y_row, y_0) = box.tolist()
+    columns = across * x_col + down * y_col, across * x_row + down * y_row, across * x_0 + down * y_0 + shift, lean
+    return np.array([[one.real + 0.0 for one in columns], [one.imag + 0.0 for one in columns]])

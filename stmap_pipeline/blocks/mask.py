@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.blocks.box import Affine
+from stmap_pipeline.blocks.box import Affine, posed
 from stmap_pipeline.blocks.reference import Reference
 from stmap_pipeline.faces.base import Points, TrackedFrame
-from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE, compose
+from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE
 from stmap_pipeline.records import RoiGrid
 
 # Side of the drawn mask in pixels; it is scaled to each canvas.
@@ -84,7 +84,8 @@ def _canonical(frame: TrackedFrame, reference: Reference, box: Affine, grid: Roi
     picture = frame.picture
     if picture is None or frame.points_px is None:
         raise ValueError("a reference is made of frames with a face")
-    placed = compose(reference.motion_to(frame.points_px), box)
+    # within the first second a head hardly turns
+    placed = posed(box, reference.pose_of(frame.points_px))[:, :3]
     placed[:, 2] -= picture.origin_px
     linear = placed[:, :2] * (np.array([grid.cols, grid.rows]) / _SIDE)
     offset = placed[:, 2] + linear @ np.array([0.5, 0.5])

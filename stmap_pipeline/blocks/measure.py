@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stmap_pipeline.blocks.box import face_box
+from stmap_pipeline.blocks.box import face_box, posed
+from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.blocks.mask import FaceMask, hull_mask, skin_mask
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.blocks.reference import Reference, take_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
-from stmap_pipeline.faces.geometry import compose
+from stmap_pipeline.faces.geometry import transform
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RoiGrid
 
 
@@ -46,33 +47,31 @@ def measure_blocks(tracked: Iterable[TrackedFrame], config: BlocksConfig) -> Mea
     shape = None if reference is None else Reference(reference.points_px, ())
     box = None if shape is None else face_box(shape.points_px, grid, config.height_factor)
     del reference
-    nothing = np.full((grid.count, 3), np.nan, np.float32), np.zeros(grid.count, np.float32)
-    lost = np.full((68, 2), np.nan, np.float32)
+    lattice = Lattice(grid)
+    if shape is not None and box is not None and config.align == "pose":
+        relief, own = shape.relief, box
+        lattice = Lattice(grid, lambda cells: relief.depth(transform(own, cells)))
+    nothing, lost = (np.full((grid.count, 3), np.nan), np.zeros(grid.count)), np.full((68, 2), np.nan, np.float32)
     times, scores, points, means, coverage = [], [], [], [], []
     for frame in frames:
-        mean, cover = nothing
+        found, share = nothing
         if frame.points_px is not None and frame.picture is not None and shape is not None and box is not None:
             if config.align == "eyes":
                 placed = face_box(frame.points_px, grid, config.height_factor)
             else:
-                placed = compose(shape.motion_to(frame.points_px), box)
-            found, share = block_means(frame.picture, placed, grid, frame.picture_size_px, mask)
-            seen = share >= config.min_coverage
-            mean = np.where(seen[:, None], found, np.nan).astype(np.float32)
-            cover = share.astype(np.float32)
+                placed = posed(box, shape.pose_of(frame.points_px))
+            found, share = block_means(frame.picture, placed, lattice, mask)
         times.append(frame.time_s)
         scores.append(frame.score)
         points.append(lost if frame.points_px is None else frame.points_px.astype(np.float32))
-        means.append(mean)
-        coverage.append(cover)
+        means.append(found.astype(np.float32))
+        coverage.append(share.astype(np.float32))
     times_s = np.array(times, dtype=np.float64)
+    seen = np.array(coverage, np.float32).reshape(-1, grid.count)
+    values = np.array(means, np.float32).reshape(-1, grid.count, 3)
+    values[seen < config.min_coverage] = np.nan
     return Measurement(
-        BlockTrace(
-            times_s,
-            np.array(means, np.float32).reshape(-1, grid.count, 3),
-            np.array(coverage, np.float32).reshape(-1, grid.count),
-            grid,
-        ),
+        BlockTrace(times_s, values, seen, grid),
         LandmarkTrack(times_s, np.array(points, np.float32).reshape(-1, 68, 2), np.array(scores, np.float32)),
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 
 from stmap_pipeline.faces.base import Points, TrackedFrame
-from stmap_pipeline.faces.geometry import STEADY, Similarity, fit_similarity_robust, transform
+from stmap_pipeline.faces.geometry import STEADY, fit_similarity_robust, transform
+from stmap_pipeline.faces.pose import Pose, PoseFit
+from stmap_pipeline.faces.relief import Relief
 
 # Long enough to average out blinks and words, short enough to be held in memory.
 REFERENCE_S = 1.0
@@ -26,10 +28,17 @@ class Reference:
 
     points_px: Points
     frames: tuple[TrackedFrame, ...]
+    relief: Relief = field(init=False, repr=False)
+    _fit: PoseFit = field(init=False, repr=False)
 
-    def motion_to(self, points: Points) -> Similarity:
-        """Fit the similarity that carries the reference to the landmarks of a frame."""
-        return fit_similarity_robust(self.points_px, points, _WEIGHTS, rounds=1)
+    def __post_init__(self) -> None:
+        relief = Relief(self.points_px)
+        object.__setattr__(self, "relief", relief)
+        object.__setattr__(self, "_fit", PoseFit(self.points_px, relief.depth(self.points_px), _WEIGHTS))
+
+    def pose_of(self, points: Points) -> Pose:
+        """Fit the pose that carries the reference to the landmarks of a frame."""
+        return self._fit.to(points, rounds=1)
 
 
 def take_reference(tracked: Iterable[TrackedFrame]) -> tuple[Reference | None, Iterator[TrackedFrame]]:

@@ -52,6 +52,11 @@ class _Document(BaseModel):
     recordings: list[_Entry] = Field(min_length=1)
 
 
+def is_drawn(root: Path) -> bool:
+    """Whether a tree was drawn by ``stmap synth``, whichever database it looks like."""
+    return (root / FILE_NAME).is_file()
+
+
 def list_recordings(root: Path) -> Iterator[Recording]:
     """List each recording, in the order of the ids, with its truth in ``extras``.
 

@@ -88,13 +88,18 @@ def chrom(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
     def of_run(run: FloatArray) -> FloatArray:
         # the last window may not meet the end of the run: one more is set there, and the sum of windows divided out
         starts = sorted({*range(0, len(run) - size + 1, size // 2), len(run) - size})
+        # (windows, 3, size), each divided by its own mean; all windows go through the filter at once
+        windows = sliding_window_view(run, size, axis=0)[starts]
+        mean = windows.mean(axis=2, keepdims=True)
+        # a channel without light has no relative change: NaN, not a division by zero
+        r, g, b = np.moveaxis(windows / np.where(mean > 0, mean, np.nan), 1, 0)
+        both = np.stack([3 * r - 2 * g, 1.5 * r + g - 1.5 * b])
+        x, y = sosfiltfilt(sections, both, axis=2, padlen=min(size - 1, 3 * 2 * len(sections)))
+        beat = x - _ratio(x.std(axis=1), y.std(axis=1))[:, None] * y
         pulse, weight = np.zeros(len(run)), np.zeros(len(run))
-        for start in starts:
-            r, g, b = _relative(run[start : start + size]).T
-            both = np.stack([3 * r - 2 * g, 1.5 * r + g - 1.5 * b])
-            x, y = sosfiltfilt(sections, both, axis=1, padlen=min(size - 1, 3 * 2 * len(sections)))
+        for start, one in zip(starts, beat, strict=True):
             # 1e-3: the very first and last sample have no weight of their own
-            pulse[start : start + size] += (x - _ratio(x.std(), y.std()) * y) * (hann + 1e-3)
+            pulse[start : start + size] += one * (hann + 1e-3)
             weight[start : start + size] += hann + 1e-3
         return np.asarray(pulse / weight)
 
@@ -187,12 +192,6 @@ def _by_run(colors: FloatArray, shortest: int, extract: Callable[[FloatArray], F
     # far below one bit of the stored float32: what is left of a constant color is rounding, and rounding has a spectrum
     pulse[np.abs(pulse) < 1e-9] = 0.0
     return pulse
-
-
-def _relative(run: FloatArray) -> FloatArray:
-    mean = run.mean(axis=0)
-    # a channel without light has no relative change: NaN, not a division by zero
-    return np.asarray(run / np.where(mean > 0, mean, np.nan))
 
 
 def _ratio(over: npt.ArrayLike, under: npt.ArrayLike) -> FloatArray:

@@ -96,3 +96,4 @@ class TrackingStats:
     restarts: int = 0
     cuts: int = 0
     most_faces: int = 0
+    narrow_pictures: int = 0

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from stmap_pipeline.faces.base import Gray, Points
-from stmap_pipeline.faces.geometry import Similarity, fit_similarity_robust
+from stmap_pipeline.faces.geometry import Motion, fit_similarity_robust, motion_of
 
 # Faces wider than this are followed on a picture of half the size.
 _LARGE_FACE_PX = 160.0
@@ -19,7 +19,7 @@ _LEVELS = 3
 _MIN_FOLLOWED = 0.5
 
 
-def follow(before: Gray, after: Gray, points: Points) -> Similarity | None:
+def follow(before: Gray, after: Gray, points: Points) -> Motion | None:
     """Find the motion of a face from one picture to the next.
 
     Parameters
@@ -31,7 +31,7 @@ def follow(before: Gray, after: Gray, points: Points) -> Similarity | None:
 
     Returns
     -------
-    (2, 3) array or None
+    Motion or None
         The similarity that most points share; None where too few could be followed.
     """
     height, width = before.shape
@@ -59,4 +59,5 @@ def follow(before: Gray, after: Gray, points: Points) -> Similarity | None:
         return None
     carried = moved[good, 0].astype(np.float64) / scale + shift
     motion = fit_similarity_robust(points[good], carried)
-    return motion if np.isfinite(motion).all() else None
+    # no head comes so much nearer in one frame
+    return motion_of(motion) if np.isfinite(motion).all() and 0.5 < motion_of(motion).scale < 2 else None

@@ -1,9 +1,12 @@
 """Plane geometry of a face: similarity transforms and boxes of landmarks.
 
-A similarity of the plane is one complex line ``z -> a z + b``: its least squares fit needs no decomposition.
+A similarity of the plane is one complex line ``z -> a z + b``: its least squares fit needs no decomposition, and in each frame two
+complex numbers are a tenth of the work of a small matrix.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +20,58 @@ LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
 BROWS = slice(17, 27)
 # Points that speech, chewing and blinking move less than the head does: brows, nose, eye corners, upper jaw line.
 STEADY = np.array([*range(4), *range(13, 17), *range(17, 36), 36, 39, 42, 45])
+
+
+class Motion(NamedTuple):
+    """Similarity of the plane as ``z -> turn z + shift``, with points as complex numbers.
+
+    Examples
+    --------
+    >>> quarter = Motion(1j, 2 + 0j)
+    >>> quarter.after(quarter.inverse())
+    Motion(turn=(1+0j), shift=0j)
+    >>> quarter.on(np.array([[1.0, 0.0]])).tolist()
+    [[2.0, 1.0]]
+    """
+
+    turn: complex
+    shift: complex
+
+    def after(self, first: Motion) -> Motion:
+        """Give the motion that does another one first and this one then."""
+        return Motion(self.turn * first.turn, self.turn * first.shift + self.shift)
+
+    def inverse(self) -> Motion:
+        """Give the motion back."""
+        return Motion(1 / self.turn, -self.shift / self.turn)
+
+    def on_point(self, point: complex) -> complex:
+        """Move one point."""
+        return self.turn * point + self.shift
+
+    def on(self, points: Points) -> Points:
+        """Move (K, 2) points."""
+        moved = complex_points(points) * self.turn
+        moved += self.shift
+        return moved.view(np.float64).reshape(-1, 2)
+
+    @property
+    def scale(self) -> float:
+        """How much lengths grow."""
+        return abs(self.turn)
+
+    @property
+    def matrix(self) -> Similarity:
+        """As a (2, 3) matrix."""
+        return _matrix(self.turn, self.shift)
+
+
+STILL = Motion(1 + 0j, 0j)
+
+
+def motion_of(matrix: Similarity) -> Motion:
+    """Read a (2, 3) matrix."""
+    return Motion(complex(matrix[0, 0], matrix[1, 0]), complex(matrix[0, 2], matrix[1, 2]))
 
 
 def fit_similarity(source: Points, target: Points, weights: npt.NDArray[np.float64] | None = None) -> Similarity:
@@ -40,7 +95,7 @@ def fit_similarity(source: Points, target: Points, weights: npt.NDArray[np.float
     array([[2., 0., 3.],
            [0., 2., 4.]])
     """
-    return _matrix(*_fit(_complex(source), _complex(target), np.ones(len(source)) if weights is None else weights)[:2])
+    return SimilarityFit(source, weights).to(target, rounds=0).matrix
 
 
 def fit_similarity_robust(
@@ -50,32 +105,63 @@ def fit_similarity_robust(
 
     The scale of the residuals is their median, so up to half of the points may move on their own.
     """
-    z, w = _complex(source), _complex(target)
-    base = np.ones(len(z)) if weights is None else weights
-    share = base
-    for _ in range(rounds):
-        residual = _fit(z, w, share)[2]
-        # a sort of 68 numbers takes a tenth of the time of numpy's median
-        scale = 2.0 * np.sort(residual)[len(residual) // 2] + 1e-3
-        share = base / (1 + (residual / scale) ** 2) ** 2
-    return _matrix(*_fit(z, w, share)[:2])
+    return SimilarityFit(source, weights).to(target, rounds).matrix
+
+
+class SimilarityFit:
+    """Fits one set of points to many: what depends on the set and its weights alone is worked out once.
+
+    Parameters
+    ----------
+    source : (K, 2) array
+    weights : (K,) array, optional
+    """
+
+    def __init__(self, source: Points, weights: npt.NDArray[np.float64] | None = None) -> None:
+        z = complex_points(source)
+        self._weights = np.ones(len(z)) if weights is None else weights
+        # around their center, so that products of coordinates lose no digits
+        self._center = complex(self._weights @ z / self._weights.sum())
+        self._z = z - self._center
+        self._back = self._z.conj()
+        # summed up with weights in one product: 1, z and its square, then the target and its product with z
+        self._terms = np.empty((8, len(z)))
+        self._terms[0], self._terms[1:3], self._terms[3] = 1.0, (self._z.real, self._z.imag), (self._z * self._back).real
+
+    def to(self, target: Points, rounds: int) -> Motion:
+        """Fit to (K, 2) points, with so many rounds of giving less weight to those that disagree."""
+        w = complex_points(target)
+        middle = complex(w[0])
+        w = w - middle
+        terms = self._terms
+        terms[4], terms[5] = w.real, w.imag
+        product = self._back * w
+        terms[6], terms[7] = product.real, product.imag
+        turn, shift = self._solve(self._weights)
+        for _ in range(rounds):
+            residual = np.abs(w - turn * self._z - shift)
+            # a sort of 68 numbers takes a tenth of the time of numpy's median
+            scale = 2.0 * np.sort(residual)[len(residual) // 2] + 1e-3
+            residual /= scale
+            residual *= residual
+            residual += 1.0
+            residual *= residual
+            turn, shift = self._solve(self._weights / residual)
+        return Motion(turn, shift + middle - turn * self._center)
+
+    def _solve(self, weights: npt.NDArray[np.float64]) -> tuple[complex, complex]:
+        total, x, y, square, u, v, real, imaginary = (self._terms @ weights).tolist()
+        z, w = complex(x, y) / total, complex(u, v) / total
+        turn = (complex(real, imaginary) - total * z.conjugate() * w) / (square - total * abs(z) ** 2)
+        return turn, w - turn * z
 
 
 _Complex = npt.NDArray[np.complex128]
 
 
-def _complex(points: Points) -> _Complex:
+def complex_points(points: Points) -> _Complex:
+    """Read (K, 2) points as K complex numbers."""
     return np.ascontiguousarray(points, dtype=np.float64).view(np.complex128)[:, 0]
-
-
-def _fit(z: _Complex, w: _Complex, weights: npt.NDArray[np.float64]) -> tuple[complex, complex, npt.NDArray[np.float64]]:
-    """Fit ``w = turn * z + shift`` and give turn, shift and the absolute residuals."""
-    total = weights.sum()
-    z_mean, w_mean = (weights @ z) / total, (weights @ w) / total
-    z, w = z - z_mean, w - w_mean
-    weighted = weights * z.conj()
-    turn = (weighted @ w) / (weighted @ z).real
-    return complex(turn), complex(w_mean - turn * z_mean), np.abs(w - turn * z).astype(np.float64)
 
 
 def _matrix(turn: complex, shift: complex) -> Similarity:
@@ -101,12 +187,6 @@ def compose(outer: npt.NDArray[np.float64], inner: npt.NDArray[np.float64]) -> n
     result = outer[:, :2] @ inner
     result[:, 2] += outer[:, 2]
     return result
-
-
-def as_similarity(matrix: npt.NDArray[np.float64]) -> Similarity:
-    """Give the similarity nearest to a matrix that is one but for rounding: each frame's motion is built on the last one's."""
-    p, q = (matrix[0, 0] + matrix[1, 1]) / 2, (matrix[1, 0] - matrix[0, 1]) / 2
-    return np.array([[p, -q, matrix[0, 2]], [q, p, matrix[1, 2]]])
 
 
 def detector_box(points: Points) -> Detection:

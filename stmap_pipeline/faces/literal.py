@@ -13,6 +13,7 @@ import numpy as np
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces.base import FaceBackend, Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.kept import ABOVE
 from stmap_pipeline.video import Frame
 
 
@@ -45,7 +46,8 @@ def literal_frames(
         picture = frame.picture
         if points is not None:
             low, high = points.min(axis=0), points.max(axis=0)
-            margin = 0.5 * float((high - low).max())
+            # the average may lie elsewhere
+            margin = (ABOVE + 0.1) * float((high - low).max()) + 8
             picture = picture.crop(*(low - margin).astype(int), *(high + margin).astype(int))
         held.append(
             TrackedFrame(frame.index, frame.time_s, points, score, picture if points is not None else None, frame.picture.size_px)

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Points, TrackedFrame
-from stmap_pipeline.faces.geometry import Similarity, transform
+from stmap_pipeline.faces.kept import ABOVE, SIDES
+from stmap_pipeline.faces.pose import Pose
+from stmap_pipeline.faces.relief import Depth
 from stmap_pipeline.video import Frame, Picture
 
 
@@ -26,6 +28,8 @@ class Segment:
     ----------
     shape : (68, 2) array
         Landmarks in template pixels at the start.
+    depth : (68,) array
+        Of the landmarks.
     half_s : float
         Half the time in which a correction is faded in, around the moment it was given.
     memory_s : (68, 1) array
@@ -35,12 +39,15 @@ class Segment:
     ----------
     latest : (68, 2) array
         The shape that the model gave last.
+    region : (4,) tuple of complex
+        Corners of what is kept of the picture, in template pixels.
     """
 
-    def __init__(self, shape: Points, half_s: float, memory_s: npt.NDArray[np.float64]) -> None:
-        self.closed = False
+    def __init__(self, shape: Points, depth: Depth, half_s: float, memory_s: npt.NDArray[np.float64]) -> None:
+        self.closed, self.depth = False, depth
         self.latest = shape
-        self._half_s, self._memory_s = half_s, memory_s
+        self.region = _region(shape)
+        self._half_s, self._forget = half_s, -1 / memory_s
         self._times_s: deque[float] = deque()
         self._shapes: deque[Points] = deque()
         self._old_sum = np.zeros_like(shape)
@@ -52,6 +59,7 @@ class Segment:
         self._times_s.append(time_s)
         self._shapes.append(shape)
         self.latest = shape
+        self.region = _region(shape)
 
     def shape(self, time_s: float) -> Points:
         """Average the shape for a frame; frames are asked for in order."""
@@ -65,13 +73,23 @@ class Segment:
         total, weight = self._old_sum * fade, self._old_weight * fade
         for tick_s, shape in zip(self._times_s, self._shapes, strict=True):
             lag = (tick_s - time_s) / self._half_s
-            if lag < 1:
-                share = math.cos((lag + 1) * math.pi / 4) ** 2
-                total, weight = total + share * shape, weight + share
+            if lag >= 1:
+                break
+            share = math.cos((lag + 1) * math.pi / 4) ** 2
+            total += share * shape
+            weight += share
         return np.asarray(total / weight) if weight.min() > 1e-6 else self.latest
 
     def _faded(self, time_s: float) -> npt.NDArray[np.float64]:
-        return np.exp((self._old_s - time_s) / self._memory_s)
+        return np.exp(self._forget * (time_s - self._old_s))
+
+
+def _region(shape: Points) -> tuple[complex, ...]:
+    (left, top), (right, bottom) = shape.min(axis=0).tolist(), shape.max(axis=0).tolist()
+    extent = max(right - left, bottom - top)
+    # more than is kept in the end: corrections and tilt still move the landmarks, and a picture too small cannot be measured again
+    beside, above = (SIDES + 0.12) * extent, (ABOVE + 0.12) * extent
+    return tuple(complex(x, y) for x in (left - beside, right + beside) for y in (top - above, bottom + beside))
 
 
 @dataclass(slots=True)
@@ -79,7 +97,7 @@ class _Held:
     index: int
     time_s: float
     size_px: tuple[int, int]
-    motion: Similarity | None = None
+    pose: Pose | None = None
     score: float = float("nan")
     picture: Picture | None = None
     segment: Segment | None = None
@@ -102,20 +120,15 @@ class Delay:
         """Add a frame without a face."""
         self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px))
 
-    def followed(self, frame: Frame, motion: Similarity, score: float, segment: Segment) -> None:
-        """Add a frame with a face, keeping the part of the picture around it."""
-        points = transform(motion, segment.latest)
-        low, high = points.min(axis=0), points.max(axis=0)
-        # the box reaches 1.2 times chin to brow from the chin, and corrections still move it a little
-        margin = 0.35 * float((high - low).max()) + 8
-        picture = frame.picture.crop(*(low - margin).astype(int), *(high + margin).astype(int))
-        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px, motion, score, picture, segment))
+    def followed(self, frame: Frame, pose: Pose, score: float, segment: Segment, part: Picture) -> None:
+        """Add a frame with a face and the part of its picture around it."""
+        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px, pose, score, part, segment))
 
     def revoke(self, since_index: int) -> None:
         """Turn the frames from a number on into frames without a face: what was followed there was not the face."""
         for held in self._queue:
             if held.index >= since_index:
-                held.motion = held.picture = held.segment = None
+                held.pose = held.picture = held.segment = None
 
     def ready(self, now_s: float = float("inf")) -> Iterator[TrackedFrame]:
         """Give the frames whose smoothing is complete at a time, in order."""
@@ -125,18 +138,8 @@ class Delay:
             if segment is not None and not segment.closed and first.time_s + self._half_s > now_s:
                 return
             self._queue.popleft()
-            if segment is None or first.motion is None:
+            if segment is None or first.pose is None:
                 yield TrackedFrame(first.index, first.time_s, None, float("nan"), None, first.size_px)
                 continue
-            points = _storable(transform(first.motion, segment.shape(first.time_s)), max(first.size_px))
+            points = first.pose.on(segment.shape(first.time_s), segment.depth)
             yield TrackedFrame(first.index, first.time_s, points, first.score, first.picture, first.size_px)
-
-
-def _storable(points: Points, side_px: int) -> Points:
-    """Round to the grid on which landmarks are stored, so that blocks measured from stored ones come out the same.
-
-    Landmarks are stored as 16-bit steps: of 1/32 px in pictures up to 1000 px, 1/16 up to 2000, and so on. What is rounded off
-    moves no block: a box is fitted to all points.
-    """
-    steps = next((one for one in (32, 16, 8) if side_px * one <= 32000), 4)
-    return np.asarray(np.round(points * steps) / steps)

@@ -8,6 +8,7 @@ offset and slope of the light as further unknowns).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Gray, Points
-from stmap_pipeline.faces.geometry import LEFT_EYE, RIGHT_EYE, Similarity, as_similarity, compose, fit_similarity, invert
+from stmap_pipeline.faces.geometry import LEFT_EYE, RIGHT_EYE, Motion, fit_similarity, motion_of
+from stmap_pipeline.faces.pose import Pose
+from stmap_pipeline.faces.relief import Relief
 
 Patch = npt.NDArray[np.float32]
 
@@ -25,7 +28,13 @@ _SIDE = 128
 _COARSE = 32
 _MOUTH = slice(48, 60)
 # Steps of the solution: a second one where the first was longer than this, in picture pixels, for it is linear.
-_STEPS, _SHORT_PX = 3, 0.06
+_STEPS, _SHORT_PX = 3, 0.25
+# Pixels of a frame per template pixel beyond which nothing is a face any more.
+_LARGEST_SCALE = 64.0
+# Share of a change of lean that counts as movement: by so many distances between the eyes do the depths of a face differ.
+_DEEP = 0.5
+# A head that seems turned by more than this, in sines, is another thing that the template does not fit.
+_MOST_LEAN = 0.6
 # A last step longer than this has found nothing.
 _LOST_PX = 0.5
 # How fast pixels that begin to change lose their say.
@@ -40,7 +49,7 @@ class Alignment:
 
     Parameters
     ----------
-    motion : (2, 3) array
+    pose : Pose
         From template pixels to pixels of the frame.
     patch : (S, S) array of float32
         The frame in the template's frame.
@@ -49,7 +58,7 @@ class Alignment:
     converged : bool
     """
 
-    motion: Similarity
+    pose: Pose
     patch: Patch
     gain: float
     offset: float
@@ -70,8 +79,13 @@ class FaceTemplate:
     ----------
     shape : (68, 2) array
         The landmarks in template pixels.
-    motion : (2, 3) array
+    depth : (68,) array
+        Of the landmarks.
+    pose : Pose
         From template pixels to pixels of ``gray``.
+    center : complex
+    corners : tuple of complex
+        Of the template.
     """
 
     def __init__(self, gray: Gray, points: Points, time_s: float) -> None:
@@ -79,9 +93,18 @@ class FaceTemplate:
         extent = float((high - low).max())
         self._side = int(np.clip(extent, 32, _SIDE))
         self.shape = (points - (low + high) / 2) * (self._side / extent) + (self._side - 1) / 2
-        self.motion = fit_similarity(self.shape, points)
+        self.pose = Pose(motion_of(fit_similarity(self.shape, points)))
+        self.center = complex(self._side - 1, self._side - 1) / 2
+        self.corners = (0j, self._side + 0j, self._side * 1j, self._side * (1 + 1j))
         self._prior = self._weights = _skin(self.shape, self._side)
-        self._picture = self._patch(gray, self.motion)
+        relief = Relief(self.shape)
+        self.depth = relief.depth(self.shape)
+        self._most_lean = _MOST_LEAN * relief.unit
+        u, v = np.meshgrid(np.arange(float(self._side)), np.arange(float(self._side)))
+        depth = relief.depth(np.stack([u.ravel(), v.ravel()], axis=1))
+        self._relief = depth.reshape(u.shape).astype(np.float32)
+        self._grid = np.stack([u.ravel(), v.ravel(), np.ones_like(depth), depth]).astype(np.float32)
+        self._picture = self._patch(self._around(gray, 0j, self.pose.motion), self.pose)
         self._start_s = self._learned_s = time_s
         self._sum = np.zeros_like(self._picture)
         self._unlike = np.zeros_like(self._picture)
@@ -89,25 +112,39 @@ class FaceTemplate:
         self._count, self._frames = 0, 1
         self._prepare()
 
-    def align(self, gray: Gray, guess: Similarity) -> Alignment:
-        """Lay a frame on the template, starting from a guess of its motion."""
-        motion, patch, length = guess, self._picture, 0.0
-        solved: npt.NDArray[np.float32] = self._rest
+    def align(self, gray: Gray, guess: Pose, origin: complex = 0j) -> Alignment:
+        """Lay a frame on the template, starting from a guess of its motion.
+
+        Parameters
+        ----------
+        gray : (H, W) array of uint8
+            The frame or a part of it.
+        guess : Pose
+        origin : complex
+            Where the part begins in the frame.
+        """
+        (motion, lean, squeeze), patch, length, gain, offset = guess, self._picture, math.inf, 0.0, 0.0
+        seen = self._around(gray, origin, motion)
         for step in range(_STEPS):
-            patch = self._patch(gray, motion)
-            solved = np.asarray(self._solver @ patch.ravel(), dtype=np.float32)
+            patch = self._patch(seen, Pose(motion, lean, squeeze))
+            gain, offset, x, y, turn, zoom, stretch, shear, yaw, pitch, _, _ = (self._solver @ patch.ravel()).tolist()
             # near zero the template is not in the picture at all
-            gain = solved[0] if abs(solved[0]) > 1e-3 else 1e-3
-            x, y, turn, zoom = (solved[2:6] / gain).tolist()
+            held = gain if abs(gain) > 1e-3 else 1e-3
             # the basis counts lengths in half sides, from the center
-            half = (self._side - 1) / 2
-            turn, zoom = turn * 2 / self._side, zoom * 2 / self._side
-            moved = np.array([[1 + zoom, -turn, x - zoom * half + turn * half], [turn, 1 + zoom, y - turn * half - zoom * half]])
-            motion = as_similarity(compose(motion, invert(moved)))
-            length = (abs(x) + abs(y) + (abs(turn) + abs(zoom)) * half) * float(np.hypot(motion[0, 0], motion[1, 0]))
+            shift, growth = complex(x, y) / held, complex(zoom, turn) / held * (2 / self._side)
+            squeezed = complex(stretch, shear) / held * (2 / self._side)
+            motion = motion.after(Motion(1 + growth, shift - growth * self.center - squeezed * self.center.conjugate()).inverse())
+            squeeze -= squeezed
+            lean -= complex(yaw, pitch) / held
+            length = (
+                (abs(x) + abs(y) + abs(turn) + abs(zoom) + abs(stretch) + abs(shear) + _DEEP * (abs(yaw) + abs(pitch)))
+                / abs(held)
+                * motion.scale
+            )
             if length < _SHORT_PX or not length < self._side or step == _STEPS - 1:
                 break
-        return Alignment(motion, patch, float(solved[0]), float(solved[1]), bool(length < _LOST_PX) and float(solved[0]) > 0.1)
+        found = length < _LOST_PX and gain > 0.1 and abs(lean) < self._most_lean
+        return Alignment(Pose(motion, lean, squeeze), patch, gain, offset, found)
 
     def likeness(self, patch: Patch) -> float:
         """Correlate a patch with the template, coarsely; -1 to 1, 0 where it has no contrast."""
@@ -162,26 +199,26 @@ class FaceTemplate:
 
     def _prepare(self) -> None:
         """Make the matrix that turns the pixels of a frame into light and motion."""
-        picture = self._picture
+        picture, weights = self._picture, self._weights.ravel()
         along = ((np.arange(self._side, dtype=np.float32) * 2 + 1) / self._side - 1).astype(np.float32)
         u, v = along[None, :], along[:, None]
-        down, across = np.gradient(picture)
-        columns = (
-            picture,
-            np.ones_like(picture),
-            across,
-            down,
-            u * down - v * across,
-            u * across + v * down,
-            u * picture,
-            v * picture,
-        )
-        basis = np.stack([column.ravel() for column in columns])
-        weighted = basis * self._weights.ravel()
-        # an inverse of 8 x 8, for solving with a side of 8 x 16384 costs ten times as much
-        inverse = np.linalg.inv((weighted @ basis.T).astype(np.float64) + 1e-3 * np.eye(len(basis)))
+        basis = np.zeros((12, self._side, self._side), np.float32)
+        basis[0], basis[1] = picture, 1.0
+        across, down = basis[2], basis[3]
+        # the border has no weight
+        np.subtract(picture[:, 2:], picture[:, :-2], out=across[:, 1:-1])
+        np.subtract(picture[2:], picture[:-2], out=down[1:-1])
+        across *= 0.5
+        down *= 0.5
+        basis[4], basis[5] = u * down - v * across, u * across + v * down
+        basis[6], basis[7] = u * across - v * down, v * across + u * down
+        basis[8], basis[9] = self._relief * across, self._relief * down
+        basis[10], basis[11] = u * picture, v * picture
+        columns = basis.reshape(12, -1)
+        weighted = columns * weights
+        # an inverse of 12 x 12, for solving with a side of 12 x 9216 costs ten times as much
+        inverse = np.linalg.inv((weighted @ columns.T).astype(np.float64) + 1e-3 * np.eye(12))
         self._solver = inverse.astype(np.float32) @ weighted
-        self._rest = np.zeros(len(basis), np.float32)
         coarse_weights = cv2.resize(self._weights, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
         self._coarse_weights = coarse_weights / coarse_weights.mean()
         coarse = self._coarse(picture)
@@ -192,23 +229,45 @@ class FaceTemplate:
         weights = self._coarse_weights
         return np.asarray((small - np.mean(small * weights)) * np.sqrt(weights), dtype=np.float32)
 
-    def _patch(self, gray: Gray, motion: Similarity) -> Patch:
-        shrink = int(np.hypot(motion[0, 0], motion[1, 0]))
-        if shrink >= 2:
-            # a warp reads single pixels: from a larger face it would take the noise of few instead of the mean of many
-            corners = motion @ np.array(
-                [[0, self._side, 0, self._side], [0, 0, self._side, self._side], [1, 1, 1, 1]], dtype=np.float64
-            )
-            limit = np.array(gray.shape[::-1]) // shrink
-            low = np.clip(np.floor(corners.min(axis=1) / shrink).astype(int) - 2, 0, limit - 1)
-            high = np.clip(np.ceil(corners.max(axis=1) / shrink).astype(int) + 2, low + 1, limit)
-            part = gray[low[1] * shrink : high[1] * shrink, low[0] * shrink : high[0] * shrink]
-            gray = cv2.resize(part, tuple(int(one) for one in high - low), interpolation=cv2.INTER_AREA)
-            motion = np.column_stack([motion[:, :2] / shrink, (motion[:, 2] + 0.5) / shrink - 0.5 - low])
-        patch = cv2.warpAffine(
-            gray, motion, (self._side, self._side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    def _around(self, gray: Gray, origin: complex, motion: Motion) -> _Seen:
+        """Take the part of a frame in which the face is sought, halved until a warp leaves few pixels out.
+
+        A warp reads single pixels: from a larger face it would take the noise of few instead of the mean of many.
+        """
+        halvings = int(math.log2(min(_LARGEST_SCALE, max(1.0, motion.scale))))
+        if halvings == 0:
+            return _Seen(gray, 1, origin)
+        step = 1 << halvings
+        center, reach = motion.on_point(self.center) - origin, 0.75 * self._side * motion.scale + 2 * step
+        left, top = (max(0, int(one - reach)) // step * step for one in (center.real, center.imag))
+        width, height = (
+            max(1, (min(size, int(one + reach)) - start) // step)
+            for size, one, start in ((gray.shape[1], center.real, left), (gray.shape[0], center.imag, top))
         )
+        part = gray[top : top + height * step, left : left + width * step]
+        for _ in range(halvings):
+            part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        return _Seen(part, step, origin + complex(left, top))
+
+    def _patch(self, seen: _Seen, pose: Pose) -> Patch:
+        # a pixel of the smaller picture is centered between those it was made of
+        half = complex(0.5, 0.5)
+        across, down, shift, lean = pose.columns
+        across, down, lean = across / seen.step, down / seen.step, lean / seen.step
+        shift = (shift - seen.origin + half) / seen.step - half
+        matrix = np.array([(one.real, one.imag) for one in (across, down, shift, lean)], dtype=np.float32).T
+        x, y = (matrix @ self._grid).reshape(2, self._side, self._side)
+        patch = cv2.remap(seen.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(patch, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """A part of a frame, ``step`` times smaller, and where it begins."""
+
+    gray: Gray
+    step: int
+    origin: complex
 
 
 def _skin(shape: Points, side: int) -> Patch:

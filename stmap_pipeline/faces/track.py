@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces.base import FaceBackend, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.kept import keep
 from stmap_pipeline.faces.literal import literal_frames
 from stmap_pipeline.faces.tracked import Tracker
 from stmap_pipeline.video import Frame
@@ -34,5 +35,7 @@ def track(
     """
     counted = stats if stats is not None else TrackingStats()
     if config.mode == "literal":
-        return literal_frames(frames, config, backend, counted)
-    return Tracker(config, backend, counted).frames(frames)
+        tracked = literal_frames(frames, config, backend, counted)
+    else:
+        tracked = Tracker(config, backend, counted).frames(frames)
+    return (keep(frame, counted) for frame in tracked)

@@ -17,11 +17,12 @@ from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces.base import Detection, FaceBackend, Gray, Points, TrackedFrame, TrackingStats
 from stmap_pipeline.faces.cut import CutDetector
 from stmap_pipeline.faces.flow import follow
-from stmap_pipeline.faces.geometry import STEADY, Similarity, compose, detector_box, inter_ocular_px, invert, transform
+from stmap_pipeline.faces.geometry import STEADY, STILL, Motion, detector_box, inter_ocular_px
+from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.search import check, search
 from stmap_pipeline.faces.smoothing import Delay, Segment
 from stmap_pipeline.faces.template import Alignment, FaceTemplate
-from stmap_pipeline.video import Frame
+from stmap_pipeline.video import Frame, Picture
 
 # Likeness to the template below which the detector is asked at once, and below which, if it finds none, the face is gone.
 _SUSPICIOUS = 0.75
@@ -37,6 +38,8 @@ _SETTLING_S = 1.0
 _SETTLING_EVERY_S = 0.1
 # Disagreement of model and template, in inter-ocular distances, that cannot be jitter or drift: the template has slipped.
 _SLIPPED = 0.15
+# How far from its guess a face may be found without its part of the picture being cut out anew.
+_ASIDE_PX = 4
 
 
 @dataclass(slots=True)
@@ -45,9 +48,11 @@ class _Face:
 
     template: FaceTemplate
     segment: Segment
-    motion: Similarity
-    speed: Similarity
+    pose: Pose
+    speed: Motion
+    gain: Motion
     before: Gray
+    part: Picture
     score: float
     next_model_s: float
     settled_s: float
@@ -59,7 +64,7 @@ class _Face:
     @property
     def points(self) -> Points:
         """Landmarks in the last frame, as well as they are known in it."""
-        return transform(self.motion, self.segment.latest)
+        return self.pose.on(self.segment.latest, self.segment.depth)
 
 
 class Tracker:
@@ -85,10 +90,11 @@ class Tracker:
                 self._follow(self._face, frame, is_cut)
             if self._face is None and frame.time_s >= self._next_search_s:
                 self._search(frame)
-            if self._face is None:
+            face = self._face
+            if face is None:
                 self._delay.lost(frame)
             else:
-                self._delay.followed(frame, self._face.motion, self._face.score, self._face.segment)
+                self._delay.followed(frame, face.pose, face.score, face.segment, face.part)
             yield from self._delay.ready(frame.time_s)
         if self._face is not None:
             self._face.segment.closed = True
@@ -109,15 +115,17 @@ class Tracker:
     def _begin(self, frame: Frame, points: Points, score: float) -> _Face:
         gray, now_s = frame.picture.gray, frame.time_s
         template = FaceTemplate(gray, points, now_s)
-        segment = Segment(template.shape, self._config.smoothing_s / 2, self._memory_s)
+        segment = Segment(template.shape, template.depth, self._config.smoothing_s / 2, self._memory_s)
         segment.add(now_s, template.shape)
         self._last_seen = points
         return _Face(
             template,
             segment,
-            template.motion,
-            np.eye(2, 3),
+            template.pose,
+            STILL,
+            STILL,
             gray,
+            _part(frame.picture, segment, template.pose.motion),
             score,
             next_model_s=now_s,
             settled_s=now_s + _SETTLING_S,
@@ -130,7 +138,7 @@ class Tracker:
     def _follow(self, face: _Face, frame: Frame, is_cut: bool) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
         # after a cut the template would fit another person's face well enough to go on as if nothing had been
-        aligned = None if is_cut else self._align(face, gray)
+        aligned = None if is_cut else self._align(face, frame.picture)
         if aligned is None:
             # a blur, a jerk or a cut: if there is a face where it was, a new stretch begins on it
             found = check(gray, self._backend, self._stats, face.points)
@@ -139,15 +147,15 @@ class Tracker:
             else:
                 self._begin_again(face, frame, found)
             return
-        if not _inside(transform(aligned.motion, face.segment.latest), gray):
+        if not _inside(aligned.pose.motion, face.template, face.segment, gray):
             self._lose(face)
             return
-        face.speed = compose(aligned.motion, invert(face.motion))
-        face.motion, face.before = aligned.motion, gray
-        self._last_seen = face.points
+        speed = aligned.pose.motion.after(face.pose.motion.inverse())
+        face.gain = speed.after(face.speed.inverse())
+        face.speed = speed
+        face.pose, face.before = aligned.pose, gray
         slipped = now_s >= face.next_model_s and self._correct(face, frame)
         if now_s < face.next_look_s and not slipped:
-            face.template.learn(aligned, now_s)
             return
         face.next_look_s = now_s + _LOOK_EVERY_S
         likeness = face.template.likeness(aligned.patch)
@@ -158,18 +166,25 @@ class Tracker:
         if doubtful or now_s >= face.next_check_s:
             self._check(face, frame, aligned, likeness, slipped)
 
-    def _align(self, face: _Face, gray: Gray) -> Alignment | None:
+    def _align(self, face: _Face, picture: Picture) -> Alignment | None:
         """Lay the frame on the template from the last motion; with the help of flow where that does not lead there."""
-        if face.before.shape != gray.shape:
+        if face.before.shape != picture.gray.shape:
             return None
-        aligned = face.template.align(gray, compose(face.speed, face.motion))
-        if aligned.converged:
-            return aligned
-        followed = follow(face.before, gray, face.points)
-        if followed is None:
-            return None
-        again = face.template.align(gray, compose(followed, face.motion))
-        return again if again.converged else None
+        # a head gathers speed evenly from one frame to the next: a good guess saves the second step
+        guess = face.gain.after(face.speed).after(face.pose.motion)
+        # all that follows reads the copy: the whole picture is not in the processor's cache
+        face.part = _part(picture, face.segment, guess)
+        aligned = face.template.align(face.part.gray, face.pose._replace(motion=guess), complex(*face.part.origin_px))
+        if not aligned.converged:
+            followed = follow(face.before, picture.gray, face.points)
+            if followed is None:
+                return None
+            aligned = face.template.align(picture.gray, face.pose._replace(motion=followed.after(face.pose.motion)))
+            if not aligned.converged:
+                return None
+        if abs(aligned.pose.motion.on_point(face.template.center) - guess.on_point(face.template.center)) > _ASIDE_PX:
+            face.part = _part(picture, face.segment, aligned.pose.motion)
+        return aligned
 
     def _correct(self, face: _Face, frame: Frame) -> bool:
         """Ask the landmark model for the shape; return whether the template has slipped off the face."""
@@ -177,9 +192,10 @@ class Tracker:
         # one run of the model is off by half a pixel and more, so the place of the face is first taken from several
         face.next_model_s = frame.time_s + (every_s if frame.time_s >= face.settled_s else min(every_s, _SETTLING_EVERY_S))
         points = face.points
-        found = self._backend.landmarks(frame.picture.gray, detector_box(points))
+        (x, y), box = face.part.origin_px, detector_box(points)
+        found = self._backend.landmarks(face.part.gray, box.moved(1.0, (-x, -y))) + np.array([x, y])
         self._stats.landmark_runs += 1
-        face.segment.add(frame.time_s, transform(invert(face.motion), found))
+        face.segment.add(frame.time_s, face.pose.back(found, face.segment.depth))
         return float(np.median(np.hypot(*(found - points).T))) > _SLIPPED * inter_ocular_px(points)
 
     def _check(self, face: _Face, frame: Frame, aligned: Alignment, likeness: float, slipped: bool) -> None:
@@ -206,14 +222,27 @@ class Tracker:
     def _lose(self, face: _Face) -> None:
         self._delay.revoke(face.sure_index + 1)
         face.segment.closed = True
-        self._face = None
+        self._last_seen, self._face = face.points, None
         self._stats.times_lost += 1
         # it may be back in the very next frame
         self._next_search_s = -math.inf
 
 
-def _inside(points: Points, gray: Gray) -> bool:
+def _part(picture: Picture, segment: Segment, motion: Motion) -> Picture:
+    """Copy the part of a picture around the face."""
+    corners = [motion.on_point(corner) for corner in segment.region]
+    across, down = [one.real for one in corners], [one.imag for one in corners]
+    return picture.crop(
+        int(min(across) - _ASIDE_PX), int(min(down) - _ASIDE_PX), int(max(across) + _ASIDE_PX), int(max(down) + _ASIDE_PX)
+    )
+
+
+def _inside(motion: Motion, template: FaceTemplate, segment: Segment, gray: Gray) -> bool:
     """Whether most of the face is still in the picture."""
     height, width = gray.shape
+    corners = [motion.on_point(corner) for corner in template.corners]
+    if all(0 <= one.real < width and 0 <= one.imag < height for one in corners):
+        return True
+    points = motion.on(segment.latest)
     inside = (points[:, 0] >= 0) & (points[:, 0] < width) & (points[:, 1] >= 0) & (points[:, 1] < height)
     return bool(inside.mean() > 0.6)

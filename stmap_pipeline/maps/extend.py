@@ -7,6 +7,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.maps.distinct import distinct_columns
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -35,10 +37,9 @@ def extend_into_gaps(values: npt.ArrayLike, known: npt.ArrayLike) -> FloatArray:
     """
     mask = np.asarray(known, dtype=np.bool_)
     out = np.where(mask[:, :, None], np.asarray(values, dtype=np.float64), 0.0)
-    # a lost face takes all blocks with it: mostly there are one or two patterns
-    patterns, owner = np.unique(mask, axis=1, return_inverse=True)
+    patterns, owner = distinct_columns(mask)
     for index in range(patterns.shape[1]):
-        members = np.flatnonzero(owner.reshape(-1) == index)
+        members = np.flatnonzero(owner == index)
         out[:, members] = _filled(out[:, members], patterns[:, index])
     return out
 

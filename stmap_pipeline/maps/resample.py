@@ -96,10 +96,27 @@ def even_trace(blocks: BlockTrace) -> EvenTrace:
     >>> round(trace.interval_s, 6), len(trace.values) - 2 * PADDING, int(trace.known.sum(axis=0)[0])
     (0.033333, 90, 90)
     """
-    if len(blocks.times_s) < 2:
-        raise ValueError(f"{len(blocks.times_s)} frames have no interval; a trace of two frames or more is needed")
-    interval_s = float(np.median(np.diff(blocks.times_s)))
-    grid, means = resample_uniform(blocks.times_s, blocks.means, 1 / interval_s)
+    return even_means(blocks.times_s, blocks.means)
+
+
+def even_means(times_s: npt.ArrayLike, means: npt.ArrayLike) -> EvenTrace:
+    """Do what :func:`even_trace` does, to times (T,) and means (T, N, 3) by themselves.
+
+    Raises
+    ------
+    ValueError
+        As :func:`even_trace`.
+
+    Examples
+    --------
+    >>> even_means([0.0, 0.5, 1.0], [[[9.0, 9.0, 9.0]]] * 3).interval_s
+    0.5
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    if len(times) < 2:
+        raise ValueError(f"{len(times)} frames have no interval; a trace of two frames or more is needed")
+    interval_s = float(np.median(np.diff(times)))
+    grid, means = resample_uniform(times, means, 1 / interval_s)
     known = np.pad(np.isfinite(means).all(axis=2), ((PADDING, PADDING), (0, 0)))
     values = np.pad(means, ((PADDING, PADDING), (0, 0), (0, 0)))
     return EvenTrace(float(grid[0]) - PADDING * interval_s, interval_s, extend_into_gaps(values, known), known)

@@ -62,7 +62,16 @@ class TraceBank:
         self._start_s = torch.tensor([one.start_s for one in traces], dtype=torch.float64, device=device)
         self._interval_s = torch.tensor([one.interval_s for one in traces], dtype=torch.float64, device=device)
 
-    def resample(self, index: Tensor, times_s: Tensor, hr_scale: Tensor, interval_s: Tensor | None = None) -> Tensor:
+    def resample(
+        self,
+        index: Tensor,
+        times_s: Tensor,
+        hr_scale: Tensor,
+        interval_s: Tensor | None = None,
+        *,
+        reach: int | None = None,
+        level: bool = True,
+    ) -> Tensor:
         """Give the means of windows in which their recordings run ``hr_scale`` times as fast.
 
         Parameters
@@ -75,6 +84,10 @@ class TraceBank:
             Factor on the heart rate.
         interval_s : (B,) tensor, optional
             Usual interval between samples, where it is not that of the frames (the uniform clock).
+        reach : int, optional
+            Neighbors to each side, at least ``REACH`` times the largest compression; to find it, a GPU has to be waited for.
+        level : bool
+            Without it the mean of each block over its recording is left out, and more digits are left for the pulse.
 
         Returns
         -------
@@ -92,7 +105,7 @@ class TraceBank:
         place = place.clamp(min=0).minimum(last.to(place))
         left = place.floor().long()
         part = place - left
-        reach = int(torch.ceil(REACH * compress.max()))
+        reach = int(torch.ceil(REACH * compress.max())) if reach is None else reach
         offsets = torch.arange(1 - reach, reach + 1, device=left.device)
         taps = left[..., None] + offsets
         weights = _kernel(((part[..., None] - offsets) / compress[:, None, None]).float())
@@ -101,7 +114,9 @@ class TraceBank:
         first = self._first[index][:, None]
         rows = taps.clamp(min=0).minimum(last[..., None]) + first[..., None]
         taken = embedding_bag(rows.flatten(0, 1), self._rows, mode="sum", per_sample_weights=weights.flatten(0, 1))
-        values: Tensor = taken.view(*place.shape, self.blocks, 3) + self._level[index][:, None]
+        values: Tensor = taken.view(*place.shape, self.blocks, 3)
+        if level:
+            values = values + self._level[index][:, None]
         before = self._known[left + first] | (part > 1 - _SAME)[..., None]
         after = self._known[(left + 1).minimum(last) + first] | (part < _SAME)[..., None]
         seen: Tensor = before & after & inside[..., None]

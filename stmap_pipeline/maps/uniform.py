@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.maps.distinct import distinct_columns
+
 FloatArray = npt.NDArray[np.float64]
 
 # a grid time this near to a frame is that frame; frame times are never finer than a microsecond
@@ -152,12 +154,11 @@ def resample_uniform(
         return grid, out
     columns, flat = samples.reshape(times.size, -1), out.reshape(grid.size, int(np.prod(samples.shape[1:])))
     median_s = float(np.median(np.diff(times))) if times.size > 1 else 0.0
-    # series with the same gaps share their work: mostly all of them, as a lost face takes all blocks with it
-    patterns, owner = np.unique(np.isfinite(columns), axis=1, return_inverse=True)
+    patterns, owner = distinct_columns(np.isfinite(columns))
     for index in range(patterns.shape[1]):
         known = np.flatnonzero(patterns[:, index])
         if known.size:
-            members = np.flatnonzero(owner.reshape(-1) == index)
+            members = np.flatnonzero(owner == index)
             flat[:, members] = _one_pattern(times, columns[:, members], known, grid, median_s, max_gap_s)
     return grid, out
 

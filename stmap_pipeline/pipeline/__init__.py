@@ -5,6 +5,7 @@
 
 ===================  =====================================================================================
 :mod:`.plan`         the listing, less what is done already with the same settings
+:mod:`.reuse`        what another output with other settings holds, and what of it need not be made again
 :mod:`.process`      what happens to one recording
 :mod:`.task`         what a worker is asked to do; :mod:`.limits` is what it may take for it
 :mod:`.workers`      processes of this machine; :mod:`.cluster`: those of a Dask cluster

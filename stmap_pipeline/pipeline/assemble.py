@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.databases.synthetic import is_drawn
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.attributes import ATTRIBUTES
@@ -79,7 +80,12 @@ def assemble(plan: BuildPlan) -> None:
         out,
         fingerprint=plan.config.fingerprint(),
         files=[out / "dataset_description.json", out / "stmap.toml", *tables, *shards],
-        settings={"database": plan.database.name, "pipeline_version": PIPELINE_VERSION, **plan.config.model_dump()},
+        settings={
+            "database": plan.database.name,
+            "simulated": is_drawn(plan.source),
+            "pipeline_version": PIPELINE_VERSION,
+            **plan.config.model_dump(),
+        },
     )
 
 

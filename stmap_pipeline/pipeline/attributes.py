@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.records import Recording
 from stmap_pipeline.shards import Column
 from stmap_pipeline.video import FrameStream
+
+Attributes = Mapping[str, str | int | float]
 
 ATTRIBUTES: dict[str, Column] = {
     column.name: column
@@ -34,6 +37,11 @@ ATTRIBUTES: dict[str, Column] = {
         Column("interval_max_s", "s", "longest time between frames", "float"),
         Column("decoded_frames", "", "frames decoded, those without a time included", "int"),
         Column("decode_errors", "", "damaged packets that were skipped", "int"),
+        Column(
+            "frames_repaired", "", "frames whose time was missing or did not increase, so that they got the nominal interval", "int"
+        ),
+        Column("frames_surplus", "", "frames beyond the end of the file of frame times, left out", "int"),
+        Column("frames_missing", "", "listed frame times without a frame", "int"),
         Column("frames_without_face", "", "frames in which no face was known", "int"),
         Column("times_lost", "", "how often a face that was followed was lost", "int"),
         Column("restarts", "", "how often tracking began anew on a face that had moved or changed at once", "int"),
@@ -42,24 +50,38 @@ ATTRIBUTES: dict[str, Column] = {
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
         Column("landmark_runs", "", "runs of the landmark model", "int"),
+        Column(
+            "narrow_pictures", "", "frames of which tracking kept less than a box may need; such landmarks are not reused", "int"
+        ),
     )
 }
 
 
-def notes_of(recording: Recording, stream: FrameStream, labels: Labels, stats: TrackingStats) -> tuple[str, ...]:
+_NOTES = {
+    "decode_errors": "damaged packets were skipped",
+    "frames_repaired": "frames had no increasing time of their own and got the nominal interval",
+    "frames_surplus": "frames beyond the end of the file of frame times were left out",
+    "frames_missing": "listed frame times have no frame",
+    "cuts": "cuts, after which the face may be another person's",
+}
+_TRACKING = ("times_lost", "restarts", "cuts", "most_faces", "detector_runs", "detector_hits", "landmark_runs", "narrow_pictures")
+
+
+def notes_of(recording: Recording, labels: Labels, attributes: Attributes) -> tuple[str, ...]:
     """Collect what a user of the recording should know."""
     notes = [*recording.notes, *([recording.clock.note] if recording.clock.note else []), *labels.notes]
-    clock = stream.clock
-    for count, text in (
-        (stream.decode_errors, "damaged packets were skipped"),
-        (clock.repaired, "frames had no increasing time of their own and got the nominal interval"),
-        (clock.surplus, "frames beyond the end of the file of frame times were left out"),
-        (clock.missing, "listed frame times have no frame"),
-        (stats.cuts, "cuts, after which the face may be another person's"),
-    ):
-        if count:
-            notes.append(f"{count} {text}")
-    return tuple(notes)
+    return (*notes, *(f"{attributes[name]} {text}" for name, text in _NOTES.items() if attributes[name]))
+
+
+def stats_from(attributes: Attributes) -> TrackingStats:
+    """Give what tracking did, as far as it was told of a recording.
+
+    Raises
+    ------
+    KeyError
+        Where the attributes are those of another version.
+    """
+    return TrackingStats(**{name: int(attributes[name]) for name in _TRACKING})
 
 
 def attributes_of(
@@ -87,14 +109,11 @@ def attributes_of(
         "interval_max_s": _rounded(float(intervals_s.max())) if intervals_s.size else math.nan,
         "decoded_frames": stream.decoded,
         "decode_errors": stream.decode_errors,
+        "frames_repaired": stream.clock.repaired,
+        "frames_surplus": stream.clock.surplus,
+        "frames_missing": stream.clock.missing,
         "frames_without_face": int((~found).sum()),
-        "times_lost": stats.times_lost,
-        "restarts": stats.restarts,
-        "cuts": stats.cuts,
-        "most_faces": stats.most_faces,
-        "detector_runs": stats.detector_runs,
-        "detector_hits": stats.detector_hits,
-        "landmark_runs": stats.landmark_runs,
+        **{name: getattr(stats, name) for name in _TRACKING},
     }
 
 

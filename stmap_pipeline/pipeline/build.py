@@ -12,6 +12,7 @@ from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import BuildPlan
+from stmap_pipeline.pipeline.task import Task
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards, forget_augmentation
@@ -75,9 +76,19 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | Non
         # a part of an earlier run that is to be done again must not look done if this run is killed
         work.forget(recording.recording_id)
     yield from plan.settled
-    yield from run_parallel(plan.todo, plan.config, plan.out, run, jobs=jobs, scheduler=scheduler, limits=limits)
+    yield from run_parallel(
+        _tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), plan.out, jobs=jobs, scheduler=scheduler
+    )
     assemble(plan)
     work.remove()
+
+
+def _tasks(plan: BuildPlan, run: str, limits: Limits, isolated: bool) -> list[Task]:
+    out = plan.out.absolute()
+    return [
+        Task(one, plan.config, out, run, limits, isolated, plan.reuse if one.recording_id in plan.reused_ids else None)
+        for one in plan.todo
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ Tasks go through Dask's own executor rather than through joblib's ``dask`` backe
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any
 
-from stmap_pipeline.errors import WorkerError
+from stmap_pipeline import __version__
+from stmap_pipeline.errors import StmapError, WorkerError
 from stmap_pipeline.pipeline.task import Task, do_on_cluster
 from stmap_pipeline.records import Outcome
 
@@ -18,6 +20,10 @@ from stmap_pipeline.records import Outcome
 _IN_FLIGHT = 1000
 _WAIT_FOR_WORKERS_S = 60.0
 _CONNECT_S = 15.0
+# a batch system may take its time to start workers anew; silence for longer is no answer
+_PATIENCE_S = 600.0
+_LOOK_EVERY_S = 5.0
+_SAME_STMAP = "install the same stmap on all machines, that of the scheduler included"
 
 
 class ClusterWorkers:
@@ -31,7 +37,7 @@ class ClusterWorkers:
     Raises
     ------
     WorkerError
-        Where Dask is not installed, no scheduler answers, or it has no workers.
+        Where Dask is not installed, no scheduler answers, it has no workers, or they have another stmap.
     """
 
     def __init__(self, address: str) -> None:
@@ -54,8 +60,14 @@ class ClusterWorkers:
             raise WorkerError(
                 f"{address}: the scheduler has no worker ({_short(error)}); start some with: dask worker {address} --nthreads 1"
             ) from None
+        try:
+            self._check_versions()
+        except BaseException:
+            self._client.close()
+            raise
         self._executor: Any = self._client.get_executor(pure=False)
         self._running: dict[Future[Outcome], Task] = {}
+        self._seen_s = self._looked_s = time.monotonic()
 
     def free(self) -> bool:
         """Tell whether another task should be handed in now."""
@@ -68,8 +80,10 @@ class ClusterWorkers:
     def finished(self) -> list[tuple[Task, Outcome | None]]:
         """Wait for tasks to end."""
         done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
-        if not done and self._client.status in ("closed", "closing"):
-            raise self._gone()
+        if done:
+            self._seen_s = time.monotonic()
+        else:
+            self._look_for_workers()
         ended: list[tuple[Task, Outcome | None]] = []
         for future in done:
             task = self._running.pop(future)
@@ -79,6 +93,10 @@ class ClusterWorkers:
                 ended.append((task, None))
             except CancelledError:
                 raise self._gone() from None
+            except StmapError:
+                raise
+            except Exception as error:
+                raise WorkerError(f"{self._address}: a worker cannot do its task ({_short(error)}); {_SAME_STMAP}") from None
         return ended
 
     def stop(self, kill: bool) -> None:  # noqa: ARG002 - a cluster's workers are not ours to end
@@ -91,10 +109,51 @@ class ClusterWorkers:
             time.sleep(0.05)
         self._client.close()
 
+    def _check_versions(self) -> None:
+        # tasks pass through the scheduler, which must know them; one that does not drops its workers and says nothing
+        try:
+            found = {"the scheduler": self._client.run_on_scheduler(installed_version)}
+            found |= self._client.run(installed_version, on_error="return")
+            if failed := next((one for one in found.values() if isinstance(one, Exception) and not isinstance(one, OSError)), None):
+                raise failed
+        except Exception as error:
+            raise WorkerError(f"{self._address}: the cluster cannot import stmap ({_short(error)}); {_SAME_STMAP}") from None
+        for who, version in found.items():
+            # a worker that left meanwhile gives an error in place of a version
+            if isinstance(version, str) and version != __version__:
+                raise WorkerError(f"{self._address}: {who} has stmap {version}, and this is {__version__}; {_SAME_STMAP}")
+
+    def _look_for_workers(self) -> None:
+        now = time.monotonic()
+        if self._client.status in ("closed", "closing"):
+            raise self._gone()
+        if now < self._looked_s + _LOOK_EVERY_S:
+            return
+        self._looked_s = now
+        with contextlib.suppress(OSError):
+            if self._client.nthreads():
+                self._seen_s = now
+        if now > self._seen_s + _PATIENCE_S:
+            raise WorkerError(
+                f"{self._address}: the scheduler has had no worker for {_PATIENCE_S:g} s; what is done is kept: start workers and run the "
+                "same command again"
+            )
+
     def _gone(self) -> WorkerError:
         return WorkerError(
             f"{self._address}: the Dask scheduler is gone; what is done is kept: start a cluster and run the same command again"
         )
+
+
+def installed_version() -> str:
+    """Give the version of stmap where this is run.
+
+    Examples
+    --------
+    >>> installed_version() == __version__
+    True
+    """
+    return __version__
 
 
 def _short(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards, read_shard
 from stmap_pipeline.shards.atomic import is_temporary
+
+# Settings that change no landmark, so that something of an output can be taken over into one with others.
+AFTER_FACES = ("blocks.", "windows.", "limits.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,28 @@ def earlier_outcomes(out: Path, database: str, config: Config, pipeline_version:
         raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
     differences = config.differences(Config.from_toml(out / "stmap.toml"))
     if "dataset_description.json" in names:
-        differences += _description_differences(out, database, pipeline_version)
+        before, now = description_of(out), (database, pipeline_version)
+        what = ("database", "pipeline version")
+        differences += [f"{key}: {old} -> {new}" for key, old, new in zip(what, before, now, strict=True) if old != new]
     if differences:
+        folder = "another folder"
+        if all(one.startswith(AFTER_FACES) for one in differences):
+            folder += f", with --reuse {shlex.quote(str(out))} to take over what the settings leave as it is"
         raise OutputError(
-            f"{out}: was built with other settings ({'; '.join(differences)}); give another folder, or the same settings as in {out / 'stmap.toml'}"
+            f"{out}: was built with other settings ({'; '.join(differences)}); give {folder}, or the same settings as in {out / 'stmap.toml'}"
         )
-    found = {one.outcome.recording_id: one for one in (_of_tables(out) if "manifest.json" in names else _of_shards(out))}
+    return known_outcomes(out)
+
+
+def known_outcomes(out: Path) -> dict[str, Earlier]:
+    """Give the outcomes that an output tells of, finished or not.
+
+    Raises
+    ------
+    OutputError
+        Where its tables are damaged.
+    """
+    found = {one.outcome.recording_id: one for one in (_of_tables(out) if (out / "manifest.json").is_file() else _of_shards(out))}
     for outcome in Work(out).outcomes():
         found[outcome.recording_id] = Earlier(outcome)
     return found
@@ -107,11 +127,16 @@ def _of_shards(out: Path) -> Iterator[Earlier]:
             continue
 
 
-def _description_differences(out: Path, database: str, pipeline_version: int) -> list[str]:
+def description_of(out: Path) -> tuple[str, int]:
+    """Give the database of an output and the version of the pipeline that built it.
+
+    Raises
+    ------
+    OutputError
+        Where the description cannot be read.
+    """
     try:
         text = json.loads((out / "dataset_description.json").read_bytes())
-        before = {"database": text["SourceDatasets"][0]["Key"], "pipeline version": text["PipelineVersion"]}
+        return text["SourceDatasets"][0]["Key"], text["PipelineVersion"]
     except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         raise OutputError(f"{out / 'dataset_description.json'}: cannot be read; move the output away and build anew") from None
-    now = {"database": database, "pipeline version": pipeline_version}
-    return [f"{key}: {before[key]} -> {now[key]}" for key in now if before[key] != now[key]]

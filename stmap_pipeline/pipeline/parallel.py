@@ -6,42 +6,28 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
-from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.task import MAX_DEATHS, Task
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.pipeline.workers import InThisProcess, LocalWorkers, Workers
-from stmap_pipeline.records import Outcome, Recording
+from stmap_pipeline.records import Outcome
 
 
-def run_parallel(
-    recordings: Sequence[Recording],
-    config: Config,
-    out: Path,
-    run: str,
-    *,
-    jobs: int = 1,
-    scheduler: str | None = None,
-    limits: Limits | None = None,
-) -> Iterator[Outcome]:
+def run_parallel(tasks: Sequence[Task], out: Path, *, jobs: int = 1, scheduler: str | None = None) -> Iterator[Outcome]:
     """Build recordings and yield their outcomes as they come.
 
     Parameters
     ----------
-    recordings : sequence of Recording
-    config : Config
+    tasks : sequence of Task
     out : Path
-    run : str
-        Name of the run that owns the work folder.
+        The output that all of them belong to.
     jobs : int
         Processes; 0 uses none.
     scheduler : str, optional
         Address of a Dask scheduler, instead of own processes.
-    limits : Limits, optional
     """
     workers: Workers
-    if not recordings:
+    if not tasks:
         return
     work = Work(out.absolute())
     if scheduler is not None:
@@ -57,10 +43,9 @@ def run_parallel(
         )
     else:
         workers = InThisProcess()
-    tasks = (Task(one, config, work.out, run, limits or Limits(), isolated=bool(jobs or scheduler)) for one in recordings)
     done = False
     try:
-        yield from _collect(tasks, workers, work)
+        yield from _collect(iter(tasks), workers, work)
         done = True
     finally:
         workers.stop(kill=not done)

@@ -13,6 +13,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.errors import DatabaseError
 from stmap_pipeline.pipeline.earlier import earlier_outcomes
+from stmap_pipeline.pipeline.reuse import Reuse, plan_reuse, reusable
 from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording
@@ -42,6 +43,10 @@ class BuildPlan:
         Those that need no work: done by an earlier run, or skipped.
     complete : bool
         Whether the output holds all of this already.
+    reuse : Reuse, optional
+        What is taken over from another output.
+    reused_ids : frozenset of str
+        Those of ``todo`` to which that applies.
     """
 
     database: Database
@@ -52,6 +57,8 @@ class BuildPlan:
     todo: tuple[Recording, ...]
     settled: tuple[Outcome, ...]
     complete: bool
+    reuse: Reuse | None = None
+    reused_ids: frozenset[str] = frozenset()
 
     @property
     def resumed(self) -> int:
@@ -68,6 +75,7 @@ def plan_build(
     limit: int | None = None,
     only: str | None = None,
     retry_failed: bool = False,
+    reuse: Path | None = None,
 ) -> BuildPlan:
     """List the recordings of a database and compare them with what the output holds.
 
@@ -86,17 +94,19 @@ def plan_build(
         Take the recordings whose id matches a shell pattern such as ``p00*_source1``.
     retry_failed : bool
         Build again what failed before.
+    reuse : Path, optional
+        Another output of the same database, made with other settings: what these leave as it is is taken over.
 
     Raises
     ------
     UnknownNameError, DatabaseError, OutputError
-        Where there is no such database, nothing of it under ``source``, nothing matches, or ``out`` is not ours or has other
-        settings; the message lists the settings that differ.
+        Where there is no such database, nothing of it under ``source``, nothing matches, ``out`` is not ours or has other
+        settings (the message lists those that differ), or ``reuse`` is no output of this database.
     """
     settings = config or Config()
     adapter: Database = registry.load("databases", database)
     if not source.exists():
-        raise DatabaseError(f"{source}: no such folder; give the folder of the {database} database")
+        raise DatabaseError(f"{source}: no such folder; give the one that holds the videos ({adapter.title})")
     listed = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
     total = len(listed)
     for one, other in pairwise(listed):
@@ -108,6 +118,7 @@ def plan_build(
     if not listed:
         near = f"none of {total} ids matches {only!r}" if only and total else "the listing is empty"
         raise DatabaseError(f"{source}: nothing to build: {near}")
+    taken = plan_reuse(reuse, out, database, settings, PIPELINE_VERSION) if reuse is not None else None
     earlier = earlier_outcomes(out, database, settings, PIPELINE_VERSION)
     todo: list[Recording] = []
     settled: list[Outcome] = []
@@ -131,7 +142,15 @@ def plan_build(
     )
     if not complete:
         refuse_augmented(out)
-    return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete)
+    ids = _reusable_ids(taken, todo) if taken is not None and todo else frozenset()
+    return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete, taken, ids)
+
+
+def _reusable_ids(reuse: Reuse, todo: list[Recording]) -> frozenset[str]:
+    stored = reusable(reuse)
+    # the key of one that an unfinished run built is read with it
+    known = ((one, stored[one.recording_id].key) for one in todo if one.recording_id in stored)
+    return frozenset(one.recording_id for one, key in known if not key or key == source_key(one))
 
 
 def description(database: Database) -> dict[str, Any]:

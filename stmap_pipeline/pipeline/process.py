@@ -15,11 +15,14 @@ from stmap_pipeline.databases.labels import read_labels
 from stmap_pipeline.databases.tree import shown
 from stmap_pipeline.errors import RecordingError, StmapError
 from stmap_pipeline.faces import FaceBackend, TrackingStats, track
-from stmap_pipeline.pipeline.attributes import attributes_of, notes_of
+from stmap_pipeline.faces.kept import StaleTrackError, replay
+from stmap_pipeline.pipeline.attributes import Attributes, attributes_of, notes_of, stats_from
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, peak_memory_bytes, within
+from stmap_pipeline.pipeline.reuse import NotReusableError, Reuse, check_facts, check_times, read_stored
 from stmap_pipeline.pipeline.source import source_bytes
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording, RecordingResult
+from stmap_pipeline.records.outcome import Reused
 from stmap_pipeline.video import open_stream
 
 T = TypeVar("T")
@@ -62,7 +65,11 @@ def use_one_thread() -> None:
 
 
 def build_recording(
-    recording: Recording, config: Config, laps: Laps | None = None, limits: Limits | None = None
+    recording: Recording,
+    config: Config,
+    laps: Laps | None = None,
+    limits: Limits | None = None,
+    stored: RecordingResult | None = None,
 ) -> RecordingResult:
     """Build one recording.
 
@@ -74,6 +81,8 @@ def build_recording(
         Given the seconds of each stage.
     limits : Limits, optional
         Only the time is looked at here; see :func:`stmap_pipeline.pipeline.limits.guarded`.
+    stored : RecordingResult, optional
+        What was built of the same video: its landmarks are taken instead of tracking.
 
     Raises
     ------
@@ -81,34 +90,67 @@ def build_recording(
         With the stage and the reason code.
     ModelMissingError
         Where the landmark model is not installed.
+    StaleTrackError
+        Where ``stored`` has not the frames of this video.
     """
     laps = laps or Laps()
-    stats = TrackingStats()
-    backend = load_backend(config.faces.backend)
+    stats = TrackingStats() if stored is None else stats_from(stored.attributes)
     with open_stream(recording) as stream:
         frames = laps.timed("decode", within(stream, limits.time_s) if limits else stream)
-        tracked = laps.timed("faces", track(frames, config.faces, backend, stats))
+        if stored is not None:
+            found = replay(frames, stored.track)
+        else:
+            found = track(frames, config.faces, load_backend(config.faces.backend), stats)
+        tracked = laps.timed("faces", found)
         start = time.perf_counter()
         measured = measure_blocks(tracked, config.blocks)
         total_s = time.perf_counter() - start
         stream.clock.check(recording.video.path.name, config.limits.max_clock_mismatch)
     _separate(laps, total_s)
+    return _with_labels(recording, config, measured, attributes_of(recording, stream, measured, stats), laps)
+
+
+def take_over(recording: Recording, config: Config, reuse: Reuse, laps: Laps, limits: Limits) -> RecordingResult:
+    """Build one recording from what is stored of it: without decoding, or without tracking.
+
+    Raises
+    ------
+    NotReusableError
+        Where what is stored is not what a full build would give.
+    RecordingError
+        As :func:`build_recording`.
+    """
+    start = time.perf_counter()
+    stored = read_stored(reuse, recording)
+    if reuse.level == "traces":
+        check_times(recording, stored)
+        laps.seconds["read"] = time.perf_counter() - start
+        return _with_labels(recording, config, Measurement(stored.blocks, stored.track), stored.attributes, laps)
+    laps.seconds["read"] = time.perf_counter() - start
+    if stored.attributes["narrow_pictures"]:
+        raise NotReusableError("more of the picture is needed than was kept in tracking")
+    try:
+        result = build_recording(recording, config, laps, limits, stored)
+    except StaleTrackError as error:
+        raise NotReusableError(str(error)) from None
+    check_facts(result, stored)
+    return result
+
+
+def _with_labels(
+    recording: Recording, config: Config, measured: Measurement, attributes: Attributes, laps: Laps
+) -> RecordingResult:
     _check_limits(recording, measured, config)
     start = time.perf_counter()
     labels = read_labels(recording, measured.blocks.times_s)
     laps.seconds["labels"] = time.perf_counter() - start
-    return RecordingResult(
-        recording,
-        measured.blocks,
-        measured.track,
-        labels.heart_rate,
-        labels.pulse,
-        notes_of(recording, stream, labels, stats),
-        attributes_of(recording, stream, measured, stats),
-    )
+    notes = notes_of(recording, labels, attributes)
+    return RecordingResult(recording, measured.blocks, measured.track, labels.heart_rate, labels.pulse, notes, attributes)
 
 
-def process_recording(recording: Recording, config: Config, work: Work, run: str, limits: Limits) -> Outcome:
+def process_recording(
+    recording: Recording, config: Config, work: Work, run: str, limits: Limits, reuse: Reuse | None = None
+) -> Outcome:
     """Build one recording and keep its part; never raises for what is wrong with the recording.
 
     Parameters
@@ -119,6 +161,8 @@ def process_recording(recording: Recording, config: Config, work: Work, run: str
     run : str
         The run that must still own ``work`` when the part is written.
     limits : Limits
+    reuse : Reuse, optional
+        What is taken over where it can be; otherwise the recording is built in full, and its log says why.
 
     Raises
     ------
@@ -129,8 +173,15 @@ def process_recording(recording: Recording, config: Config, work: Work, run: str
     forget_peak()
     start = time.perf_counter()
     stage, reason, message, frames, written, result = "", "", "", 0, 0, None
+    reused: Reused = reuse.level if reuse is not None else ""
     try:
-        result = build_recording(recording, config, laps, limits)
+        if reuse is not None:
+            try:
+                result = take_over(recording, config, reuse, laps, limits)
+            except NotReusableError as error:
+                reused, laps = "", Laps()
+                work.log(recording.recording_id, f"built in full, nothing was taken over from {reuse.maps}: {error}")
+        result = result or build_recording(recording, config, laps, limits)
         frames = len(result.blocks.times_s)
     except RecordingError as error:
         stage, reason, message = error.stage, error.reason, _one_line(f"{recording.recording_id}: {error}")
@@ -155,12 +206,20 @@ def process_recording(recording: Recording, config: Config, work: Work, run: str
     timings = {f"{name}_s": seconds for name, seconds in laps.seconds.items()}
     timings |= {
         "total_s": time.perf_counter() - start,
-        "read_bytes": source_bytes(recording),
+        "read_bytes": 0 if reused == "traces" else source_bytes(recording),
         "written_bytes": written,
         "peak_memory_bytes": peak_memory_bytes(),
     }
     outcome = Outcome(
-        recording.recording_id, recording.subject, "ok" if result is not None else "failed", stage, reason, message, frames, timings
+        recording.recording_id,
+        recording.subject,
+        "ok" if result is not None else "failed",
+        stage,
+        reason,
+        message,
+        frames,
+        timings,
+        reused=reused if result is not None else "",
     )
     work.keep_outcome(outcome)
     return outcome

@@ -15,6 +15,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline.limits import Limits, guarded, timeout_message
 from stmap_pipeline.pipeline.process import load_backend, process_recording, use_one_thread
+from stmap_pipeline.pipeline.reuse import Reuse
 from stmap_pipeline.pipeline.work import Mark, Work
 from stmap_pipeline.records import Outcome, Recording
 
@@ -38,6 +39,8 @@ class Task:
     limits : Limits
     isolated : bool
         Whether the process may be lost; otherwise only the time is limited, and only from frame to frame.
+    reuse : Reuse, optional
+        Where something of the recording is stored already.
     """
 
     recording: Recording
@@ -46,6 +49,7 @@ class Task:
     run: str
     limits: Limits
     isolated: bool = True
+    reuse: Reuse | None = None
 
 
 def do(task: Task) -> Outcome:
@@ -68,10 +72,11 @@ def do(task: Task) -> Outcome:
     if earlier.timed_out or earlier.deaths >= MAX_DEATHS:
         return _blame(task, work, earlier)
     use_one_thread()
-    # once per process, and no part of any recording's time and memory
-    load_backend(task.config.faces.backend)
+    if task.reuse is None:
+        # once per process, and no part of any recording's time and memory
+        load_backend(task.config.faces.backend)
     with work.marked(one.recording_id) as mark, guarded(task.limits, mark) if task.isolated else contextlib.nullcontext():
-        return process_recording(one, task.config, work, task.run, task.limits)
+        return process_recording(one, task.config, work, task.run, task.limits, task.reuse)
 
 
 def _blame(task: Task, work: Work, mark: Mark) -> Outcome:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from stmap_pipeline.errors import OutputError, ShardError, StmapError, WorkerError
 from stmap_pipeline.pipeline.limits import TIMEOUT_MARK
 from stmap_pipeline.records import Outcome, RecordingResult
-from stmap_pipeline.shards import atomic_write_text, read_part, recording_ids, remove_temporaries, write_part
+from stmap_pipeline.shards import atomic_write_text, read_part, recording_ids, remove_temporaries, write_shard
 
 FOLDERS = ("work", "shards", "logs")
 _START = b"start of work by "
@@ -155,7 +155,7 @@ class Work:
     def keep_part(self, result: RecordingResult) -> int:
         """Write a part and give its size in bytes."""
         path = self.part(result.recording.recording_id)
-        write_part(path, result)
+        write_shard(path, [result])
         return path.stat().st_size
 
     def read_part(self, recording_id: str, subject: str) -> RecordingResult:

@@ -10,6 +10,7 @@ from stmap_pipeline.errors import REASONS
 from stmap_pipeline.records.recording import check_ids
 
 Status = Literal["ok", "skipped", "failed"]
+Reused = Literal["", "landmarks", "traces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Outcome:
         a file that the manifest covers.
     resumed : bool
         Whether an earlier run did the work.
+    reused : {"", "landmarks", "traces"}
+        What was taken over from another output; no part of the result, which is the same without.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Outcome:
     frames: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
     resumed: bool = False
+    reused: Reused = ""
 
     def __post_init__(self) -> None:
         # outcomes are read back from files, and ids become names of files

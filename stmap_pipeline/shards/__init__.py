@@ -42,7 +42,7 @@ from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, re
 from stmap_pipeline.shards.reader import Shards
 from stmap_pipeline.shards.recording_io import read_recording
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
-from stmap_pipeline.shards.shard import merge_parts, read_part, read_shard, recording_ids, write_part, write_shard
+from stmap_pipeline.shards.shard import merge_parts, read_one, read_part, read_shard, recording_ids, write_part, write_shard
 from stmap_pipeline.shards.split import Split
 from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
 
@@ -74,6 +74,7 @@ __all__ = [
     "read_augmentation",
     "read_columns",
     "read_manifest",
+    "read_one",
     "read_part",
     "read_recording",
     "read_shard",

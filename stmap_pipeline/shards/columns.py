@@ -59,7 +59,12 @@ OUTCOMES: tuple[Column, ...] = (
     Column("message", "", "one line for a person"),
 )
 
-TIMINGS: tuple[Column, ...] = (_ID, Column("status", "", "ok, skipped or failed"), Column("frames", "", "frames decoded", "int"))
+TIMINGS: tuple[Column, ...] = (
+    _ID,
+    Column("status", "", "ok, skipped or failed"),
+    Column("frames", "", "frames of the recording", "int"),
+    Column("reused", "", "taken over from another output: traces (nothing was decoded) or landmarks (nothing was tracked)"),
+)
 
 #: Columns that a window is read back from; the others say whose it is, or what follows from these.
 OF_WINDOW = tuple(one.name for one in fields(Window))
@@ -222,12 +227,13 @@ def timing_row(outcome: Outcome) -> Row:
     Examples
     --------
     >>> timing_row(Outcome("p001_v1", "p001", "ok", frames=300, timings={"decode_s": 1.5}))
-    {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'decode_s': 1.5}
+    {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'reused': '', 'decode_s': 1.5}
     """
     return {
         "recording_id": outcome.recording_id,
         "status": outcome.status,
         "frames": outcome.frames,
+        "reused": outcome.reused,
         **dict(sorted(outcome.timings.items())),
     }
 

@@ -231,7 +231,7 @@ def read_manifest(root: Path) -> Manifest:
             f"{root}: has no {MANIFEST}, so its build is unfinished (or it is no output of stmap); "
             "run the same stmap build-maps command again to finish it"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ShardError(f"{path}: is damaged ({error}); build again or restore a copy") from None
 
 

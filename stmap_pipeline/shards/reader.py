@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
@@ -31,6 +32,8 @@ from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_
 
 # traces kept in memory for the next window of the same recording, about half a megabyte each
 _MAX_KEPT = 8
+# databases of which nobody was filmed: drawn faces, and traces without any picture
+_SIMULATED = ("synthetic", "synthetic-traces")
 
 
 class Shards:
@@ -67,6 +70,15 @@ class Shards:
         self._files = OpenShards(self.root, self.manifest)
         self._uniform = Recent(lambda name: resample_blocks(self.recording(name).blocks, self.config.windows.rate_hz), _MAX_KEPT)
         self._even = Recent(lambda name: even_trace(self.recording(name).blocks), _MAX_KEPT)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether nobody was filmed: faces were drawn, or traces were simulated without any picture.
+
+        A drawn tree stays one when it is built as the database that it imitates.
+        """
+        settings = self.manifest.settings
+        return settings.get("simulated") is True or settings.get("database") in _SIMULATED
 
     def recordings(
         self, *, subject: str | Collection[str] | None = None, fold: int | Collection[int] | None = None
@@ -203,6 +215,17 @@ class Shards:
             Where the shard is missing or damaged.
         """
         return self._files.recording(self.info(recording_id).subject, recording_id)
+
+    def means(self, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """Read the times (T,) and means (T, N, 3) of a whole recording, guarded by the file's own checksums.
+
+        Raises
+        ------
+        UnknownNameError, ShardError
+            As :meth:`recording`.
+        """
+        series = self._files.series(self.info(recording_id).subject, recording_id)
+        return series.times_s, series.means(0, len(series.times_s))
 
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
         """Make the map of a window, on the clock of the build's configuration.

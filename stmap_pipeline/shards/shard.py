@@ -163,6 +163,24 @@ def read_shard(path: Path) -> Iterator[RecordingResult]:
         yield one
 
 
+def read_one(path: Path, recording_id: str) -> RecordingResult:
+    """Read one recording of a file and compare it with its checksum; the others are not touched.
+
+    Raises
+    ------
+    ShardError
+        As :func:`read_shard`, and where the file lacks the recording.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> len(read_one(example_maps() / "shards" / "p001.h5", "p001_v2").blocks.times_s)
+    150
+    """
+    with open_shard(path) as file, guarded(path):
+        return read_recording(child(file, recording_id, h5py.Group))
+
+
 def recording_ids(path: Path) -> list[str]:
     """List the recordings of a file without reading a sample.
 

@@ -38,8 +38,8 @@ class Picture:
         """Width and height."""
         return self.gray.shape[1], self.gray.shape[0]
 
-    def crop(self, left: int, top: int, right: int, bottom: int) -> Picture:
-        """Copy a part, so that the whole picture can be let go.
+    def crop(self, left: int, top: int, right: int, bottom: int, *, copy: bool = True) -> Picture:
+        """Give a part; by default a copy, so that the whole picture can be let go.
 
         The part is widened to even coordinates, so that subsampled planes are cut where the first plane is, and clipped to the
         picture. Coordinates are those of this picture.
@@ -51,7 +51,8 @@ class Picture:
         parts = []
         for plane in self.planes:
             step_x, step_y = round(width / plane.shape[1]), round(height / plane.shape[0])
-            parts.append(plane[top // step_y : -(-bottom // step_y), left // step_x : -(-right // step_x)].copy())
+            part = plane[top // step_y : -(-bottom // step_y), left // step_x : -(-right // step_x)]
+            parts.append(part.copy() if copy else part)
         gray = parts[0] if self.gray is self.planes[0] else self.gray[top:bottom, left:right].copy()
         return Picture(gray, tuple(parts), self.to_rgb, (self.origin_px[0] + left, self.origin_px[1] + top))
 

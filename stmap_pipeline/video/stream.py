@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import math
 import stat
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import Recording
 from stmap_pipeline.video.clock import Clock
-from stmap_pipeline.video.container import decode_container
+from stmap_pipeline.video.container import Decoded, decode_container
 from stmap_pipeline.video.frame import Frame, StreamInfo
 from stmap_pipeline.video.images import decode_images
 from stmap_pipeline.video.planes import PixelReader, make_reader
+
+# Frames that are decoded at once, as far as they fit into this room.
+_AHEAD_FRAMES, _AHEAD_BYTES = 16, 2**25
 
 
 class FrameStream:
     """Iterator over the frames of one recording, to be used in a ``with`` block and once.
 
-    Frames are views into the decoder's memory: the memory in use does not grow with the length of the video.
+    Frames are views into the decoder's memory, of which a few are decoded ahead: the memory in use does not grow with the length of
+    the video.
 
     Parameters
     ----------
@@ -59,7 +64,7 @@ class FrameStream:
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
-        for decoded in self._source:
+        for decoded in _ahead(self._source):
             self.decode_errors = decoded.errors
             if decoded.frame is None:
                 self.clock.skip()
@@ -100,6 +105,25 @@ class FrameStream:
                 f"{frame.width}x{frame.height} {frame.format.name} at frame {self.decoded}; split the video there",
             )
         return self._reader
+
+
+def _ahead(source: Iterable[Decoded]) -> Iterator[Decoded]:
+    """Decode some frames, then hand them on, then decode some more.
+
+    A decoder leaves nothing else in the processor's caches: what is done with a frame costs half as much where it has been done
+    with another one just before.
+    """
+    held: deque[Decoded] = deque()
+    held_bytes = 0
+    for one in source:
+        held.append(one)
+        held_bytes += 0 if one.frame is None else 2 * one.frame.width * one.frame.height
+        if len(held) >= _AHEAD_FRAMES or held_bytes >= _AHEAD_BYTES:
+            # each is let go as it is handed on
+            while held:
+                yield held.popleft()
+            held_bytes = 0
+    yield from held
 
 
 def open_stream(recording: Recording) -> FrameStream:

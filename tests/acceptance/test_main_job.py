@@ -247,6 +247,11 @@ def test_a_recording_is_drawn(vipl, tmp_path):
     assert "no recording is called 'p001_v1_source4'" in run.err
 
 
+def test_what_was_drawn_counts_as_simulated_under_any_name(vipl, mmse, own):
+    assert all(Shards(one.out).simulated for one in (vipl, mmse, own))
+    assert Shards(vipl.out).manifest.settings["database"] == "vipl-hr"
+
+
 def test_the_maps_are_read_in_three_lines(vipl):
     shards = Shards(vipl.out)
     window = shards.windows(labeled=True)[0]

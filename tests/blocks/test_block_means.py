@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from video_files import colorful, exact_frame
 
 from stmap_pipeline.blocks.box import face_box
+from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.faces.geometry import compose
 from stmap_pipeline.records import RoiGrid
@@ -52,7 +53,7 @@ def noisy():
 )
 def test_means_are_area_means_wherever_the_box_lies(noisy, x, y, width, height, degrees):
     box = placed((x, y), width, height, degrees)
-    means, coverage = block_means(picture_of(noisy), box, GRID, SIZE)
+    means, coverage = block_means(picture_of(noisy), box, Lattice(GRID))
     # white noise of 12 levels over blocks of 400 pixels and more: a warp that read single pixels would be off by 1 and more
     np.testing.assert_allclose(means, true_means(noisy, box), atol=0.5)
     assert np.all(coverage == 1)
@@ -76,7 +77,7 @@ def test_a_pulse_keeps_its_amplitude_while_the_face_moves():
         )
         image = np.repeat(np.clip(level, 0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
         box = placed((120 + shift[0], 100 + shift[1]), 150, 150, 0)
-        found.append(block_means(picture_of(image, "gray"), box, GRID, SIZE)[0][:, 1])
+        found.append(block_means(picture_of(image, "gray"), box, Lattice(GRID))[0][:, 1])
     signal = np.array(found) - np.mean(found, axis=0)
     wave = np.sin(phase)
     amplitude = signal.T @ wave / (wave @ wave)
@@ -91,7 +92,7 @@ def test_subsampled_planes_give_the_same_colors(pixel_format):
         np.uint8
     )
     box = placed((121.3, 99.2), 140.7, 133.1, 7)
-    means, _ = block_means(picture_of(image, pixel_format), box, GRID, SIZE)
+    means, _ = block_means(picture_of(image, pixel_format), box, Lattice(GRID))
     np.testing.assert_allclose(means, true_means(image, box), atol=0.3)
 
 
@@ -100,14 +101,14 @@ def test_a_crop_gives_what_the_whole_picture_gives(noisy):
     for pixel_format in ("yuv420p", "yuv444p"):
         picture = picture_of(noisy, pixel_format)
         part = picture.crop(53, 31, 190, 171)
-        np.testing.assert_allclose(block_means(part, box, GRID, SIZE)[0], block_means(picture, box, GRID, SIZE)[0], atol=0.01)
+        np.testing.assert_allclose(block_means(part, box, Lattice(GRID))[0], block_means(picture, box, Lattice(GRID))[0], atol=0.01)
 
 
 def test_what_lies_outside_the_picture_counts_neither_in_mean_nor_in_coverage():
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     # half of the first column of blocks is beyond the left edge, whose pixels end at -0.5
     box = placed((50 - 0.5 - 10, 100), 100, 100, 0)
-    means, coverage = block_means(picture_of(image), box, GRID, SIZE)
+    means, coverage = block_means(picture_of(image), box, Lattice(GRID))
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 0], 0.5, atol=0.02)
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 1:], 1.0)
     np.testing.assert_allclose(means, 90.0, atol=0.5)
@@ -115,7 +116,7 @@ def test_what_lies_outside_the_picture_counts_neither_in_mean_nor_in_coverage():
 
 def test_a_block_that_is_nowhere_in_the_picture_is_nan_not_zero():
     means, coverage = block_means(
-        picture_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), GRID, SIZE
+        picture_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), Lattice(GRID)
     )
     assert np.isnan(means).all()
     assert (coverage == 0).all()
@@ -131,7 +132,7 @@ def test_a_mask_takes_out_what_it_hides(noisy):
         weights[:, width // 2 :] = 0
         return weights
 
-    means, coverage = block_means(picture_of(image), box, GRID, SIZE, mask)
+    means, coverage = block_means(picture_of(image), box, Lattice(GRID), mask)
     np.testing.assert_allclose(coverage.reshape(5, 5), [[1, 1, 0.5, 0, 0]] * 5, atol=0.02)
     assert np.isnan(means.reshape(5, 5, 3)[:, 3:]).all()
     # the black half shows nowhere

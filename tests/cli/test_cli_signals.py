@@ -13,17 +13,24 @@ from pathlib import Path
 
 import pytest
 from cli_runs import COMMAND, content, environment, four_videos, stmap
+from video_files import write_video
+
+from stmap_pipeline.synth.scene import make_scene
 
 STOPPED = re.compile(r"stopped; ([0-9]+) of 4 done - run the same command to continue")
 
 
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory, face_clip) -> Path:
+def slow(tmp_path_factory) -> Path:
     """A recording that fails at once, and three that take their time."""
     source = tmp_path_factory.mktemp("slow")
     (source / "a.avi").write_bytes(b"")
-    for name in "bcd":
-        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(240, 240))
+    second = [scene.render(index / 30, index) for index in range(30)]
+    # to and fro, so that nothing jumps
+    clip = write_video(source / "b.mp4", (second + second[::-1]) * 10, options={"crf": "12"})
+    for name in "cd":
+        (source / f"{name}.mp4").write_bytes(clip.read_bytes())
     return source
 
 
@@ -93,6 +100,17 @@ def test_ctrl_c_while_the_workers_start_shows_nothing_of_them(slow, tmp_path):
         assert (int(masks["Blk"], 16) | int(masks["Ign"], 16)) & 1 << signal.SIGINT - 1
         rest = ctrl_c(process)
     assert STOPPED.fullmatch(rest.strip()), rest
+
+
+def test_ctrl_c_before_anything_is_imported_is_no_traceback(tmp_path):
+    # the first import of the command line stands still for long enough to be hit
+    (tmp_path / "click.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    env = environment(PYTHONPATH=str(tmp_path))
+    with subprocess.Popen([COMMAND], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 130
 
 
 def test_ctrl_c_while_drawing_can_be_continued_too(tmp_path):

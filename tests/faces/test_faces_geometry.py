@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.faces.geometry import detector_box, fit_similarity, fit_similarity_robust, inter_ocular_px, invert, transform
+from stmap_pipeline.faces.geometry import (
+    SimilarityFit,
+    compose,
+    detector_box,
+    fit_similarity,
+    fit_similarity_robust,
+    inter_ocular_px,
+    invert,
+    motion_of,
+    transform,
+)
 
 angle, zoom, shift = st.floats(-3, 3), st.floats(0.2, 5), st.floats(-500, 500)
 
@@ -63,3 +73,19 @@ def test_the_unit_of_landmark_errors_is_the_distance_of_the_outer_eye_corners():
     points = np.zeros((68, 2))
     points[36], points[45] = [10, 20], [40, 60]
     assert inter_ocular_px(points) == 50
+
+
+@given(angle, zoom, shift, shift, angle, zoom)
+def test_two_complex_numbers_do_what_the_matrix_does(turn, scale, x, y, other_turn, other_scale):
+    first, then = similarity(turn, scale, x, y), similarity(other_turn, other_scale, y, x)
+    one, two = motion_of(first), motion_of(then)
+    np.testing.assert_allclose(one.on(cloud()), transform(first, cloud()), atol=1e-9)
+    np.testing.assert_allclose(one.inverse().matrix, invert(first), atol=1e-9)
+    np.testing.assert_allclose(two.after(one).matrix, compose(then, first), atol=1e-8)
+    assert one.scale == pytest.approx(scale)
+
+
+def test_a_fit_remembers_nothing_of_the_last_target():
+    fit = SimilarityFit(cloud())
+    fit.to(cloud(1) * 50, rounds=2)
+    np.testing.assert_array_equal(fit.to(cloud(2), rounds=1).matrix, fit_similarity_robust(cloud(), cloud(2), rounds=1))

@@ -51,7 +51,7 @@ def expected(source, tmp_path_factory):
 
 
 def start(source, out, address, config=CONFIG, **more):
-    return run_build(plan_build("folder", source, out, config, **more), scheduler=address, limits=Limits(time_s=4))
+    return run_build(plan_build("folder", source, out, config), scheduler=address, **more)
 
 
 def test_the_same_bytes_as_on_one_machine(dask, source, expected, tmp_path):
@@ -79,7 +79,8 @@ def test_harm_on_a_cluster_is_named_as_well(dask, face_clip, tmp_path, monkeypat
     (source / "anna.mp4").write_bytes(face_clip.read_bytes())
     for harm in ("crash", "hang"):
         write_harmful(source / f"{harm}.mp4", harm)
-    found = {one.recording_id: one.reason for one in start(source, tmp_path / "maps", dask.address, HARMFUL)}
+    running = start(source, tmp_path / "maps", dask.address, HARMFUL, limits=Limits(time_s=8))
+    found = {one.recording_id: one.reason for one in running}
     assert found == {"anna": "", "crash": "worker_died", "hang": "timed_out"}
 
 
@@ -120,6 +121,48 @@ def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source
             list(running)
     list(run_build(plan_build("folder", source, out, CONFIG), 0))
     assert content(out) == expected
+
+
+def test_a_cluster_that_lost_all_workers_is_waited_for_and_then_said(source, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE_S", 2.0)
+    monkeypatch.setattr(cluster, "_LOOK_EVERY_S", 0.2)
+    out = tmp_path / "maps"
+    with Cluster(tmp_path / "cluster") as own:
+        worker = own.add_worker(nanny=False)
+        running = start(source, out, own.address)
+        next(running)
+        os.killpg(worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerError, match="has had no worker for 2 s; what is done is kept"):
+            list(running)
+    list(run_build(plan_build("folder", source, out, CONFIG), 0))
+    assert content(out) == expected
+
+
+@pytest.mark.parametrize(
+    ("theirs", "message"),
+    [
+        ("import stmap_pipeline; stmap_pipeline.__version__ = '0.0.1'", "the scheduler has stmap 0.0.1, and this is"),
+        ("import sys; sys.modules['stmap_pipeline'] = None", "the cluster cannot import stmap"),
+    ],
+)
+def test_another_stmap_on_the_cluster_is_said(source, tmp_path, theirs, message):
+    # otherwise the scheduler drops its workers at the first task, and nobody ever answers
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "sitecustomize.py").write_text(theirs)
+    with Cluster(tmp_path / "cluster", [str(tmp_path / "other")]) as own:
+        own.add_worker(nanny=False)
+        with pytest.raises(WorkerError, match=f"{message}.*install the same stmap on all machines"):
+            list(start(source, tmp_path / "maps", own.address))
+
+
+def test_a_task_that_no_worker_can_do_is_an_error_of_the_run(dask):
+    workers = cluster.ClusterWorkers(dask.address)
+    try:
+        workers.start("no task")
+        with pytest.raises(WorkerError, match="a worker cannot do its task"):
+            next(filter(None, iter(workers.finished, None)))
+    finally:
+        workers.stop(kill=True)
 
 
 def test_what_is_no_cluster_is_said(source, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,46 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(source, built, tmp_pat
     outcomes = build(source, out)
     assert [one.resumed for one in outcomes] == [what == "shard"] * 2
     assert content(out) == content(built)
+
+
+_GROWING_DISK = """
+import shutil, subprocess, sys
+from pathlib import Path
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import StmapError
+from stmap_pipeline.pipeline import plan_build, run_build
+source, disk, copy = map(Path, sys.argv[1:])
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", disk]).returncode:
+    sys.exit(99)
+config, pages = Config.from_mapping({"windows": {"length": "30 frames"}}), 1
+while True:
+    try:
+        list(run_build(plan_build("folder", source, disk / "maps", config), 0))
+        break
+    except StmapError as error:
+        print(f"{type(error).__name__}: {error}")
+    print(*(path for path in disk.rglob("*") if path.name.endswith(".stmap-tmp")), "")
+    pages += max(1, pages // 3)
+    subprocess.run(["mount", "-o", f"remount,size={4 * pages}k", disk], check=True)
+shutil.copytree(disk / "maps", copy)
+"""
+
+
+def test_a_disk_that_grows_step_by_step_is_full_at_each_and_suffices_in_the_end(source, built, tmp_path):
+    (tmp_path / "disk").mkdir()
+    words = [sys.executable, "-c", _GROWING_DISK, str(source), str(tmp_path / "disk"), str(tmp_path / "copy")]
+    if os.getuid() or not shutil.which("unshare"):
+        pytest.skip("a disk of its own needs root and unshare")
+    run = subprocess.run(["unshare", "--mount", *words], capture_output=True, text=True, timeout=300)
+    if "unshare" in run.stderr or run.returncode == 99:
+        pytest.skip("no disk can be mounted here")
+    assert run.returncode == 0, run.stderr
+    messages, left = run.stdout.splitlines()[::2], run.stdout.splitlines()[1::2]
+    assert len(messages) > 5
+    for message in messages:
+        assert re.fullmatch(r"OutputError: /.*: cannot be written \(No space left on device\); .* again", message), message
+    assert set(left) == {""}
+    assert content(tmp_path / "copy") == content(built)
 
 
 def test_a_folder_without_rights_is_said(source, built, tmp_path):

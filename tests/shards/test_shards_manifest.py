@@ -98,7 +98,17 @@ def test_a_folder_without_manifest_is_an_unfinished_build(root):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", "{}", '{"format": "other"}', '{"format": "stmap-maps", "schema_version": 1}', "[" * 100_000, "\udce9"]
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"format": "other"}',
+        '{"format": "stmap-maps", "schema_version": 1}',
+        '{"format": "stmap-maps", "schema_version": 1, "files": [{"path": "a", "bytes": 1e309, "sha256": ""}]}',
+        "[" * 100_000,
+        "\udce9",
+    ],
 )
 def test_a_damaged_manifest_is_named(root, content):
     (root / "manifest.json").write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -10,6 +10,8 @@ from video_files import colorful, write_video
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import open_stream
+from stmap_pipeline.video.container import Decoded
+from stmap_pipeline.video.stream import _ahead
 
 
 def recording(path):
@@ -197,3 +199,16 @@ def test_a_title_in_another_encoding_is_no_reason_to_refuse_a_video(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"caf_", b"caf\xe9"))
     with open_stream(Recording("a", "folder", "a", VideoSource(path))) as frames:
         assert len(list(frames)) == 1
+
+
+def test_a_few_frames_are_decoded_ahead_and_no_more():
+    taken = []
+
+    def source():
+        for index in range(100):
+            taken.append(index)
+            yield Decoded(None, None, float("nan"), "none", index)
+
+    passed = [(one.errors, len(taken)) for one in _ahead(source())]
+    assert [index for index, _ in passed] == list(range(100))
+    assert max(count - index for index, count in passed) <= 16

@@ -1,0 +1,175 @@
+"""What the data cost a training: windows per second with the data path, and of the same network on one batch that lies there ready.
+
+Both are measured in turns, so that whatever else the machine does concerns both; medians are printed. The ratio is of CPU seconds
+where the network runs on the CPU, with OMP_NUM_THREADS=1 on a busy machine. The maps are simulated.
+
+    python benchmarks/training.py [--device cuda --batch 256] [--subjects 107] [--json FILE]
+
+From the throughput follows the time of five folds of 50 epochs at VIPL-HR's size. It is computed, not measured, and holds for
+the machine it was measured on; validation and checkpoints come on top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from tables import machine, show, show_machine
+from torch import Tensor, nn
+
+from stmap_pipeline import Shards
+from stmap_pipeline.records import Window
+from stmap_pipeline.registry import names
+from stmap_pipeline.synth.traces import plan_traces
+from stmap_pipeline.training.dataset import TrainingSet
+from stmap_pipeline.training.devices import World, find_device, find_precision
+from stmap_pipeline.training.networks import Network, build_network
+
+# windows of VIPL-HR in benchmarks/augment.py, as recorded and with those of `stmap augment --balance`
+RECORDED, BALANCED = 101_599, 383_067
+FOLDS, EPOCHS = 5, 50
+
+
+def with_resampled(maps: Shards, windows: list[Window], share: float, random: np.random.Generator) -> list[Window]:
+    """Replace a share of the windows by the same at another speed, where their recordings are long enough."""
+    last_s = {one.recording_id: maps.means(one.recording_id)[0][-1] - 0.5 for one in maps.recordings()}
+    played = [replace(one, hr_scale=scale) for one, scale in zip(windows, random.uniform(0.67, 1.5, len(windows)), strict=True)]
+    possible = np.array([one.source_stop_s < last_s[one.recording_id] for one in played])
+    chosen = possible & (random.random(len(windows)) < share / possible.mean())
+    return [new if yes else old for new, old, yes in zip(played, windows, chosen, strict=True)]
+
+
+class Trainer:
+    """A step of training, on whatever maps it is given."""
+
+    def __init__(self, network: Network, data: TrainingSet, world: World, precision: torch.dtype) -> None:
+        self.network, self.data, self.world, self.precision = network.to(world.device).train(), data, world, precision
+        self.optimizer = torch.optim.Adam(network.parameters(), 1e-4)
+        beats = data.targets_beats
+        self.targets = (beats - beats.mean()) / beats.std()
+
+    def maps(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Make the maps of a batch, as the trainer does."""
+        rows = self.data.sequences(index, self.network.consecutive)
+        chosen = torch.as_tensor(rows if self.network.consecutive > 1 else rows[:, 0])
+        return self.data.maps(chosen), self.targets[chosen.to(self.world.device)]
+
+    def step(self, maps: Tensor, target: Tensor) -> None:
+        """Learn from one batch."""
+        with self.world.autocast(self.precision):
+            loss = (self.network(maps).float() - target).abs().mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Give the time on the clock, the device's own work included, and the work itself: on a CPU its seconds, on a GPU the clock's."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+    wait()
+    start, cpu_start = time.perf_counter(), time.process_time()
+    work()
+    wait()
+    clock_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu_start
+    return clock_s, clock_s if device.type == "cuda" else cpu_s
+
+
+def measure(trainer: Trainer, batch: int, steps: int, rounds: int, seed: int) -> dict[str, float]:
+    """Give windows per second of both ways in turns, and of the data path by itself."""
+    random = np.random.default_rng(seed)
+    rows = max(1, batch // trainer.network.consecutive)
+    ready = trainer.maps(random.integers(0, len(trainer.data), rows))
+    device = trainer.world.device
+
+    def batches() -> list[np.ndarray]:
+        return [random.integers(0, len(trainer.data), rows) for _ in range(steps)]
+
+    ways: dict[str, Callable[[], object]] = {
+        "fixed": lambda: [trainer.step(*ready) for _ in range(steps)],
+        "with data": lambda: [trainer.step(*trainer.maps(index)) for index in batches()],
+        "data alone": lambda: [trainer.maps(index) for index in batches()],
+    }
+    for way in ways.values():
+        seconds(way, device)
+    taken = {name: [] for name in ways}
+    ratios = []
+    for number in range(rounds):
+        # first one first, then the other: a machine that becomes slower favors neither
+        for name in sorted(ways, reverse=bool(number % 2)):
+            taken[name].append(seconds(ways[name], device))
+        ratios.append(taken["fixed"][-1][1] / taken["with data"][-1][1])
+    windows = rows * trainer.network.consecutive * steps
+    return {name: windows / median(clock_s for clock_s, _ in one) for name, one in taken.items()} | {"ratio": median(ratios)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
+    parser.add_argument("--network", action="append", choices=names("networks"), help="again for another one")
+    parser.add_argument("--resize", type=int, nargs=2, help="height and width")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=4, help="of one measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--subjects", type=int, default=4, help="simulated; 107 are VIPL-HR")
+    parser.add_argument("--maps", type=Path, help="a folder of maps instead, or where to keep the simulated ones")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    show_machine()
+    device = find_device(args.device)
+    precision = find_precision(args.precision, device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"torch      {torch.__version__}, {name}, {str(precision).removeprefix('torch.')}, batches of {args.batch}")
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+    with tempfile.TemporaryDirectory(prefix="stmap-training-") as folder:
+        root = args.maps or Path(folder) / "maps"
+        if not (root / "manifest.json").is_file():
+            for _ in plan_traces(root, args.subjects).run(os.cpu_count() or 1):
+                pass
+        maps = Shards(root)
+        windows = maps.windows(labeled=True, min_valid_fraction=1.0)
+        kinds = {
+            "as recorded": (windows, RECORDED),
+            "balanced": (with_resampled(maps, windows, 1 - RECORDED / BALANCED, np.random.default_rng(0)), BALANCED),
+        }
+        rows, found = [], []
+        for kind, (chosen, size) in kinds.items():
+            built: list[TrainingSet] = []
+            build_s, _ = seconds(lambda chosen=chosen, built=built: built.append(TrainingSet(maps, chosen, device=device)), device)
+            recordings, resampled = len(maps.recordings()), np.mean([one.augmented for one in chosen])
+            print(
+                f"\n{kind}: {len(chosen)} windows of {recordings} recordings, {resampled:.0%} resampled; on the device in {build_s:.1f} s"
+            )
+            for one in args.network or ["attention-resnet18", "resnet18"]:
+                torch.manual_seed(0)
+                network = build_network(one, built[0].shape, resize=args.resize)
+                result = measure(Trainer(network, built[0], World(device), precision), args.batch, args.steps, args.rounds, 0)
+                # of five folds each trains on what the four others hold
+                hours = FOLDS * EPOCHS * size * (1 - 1 / FOLDS) / result["with data"] / 3600
+                found.append({"network": one, "windows": kind, "build_s": build_s, "hours": hours, **result})
+                speeds = [f"{result[key]:.0f}" for key in ("fixed", "with data", "data alone")]
+                whole = f"{hours:.1f} h" if hours > 2 else f"{60 * hours:.0f} min"
+                rows.append([one, kind, *speeds, f"{result['ratio']:.3f}", whole])
+    head = ["network", "windows", "fixed batch /s", "with data /s", "data alone /s", "ratio", f"{FOLDS} x {EPOCHS} epochs"]
+    show("Training", head, rows)
+    if args.json:
+        args.json.write_text(
+            json.dumps({"machine": machine(), "device": name, "batch": args.batch, "results": found}, indent=2) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

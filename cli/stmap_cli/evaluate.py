@@ -1,0 +1,215 @@
+"""`stmap evaluate`: how far a trained network is from the truth, beside what needs no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stmap_cli.console import Progress, console, counted, default_jobs, say
+from stmap_cli.options import folder_argument, jobs_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stmap_pipeline.evaluation import Evaluation, Figure, Score
+
+TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
+
+
+@click.command()
+@folder_argument("run_folder", metavar="RUN")
+@folder_argument("maps")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the tables here.  [default: RUN; for other maps RUN/on-NAME, with the name of MAPS]",
+)
+@click.option(
+    "--resample",
+    type=click.Choice(["subject", "video"]),
+    default="subject",
+    show_default=True,
+    help="Draw these for the intervals; videos of one subject err alike, so with 'video' the intervals come out too narrow.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=2000,
+    show_default=True,
+    metavar="N",
+    help="Draw N times for the intervals.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Draw by this number.")
+@click.option(
+    "--baselines",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take GREEN, CHROM and POS from this evaluation on the same maps, if its windows are the same.",
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="Run the network here, on other maps: cpu, cuda, or auto."
+)
+@jobs_option
+@click.option("--json", "as_json", is_flag=True, help="Print evaluation.json on stdout in place of the table.")
+def evaluate(
+    run_folder: Path,
+    maps: Path,
+    out: Path | None,
+    resample: Any,
+    resamples: int,
+    seed: int,
+    baselines: Path | None,
+    device: str,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Compare what the network of RUN says with the labels of MAPS.
+
+    RUN is the output of stmap train. On the maps of its training, the persons that each fold held out are evaluated; on other maps the
+    mean of what the networks of all folds say. Beside it stand, on the same windows, a constant - the mean heart rate of the training
+    videos - and the classical methods GREEN, CHROM and POS. The number of a video is the mean over its windows.
+
+    \b
+    Example:
+        stmap evaluate runs/first maps
+        stmap evaluate runs/first other-maps --json
+    """
+    from stmap_pipeline.evaluation import Bootstrap, read_evaluation
+
+    if baselines is not None:
+        read_evaluation(baselines)
+    bootstrap = Bootstrap(resample, resamples, seed=seed)
+    screen = console()
+    evaluation = run(run_folder, maps, screen, out=out, bootstrap=bootstrap, baselines=baselines, device=device, jobs=jobs)
+    if as_json:
+        click.echo(evaluation.to_json(), nl=False)
+    else:
+        show(evaluation)
+    tell(evaluation, out or (run_folder if evaluation.held_out else run_folder / f"on-{evaluation.maps.name}"), screen)
+
+
+def after_training(run_folder: Path, maps: Path, screen: Console, *, show_table: bool) -> None:
+    """End a training with its evaluation."""
+    evaluation = run(
+        run_folder, maps, screen, if_stopped=f"the networks are trained; stmap evaluate {run_folder} {maps} begins anew"
+    )
+    if show_table:
+        show(evaluation)
+    tell(evaluation, run_folder, screen)
+
+
+def run(
+    run_folder: Path,
+    maps: Path,
+    screen: Console,
+    *,
+    out: Path | None = None,
+    bootstrap: Any = None,
+    jobs: int | None = None,
+    if_stopped: str = "the same command begins anew",
+    **more: Any,
+) -> Evaluation:
+    """Evaluate with a bar."""
+    from stmap_pipeline.evaluation import Bootstrap, EvaluateOptions, evaluate_run
+
+    progress = Progress("GREEN, CHROM, POS", 0, screen, if_stopped=if_stopped)
+
+    def one_more(stage: str, done: int, total: int) -> None:
+        if stage == "networks":
+            progress.say(f"network {done} of {total} has estimated {maps}")
+            return
+        progress.total = total
+        if done:
+            progress.step()
+
+    with progress.running():
+        options = EvaluateOptions(bootstrap or Bootstrap(), jobs or default_jobs(), on_progress=one_more, **more)
+        return evaluate_run(run_folder, maps, out=out, options=options)
+
+
+def show(evaluation: Evaluation) -> None:
+    """Print the tables to stdout: they are the result."""
+    from rich.console import Console
+
+    out = Console(highlight=False)
+    out.print(_title(evaluation), markup=False, soft_wrap=True)
+    if not evaluation.rows:
+        return
+    out.print(_overall(evaluation))
+    if bands := evaluation.names("band"):
+        out.print(f"\nMAE in beats/min by true heart rate{' (simulated)' if evaluation.simulated else ''}", markup=False)
+        out.print(_bands(evaluation, bands))
+
+
+def tell(evaluation: Evaluation, folder: Path, screen: Console) -> None:
+    """Say on stderr what a reader must know, and where the tables are."""
+    for note in evaluation.notes:
+        say(screen, f"note     {note}")
+    say(screen, f"written  ->  {folder / 'evaluation.json'}, {folder / 'videos.csv'}")
+
+
+def _title(evaluation: Evaluation) -> str:
+    whose = "held out in training" if evaluation.held_out else f"of {evaluation.maps.name}"
+    simulated = "simulated, " if evaluation.simulated else ""
+    labeled = evaluation.videos - evaluation.unlabeled_videos
+    counts = f"{counted(labeled, 'video')}, {counted(evaluation.windows, 'window')}"
+    trained = " (trained on simulated maps)" if evaluation.run.simulated and not evaluation.simulated else ""
+    return f"{evaluation.run.network}{trained}: heart rate of {counts} {whose} ({simulated}{evaluation.maps.database})"
+
+
+def _overall(evaluation: Evaluation) -> Any:
+    percent = round(100 * evaluation.bootstrap.confidence)
+    # within 80 columns; the intervals of the others are in the files
+    heads = ("videos", "missing", "ME", "SD", f"MAE [{percent} %]", "RMSE", "MER %", "r")
+    table = _empty_table(*heads)
+    for method in evaluation.methods:
+        table.add_row(TITLES.get(method, method), *_cells(evaluation.score(method)))
+    return table
+
+
+def _cells(score: Score) -> list[str]:
+    plain = score.metrics
+    return [
+        str(plain.n),
+        str(plain.n_missing),
+        _number(plain.me_bpm, "+.2f"),
+        _number(plain.sd_bpm, ".2f"),
+        _with_interval(score.mae_bpm),
+        _number(plain.rmse_bpm, ".2f"),
+        _number(plain.mer_percent, ".2f"),
+        _number(plain.r, ".2f"),
+    ]
+
+
+def _bands(evaluation: Evaluation, bands: list[str]) -> Any:
+    table = _empty_table(*bands)
+    counts = [evaluation.score(evaluation.methods[0], "band", name) for name in bands]
+    table.add_row("videos", *(str(one.n + one.n_missing) for one in counts))
+    for method in evaluation.methods:
+        scores = [evaluation.score(method, "band", name) for name in bands]
+        table.add_row(TITLES.get(method, method), *(_number(one.mae_bpm.value, ".2f") for one in scores))
+    return table
+
+
+def _empty_table(*heads: str) -> Any:
+    from rich.table import Table
+
+    table = Table("method", *heads, box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "right"
+        column.no_wrap = True
+    return table
+
+
+def _with_interval(figure: Figure) -> str:
+    if figure.low != figure.low:
+        return _number(figure.value, ".2f")
+    # a backslash keeps rich from reading the bracket
+    return f"{figure.value:.2f} \\[{figure.low:.2f}, {figure.high:.2f}]"
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if value != value else f"{value:{form}}"

@@ -1,0 +1,88 @@
+"""`stmap report`: one page that shows what was built, or what came of trained networks."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stmap_cli.console import Progress, console, default_jobs
+from stmap_cli.options import folder_argument, jobs_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex": "report.tex"}
+
+
+@click.command()
+@folder_argument("folders", metavar="MAPS|RUN...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report here; tables as CSV go into a folder.  [default: report.html, .json or .tex, or the folder report]",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(list(DEFAULT)),
+    default="html",
+    show_default=True,
+    help="Write the page, or its tables for another program or a paper.",
+)
+@click.option("--show-faces", is_flag=True, help="Draw the mean shape of each face; without this no face is in the report.")
+@click.option(
+    "--simulated",
+    is_flag=True,
+    help="Say beside every number that the recordings are simulated; for drawn videos that were built as another database.",
+)
+@jobs_option
+def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces: bool, simulated: bool, jobs: int | None) -> None:
+    """Write one HTML page on what is in MAPS, or came of a RUN.
+
+    MAPS is the output of stmap build-maps. The page tells what was built and what was not, shows heart rates and the quality of each
+    recording, and loads nothing from anywhere. Details of more than 60 recordings go to files in a folder beside it.
+
+    RUN is the output of stmap train, or a folder of several. The page has the errors on the same and on another database beside
+    published ones, the ablation, where the network looks (give the maps of the training, too), and the error by heart rate.
+    Pages need the extra "plot": pip install "stmap[plot]".
+
+    \b
+    Example:
+        stmap report maps --output report.html
+        stmap report runs/attention runs/plain maps
+    """
+    from stmap_pipeline.report.runs_read import find_runs
+
+    target = output or Path(DEFAULT[kind])
+    command = shlex.join(["stmap", *sys.argv[1:]])
+    screen = console()
+    runs = [one for one in folders if find_runs(one)]
+    if runs:
+        from stmap_pipeline.report.runs import write_runs_report
+
+        if show_faces:
+            raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
+        maps = [one for one in folders if one not in runs]
+        write_runs_report(runs, target, kind, maps=maps, simulated=simulated, command=command)
+    elif len(folders) > 1:
+        raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
+    else:
+        _report_maps(folders[0], target, kind, screen, jobs=jobs, show_faces=show_faces, simulated=simulated, command=command)
+    click.echo(str(target))
+
+
+def _report_maps(maps: Path, target: Path, kind: Any, screen: Console, *, jobs: int | None, **choices: Any) -> None:
+    from stmap_pipeline.report import write_maps_report
+
+    steps = write_maps_report(maps, target, kind, jobs=jobs or default_jobs(), **choices)
+    progress = Progress("examining", next(steps).total, screen, if_stopped="no page was written")
+    with progress.running():
+        for step in steps:
+            if step.path is None:
+                progress.step()

@@ -1,0 +1,224 @@
+"""`stmap train`: maps in, a network that gives heart rates out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stmap_cli import evaluate as evaluate_command
+from stmap_cli.augment import Numbers
+from stmap_cli.console import Progress, console, counted, duration, say
+from stmap_cli.options import ColorSpace, RegistryName, folder_argument
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stmap_pipeline.training.config import TrainConfig
+    from stmap_pipeline.training.run import FoldDone, TrainPlan
+
+
+@click.command()
+@folder_argument("maps")
+@folder_argument("run")
+@click.option(
+    "--network",
+    type=RegistryName("networks"),
+    metavar="NAME",
+    help="Train this network: attention-resnet18, resnet18 (without attention) or attention-resnet18-gru (over windows in a row).",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["within", "holdout", "cross"]),
+    help="Hold out each official fold in turn, a share of the subjects, or nobody.",
+)
+@click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
+@click.option(
+    "--augment",
+    type=click.Choice(["plan", "none"]),
+    help="Train also on the windows that stmap augment added, or as recorded alone.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Pass over the training windows so many times.")
+@click.option("--batch", type=click.IntRange(min=2), metavar="N", help="Take so many windows in a step.")
+@click.option("--lr", "learning_rate", type=click.FloatRange(0, 1, min_open=True), metavar="RATE", help="Learn at most this fast.")
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Begin with the weights of a ResNet-18, such as resnet18.pth of torchvision.",
+)
+@click.option("--color", type=ColorSpace(), metavar="SPACE", help="Make maps in this color space: rgb, yuv, ycbcr, or rgb+yuv.")
+@click.option("--target", type=click.Choice(["beats", "bpm"]), help="Learn beats in the window, or beats per minute.")
+@click.option(
+    "--mask-frames", type=Numbers(2), metavar="LOW,HIGH", help="Hide so many frames in half of the training maps, such as 10,30."
+)
+@click.option(
+    "--validation-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help="Choose the best epoch on this share of the training subjects; 0 takes the last epoch.",
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Decide by this number all that is random.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take settings from a TOML file such as RUN/run.toml; options win over it.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped; begin one where there is none.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."
+)
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
+@click.option(
+    "--save-every",
+    "save_every_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Save this often what --resume needs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
+def train(
+    *,
+    maps: Path,
+    run: Path,
+    folds: tuple[int, ...],
+    config_path: Path | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+    save_every_s: float,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Train a network on MAPS into the folder RUN.
+
+    MAPS is the output of stmap build-maps. No person is both trained on and evaluated, and windows that stmap augment added are
+    never evaluated. Options that are not given have the defaults of the reference page, or what --config says. The command can be
+    stopped at any time; the same command with --resume goes on where it stopped.
+
+    \b
+    Example:
+        stmap train maps runs/attention --augment plan
+        stmap train maps runs/attention --augment plan --resume
+    """
+    from stmap_pipeline.training import require_torch
+
+    require_torch("tensorboard")
+    import torch
+
+    from stmap_pipeline.training.devices import find_device
+    from stmap_pipeline.training.run import plan_training
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    config = read_config(config_path, choices)
+    plan = plan_training(maps, run, config, folds=folds, resume=resume)
+    screen = _screen()
+    to_do = not plan.finished
+    if to_do:
+        say_header(plan, str(find_device(device)), screen)
+        carry_out(plan, device, save_every_s, screen)
+    else:
+        say(screen, f"{run}: is trained to the end already, with these settings; nothing to do")
+    # a run that was stopped behind its last fold has no evaluation yet
+    if _leads() and (to_do or not (run / "evaluation.json").exists()):
+        _evaluate(plan, screen, show_table=not as_json)
+    if as_json and _leads():
+        click.echo(json.dumps({"run": str(run), **json.loads((run / "run.json").read_text("utf-8"))}))
+
+
+def read_config(path: Path | None, choices: dict[str, Any]) -> TrainConfig:
+    """Join the settings of a file with the options that were given, which win."""
+    from stmap_pipeline.training.config import TrainConfig
+
+    base = TrainConfig() if path is None else TrainConfig.from_toml(path)
+    given = {key: value for key, value in choices.items() if value is not None}
+    if "init" in given:
+        given["init"] = str(given["init"])
+    return TrainConfig.from_mapping({**base.model_dump(), **given}, "options")
+
+
+def carry_out(
+    plan: TrainPlan,
+    device: str,
+    save_every_s: float,
+    screen: Console,
+    *,
+    if_stopped: str = "run the same command with --resume to continue",
+) -> None:
+    """Train with a bar."""
+    from stmap_pipeline.training.run import FoldDone, run_training
+
+    start, done = time.monotonic(), 0
+    steps = [plan.steps(one) for one in plan.to_do]
+    progress = Progress("training", sum(steps), screen, if_stopped=if_stopped)
+    with progress.running(), closing(run_training(plan, device, save_every_s=save_every_s)) as events:
+        for event in events:
+            if isinstance(event, FoldDone):
+                done += steps.pop(0)
+                progress.say(_fold_line(event, plan.config.epochs))
+                continue
+            mae = "" if math.isnan(event.validation_mae_bpm) else f"  validation {event.validation_mae_bpm:.2f} bpm"
+            fold = f"fold {event.fold}  " if event.fold else ""
+            more = (
+                f"{fold}epoch {event.epoch}/{event.epochs}  loss {event.train_loss:.3f}{mae}  {event.windows_per_s:.0f} windows/s"
+            )
+            progress.reach(done + event.step, more)
+    say(screen, f"done in {duration(time.monotonic() - start)}   ->  {plan.out}")
+
+
+def _evaluate(plan: TrainPlan, screen: Console, *, show_table: bool) -> None:
+    """Say what the run is worth, where somebody was held out."""
+    if plan.config.protocol == "cross":
+        # keeps the mean heart rate of the training videos, which an evaluation on other maps puts beside the network
+        evaluate_command.run(plan.out, plan.maps.root, screen)
+        say(screen, f"  next     stmap evaluate {plan.out} OTHER_MAPS")
+    else:
+        evaluate_command.after_training(plan.out, plan.maps.root, screen, show_table=show_table)
+
+
+def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
+    """Say what is going to be trained."""
+    splits, config = plan.protocol.splits, plan.config
+    windows = plan.protocol.windows
+    resampled = sum(one.augmented for one in windows)
+    say(
+        screen,
+        f"{config.network}  {config.protocol}   {counted(len(windows) - resampled, 'window')}"
+        f"{f' and {resampled} resampled' if resampled else ''}   {counted(len(plan.to_do), 'fold')} of {len(splits)} to train   {device}",
+    )
+    if plan.facts.simulated:
+        say(screen, "  the maps are simulated: what comes of them says nothing about people")
+
+
+def _fold_line(one: FoldDone, epochs: int) -> str:
+    name = f"fold {one.fold}" if one.fold else one.folder.name
+    which = f"epoch {one.epoch} of {epochs}"
+    if not one.windows:
+        return f"  {name}   {which}   nothing held out"
+    return (
+        f"  {name}   {which}   {counted(one.windows, 'window')} held out: MAE {one.mae_bpm:.2f} bpm "
+        f"(always the mean of the training windows: {one.constant_mae_bpm:.2f})"
+    )
+
+
+def _leads() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _screen() -> Console:
+    """Give a console; under torchrun the first process alone has one that is seen."""
+    screen = console()
+    if not _leads():
+        screen.file = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    return screen

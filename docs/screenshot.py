@@ -1,0 +1,41 @@
+"""Take the screenshots of the how-to guides: ``python docs/screenshot.py REPORT.html PICTURE.png [--dark] [--part "#quality"]``.
+
+The picture of docs/how-to/report.md is that of the demo's maps::
+
+    stmap demo demo && stmap augment demo/maps --balance
+    stmap report demo/maps --simulated --output demo/report.html
+    python docs/screenshot.py demo/report.html docs/how-to/report.png --height 1480
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+
+def main() -> None:
+    """Open the page in Chromium and save what is seen of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--width", type=int, default=1100)
+    parser.add_argument("--height", type=int, default=1000)
+    parser.add_argument("--dark", action="store_true")
+    parser.add_argument("--part", help="CSS selector of the one element to be shown")
+    options = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        scheme = "dark" if options.dark else "light"
+        context = browser.new_context(viewport={"width": options.width, "height": options.height}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(options.page.resolve().as_uri())
+        target = page.locator(options.part).first if options.part else page
+        target.screenshot(path=options.picture)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

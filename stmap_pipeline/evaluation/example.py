@@ -1,0 +1,74 @@
+"""A small finished run on the maps of :mod:`stmap_pipeline.shards.example`, made without a network, for examples and tests."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from stmap_pipeline.evaluation.predictions import Predictions, write_predictions
+from stmap_pipeline.shards import Shards, atomic_write_text
+from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.protocol import plan_protocol
+
+
+def example_run(
+    run: Path | None = None, maps: Path | None = None, *, config: TrainConfig | None = None, error_bpm: float = 3.0
+) -> tuple[Path, Path]:
+    """Write the folder of a run whose "network" errs by a given spread, and no weights.
+
+    Parameters
+    ----------
+    run : Path, optional
+        Where to write; a temporary folder, removed at the end of the process, where none is given.
+    maps : Path, optional
+        Finished maps; the example's own where none are given.
+    config : TrainConfig, optional
+    error_bpm : float
+        Standard deviation of the errors of windows.
+
+    Returns
+    -------
+    (Path, Path)
+        The run, and its maps.
+
+    Examples
+    --------
+    >>> run, maps = example_run()
+    >>> sorted(one.name for one in run.iterdir())
+    ['maps.json', 'predictions.csv', 'predictions.json', 'run.json', 'run.toml']
+    """
+    config = config or TrainConfig(validation_share=0)
+    maps = maps or example_maps()
+    if run is None:
+        run = Path(tempfile.mkdtemp(prefix="stmap-example-")) / "run"
+        atexit.register(shutil.rmtree, run.parent, ignore_errors=True)
+    run.mkdir(parents=True)
+    random = np.random.default_rng(config.seed)
+    with Shards(maps) as shards:
+        protocol = plan_protocol(shards, config)
+        parts = []
+        for split in protocol.splits:
+            windows = [protocol.windows[one] for one in split.evaluation.tolist()]
+            said = np.array([one.heart_rate_bpm for one in windows]) + error_bpm * random.standard_normal(len(windows))
+            parts.append(Predictions.of(windows, said, fold=split.fold, checkpoint="last"))
+        database, fingerprint = str(shards.manifest.settings.get("database", "")), shards.manifest.fingerprint
+        simulated = shards.simulated
+    write_predictions(run / "predictions.csv", Predictions.joined(parts))
+    atomic_write_text(run / "run.toml", config.to_toml())
+    trained_on = {
+        "path_name": maps.name,
+        "fingerprint": fingerprint,
+        "manifest_sha256": hashlib.sha256((maps / "manifest.json").read_bytes()).hexdigest(),
+        "database": database,
+        "simulated": simulated,
+    }
+    atomic_write_text(run / "maps.json", json.dumps(trained_on) + "\n")
+    atomic_write_text(run / "run.json", json.dumps({"format": "stmap-run", "schema_version": 1}) + "\n")
+    return run, maps

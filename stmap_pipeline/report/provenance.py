@@ -1,0 +1,219 @@
+"""What stands last on a page: how it was made, what to cite, and of what it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stmap_pipeline import __version__
+from stmap_pipeline.config import Config
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards.manifest import MANIFEST
+
+_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "dlib-bin", "av", "h5py")
+
+POS_BIBTEX = """\
+@article{wang2017pos,
+  title   = {Algorithmic Principles of Remote {PPG}},
+  author  = {Wang and {den Brinker} and Stuijk and {de Haan}},
+  journal = {IEEE Transactions on Biomedical Engineering},
+  volume  = {64},
+  year    = {2017}
+}"""
+
+CHROM_BIBTEX = """\
+@article{dehaan2013chrom,
+  title   = {Robust Pulse Rate from Chrominance-based {rPPG}},
+  author  = {{de Haan} and Jeanne},
+  journal = {IEEE Transactions on Biomedical Engineering},
+  volume  = {60},
+  year    = {2013}
+}"""
+
+FG2019_BIBTEX = """\
+@inproceedings{niu2019fg,
+  title     = {Robust Remote Heart Rate Estimation from Face Utilizing Spatial-temporal Attention},
+  author    = {Niu and Zhao and Han and Das and Dantcheva and Shan and Chen},
+  booktitle = {IEEE International Conference on Automatic Face and Gesture Recognition (FG)},
+  year      = {2019},
+  pages     = {1--8}
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The last two sections of a page.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        Paragraphs for the methods section of a paper, made from the configuration.
+    references : sequence of str
+        BibTeX entries.
+    facts : sequence of (str, str)
+        Provenance: name and value.
+    """
+
+    methods: Sequence[str]
+    references: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+
+
+def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", plan: dict[str, Any] | None = None) -> About:
+    """Tell how the maps of a build came about.
+
+    Parameters
+    ----------
+    shards : Shards
+    simulated : bool
+        Whether nobody was filmed.
+    command : str
+        The command that made the report.
+    plan : dict, optional
+        Of the augmentation, as :func:`~stmap_pipeline.shards.read_augmentation` gives it.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> about = about_maps(Shards(example_maps()))
+    >>> "grid of 2 x 2 blocks" in about.methods[0]
+    True
+    """
+    source = database_of(shards)
+    told = _description(shards).get("Simulation")
+    if isinstance(told, dict):
+        first = _traces_text(shards.config, source["Name"], told)
+    else:
+        first = _maps_text(shards.config, f"simulated recordings ({source['Name']})" if simulated else source["Name"])
+    methods = [first, _measures_text()]
+    if plan:
+        methods.append(_augmentation_text(plan))
+    references = [one for one in (source["BibTeX"], FG2019_BIBTEX, POS_BIBTEX, CHROM_BIBTEX) if one]
+    facts = [
+        ("maps", str(shards.root)),
+        ("database", f"{source['Name']} ({source['Key']})" if source["Key"] else source["Name"]),
+        ("license of the database", source["License"]),
+        ("built by", shards.manifest.software),
+        ("fingerprint of the settings", shards.manifest.fingerprint),
+        ("manifest.json, SHA-256", manifest_sha256(shards.root)),
+        *software(),
+        ("command of this report", command),
+    ]
+    return About(methods, references, [(key, value) for key, value in facts if value])
+
+
+def database_of(shards: Shards) -> dict[str, str]:
+    """Read what a build says of its source: ``Name``, ``Key``, ``License`` and ``BibTeX``, empty where it says nothing.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> database_of(Shards(example_maps()))["Key"]
+    'example'
+    """
+    key = str(shards.manifest.settings.get("database", ""))
+    found = {"Name": key, "Key": key, "License": "", "BibTeX": ""}
+    told = _description(shards).get("SourceDatasets")
+    first = told[0] if isinstance(told, list) and told else None
+    return found | {name: str(first[name]) for name in found if first.get(name)} if isinstance(first, dict) else found
+
+
+def _description(shards: Shards) -> dict[str, Any]:
+    """Read what the build says of itself; an output without a description has the name of its database still."""
+    try:
+        told = json.loads((shards.root / "dataset_description.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def manifest_sha256(root: Path) -> str:
+    """Hash the manifest of a build, which holds the hashes of all its files.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> len(manifest_sha256(example_maps()))
+    64
+    """
+    return hashlib.sha256((root / MANIFEST).read_bytes()).hexdigest()
+
+
+def software(packages: Sequence[str] = _PACKAGES) -> list[tuple[str, str]]:
+    """List the versions that a report was made with.
+
+    Examples
+    --------
+    >>> software()[0][0]
+    'report made with'
+    """
+    found = []
+    for name in packages:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return [("report made with", ", ".join([f"stmap {__version__}", f"Python {platform.python_version()}", *found]))]
+
+
+def _maps_text(config: Config, source: str) -> str:
+    faces, blocks, windows, limits = config.faces, config.blocks, config.windows, config.limits
+    follow = (
+        f"Faces were found by the backend {faces.backend} and followed from frame to frame by registration to a template of the face; "
+        f"the landmark model was run every {faces.landmark_every_s:g} s."
+        if faces.mode == "tracked"
+        else f"Faces and landmarks were found in every frame by the backend {faces.backend}, and landmarks smoothed by a moving average "
+        f"over {faces.literal_smoothing_frames} frames."
+    )
+    align = (
+        "carried by the motion and the turn of the head fitted to all landmarks"
+        if blocks.align == "pose"
+        else "turned by the line of the eyes"
+    )
+    mask = {"none": "without a mask", "hull": "inside the hull of the landmarks", "skin": "weighted by a soft skin mask"}[
+        blocks.mask
+    ]
+    clock = "frames as recorded" if windows.clock == "native" else f"samples resampled to {windows.rate_hz:g} Hz"
+    return (
+        f"Spatial-temporal maps of {source} were made with stmap. {follow} The face box, {blocks.height_factor:g} times as high as the "
+        f"distance from chin to brows and {align}, was divided into a grid of {blocks.rows} x {blocks.cols} blocks, {mask}. The "
+        f"exact mean of each block was taken on the decoded planes of each frame and stored without normalization, unknown where less than "
+        f"{100 * blocks.min_coverage:g} % of the block was seen. Windows of {windows.length} with a step of {windows.step} were cut from "
+        f"{clock}; the label of a window is the mean heart rate inside it. Recordings with more than {100 * limits.max_lost_fraction:g} % of "
+        f"frames without a face, or shorter than {limits.min_duration_s:g} s, were given up with a reason."
+    )
+
+
+def _traces_text(config: Config, source: str, told: dict[str, Any]) -> str:
+    choices = ", ".join(f"{key} {value}" for key, value in sorted(told.items()))
+    return (
+        f"The maps are simulated ({source}): the traces of {config.blocks.rows} x {config.blocks.cols} blocks were drawn from a model with a known "
+        f"heart rate by stmap synth ({choices}). Nobody was filmed, and no face was found or followed. Windows of {config.windows.length} with a "
+        f"step of {config.windows.step} were cut from them; the label of a window is the mean heart rate inside it."
+    )
+
+
+def _measures_text() -> str:
+    return (
+        "For the quality figures, the pulse was extracted from the mean color of all blocks by POS (Wang et al. 2017) on a uniform clock of "
+        "30 Hz, its rate taken at the highest peak of the spectrum between 40 and 180 beats/min, and its signal-to-noise ratio computed as "
+        "by de Haan and Jeanne (2013) at the labeled heart rate."
+    )
+
+
+def _augmentation_text(plan: dict[str, Any]) -> str:
+    options = plan.get("options") or {}
+    scales = [
+        f"{value:.2f}" if isinstance(value, int | float) else "unknown" for value in map(plan.get, ("hr_scale_min", "hr_scale_max"))
+    ]
+    return (
+        f"For training, {plan.get('windows_added', 0)} windows resampled in time were added to {plan.get('windows_before', 0)} as recorded "
+        f"(rule {options.get('rule', 'unknown')}, factors on the heart rate from {scales[0]} to {scales[1]}); "
+        "evaluation uses windows as recorded alone."
+    )

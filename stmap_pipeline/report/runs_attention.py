@@ -1,0 +1,249 @@
+"""Where on the map a network looks: the weights of its spatial attention on windows that it estimates well and badly.
+
+This is the one part of a report that runs a network, so it needs the extra ``train`` and the maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.errors import ExtraMissingError, ModelError
+from stmap_pipeline.evaluation.apply import traces_sha256
+from stmap_pipeline.evaluation.predictions import Predictions, read_predictions
+from stmap_pipeline.records import Window
+from stmap_pipeline.report.figures import Figure
+from stmap_pipeline.report.png import color_picture, level_picture
+from stmap_pipeline.report.runs_cases import Case
+from stmap_pipeline.report.svg import element
+from stmap_pipeline.report.tables import Field, Table
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.training import require_torch
+
+if TYPE_CHECKING:
+    from stmap_pipeline.training.predict import Model
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Windows of each kind that are drawn, and windows that the mean over the face is taken of.
+EXAMPLES, MANY = 2, 128
+_TINT = np.array([255.0, 110.0, 0.0])
+_ENOUGH = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What a network looks at.
+
+    Parameters
+    ----------
+    lead : str
+        Which network, or why there is nothing to show.
+    figures : sequence of Figure
+    table : Table, optional
+        Mean weight of each block.
+    """
+
+    lead: str
+    figures: Sequence[Figure] = ()
+    table: Table | None = None
+
+
+def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
+    """Draw the attention of the first case that has one.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        On persons that were held out.
+    maps : sequence of Path
+        Outputs of ``stmap build-maps``; those of the training are found by the hash of what was recorded.
+
+    Raises
+    ------
+    ShardError
+        Where the maps are damaged.
+
+    Examples
+    --------
+    >>> show_attention([], []).lead
+    'No run has evaluated persons that it held out, so there is no window to show.'
+    """
+    if not cases:
+        return Attention("No run has evaluated persons that it held out, so there is no window to show.")
+    # the whole method first: attention and resampled windows
+    ordered = sorted(cases, key=lambda one: one.config.augment != "plan")
+    wanted = [one for one in ordered if "attention" in one.config.network]
+    if not wanted:
+        return Attention("No run has a network with attention, so there are no weights to show.")
+    found = next(((one, path) for one in wanted for path in maps if _trained_on(one, path)), None)
+    if found is None:
+        name = wanted[0].runs[0].facts.maps.path_name
+        return Attention(
+            f"Weights are shown on the maps that a network was evaluated on. Give them, too: stmap report RUN {name}."
+            if not maps
+            else f"None of the maps given are those that {wanted[0].runs[0].facts.path} was evaluated on ({name})."
+        )
+    try:
+        require_torch()
+    except ExtraMissingError as error:
+        return Attention(f"The weights of a network cannot be read: {error}.")
+    try:
+        return _draw(found[0], found[1])
+    except ModelError as error:
+        return Attention(f"The weights of {found[0].runs[0].facts.path} cannot be shown: {error}")
+
+
+def _trained_on(case: Case, maps: Path) -> bool:
+    with Shards(maps) as shards:
+        return traces_sha256(shards) == case.tested[0].evaluation.maps.traces_sha256
+
+
+def _draw(case: Case, maps: Path) -> Attention:
+    from stmap_pipeline.training.predict import Model
+
+    run = case.runs[0].facts
+    fold = case.tested[0].evaluation.folds[0]
+    model = Model.load(run.path, fold)
+    said = read_predictions(run.tables())
+    with Shards(maps) as shards:
+        good, bad, many = _choose(said, fold, shards)
+        weights, pictures = _look(model, shards, [one for one, _ in (*good, *bad)])
+        if not len(weights):
+            return Attention(
+                f"{run.config.network} gives no weights of attention, or fold {fold} held out no window with a heart rate."
+            )
+        face = _look(model, shards, many)[0].mean(axis=(0, 2))
+        grid = shards.config.blocks
+    figures = []
+    for number, (window, error) in enumerate((*good, *bad)):
+        kind = "good" if number < len(good) else "bad"
+        title = f"{kind[0].upper()}{kind[1:]} example: {window.recording_id}, error {error:+.1f} bpm{_mark(case)}".replace(
+            "-", "\N{MINUS SIGN}"
+        )
+        figures.append(_example(f"attention-{number + 1}", title, pictures[number], weights[number], window))
+    means = face.reshape(grid.rows, grid.cols)
+    figures.append(_face(means, len(many), case))
+    even = float(means.max() / means.min()) if means.min() > 0 else float("inf")
+    lead = (
+        f"Spatial attention of {case.label}{_mark(case)}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
+        f"after its four stages, on windows of persons it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
+        f"(1 would be no choice at all), as a mean over {len(many)} windows. A weight is what the network multiplies its features with; that it is large does not prove that "
+        "the pulse is there."
+    )
+    return Attention(lead, figures, _table(means, case))
+
+
+def _choose(
+    said: Predictions, fold: int, shards: Shards
+) -> tuple[list[tuple[Window, float]], list[tuple[Window, float]], list[Window]]:
+    """Take windows with the least and the largest errors, each of another recording, and many evenly over all."""
+    rows = np.flatnonzero((said.fold == fold) & np.isfinite(said.heart_rate_bpm))
+    errors = (said.predicted_bpm - said.heart_rate_bpm)[rows]
+    order = rows[np.argsort(np.abs(errors), kind="stable")].tolist()
+    spread = rows[np.linspace(0, len(rows) - 1, min(MANY, len(rows))).astype(np.int64)].tolist() if len(rows) else []
+    good = _of_others(said, order, set())
+    bad = _of_others(said, order[::-1], {str(said.recording_id[one]) for one in good})
+    wanted = {*good, *bad, *spread}
+    there = {(one.recording_id, one.start, one.stop): one for one in shards.windows(fold=fold or None, labeled=True)}
+    windows = {row: there[key] for row in wanted if (key := _key(said, row)) in there}
+
+    def examples(chosen: Sequence[int]) -> list[tuple[Window, float]]:
+        return [(windows[row], float(said.predicted_bpm[row] - said.heart_rate_bpm[row])) for row in chosen if row in windows]
+
+    return examples(good), examples(bad), [windows[row] for row in spread if row in windows]
+
+
+def _key(said: Predictions, row: int) -> tuple[str, int, int]:
+    return str(said.recording_id[row]), int(said.start[row]), int(said.stop[row])
+
+
+def _of_others(said: Predictions, order: Sequence[int], taken: set[str]) -> list[int]:
+    chosen: list[int] = []
+    for row in order:
+        name = str(said.recording_id[row])
+        if len(chosen) < EXAMPLES and name not in taken:
+            taken = taken | {name}
+            chosen.append(row)
+    return chosen
+
+
+def _look(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+    """Give the weights (W, N, T) of windows, and their maps (W, N, T, C) from 0 to 1; empty where there are none."""
+    import torch
+
+    from stmap_pipeline.training.dataset import TrainingSet
+
+    if not windows:
+        return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
+    model.check_maps(shards)
+    data = TrainingSet(shards, windows, color=model.config.color, normalize=model.config.normalize, device=model.device)
+    weights, maps = [], []
+    for first in range(0, len(windows), 16):
+        part = data.maps(torch.arange(first, min(first + 16, len(windows)), device=model.device))
+        found = {name: one for name, one in model.network.attention_maps(part).items() if name.startswith("spatial")}
+        if not found:
+            return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
+        weights.append(torch.stack(list(found.values())).mean(dim=0).double().cpu().numpy())
+        maps.append(part[:, :3].permute(0, 2, 3, 1).double().cpu().numpy())
+    values = np.concatenate(maps)
+    low, high = values.min(axis=2, keepdims=True), values.max(axis=2, keepdims=True)
+    return np.concatenate(weights), (values - low) / np.where(high > low, high - low, 1.0)
+
+
+def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, window: Window) -> Figure:
+    span = weights.max() - weights.min()
+    share = (weights - weights.min()) / span if span > 0 else np.zeros_like(weights)
+    gray = 235 - 170 * (1 - picture[:, :, :1])
+    over = gray * (1 - _ENOUGH * share[:, :, None]) + _TINT * _ENOUGH * share[:, :, None]
+    alt = f"{title}, {window.start_s:.1f} s to {window.stop_s:.1f} s"
+    markup = (
+        element("p", "The map as the network is given it: its first three channels as red, green, blue", class_="stack")
+        + element("img", class_="map", src=color_picture(255 * picture), alt=f"Map of {alt}", width="300", height="150")
+        + element(
+            "p",
+            f"Its first channel in gray, and the weights in orange: from {weights.min():.3f} to {weights.max():.3f}",
+            class_="stack strip",
+        )
+        + element("img", class_="map", src=color_picture(over), alt=f"Weights on {alt}", width="300", height="150")
+        + element("p", f"<span>{window.start_s:.1f} s</span><span>{window.stop_s:.1f} s</span>", class_="axisline")
+    )
+    caption = (
+        f"Rows are blocks from forehead to chin, columns are time; the true rate is {window.heart_rate_bpm:.1f} bpm. Good: orange where stripes of the pulse are, and "
+        "gray where blocks are disturbed. Bad: one orange everywhere, or orange on a flash or a movement."
+    )
+    return Figure(name, title, caption, markup)
+
+
+def _face(means: FloatArray, count: int, case: Case) -> Figure:
+    span = means.max() - means.min()
+    title = f"Weight of each block of the face{_mark(case)}"
+    alt = f"Grid of {means.shape[0]} x {means.shape[1]} blocks; the numbers stand in the table below"
+    picture = level_picture((means - means.min()) / span if span > 0 else np.zeros_like(means))
+    markup = element(
+        "p", f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows", class_="stack"
+    ) + element("img", class_="map", src=picture, alt=alt, width="300", height="300")
+    caption = (
+        "Forehead above, chin below, as in the picture. Good: blocks of bare skin stand out. Bad: all alike, or the "
+        "border of the face, which is background and hair."
+    )
+    return Figure("attention-face", title, caption, markup)
+
+
+def _table(means: FloatArray, case: Case) -> Table:
+    fields = [Field("row", "row of blocks")] + [
+        Field(f"c{one}", str(one + 1), "", "mean weight", "float", 3) for one in range(means.shape[1])
+    ]
+    rows = [
+        {"row": str(number + 1)} | {f"c{one}": float(value) for one, value in enumerate(line)} for number, line in enumerate(means)
+    ]
+    return Table("attention_blocks", f"Mean weight of each block{_mark(case)}", "Row 1 is the forehead.", fields, rows)
+
+
+def _mark(case: Case) -> str:
+    return f" ({case.mark})" if case.mark else ""

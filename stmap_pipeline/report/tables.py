@@ -1,0 +1,281 @@
+"""Tables of a report, once: the page shows them, and ``--format`` writes the same numbers as JSON, CSV or LaTeX."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stmap_pipeline.report.scale import tick_text
+from stmap_pipeline.shards.atomic import atomic_write_text
+from stmap_pipeline.shards.tables import Column, Kind, write_table
+
+Format = Literal["json", "csv", "latex"]
+UNKNOWN = "\N{EN DASH}"
+#: The same number stands in style.css.
+BRIEF = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a table.
+
+    Parameters
+    ----------
+    name : str
+        Key in the rows, with its unit at the end: ``error_bpm``.
+    heading : str
+        What stands above the column.
+    unit, description : str
+    kind : {"str", "int", "float"}
+    digits : int
+        Decimals that are shown; files have all of them.
+    signed : bool
+        Whether a plus is shown.
+
+    Examples
+    --------
+    >>> Field("error_bpm", "error", "bpm", "estimate minus truth", "float", 1, signed=True).show(0.25)
+    '+0.2'
+    """
+
+    name: str
+    heading: str
+    unit: str = ""
+    description: str = ""
+    kind: Kind = "str"
+    digits: int = 0
+    signed: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the column holds numbers, or a number with its interval."""
+        return self.kind != "str"
+
+    def show(self, value: Any) -> str:
+        """Write a value for a reader; an unknown one is a dash. A text in a column of numbers stands as it is."""
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return UNKNOWN
+        if isinstance(value, str) or not self.numeric:
+            return str(value)
+        if isinstance(value, float) and math.isinf(value):
+            return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
+        text = f"{value:{'+' if self.signed else ''},.{self.digits if self.kind == 'float' else 0}f}"
+        # a zero has no sign
+        return re.sub(r"^[+-](?=0(\.0*)?$)", "", text).replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What the page shows in one cell."""
+
+    text: str
+    numeric: bool
+    href: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its words.
+
+    Parameters
+    ----------
+    name : str
+        Id on the page and name of the file: letters, digits and ``_``.
+    title, caption : str
+    fields : sequence of Field
+    rows : sequence of mapping
+        By :attr:`Field.name`; what a row lacks is unknown.
+    sort_by : str
+        The column by which the rows are sorted already; the page then lets a reader sort by any. Empty: no sorting.
+    descending : bool
+    links : mapping of str to str
+        Address for a value of the first column.
+    images : mapping of str to str
+        Data URI for a value of the first column: a small picture beside it.
+    image_alt : str
+        What such a picture shows, for those who do not see it.
+    search : bool
+        Whether the page offers to filter the rows.
+
+    Examples
+    --------
+    >>> table = Table("t", "Errors", "", [Field("who", "who"), Field("mae_bpm", "MAE", "bpm", "", "float", 1)], [{"who": "POS"}])
+    >>> [cell.text for cell in table.cells()[0]] == ["POS", UNKNOWN]
+    True
+    """
+
+    name: str
+    title: str
+    caption: str
+    fields: Sequence[Field]
+    rows: Sequence[Mapping[str, Any]]
+    sort_by: str = ""
+    descending: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    image_alt: str = ""
+    search: bool = False
+
+    def cells(self) -> list[list[Cell]]:
+        """Give what the page shows, row by row."""
+        first = self.fields[0].name
+        return [
+            [
+                Cell(one.show(row.get(one.name)), one.numeric, *(self._more(row.get(first)) if one.name == first else ("", "")))
+                for one in self.fields
+            ]
+            for row in self.rows
+        ]
+
+    @property
+    def brief(self) -> bool:
+        """Whether the page shows the first rows alone until it is asked for all: a thousand rows take a second to lay out."""
+        return bool(self.sort_by) and len(self.rows) > BRIEF
+
+    def sorting(self, one: Field) -> str:
+        """Give the value of ``aria-sort`` for a column."""
+        if one.name != self.sort_by:
+            return "none"
+        return "descending" if self.descending else "ascending"
+
+    def _more(self, value: Any) -> tuple[str, str]:
+        return self.links.get(str(value), ""), self.images.get(str(value), "")
+
+
+def write_tables(tables: Sequence[Table], target: Path, kind: Format, *, about: Mapping[str, Any]) -> None:
+    """Write tables for another program or a paper.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+    target : Path
+        A file for ``json`` and ``latex``; a folder, with one CSV and its dictionary of columns for each table, for ``csv``.
+    kind : {"json", "csv", "latex"}
+    about : mapping
+        Where the numbers come from, and whether they are simulated.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = Table("errors", "Errors", "", [Field("mae_bpm", "MAE", "bpm", "", "float", 1)], [{"mae_bpm": float("nan")}])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_tables([table], Path(folder) / "a.json", "json", about={"simulated": True})
+    ...     json.loads((Path(folder) / "a.json").read_text())["tables"]["errors"]["rows"]
+    [{'mae_bpm': None}]
+    """
+    if kind == "csv":
+        for one in tables:
+            columns = [Column(each.name, each.unit, each.description or each.heading, each.kind) for each in one.fields]
+            write_table(target / f"{one.name}.csv", columns, one.rows)
+        atomic_write_text(target / "about.json", json.dumps(_plain(about), indent=1, ensure_ascii=False) + "\n")
+    elif kind == "json":
+        content = {"about": about, "tables": {one.name: _as_json(one) for one in tables}}
+        atomic_write_text(target, json.dumps(_plain(content), indent=1, ensure_ascii=False) + "\n")
+    else:
+        atomic_write_text(target, to_latex(tables, about))
+
+
+def to_latex(tables: Sequence[Table], about: Mapping[str, Any]) -> str:
+    r"""Write tables for LaTeX with the packages ``booktabs`` and ``longtable``.
+
+    Examples
+    --------
+    >>> table = Table("t", "5 % & more", "", [Field("who", "who")], [{"who": "p001_v1"}])
+    >>> print(to_latex([table], {}))
+    % needs \usepackage{booktabs,longtable}
+    <BLANKLINE>
+    \begin{longtable}{l}
+    \caption{5 \% \& more}\label{tab:t}\\
+    \toprule
+    who\\
+    \midrule
+    \endhead
+    p001\_v1\\
+    \bottomrule
+    \end{longtable}
+    <BLANKLINE>
+    """
+    parts = [r"% needs \usepackage{booktabs,longtable}"]
+    parts += [f"% {key}: {' '.join(str(value).split())}" for key, value in about.items()]
+    for one in tables:
+        title = one.title + (" (simulated data)" if about.get("simulated") else "")
+        heads = [latex_text(f"{each.heading} ({each.unit})" if each.unit else each.heading) for each in one.fields]
+        kinds = "".join("r" if each.numeric else "l" for each in one.fields)
+        lines = [
+            "",
+            rf"\begin{{longtable}}{{{kinds}}}",
+            rf"\caption{{{latex_text(title)}}}\label{{tab:{one.name}}}\\",
+            r"\toprule",
+            " & ".join(heads) + r"\\",
+            r"\midrule",
+            r"\endhead",
+            *(" & ".join(latex_text(cell.text) for cell in row) + r"\\" for row in one.cells()),
+            r"\bottomrule",
+            r"\end{longtable}",
+        ]
+        parts += lines
+    return "\n".join(parts) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{EN DASH}": "--",
+    **{one: f"\\{one}" for one in "&%$#_{}"},
+}
+
+
+def latex_text(text: str) -> str:
+    r"""Escape a text for LaTeX.
+
+    Examples
+    --------
+    >>> latex_text("a_b & 5 %\n\\input{x}")
+    'a\\_b \\& 5 \\% \\textbackslash{}input\\{x\\}'
+    """
+    return "".join(_LATEX.get(one, one if one.isprintable() else " ") for one in text)
+
+
+def _as_json(table: Table) -> dict[str, Any]:
+    columns = [{"name": one.name, "unit": one.unit, "description": one.description or one.heading} for one in table.fields]
+    return {"title": table.title, "caption": table.caption, "columns": columns, "rows": table.rows}
+
+
+def _plain(value: Any) -> Any:
+    """Turn what JSON cannot hold (NaN, infinity) into null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def percent(share: float) -> str:
+    """Write a share for a reader.
+
+    Examples
+    --------
+    >>> percent(0.9344), percent(1.0), percent(0.0004)
+    ('93 %', '100 %', '0.04 %')
+    """
+    value = 100 * share
+    if not math.isfinite(value):
+        return UNKNOWN
+    # neither "100 %" where something is missing nor "0 %" where something is there
+    near_end = 0 < value < 1 or 99 <= value < 100
+    return f"{tick_text(float(f'{value:.2f}' if near_end else f'{value:.0f}'))} %"

@@ -1,0 +1,127 @@
+"""ResNet-18 that reads maps: the trunk of all networks here, and by itself the network of the ablation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
+
+from stmap_pipeline.training.networks.base import Network, NetworkInput
+
+#: Channels after each stage.
+WIDTHS = (64, 128, 256, 512)
+# Of the first convolution, over blocks and time. The usual (2, 2) is made for pictures of 224 x 224: it would leave 7 rows of 25
+# blocks before the first stage and one after the last. This leaves 13 and 2, for twice the arithmetic; the weights are the same.
+_STEM_STRIDE = (1, 2)
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut.
+
+    Parameters
+    ----------
+    before, after : int
+        Channels.
+    stride : int
+        Of the first convolution, and of the shortcut.
+
+    Examples
+    --------
+    >>> BasicBlock(8, 16, stride=2)(torch.zeros(1, 8, 7, 10)).shape
+    torch.Size([1, 16, 4, 5])
+    """
+
+    def __init__(self, before: int, after: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or before != after:
+            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute (B, before, H, W) to (B, after, H / stride, W / stride)."""
+        inner = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)), inplace=True)))
+        return relu(inner + self.downsample(x), inplace=True)
+
+
+class ResNet18(Network):
+    """ResNet-18 with one output.
+
+    1. Stem: a 7 x 7 convolution and a maximum. Blocks are rows, time runs along the width.
+    2. Four stages of two :class:`BasicBlock`, each half as wide in time as the one before, with 64 to 512 channels.
+    3. Mean over all positions and one linear layer, the head.
+
+    Names and shapes of the trunk's parameters are those of torchvision's ``resnet18``, so that its weights fit, see
+    :func:`~stmap_pipeline.training.networks.weights.load_trunk`. Its first convolution halves time and keeps all blocks, so that
+    attention has 13 rows after the first stage where the usual strides would leave 7. With ``resize`` strides are the usual ones.
+
+    Parameters
+    ----------
+    shape : NetworkInput
+    resize : (int, int), optional
+        Height and width to which maps are stretched first, bilinear.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016.
+
+    Examples
+    --------
+    >>> network = ResNet18(NetworkInput(channels=6, blocks=25, samples=300))
+    >>> network(torch.zeros(2, 6, 25, 300)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, consecutive: int = 1) -> None:
+        super().__init__(shape, consecutive)
+        self.resize = resize
+        self.conv1 = nn.Conv2d(shape.channels, 64, 7, _STEM_STRIDE if resize is None else 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        before = 64
+        for number, width in enumerate(WIDTHS, 1):
+            stage = nn.Sequential(BasicBlock(before, width, 1 if number == 1 else 2), BasicBlock(width, width))
+            self.add_module(f"layer{number}", stage)
+            before = width
+        self.head = nn.Linear(WIDTHS[-1], 1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        # convolutions run 1.3 to 2 times as fast with the channels innermost
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Estimate each window; see :meth:`Network.forward`."""
+        self.check(maps)
+        features, _ = self.look(maps)
+        estimates: Tensor = self.head(features)
+        return estimates.squeeze(1)
+
+    def look(self, maps: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the features of each window.
+
+        Parameters
+        ----------
+        maps : (B, C, N, T) tensor
+
+        Returns
+        -------
+        features : (B, 512) tensor
+        weights : dict of tensor
+            Of the attention, by ``spatial1`` and ``channel1`` to ``spatial4`` and ``channel4``, each at its own size.
+        """
+        if self.resize is not None:
+            maps = interpolate(maps, self.resize, mode="bilinear", align_corners=False)
+        x = maps.contiguous(memory_format=torch.channels_last)
+        x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
+        weights: dict[str, Tensor] = {}
+        for number in range(1, len(WIDTHS) + 1):
+            x = self.attend(number, self.get_submodule(f"layer{number}")(x), weights)
+        return x.mean(dim=(2, 3)), weights
+
+    def attend(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:  # noqa: ARG002 - none here
+        """Weight the output of a stage, and note the weights; here nothing is done."""
+        return x

@@ -1,0 +1,186 @@
+"""Which windows are trained on, which choose the epoch, and which are evaluated: never one person in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
+from stmap_pipeline.records import Window
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.training.config import TrainConfig
+
+# apart from the random numbers of the training itself
+_SUBJECTS = 4
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldSplit:
+    """The windows of one training, as places in the list of all windows.
+
+    Parameters
+    ----------
+    fold : int
+        The official fold that is evaluated; 0 where there is none.
+    training : (W,) array of int
+        As recorded and resampled.
+    validation : (V,) array of int
+        Of other subjects, as recorded: the best epoch is chosen on them. May be empty.
+    evaluation : (E,) array of int
+        Of the subjects held out, as recorded. Nothing is chosen on them. May be empty.
+    """
+
+    fold: int
+    training: IntArray
+    validation: IntArray
+    evaluation: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """All windows that a run uses, and its folds.
+
+    Parameters
+    ----------
+    windows : list of Window
+    splits : list of FoldSplit
+    """
+
+    windows: list[Window]
+    splits: list[FoldSplit]
+
+
+def plan_protocol(maps: Shards, config: TrainConfig, folds: Collection[int] = ()) -> Protocol:
+    """Choose the windows of each fold by the settings; the same settings and maps give the same choice.
+
+    Parameters
+    ----------
+    maps : Shards
+    config : TrainConfig
+    folds : collection of int
+        With the protocol ``within``: only these official folds; all of them where none is given.
+
+    Raises
+    ------
+    ShardError
+        Where the maps have no window that can be used, or not what the protocol needs.
+    UnknownNameError
+        Where a fold is not there.
+    ConfigError
+        Where folds are asked of another protocol, or too few subjects are left.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> protocol = plan_protocol(Shards(example_maps()), TrainConfig(validation_share=0))
+    >>> [(one.fold, len(one.training), len(one.evaluation)) for one in protocol.splits]
+    [(1, 3, 5), (2, 5, 3)]
+    """
+    infos = {one.recording_id: one for one in maps.recordings()}
+    subject_of = {name: one.subject for name, one in infos.items()}
+    folds_of = {one.subject: one.fold for one in infos.values()}
+    windows = _usable(maps, config)
+    subjects = np.array([subject_of[one.recording_id] for one in windows])
+    augmented = np.array([one.augmented for one in windows])
+    splits = []
+    for fold, held_out in _held_out(maps, config, folds_of, folds).items():
+        others = sorted(set(subjects) - held_out)
+        if not others:
+            raise ConfigError(f"{maps.root}: fold {fold} leaves no subject with a usable window to train on")
+        chosen = _validation_subjects(others, config, fold)
+        split = FoldSplit(
+            fold,
+            training=np.flatnonzero(~np.isin(subjects, [*held_out, *chosen])),
+            validation=np.flatnonzero(np.isin(subjects, [*chosen]) & ~augmented),
+            evaluation=np.flatnonzero(np.isin(subjects, [*held_out]) & ~augmented),
+        )
+        if held_out and not len(split.evaluation):
+            raise ShardError(f"{maps.root}: no subject of fold {fold} has a usable window to evaluate on; see windows.csv")
+        check_split(split, windows, subject_of)
+        splits.append(split)
+    return Protocol(windows, splits)
+
+
+def check_split(split: FoldSplit, windows: Sequence[Window], subject_of: Mapping[str, str]) -> None:
+    """Make sure that no person is in two parts and that nothing resampled is evaluated or chooses the epoch.
+
+    Raises
+    ------
+    ShardError
+        Naming the recording.
+
+    Examples
+    --------
+    >>> both = np.array([0])
+    >>> one = Window("a", 0, 9, 0.0, 9.0, 70.0, 10.5, 1.0)
+    >>> check_split(FoldSplit(1, both, np.array([]), both), [one], {"a": "p1"})
+    Traceback (most recent call last):
+    ...
+    stmap_pipeline.errors.ShardError: fold 1: subject p1 is both trained on and held out; ...
+    """
+    trained = {subject_of[windows[one].recording_id] for one in split.training}
+    apart = {"held out": split.evaluation, "used to choose the epoch": split.validation}
+    seen: set[str] = set()
+    for what, part in apart.items():
+        ours = {subject_of[windows[int(one)].recording_id] for one in part}
+        if both := sorted(ours & (trained | seen)):
+            raise ShardError(f"fold {split.fold}: subject {both[0]} is both trained on and {what}; a defect, please report it")
+        seen |= ours
+        for one in part:
+            if windows[int(one)].augmented:
+                raise ShardError(f"{windows[int(one)].recording_id}: a resampled window is {what}; only windows as recorded may be")
+
+
+def _usable(maps: Shards, config: TrainConfig) -> list[Window]:
+    with_plan = config.augment == "plan"
+    labeled = maps.windows(labeled=True, augmented=with_plan)
+    windows = [one for one in labeled if one.valid_fraction >= config.min_valid_fraction]
+    if with_plan and not any(one.augmented for one in labeled):
+        raise ShardError(f"{maps.root}: holds no resampled windows; run stmap augment {maps.root} --balance, or train without them")
+    if not windows:
+        count = len(maps.windows())
+        why = f"none of {count} windows has a heart rate" if not labeled else (
+            f"none of {len(labeled)} windows with a heart rate has a known face in {config.min_valid_fraction:.0%} of its frames"
+        )  # fmt: skip
+        raise ShardError(f"{maps.root}: {why}, so there is nothing to train on; see windows.csv and outcomes.csv")
+    return windows
+
+
+def _held_out(maps: Shards, config: TrainConfig, folds_of: Mapping[str, int], folds: Collection[int]) -> dict[int, set[str]]:
+    if folds and config.protocol != "within":
+        raise ConfigError(f"folds are chosen with the protocol 'within', not with {config.protocol!r}")
+    if config.protocol == "cross":
+        return {0: set()}
+    if config.protocol == "holdout":
+        names = sorted(folds_of)
+        count = max(1, round(config.holdout_share * len(names)))
+        if count >= len(names):
+            raise ConfigError(f"{maps.root}: has {len(names)} subject(s); a holdout needs two or more, and leaves one to train on")
+        return {0: set(_drawn(names, count, config.seed, 0))}
+    known = sorted(set(folds_of.values()) - {0})
+    if not known:
+        raise ShardError(f"{maps.root}: the database has no official folds; train with --protocol holdout, or cross")
+    if unknown := sorted(set(folds) - set(known)):
+        raise UnknownNameError(f"{maps.root}: no fold {', '.join(map(str, unknown))} (folds: {', '.join(map(str, known))})")
+    return {fold: {name for name, of in folds_of.items() if of == fold} for fold in (sorted(set(folds)) or known)}
+
+
+def _validation_subjects(names: Sequence[str], config: TrainConfig, fold: int) -> list[str]:
+    if config.validation_share == 0:
+        return []
+    count = max(1, round(config.validation_share * len(names)))
+    if count >= len(names):
+        raise ConfigError(
+            f"fold {fold}: {len(names)} subject(s) to train on cannot spare {count} to choose the epoch; "
+            "set the validation share to 0 to take the last epoch"
+        )
+    return _drawn(names, count, config.seed, 1 + fold)
+
+
+def _drawn(names: Sequence[str], count: int, *seed: int) -> list[str]:
+    return sorted(np.random.default_rng((_SUBJECTS, *seed)).choice(np.array(names), count, replace=False).tolist())

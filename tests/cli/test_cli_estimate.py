@@ -1,0 +1,191 @@
+"""`stmap estimate` and `stmap synth --traces` as a user meets them."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+from cli_runs import COMMAND, environment, stmap
+from real_data import real
+from video_files import colorful, write_video
+
+from stmap_pipeline.synth.scene import make_scene
+
+WITHOUT_EXTRAS = """
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        gone = name.partition(".")[0] in ("torch", "safetensors", "matplotlib", "jinja2")
+        return None if gone else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+from stmap_cli.main import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory):
+    scene = make_scene(2, "easy", heart_rate_bpm=84.0, size_px=(240, 240))
+    path = tmp_path_factory.mktemp("estimate") / "face.mp4"
+    frames = (scene.render(index / 15, index) for index in range(11 * 15))
+    return write_video(path, frames, rate_hz=15, options={"crf": "12"})
+
+
+@pytest.fixture
+def wall(tmp_path):
+    return write_video(tmp_path / "wall [1].mp4", [colorful(120, 160)] * 45)
+
+
+def test_a_number_with_its_windows(face):
+    run = stmap("estimate", face)
+    assert run.code == 0, run.err
+    head, row, _ = run.out.splitlines()
+    assert head.startswith(f"{face}  8")
+    assert "bpm  quality 0." in head
+    assert head.endswith("(2 of 2 windows)")
+    assert row.split()[:4] == ["0.0", "to", "10.0", "s"]
+
+
+def test_one_object_a_video_and_a_refusal_leaves_the_others_alone(face, wall, tmp_path):
+    missing = tmp_path / "missing.mp4"
+    run = stmap("estimate", wall, missing, face, "--json", "--method", "chrom")
+    assert run.code == 3
+    told = [json.loads(line) for line in run.out.splitlines()]
+    assert [one["video"] for one in told] == [str(wall), str(missing), str(face)]
+    assert [one["reason"] for one in told] == ["no_face", "source_missing", ""]
+    assert [one["method"] for one in told] == ["chrom"] * 3
+    assert told[0]["heart_rate_bpm"] is None
+    assert told[2]["heart_rate_bpm"] == pytest.approx(84, abs=4)
+    assert set(told[2]["windows"][0]) == {"start_s", "stop_s", "heart_rate_bpm", "quality"}
+
+
+def test_a_refusal_in_words(wall):
+    run = stmap("estimate", wall)
+    assert (run.code, run.out) == (3, f"{wall}  no heart rate (no_face): no face in any of 45 frames\n")
+
+
+def test_a_name_that_would_rule_the_terminal_is_escaped(tmp_path):
+    run = stmap("estimate", tmp_path / "\x1b[31m.mp4")
+    assert run.code == 3
+    assert "\x1b" not in run.out
+    assert r"\x1b[31m.mp4" in run.out
+
+
+def test_a_picture(face, tmp_path):
+    pytest.importorskip("matplotlib")
+    run = stmap("estimate", face, "--plot", tmp_path / "new" / "one.png")
+    assert run.code == 0
+    assert f"picture  {tmp_path / 'new' / 'one.png'}" in run.err
+    assert (tmp_path / "new" / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_no_picture_of_what_was_never_read(tmp_path):
+    run = stmap("estimate", tmp_path / "missing.mp4", "--plot", tmp_path / "one.png")
+    assert run.code == 3
+    assert "no picture: missing.mp4" in run.err
+    assert not (tmp_path / "one.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "VIDEO"),
+        (("a.mp4", "b.mp4", "--plot", "c.png"), 2, "draws one video, not 2"),
+        (("a.mp4", "--plot", "c.gif"), 1, "is written as one of .png"),
+        (("a.mp4", "--method", "ica"), 2, "is neither pos, chrom, green nor the folder of a run"),
+        (("a.mp4", "--method", ".", "--window", "8"), 2, "a trained run has a length of its own"),
+        (("a.mp4", "--window", "2"), 2, "--window"),
+        (("a.mp4", "--step", "0"), 2, "--step"),
+    ],
+)
+def test_wrong_usage(words, code, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = stmap("estimate", *words)
+    assert run.code == code
+    assert message in run.err
+    assert run.out == ""
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    pytest.importorskip("torch")
+    run = stmap("estimate", "a.mp4", "--method", tmp_path)
+    assert run.code == 1
+    assert "no output of stmap train" in run.err
+
+
+def test_classical_methods_need_neither_torch_nor_matplotlib(face):
+    words = [COMMAND.with_name("python"), "-c", WITHOUT_EXTRAS, "estimate", face, "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["reason"] == ""
+
+
+def test_a_run_without_torch_says_what_to_install(tmp_path):
+    words = [COMMAND.with_name("python"), "-c", WITHOUT_EXTRAS, "estimate", "a.mp4", "--method", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
+    assert done.returncode == 1
+    assert "stmap[train]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_ends_with_one_line(face, tmp_path):
+    missing = tmp_path / "missing.mp4"
+    with subprocess.Popen(
+        [COMMAND, "estimate", missing, *[face] * 20],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONUNBUFFERED="1"),
+        start_new_session=True,
+    ) as process:
+        # the first refusal is there at once, the other videos take their time
+        assert "source_missing" in process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("stopped; ")
+    assert "Traceback" not in err
+
+
+def test_real_video_by_the_default_method():
+    run = stmap("estimate", real("rouast_clip1") / "sample_video_1.mp4", "--json")
+    assert run.code == 0
+    assert json.loads(run.out)["heart_rate_bpm"] == pytest.approx(75.5, abs=3)
+
+
+def test_traces_are_finished_maps_that_other_commands_take(tmp_path):
+    out = tmp_path / "maps"
+    words = ("synth", out, "--traces", "--subjects", "3", "--recordings-per-subject", "1", "--duration", "21", "-j", "1")
+    run = stmap(*words)
+    assert run.code == 0, run.err
+    assert run.out == f"{out}\n"
+    assert "simulated: 3 recordings of 3 subjects" in run.err
+    assert stmap(*words).code == 0
+    assert stmap("verify", out).code == 0
+    assert json.loads(stmap("status", out, "--json").out)["state"] == "finished"
+    assert stmap("augment", out, "--balance", "--dry-run").code == 0
+    assert stmap("export", out, tmp_path / "exported").code == 0
+    other = stmap(*words, "--seed", "1")
+    assert (other.code, "seed 0 -> 1" in other.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--traces", "--layout", "folder"), "--layout is for drawn faces"),
+        (("--traces", "--setting", "hard"), "--setting is for drawn faces"),
+        (("--recordings-per-subject", "2"), "goes with --traces"),
+        (("--traces", "--subjects", "0"), "--subjects"),
+    ],
+)
+def test_options_that_do_not_go_together(words, message, tmp_path):
+    run = stmap("synth", tmp_path / "out", *words)
+    assert run.code == 2
+    assert message in run.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,65 @@
+"""`stmap report` on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_runs import stmap
+
+from stmap_pipeline.shards.example import example_maps
+
+pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "first"),
+    [("html", "report.html", "<!DOCTYPE html>"), ("json", "report.json", "{"), ("latex", "report.tex", "% needs")],
+)
+def test_the_page_or_its_tables_get_a_name_that_is_printed(here, kind, name, first):
+    run = stmap("report", example_maps(), "--format", kind, "--jobs", "1")
+    assert (run.code, run.out, run.err) == (0, f"{name}\n", "")
+    assert (here / name).read_text("utf-8").startswith(first)
+
+
+def test_csv_goes_into_a_folder(here):
+    run = stmap("report", example_maps(), "--format", "csv", "--jobs", "1")
+    assert (run.code, run.out) == (0, "report\n")
+    assert {one.name for one in (here / "report").glob("*.csv")} == {
+        "outcomes.csv",
+        "heart_rates.csv",
+        "quality.csv",
+        "recordings.csv",
+    }
+
+
+def test_the_output_goes_where_it_is_told_and_the_page_names_the_command(here):
+    run = stmap("report", example_maps(), "--output", "new folder/maps <1>.html", "--jobs", "1")
+    assert (run.code, run.out) == (0, "new folder/maps <1>.html\n")
+    assert "--output &#39;new folder/maps &lt;1&gt;.html&#39;" in (here / "new folder/maps <1>.html").read_text("utf-8")
+
+
+def test_json_has_a_row_for_each_recording(here):
+    stmap("report", example_maps(), "--format", "json", "-o", "a.json", "-j", "1")
+    rows = json.loads((here / "a.json").read_text("utf-8"))["tables"]["recordings"]["rows"]
+    assert sorted(row["recording_id"] for row in rows) == ["p001_v1", "p001_v2", "p002_v1"]
+
+
+def test_mistakes_are_one_line(here):
+    (here / "empty").mkdir()
+    run = stmap("report", "empty")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("Error: ")
+    assert "manifest.json" in run.err
+    assert run.err.count("\n") == 1
+    assert stmap("report", example_maps(), "--format", "pdf").code == 2
+    (here / "file").write_text("")
+    run = stmap("report", example_maps(), "-o", "file/report.html", "-j", "1")
+    assert (run.code, run.out) == (1, "")
+    assert "cannot be written" in run.err

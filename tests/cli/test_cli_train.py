@@ -1,0 +1,191 @@
+"""`stmap train` as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+
+import pytest
+import tiny_network
+import torch
+from augmented_maps import small_maps
+from cli_runs import stmap
+
+from stmap_pipeline.shards import read_table
+from stmap_pipeline.training import loop
+from stmap_pipeline.training.config import TrainConfig
+
+QUICK = ("--network", "tiny", "--epochs", "2", "--batch", "8", "--validation-share", "0.4", "--device", "cpu", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    return small_maps(tmp_path_factory.mktemp("train") / "the maps")
+
+
+@pytest.fixture(autouse=True)
+def _tiny_networks_and_few_threads():
+    tiny_network.register()
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_processes_for_eight_recordings():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stmap_cli.evaluate.default_jobs", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(maps, tmp_path_factory):
+    tiny_network.register()
+    out = tmp_path_factory.mktemp("trained") / "run"
+    return out, stmap("train", maps, out, *QUICK)
+
+
+def test_a_run_tells_what_it_does_and_what_came_of_each_fold_and_ends_with_its_evaluation(maps, trained):
+    out, run = trained
+    assert run.code == 0, run.err
+    lines = run.err.splitlines()
+    assert lines[0] == "tiny  within   56 windows   2 folds of 2 to train   cpu"
+    for fold, line in enumerate(lines[1:3], 1):
+        assert re.fullmatch(
+            rf"  fold {fold}   epoch [12] of 2   28 windows held out: MAE \d+\.\d\d bpm "
+            r"\(always the mean of the training windows: \d+\.\d\d\)",
+            line,
+        )
+    assert re.fullmatch(rf"done in \d+ s   ->  {re.escape(str(out))}", lines[3])
+    assert re.search(r"^network +8 ", run.out, re.MULTILINE)
+    assert (out / "evaluation.json").exists()
+    assert len(read_table(out / "predictions.csv")) == 56
+
+
+def test_repeated_it_says_that_all_is_done(maps, trained):
+    again = stmap("train", maps, trained[0], *QUICK)
+    assert (again.code, again.out) == (0, "")
+    assert again.err == f"{trained[0]}: is trained to the end already, with these settings; nothing to do\n"
+
+
+def test_json_is_one_object_and_the_only_thing_on_stdout(maps, trained):
+    told = json.loads(stmap("train", maps, trained[0], *QUICK, "--json").out)
+    assert (told["finished"], told["folds"], told["run"]) == (True, [1, 2], str(trained[0]))
+
+
+def test_ctrl_c_says_how_far_it_got_and_resume_goes_on(maps, trained, tmp_path, monkeypatch):
+    out, calls, real = tmp_path / "run", [], loop.FoldTraining._step
+
+    def interrupted(self, batch):
+        calls.append(1)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        real(self, batch)
+
+    monkeypatch.setattr(loop.FoldTraining, "_step", interrupted)
+    run = stmap("train", maps, out, *QUICK)
+    assert run.code == 130
+    assert re.search(r"^stopped; [23] of 8 done - run the same command with --resume to continue$", run.err, re.MULTILINE)
+    refused = stmap("train", maps, out, *QUICK)
+    assert refused.code == 1
+    assert refused.err == f"Error: {out}: holds a run that was stopped; the same command with --resume goes on with it\n"
+    assert stmap("train", maps, out, *QUICK, "--resume").code == 0
+    for name in ("fold1/last.safetensors", "fold2/best.safetensors", "predictions.csv"):
+        assert (out / name).read_bytes() == (trained[0] / name).read_bytes()
+
+
+def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained, tmp_path):
+    out = tmp_path / "run"
+    options = (
+        "--config",
+        trained[0] / "run.toml",
+        "--epochs",
+        "1",
+        "--fold",
+        "2",
+        "--mask-frames",
+        "5,10",
+        "--target",
+        "bpm",
+        "--lr",
+        "0.01",
+    )
+    assert stmap("train", maps, out, *options, "--device", "cpu").code == 0
+    written = TrainConfig.from_toml(out / "run.toml")
+    assert written.differences(TrainConfig.from_toml(trained[0] / "run.toml")) == [
+        "mask_frames: None -> (5, 10)", "target: beats -> bpm", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
+    ]  # fmt: skip
+    assert [one.name for one in out.glob("fold*")] == ["fold2"]
+
+
+def test_cross_has_nobody_to_evaluate_and_says_how_to_go_on(maps, tmp_path):
+    run = stmap("train", maps, tmp_path / "run", *QUICK, "--protocol", "cross")
+    assert run.code == 0
+    assert "fold0   epoch" in run.err
+    assert "nothing held out" in run.err
+    assert run.err.endswith(f"  next     stmap evaluate {tmp_path / 'run'} OTHER_MAPS\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("--network", "tinny"), 2, "no network is called 'tinny'; did you mean 'tiny'?"),
+        (("--fold", "7"), 1, "no fold 7 (folds: 1, 2)"),
+        (("--fold", "1", "--protocol", "holdout"), 1, "folds are chosen with the protocol 'within', not with 'holdout'"),
+        (("--augment", "plan"), 1, "holds no resampled windows; run stmap augment"),
+        (("--mask-frames", "10"), 2, "is not 2 numbers separated by a comma"),
+        (("--mask-frames", "30,10"), 1, "give the smallest and the largest number of frames"),
+        (("--color", "hsv"), 2, "hsv"),
+        (("--init", "resnet18.pth"), 1, "resnet18.pth: cannot be read"),
+        (("--device", "gpu"), 1, "device 'gpu' cannot be used"),
+        (("--batch", "1"), 2, "--batch"),
+        (("--config", "nowhere.toml"), 1, "nowhere.toml: cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(maps, tmp_path, words, code, text):
+    run = stmap("train", maps, tmp_path / "run", *QUICK, *words)
+    assert (run.code, run.out) == (code, "")
+    assert text in run.err
+    assert "Traceback" not in run.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_without_a_gpu_cuda_is_refused_with_what_to_do(maps, tmp_path):
+    run = stmap("train", maps, tmp_path / "run", *QUICK, "--device", "cuda")
+    assert run.code == 1
+    assert re.match(r"Error: device 'cuda': torch .*; use --device cpu, or install torch for your GPU\n", run.err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_settings_with_unknown_keys_names_them(maps, tmp_path):
+    (tmp_path / "run.toml").write_text('epochs = 2\ndropout = 0.5\nnetwork = "tiny"\ntarget = "hz"\n')
+    run = stmap("train", maps, tmp_path / "run", "--config", tmp_path / "run.toml")
+    assert run.code == 1
+    assert "dropout = 0.5: Extra inputs are not permitted" in run.err
+    assert "target = 'hz'" in run.err
+
+
+def test_a_wrong_folder_is_told(maps, trained, tmp_path):
+    run = stmap("train", tmp_path / "nowhere", tmp_path / "run", *QUICK)
+    assert run.code == 1
+    assert "there is no such folder; give the output folder of stmap build-maps" in run.err
+    run = stmap("train", trained[0], tmp_path / "run", *QUICK)
+    assert run.code == 1
+    assert "has no manifest.json" in run.err
+    run = stmap("train", maps, maps, *QUICK)
+    assert run.code == 1
+    assert "is not empty and not a run of stmap train" in run.err
+    run = stmap("train", maps, trained[0], *QUICK, "--seed", "4")
+    assert run.code == 1
+    assert "was trained with other settings (seed: 0 -> 4)" in run.err
+
+
+@pytest.mark.parametrize("name", ["torch", "safetensors", "tensorboard"])
+def test_without_the_extra_it_says_what_to_install(maps, tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    run = stmap("train", maps, tmp_path / "run", *QUICK)
+    assert (run.code, run.out) == (1, "")
+    assert run.err.endswith(f"need {name}, which is not installed: pip install 'stmap[train]'\n")

@@ -1,0 +1,116 @@
+"""What tracking hands on follows from the stored landmarks: rounding them again, or reading them back, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from measured import backend
+from video_files import exact_frame
+
+from stmap_pipeline.config import FacesConfig
+from stmap_pipeline.faces import TrackedFrame, TrackingStats, track
+from stmap_pipeline.faces.kept import StaleTrackError, keep, replay, storable
+from stmap_pipeline.records import LandmarkTrack
+from stmap_pipeline.shards.quantize import quantize_landmarks, restore_landmarks
+from stmap_pipeline.synth.scene import make_scene
+from stmap_pipeline.video import Frame, Picture
+from stmap_pipeline.video.planes import make_reader
+
+# 4:2:0 in a picture whose sides are no multiples of four
+SIZE_PX = (278, 250)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A face for 30 frames, a wall for 15, the face again: with its edge near the picture's."""
+    scene, wall = make_scene(3, "easy", heart_rate_bpm=72.0, size_px=SIZE_PX), np.full((*SIZE_PX[::-1], 3), 120, np.uint8)
+    made = []
+    for index in range(60):
+        decoded = exact_frame(wall if 30 <= index < 45 else scene.render(index / 30, index), "yuv420p")
+        made.append(Frame(index, index / 30, make_reader(decoded, "drawn").read(decoded)))
+    return made
+
+
+def stored(tracked) -> LandmarkTrack:
+    """Give the landmarks as a shard gives them back."""
+    lost = np.full((68, 2), np.nan)
+    points = np.array([lost if one.points_px is None else one.points_px for one in tracked], np.float32)
+    return LandmarkTrack(
+        np.array([one.time_s for one in tracked]),
+        restore_landmarks(*quantize_landmarks(points)),
+        np.array([one.score for one in tracked], np.float32),
+    )
+
+
+@pytest.mark.parametrize("mode", ["tracked", "literal"])
+def test_stored_landmarks_give_the_frames_that_tracking_gave(frames, mode):
+    tracked = list(track(frames, FacesConfig(mode=mode), backend()))
+    again = list(replay(frames, stored(tracked)))
+    assert 20 < sum(one.points_px is not None for one in tracked) < 60
+    assert len(again) == len(tracked)
+    for one, other in zip(tracked, again, strict=True):
+        assert (one.index, one.time_s, one.picture_size_px) == (other.index, other.time_s, other.picture_size_px)
+        assert (one.points_px is None) == (other.points_px is None)
+        if one.points_px is not None:
+            np.testing.assert_array_equal(one.points_px, other.points_px)
+            assert one.score == pytest.approx(other.score, rel=1e-6)
+            assert one.picture.origin_px == other.picture.origin_px
+            for plane, its in zip(
+                (one.picture.gray, *one.picture.planes), (other.picture.gray, *other.picture.planes), strict=True
+            ):
+                np.testing.assert_array_equal(plane, its)
+
+
+def test_a_track_of_another_video_is_refused(frames):
+    track = LandmarkTrack(np.arange(60) / 30, np.full((60, 68, 2), np.nan, np.float32), np.full(60, np.nan, np.float32))
+    assert len(list(replay(frames, track))) == 60
+    with pytest.raises(StaleTrackError, match="60 frames, and 59 were decoded"):
+        list(replay(frames[:-1], track))
+    shorter = LandmarkTrack(track.times_s[:-1], track.points_px[:-1], track.score[:-1])
+    with pytest.raises(StaleTrackError, match=r"frame 59 at 1\.9667 s has no stored landmarks"):
+        list(replay(frames, shorter))
+    later = [replace(frame, time_s=frame.time_s + 1e-9) for frame in frames]
+    with pytest.raises(StaleTrackError, match="frame 0 at"):
+        list(replay(later, track))
+
+
+@given(
+    st.sampled_from([320, 640, 1000, 1001, 1920, 3840, 7680]),
+    st.lists(st.floats(-1.0, 2.0), min_size=136, max_size=136),
+)
+def test_what_is_rounded_once_is_stored_without_rounding(side_px, shares):
+    points = storable(np.reshape(shares, (68, 2)) * side_px, side_px)
+    np.testing.assert_array_equal(storable(points, side_px), points)
+    steps, scale_px = quantize_landmarks(points[None].astype(np.float32))
+    np.testing.assert_array_equal(restore_landmarks(steps, scale_px)[0], points)
+
+
+@given(st.floats(0, 1920), st.floats(0, 1080))
+def test_rounding_moves_a_point_of_a_picture_by_no_more_than_half_a_step(x, y):
+    moved = storable(np.array([[x, y]]), 1920) - [[x, y]]
+    assert np.abs(moved).max() <= 1 / 32
+
+
+def test_a_picture_that_is_too_small_is_counted_and_left_alone():
+    luma = np.arange(200 * 300, dtype=np.uint32).astype(np.uint8).reshape(200, 300)
+    whole = Picture(luma, (luma,), np.eye(3, 2))
+    points = np.random.default_rng(0).uniform([120, 80], [180, 130], (68, 2))
+    stats = TrackingStats()
+
+    def kept(part):
+        return keep(TrackedFrame(0, 0.0, points, 1.0, part, (300, 200)), stats).picture
+
+    wanted = kept(whole)
+    assert wanted.size_px < whole.size_px
+    assert (stats.narrow_pictures, wanted.gray.base is not None) == (0, True)
+    large = kept(whole.crop(60, 30, 240, 190))
+    assert large.origin_px == wanted.origin_px
+    np.testing.assert_array_equal(large.gray, wanted.gray)
+    assert stats.narrow_pictures == 0
+    small = whole.crop(112, 72, 188, 136)
+    assert kept(small) is small
+    assert stats.narrow_pictures == 1

@@ -1,0 +1,150 @@
+"""Networks read back from a run: what is refused, and what cannot be smuggled in."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from augmented_maps import small_maps
+from tiny_runs import train
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import ModelError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.training.checkpoint import read_checkpoint, read_facts
+from stmap_pipeline.training.predict import Model
+from stmap_pipeline.training.rows import network_input
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    return small_maps(tmp_path_factory.mktemp("predict") / "maps")
+
+
+@pytest.fixture(scope="module")
+def trained(maps, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "run"
+    train(maps, out, epochs=1)
+    return out
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def other_maps(root, **settings):
+    results = [example_result("a", frames=240), example_result("b", subject="p002", fold=2, frames=240)]
+    base = {"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}}
+    return Shards(example_maps(root, results, Config.from_mapping(base | settings)))
+
+
+def test_a_model_predicts_in_any_order_and_from_maps_at_hand(maps, run):
+    model, shards = Model.load(run, 2), Shards(maps)
+    assert Model.folds(run) == [1, 2]
+    assert (model.facts.fold, model.name, model.config.network) == (2, "best", "tiny")
+    windows = shards.windows(fold=2)
+    found = model.predict(shards, windows)
+    np.testing.assert_allclose(model.predict(shards, windows[::-1])[::-1], found, atol=1e-4)
+    stack = torch.stack([network_input(shards.stmap(one).values, "minmax") for one in windows])
+    np.testing.assert_allclose(model.predict_maps(stack, [one.duration_s for one in windows]), found, atol=1e-2)
+    assert model.predict(shards, []).shape == (0,)
+    by_file = Model.load(run / "fold2" / "last.safetensors")
+    assert (by_file.name, by_file.facts.epoch) == ("last", 1)
+
+
+def test_which_fold_is_meant_must_be_clear(run, tmp_path):
+    with pytest.raises(ModelError, match=r"not clear which fold is meant \(finished: 1, 2\)"):
+        Model.load(run)
+    with pytest.raises(ModelError, match="fold 3 is not there or not finished"):
+        Model.load(run, 3)
+    with pytest.raises(ModelError, match="there is no such folder"):
+        Model.folds(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="is no output of stmap train"):
+        Model.load(tmp_path)
+    for one in run.glob("fold*/last.json"):
+        one.unlink()
+    with pytest.raises(ModelError, match="no fold is finished; run the same stmap train command again, with --resume"):
+        Model.load(run, 1)
+
+
+def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
+    model = Model.load(run, 1)
+    for name, settings, text in (
+        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, "has 3 x 2 blocks, the network was trained on 4"),
+        ("clock", {"windows": {"clock": "uniform", "length": "60 frames"}}, "uniform clock at 30 Hz, .* native clock"),
+        ("length", {"windows": {"length": "90 frames"}}, "windows of 90 samples, the network was trained on 60"),
+    ):
+        if name == "blocks":
+            # the shards of the example have 2 x 2 blocks; what the settings say is looked at first
+            shards = other_maps(tmp_path / name)
+            shards.config = Config.from_mapping(settings)
+        else:
+            shards = other_maps(tmp_path / name, **settings)
+        with pytest.raises(ModelError, match=text):
+            model.predict(shards, shards.windows())
+    with pytest.raises(ModelError, match=r"reads maps of \(channels, blocks, samples\) \(3, 4, 60\), not \(3, 4, 61\)"):
+        model.predict_maps(torch.zeros(1, 3, 4, 61), [2.0])
+
+
+def damage_json(change):
+    def harm(folder):
+        path = folder / "best.json"
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return harm
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("code of a checkpoint was run",))
+
+
+@pytest.mark.parametrize(
+    ("harm", "text"),
+    [
+        (lambda folder: (folder / "best.safetensors").unlink(), r"best\.safetensors: cannot be read"),
+        (lambda folder: (folder / "best.safetensors").write_bytes(b""), r"is not the file that best\.json was written for"),
+        (lambda folder: (folder / "best.safetensors").write_bytes(pickle.dumps(Bomb())), "is not the file"),
+        (lambda folder: shutil.copy(folder / "last.safetensors", folder / "best.safetensors"), None),
+        (lambda folder: (folder / "best.json").write_text("{"), r"best\.json: is damaged"),
+        (lambda folder: (folder / "best.json").write_text("[" * 100_000), r"best\.json: "),
+        (damage_json(lambda one: one.update(format="stmap-maps")), "format: Input should be 'stmap-model'"),
+        (damage_json(lambda one: one.update(schema_version=2)), "schema_version"),
+        (damage_json(lambda one: one.update(blocks=10**12)), "blocks: Input should be less"),
+        (damage_json(lambda one: one.update(target_scale=0)), "target_scale"),
+        (damage_json(lambda one: one.pop("target_mean")), "target_mean: Field required"),
+        (damage_json(lambda one: one.update(more=1)), "more: Extra inputs"),
+        (damage_json(lambda one: one["config"].update(network="os:system")), "does not fit the network 'os:system'"),
+        (damage_json(lambda one: one["config"].update(network="tiny-plain")), "does not fit the network 'tiny-plain'"),
+        (damage_json(lambda one: one["config"].update(color="rgb+yuv")), None),
+    ],
+)
+def test_a_damaged_or_foreign_checkpoint_is_refused(run, harm, text):
+    harm(run / "fold1")
+    if text is None:
+        # nothing that a reader could tell: the same weights, or another setting that has the same shape
+        Model.load(run, 1)
+    else:
+        with pytest.raises(ModelError, match=text):
+            Model.load(run, 1)
+
+
+def test_a_checkpoint_says_what_it_is(run, maps):
+    weights, facts = read_checkpoint(run / "fold1", "last")
+    assert facts == read_facts(run / "fold1", "last")
+    assert (facts.channels, facts.blocks, facts.samples, facts.clock, facts.rate_hz) == (3, 4, 60, "native", None)
+    assert facts.maps.fingerprint == Shards(maps).manifest.fingerprint
+    assert weights["conv1.weight"].shape == (8, 3, 4, 9)
+    # the standard units come from the training windows, which fold 1 has no part in
+    windows = [one for one in Shards(maps).windows(labeled=True) if one.fold == 2]
+    assert min(one.beats for one in windows) <= facts.target_mean <= max(one.beats for one in windows)

@@ -1,0 +1,139 @@
+"""Who is trained on, who chooses the epoch, who is evaluated: never one person in two of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from augmented_maps import OPTIONS, small_maps
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.protocol import FoldSplit, check_split, plan_protocol
+
+SETTINGS = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}})
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    """Twelve subjects in three folds, with resampled windows."""
+    root = tmp_path_factory.mktemp("protocol") / "maps"
+    results = [
+        example_result(f"p{one:03d}_v1", subject=f"p{one:03d}", fold=1 + one % 3, frames=240, heart_rate_bpm=55.0 + 4 * one)
+        for one in range(1, 13)
+    ]
+    example_maps(root, results, SETTINGS)
+    apply_augmentation(root, plan_augmentation(root, OPTIONS))
+    return Shards(root)
+
+
+def subjects(maps, protocol, part):
+    return {maps.info(protocol.windows[one].recording_id).subject for one in part}
+
+
+@given(
+    protocol=st.sampled_from(["within", "holdout", "cross"]),
+    augment=st.sampled_from(["plan", "none"]),
+    validation_share=st.sampled_from([0.0, 0.1, 0.4]),
+    seed=st.integers(0, 50),
+)
+def test_nobody_is_in_two_parts_and_nothing_resampled_is_evaluated(maps, protocol, augment, validation_share, seed):
+    config = TrainConfig(protocol=protocol, augment=augment, validation_share=validation_share, seed=seed)
+    planned = plan_protocol(maps, config)
+    everybody = {one.subject for one in maps.recordings()}
+    held_out = []
+    for split in planned.splits:
+        parts = [subjects(maps, planned, part) for part in (split.training, split.validation, split.evaluation)]
+        assert set.union(*parts) == everybody
+        assert sum(map(len, parts)) == len(everybody)
+        assert not any(planned.windows[one].augmented for part in (split.validation, split.evaluation) for one in part)
+        assert any(planned.windows[one].augmented for one in split.training) == (augment == "plan")
+        assert bool(parts[1]) == (validation_share > 0)
+        held_out.append(parts[2])
+    assert [one.fold for one in planned.splits] == ([1, 2, 3] if protocol == "within" else [0])
+    if protocol == "within":
+        assert set.union(*held_out) == everybody
+        # what the reader itself says of a fold
+        for split in planned.splits:
+            windows = [planned.windows[one] for one in split.evaluation]
+            assert windows == maps.split(fold=split.fold).evaluation
+    elif protocol == "cross":
+        assert held_out == [set()]
+    else:
+        assert len(held_out[0]) == round(0.2 * len(everybody))
+
+
+def test_a_seed_decides_who_is_held_out(maps):
+    def held_out(seed):
+        planned = plan_protocol(maps, TrainConfig(protocol="holdout", seed=seed))
+        return subjects(maps, planned, planned.splits[0].evaluation)
+
+    assert held_out(3) == held_out(3)
+    assert len({frozenset(held_out(seed)) for seed in range(8)}) > 1
+
+
+def test_only_windows_with_a_label_and_a_known_face_are_used(tmp_path):
+    lost = example_result("p001_v1", frames=240, lost=slice(100, 110))
+    no_label = dataclasses.replace(example_result("p002_v1", subject="p002", fold=2, frames=240), heart_rate=None)
+    whole = example_result("p003_v1", subject="p003", fold=2, frames=240)
+    maps = Shards(example_maps(tmp_path / "maps", [lost, no_label, whole], SETTINGS))
+    planned = plan_protocol(maps, TrainConfig(validation_share=0))
+    assert {one.recording_id for one in planned.windows} == {"p001_v1", "p003_v1"}
+    assert min(one.valid_fraction for one in planned.windows) == 1
+    more = plan_protocol(maps, TrainConfig(validation_share=0, min_valid_fraction=0.5))
+    assert len(more.windows) > len(planned.windows)
+
+
+def test_folds_that_are_not_there_or_make_no_sense_are_refused(maps):
+    with pytest.raises(UnknownNameError, match=r"no fold 7, 9 \(folds: 1, 2, 3\)"):
+        plan_protocol(maps, TrainConfig(), folds=(1, 9, 7))
+    with pytest.raises(ConfigError, match="folds are chosen with the protocol 'within'"):
+        plan_protocol(maps, TrainConfig(protocol="cross"), folds=(1,))
+    assert [one.fold for one in plan_protocol(maps, TrainConfig(), folds=(3, 1, 3)).splits] == [1, 3]
+
+
+def test_maps_without_what_the_protocol_needs_are_refused(tmp_path):
+    one = example_result("p001_v1", frames=120, fold=None)
+    maps = Shards(example_maps(tmp_path / "one", [one], SETTINGS))
+    with pytest.raises(ShardError, match="no official folds; train with --protocol holdout"):
+        plan_protocol(maps, TrainConfig())
+    with pytest.raises(ConfigError, match=r"1 subject\(s\); a holdout needs two or more"):
+        plan_protocol(maps, TrainConfig(protocol="holdout"))
+    with pytest.raises(ConfigError, match=r"1 subject\(s\) to train on cannot spare 1"):
+        plan_protocol(maps, TrainConfig(protocol="cross"))
+    with pytest.raises(ShardError, match=r"holds no resampled windows; run stmap augment .* --balance"):
+        plan_protocol(maps, TrainConfig(protocol="cross", augment="plan"))
+    only_one_fold = Shards(example_maps(tmp_path / "fold", [example_result("p001_v1", frames=120)], SETTINGS))
+    with pytest.raises(ConfigError, match="fold 1 leaves no subject"):
+        plan_protocol(only_one_fold, TrainConfig())
+
+
+def test_maps_without_labels_or_faces_say_what_is_missing(tmp_path):
+    bare = dataclasses.replace(example_result("p001_v1", frames=120), heart_rate=None)
+    with pytest.raises(ShardError, match="none of 3 windows has a heart rate"):
+        plan_protocol(Shards(example_maps(tmp_path / "bare", [bare], SETTINGS)), TrainConfig())
+    gone = [example_result(f"p00{one}_v1", subject=f"p00{one}", fold=one, frames=60, lost=slice(20, 40)) for one in (1, 2)]
+    with pytest.raises(ShardError, match="none of 2 windows with a heart rate has a known face in 100% of its frames"):
+        plan_protocol(Shards(example_maps(tmp_path / "gone", gone, SETTINGS)), TrainConfig())
+
+
+def test_a_resampled_window_among_those_evaluated_is_an_error_whoever_put_it_there(maps):
+    windows = maps.windows(augmented=True, labeled=True)
+    places = np.flatnonzero([one.augmented for one in windows])
+    subject_of = {one.recording_id: one.subject for one in maps.recordings()}
+    for part in ("evaluation", "validation"):
+        parts = {"training": places[:0], "validation": places[:0], "evaluation": places[:0]} | {part: places[:1]}
+        with pytest.raises(ShardError, match="only windows as recorded may be"):
+            check_split(FoldSplit(1, **parts), windows, subject_of)
+
+
+def test_small_maps_of_other_tests_have_two_folds(tmp_path):
+    assert [one.fold for one in plan_protocol(Shards(small_maps(tmp_path / "maps")), TrainConfig()).splits] == [1, 2]

@@ -1,0 +1,163 @@
+"""Kill a training at any moment: what --resume makes of the rest is, to the byte, what was never killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import tiny_network
+from augmented_maps import small_maps
+from tiny_runs import SETTINGS, result, train
+
+from stmap_pipeline.errors import ModelError, OutputError
+from stmap_pipeline.training import loop, state
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.run import plan_training, run_training
+
+# In a process of its own, which forks one that trains and kills itself at the n-th call of something; then the next one goes on.
+_KILLS = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+# what a first step would import, once for all
+import torch._dynamo, torch.utils.tensorboard
+from stmap_pipeline.training import loop, run, state
+from tiny_runs import train
+
+POINTS = {
+    "step": (loop.FoldTraining, "_step"),
+    "saving": (state, "save_file"),
+    "saved": (state.State, "save"),
+    "epoch": (loop.FoldTraining, "_end_epoch"),
+    "best": (state.State, "keep_best"),
+    "table": (loop, "write_table"),
+    "checkpoint": (loop, "write_checkpoint"),
+    "finish": (run, "finish"),
+}
+
+def killed_at(point, number, before):
+    owner, name = POINTS[point]
+    real, calls = getattr(owner, name), iter(range(1, 10**9))
+    def killing(*words, **more):
+        last = next(calls) == number
+        if last and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = real(*words, **more)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    setattr(owner, name, killing)
+
+maps = Path(sys.argv[2])
+for run in sys.argv[3:]:
+    out, *kills = run.split("|")
+    for one in kills:
+        point, number, when = one.split(":")
+        child = os.fork()
+        if child == 0:
+            killed_at(point, int(number), when == "before")
+            train(maps, Path(out), resume=True, save_every_s=0)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        print(one, "killed" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL else f"ended {status}")
+"""
+
+# two steps an epoch, three epochs, two folds
+RUNS = (
+    ("step:2:before", "step:2:after", "saving:1:after", "epoch:1:before", "step:1:before", "step:2:before", "step:3:after"),
+    ("saving:1:before", "saved:3:after", "best:1:before", "table:2:before", "table:1:after", "checkpoint:1:before"),
+    ("checkpoint:1:after", "checkpoint:2:before", "checkpoint:2:after", "epoch:3:after", "checkpoint:2:after", "finish:1:before"),
+)
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    return small_maps(tmp_path_factory.mktemp("resume") / "maps")
+
+
+@pytest.fixture(scope="module")
+def whole(maps, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(maps, out)
+    return result(out)
+
+
+def test_killed_again_and_again_it_gives_the_same_weights_to_the_bit(maps, whole, tmp_path):
+    runs = {tmp_path / f"run{number}": kills for number, kills in enumerate(RUNS)}
+    words = [str(Path(__file__).parents[1]), str(maps), *("|".join([str(out), *kills]) for out, kills in runs.items())]
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLS, *words], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.stdout.splitlines() == [f"{one} killed" for kills in RUNS for one in kills], done.stderr
+    for out in runs:
+        assert not (out / "run.json").exists()
+        with pytest.raises(OutputError, match="the same command with --resume goes on with it"):
+            train(maps, out)
+        train(maps, out, resume=True)
+        assert result(out) == whole
+        assert not list(out.rglob("*.stmap-tmp")) + list(out.rglob("resume*"))
+
+
+def test_ctrl_c_waits_for_the_end_of_a_step_and_loses_nothing(maps, whole, tmp_path, monkeypatch):
+    out, steps = tmp_path / "run", []
+    real = loop.FoldTraining._step
+
+    def interrupted(self, batch):
+        steps.append(len(batch))
+        if len(steps) == 3:
+            signal.raise_signal(signal.SIGINT)
+        real(self, batch)
+
+    monkeypatch.setattr(loop.FoldTraining, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(maps, out)
+    monkeypatch.setattr(loop.FoldTraining, "_step", real)
+    assert (out / "fold1" / state.RESUME).exists()
+    assert len(steps) == 3
+    counted = []
+    monkeypatch.setattr(loop.FoldTraining, "_step", lambda self, batch: (counted.append(1), real(self, batch))[1])
+    train(maps, out, resume=True)
+    # three of the twelve steps were done
+    assert len(counted) == 12 - 3
+    assert result(out) == whole
+
+
+def test_whoever_stops_listening_may_come_back(maps, whole, tmp_path):
+    out = tmp_path / "run"
+    tiny_network.register()
+    for resume in (False, True, True):
+        plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS), resume=resume)
+        with closing(run_training(plan, "cpu")) as events:
+            next(events)
+    train(maps, out, resume=True)
+    assert result(out) == whole
+
+
+def test_resume_begins_a_run_where_there_is_none(maps, whole, tmp_path):
+    train(maps, tmp_path / "run", resume=True)
+    assert result(tmp_path / "run") == whole
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "foreign", "zeros"])
+def test_a_damaged_state_is_told_and_what_to_do(maps, tmp_path, harm):
+    from safetensors.torch import save_file
+    from torch import zeros
+
+    out = tmp_path / "run"
+    tiny_network.register()
+    plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS))
+    with closing(run_training(plan, "cpu")) as events:
+        next(events)
+    path = out / "fold1" / state.RESUME
+    if harm == "foreign":
+        save_file({"network/a": zeros(1)}, path, {"stmap": '{"position": {"epoch": 1}, "scaler": {}}'})
+    else:
+        data = path.read_bytes()
+        path.write_bytes({"empty": b"", "cut": data[: len(data) // 2], "zeros": bytes(len(data))}[harm])
+    with pytest.raises(ModelError, match=r"resume\.safetensors: cannot be continued from \(.*\); remove .*fold1 and run the same"):
+        train(maps, out, resume=True)

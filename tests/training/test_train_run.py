@@ -1,0 +1,277 @@
+"""A run from maps to predictions, what lies in its folder, and the folders that are refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from augmented_maps import OPTIONS, small_maps
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_runs import result, train
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import ConfigError, OutputError, ShardError, UnknownNameError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
+from stmap_pipeline.shards import Shards, read_table
+from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.networks import NetworkInput, build_network
+from stmap_pipeline.training.predict import Model
+from stmap_pipeline.training.run import FoldDone, Progress, plan_training, run_training
+from stmap_pipeline.training.state import learning_rate
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    root = small_maps(tmp_path_factory.mktemp("run") / "the maps")
+    apply_augmentation(root, plan_augmentation(root, OPTIONS))
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(maps, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "run"
+    return out, train(maps, out)
+
+
+def test_a_run_leaves_weights_history_and_predictions_of_each_fold_and_says_last_what_it_was(maps, run):
+    out, events = run
+    for fold in (1, 2):
+        names = {one.name for one in (out / f"fold{fold}").iterdir()}
+        assert names == {
+            "best.json", "best.safetensors", "history.csv", "history.json", "last.json", "last.safetensors", "predictions.csv",
+            "predictions.json", "tensorboard",
+        }  # fmt: skip
+        history = read_table(out / f"fold{fold}" / "history.csv")
+        assert [one["epoch"] for one in history] == [1, 2, 3]
+        assert all(math.isfinite(value) for one in history for value in one.values())
+        best = json.loads((out / f"fold{fold}" / "best.json").read_text())
+        maes = [one["validation_mae_bpm"] for one in history]
+        assert best["epoch"] == 1 + int(np.argmin(maes))
+        assert best["validation_mae_bpm"] == min(maes)
+        last = json.loads((out / f"fold{fold}" / "last.json").read_text())
+        assert (last["epoch"], last["fold"], last["config"]["network"]) == (3, fold, "tiny")
+        assert last["maps"]["fingerprint"] == Shards(maps).manifest.fingerprint
+    told = json.loads((out / "run.json").read_text())
+    assert told["finished"] is True
+    assert (told["format"], told["protocol"], told["folds"], told["clock"]) == ("stmap-run", "within", [1, 2], "native")
+    assert told["maps"]["path_name"] == "the maps"
+    assert TrainConfig.from_toml(out / "run.toml").mask_frames == (5, 20)
+    assert [one.fold for one in events if isinstance(one, FoldDone)] == [1, 2]
+    steps = [one.step for one in events if isinstance(one, Progress) and one.fold == 2]
+    assert steps == sorted(steps)
+    assert steps[-1] == events[-2].steps
+
+
+def test_each_recorded_window_of_each_person_is_predicted_once_by_a_network_that_never_saw_the_person(maps, run):
+    out, events = run
+    shards, rows = Shards(maps), read_table(out / "predictions.csv")
+    expected = {(one.recording_id, one.start): one for one in shards.windows(labeled=True, min_valid_fraction=1.0)}
+    assert {(one["recording_id"], one["start"]) for one in rows} == expected.keys()
+    assert len(rows) == len(expected)
+    for row in rows:
+        window = expected[row["recording_id"], row["start"]]
+        assert row["fold"] == window.fold == shards.info(row["recording_id"]).fold
+        assert (row["heart_rate_bpm"], row["stop"], row["checkpoint"]) == (window.heart_rate_bpm, window.stop, "best")
+    done = next(one for one in events if isinstance(one, FoldDone) and one.fold == 1)
+    errors = [abs(one["predicted_bpm"] - one["heart_rate_bpm"]) for one in rows if one["fold"] == 1]
+    assert (done.windows, done.mae_bpm) == (len(errors), pytest.approx(np.mean(errors)))
+
+
+@pytest.mark.parametrize("target", ["beats", "bpm"])
+def test_the_checkpoint_gives_the_predictions_again_whatever_the_unit_of_its_target(maps, tmp_path, target):
+    train(maps, tmp_path / "run", target=target, folds=(2,), epochs=1)
+    rows = read_table(tmp_path / "run" / "predictions.csv")
+    shards = Shards(maps)
+    windows = shards.split(fold=2).evaluation
+    model = Model.load(tmp_path / "run")
+    assert model.config.target == target
+    np.testing.assert_allclose(model.predict(shards, windows), [one["predicted_bpm"] for one in rows], atol=1e-4)
+    # around the heart rates of people, not around beats in two seconds
+    assert 40 < np.mean([one["predicted_bpm"] for one in rows]) < 120
+
+
+def test_the_network_learns_what_is_in_the_maps(tmp_path):
+    rates = (50.0, 110.0)
+    results = [
+        example_result(f"p{one:03d}_v1", subject=f"p{one:03d}", fold=1 + one % 2, frames=240, heart_rate_bpm=rates[one // 2 % 2])
+        for one in range(8)
+    ]
+    settings = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "90 frames", "step": "0.5 s"}})
+    maps = example_maps(tmp_path / "maps", results, settings)
+    events = train(maps, tmp_path / "run", epochs=25, learning_rate=0.03, validation_share=0, mask_frames=None)
+    for one in (one for one in events if isinstance(one, FoldDone)):
+        assert one.mae_bpm < 8 < 25 < one.constant_mae_bpm
+
+
+def test_without_validation_the_last_epoch_predicts(maps, tmp_path):
+    train(maps, tmp_path / "run", validation_share=0, epochs=2, folds=(1,))
+    assert not (tmp_path / "run/fold1/best.json").exists()
+    assert {one["checkpoint"] for one in read_table(tmp_path / "run/predictions.csv")} == {"last"}
+    assert all(math.isnan(one["validation_mae_bpm"]) for one in read_table(tmp_path / "run/fold1/history.csv"))
+    assert Model.load(tmp_path / "run").name == "last"
+
+
+def test_windows_in_a_row_resampled_windows_holdout_and_cross(maps, tmp_path):
+    train(maps, tmp_path / "row", network="tiny-row", protocol="holdout", augment="plan", smoothness=0.5, epochs=2)
+    rows = read_table(tmp_path / "row/predictions.csv")
+    assert {one["fold"] for one in rows} == {0}
+    assert len({one["recording_id"] for one in rows}) == 2
+    row_model = Model.load(tmp_path / "row", 0)
+    windows = [one for one in Shards(maps).windows() if one.recording_id == rows[0]["recording_id"]]
+    data = [Shards(maps).stmap(one).values.transpose(2, 0, 1) / 127.5 - 1 for one in windows]
+    alike = row_model.predict_maps(torch.as_tensor(np.array(data)), [one.duration_s for one in windows])
+    np.testing.assert_allclose(alike, row_model.predict(Shards(maps), windows), atol=1e-3)
+
+    events = train(maps, tmp_path / "cross", protocol="cross", epochs=1)
+    assert read_table(tmp_path / "cross/predictions.csv") == []
+    assert [one.windows for one in events if isinstance(one, FoldDone)] == [0]
+    assert Model.folds(tmp_path / "cross") == [0]
+
+
+def test_a_seed_decides_all_of_it(maps, run, tmp_path):
+    train(maps, tmp_path / "same")
+    assert result(tmp_path / "same") == result(run[0])
+    train(maps, tmp_path / "other", seed=1)
+    assert result(tmp_path / "other")["fold1/last.safetensors"] != result(run[0])["fold1/last.safetensors"]
+
+
+def test_nothing_outside_is_touched_by_the_seeds_of_a_training(maps, tmp_path):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    train(maps, tmp_path / "run", epochs=1, folds=(1,))
+    assert torch.rand(1) == expected
+
+
+def test_a_finished_run_repeated_does_nothing(maps, run, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(run[0], out)
+    before = {one: one.stat().st_mtime_ns for one in out.rglob("*")}
+    assert train(maps, out) == []
+    assert {one: one.stat().st_mtime_ns for one in out.rglob("*")} == before
+
+
+def test_folds_may_be_trained_in_several_calls(maps, run, tmp_path):
+    out = tmp_path / "run"
+    train(maps, out, folds=(2,))
+    assert json.loads((out / "run.json").read_text())["folds"] == [2]
+    train(maps, out)
+    assert json.loads((out / "run.json").read_text())["folds"] == [1, 2]
+    assert result(out) == result(run[0])
+
+
+def test_a_folder_of_another_run_is_refused_with_what_differs(maps, run):
+    with pytest.raises(OutputError, match=r"other settings \(epochs: 3 -> 4; seed: 0 -> 9\)"):
+        train(maps, run[0], epochs=4, seed=9)
+
+
+def test_maps_that_changed_are_refused(maps, run, tmp_path):
+    shutil.copytree(maps, tmp_path / "maps")
+    apply_augmentation(tmp_path / "maps", plan_augmentation(tmp_path / "maps", type(OPTIONS)(bins=OPTIONS.bins, seed=3)))
+    with pytest.raises(OutputError, match="trained on maps with other recordings or resampled windows"):
+        train(tmp_path / "maps", run[0])
+    with pytest.raises(OutputError, match="trained on maps with other settings and windows"):
+        train(small_maps(tmp_path / "others", step="2 s"), run[0])
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_alone(maps, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("x")
+    with pytest.raises(OutputError, match="is not empty and not a run of stmap train"):
+        train(maps, tmp_path / "thesis")
+    with pytest.raises(OutputError, match="is a file"):
+        train(maps, tmp_path / "thesis" / "chapter1.tex")
+    assert [one.name for one in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
+
+
+def test_what_is_wrong_is_told_before_anything_is_written(maps, tmp_path):
+    out = tmp_path / "run"
+    for error, text, settings in (
+        (UnknownNameError, "no network is called 'tinny'; did you mean 'tiny'", {"network": "tinny"}),
+        (UnknownNameError, "hsv", {"color": "hsv"}),
+        (ConfigError, "epochs = 0", {"epochs": 0}),
+        (ConfigError, "smallest and the largest number", {"mask_frames": (9, 3)}),
+        (ConfigError, "height and width are 16 or more", {"resize": (8, 224)}),
+        (ConfigError, "dropout = 0.5", {"dropout": 0.5}),
+        (ConfigError, "cannot be read", {"init": str(tmp_path / "resnet18.pth")}),
+    ):
+        with pytest.raises(error, match=text):
+            train(maps, out, **settings)
+    with pytest.raises(ShardError, match="there is no such folder"):
+        train(tmp_path / "nowhere", out)
+    assert not out.exists()
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"device 'cuda': torch .* CUDA"):
+            list(run_training(plan_training(maps, tmp_path / "gpu", TrainConfig()), "cuda"))
+        assert not (tmp_path / "gpu").exists()
+    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
+        list(run_training(plan_training(maps, tmp_path / "gpu", TrainConfig()), "gpu"))
+
+
+def test_half_precision_is_for_those_who_have_it(maps, run, tmp_path):
+    train(maps, tmp_path / "run", precision="bfloat16", folds=(1,))
+    half, full = (read_table(one / "fold1" / "history.csv") for one in (tmp_path / "run", run[0]))
+    losses = [[one["train_loss"] for one in rows] for rows in (half, full)]
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(*losses, rtol=0.05)
+    with pytest.raises(ConfigError, match="float16 needs a GPU"):
+        train(maps, tmp_path / "other", precision="float16")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("precision", ["auto", "float16", "float32"])
+def test_on_a_gpu_it_learns_alike_and_its_network_gives_the_same_on_a_cpu(maps, run, tmp_path, precision):
+    train(maps, tmp_path / "run", precision=precision, device="cuda", save_every_s=0)
+    assert json.loads((tmp_path / "run/run.json").read_text())["device"].startswith("cuda")
+    losses = [[row["train_loss"] for row in read_table(one / "fold1/history.csv")] for one in (tmp_path / "run", run[0])]
+    np.testing.assert_allclose(*losses, rtol=0.1)
+    shards = Shards(maps)
+    windows = shards.windows(fold=1)
+    here, there = (Model.load(tmp_path / "run", 1, device).predict(shards, windows) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(here, there, atol=0.2)
+
+
+def test_a_training_may_begin_with_the_weights_of_another_network(maps, tmp_path):
+    torch.manual_seed(0)
+    given = build_network("resnet18", NetworkInput(3, 4, 60)).state_dict()
+    torch.save({name: value for name, value in given.items() if not name.startswith("head")}, tmp_path / "resnet18.pth")
+    settings = {
+        "network": "attention-resnet18",
+        "epochs": 1,
+        "batch": 14,
+        "folds": (1,),
+        "learning_rate": 1e-9,
+        "validation_share": 0,
+    }
+    train(maps, tmp_path / "run", init=str(tmp_path / "resnet18.pth"), **settings)
+    model = Model.load(tmp_path / "run")
+    for name, value in model.network.state_dict().items():
+        if name in given and name.endswith("weight") and "head" not in name:
+            torch.testing.assert_close(value, given[name], atol=1e-6, rtol=0)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(maps, tmp_path, monkeypatch):
+    import tiny_network
+
+    monkeypatch.setattr(
+        tiny_network.Tiny, "forward", lambda self, maps: self.head.bias.sum() * maps.new_full(maps.shape[:-3], np.nan)
+    )
+    with pytest.raises(ConfigError, match=r"fold 1, epoch 1: the loss is no longer a number; .* below 0.001"):
+        train(maps, tmp_path / "run")
+
+
+@given(steps=st.integers(1, 5000), warmup=st.floats(0, 0.99), largest=st.floats(1e-6, 1), part=st.floats(0, 1, exclude_max=True))
+def test_the_learning_rate_rises_once_falls_once_and_never_leaves_its_bounds(steps, warmup, largest, part):
+    step = int(part * steps)
+    here, after = (learning_rate(largest, one, steps, warmup) for one in (step, step + 1))
+    assert 0 <= here <= largest
+    if step + 1 < steps:
+        assert (after >= here) if step + 1 < warmup * steps else (after <= here or step < warmup * steps)

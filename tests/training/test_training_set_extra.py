@@ -1,0 +1,36 @@
+"""Without the extra `train` the package says what to install, and what needs no torch goes on working."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stmap_pipeline.training as training
+from stmap_pipeline.errors import StmapError
+
+
+def run(code):
+    env = {**os.environ, "PYTHONPATH": str(Path(training.__file__).parents[2])}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+
+
+def test_the_names_of_networks_are_listed_without_torch():
+    done = run(
+        "import sys; from stmap_pipeline import registry, training; print(registry.names('networks'), 'torch' in sys.modules)"
+    )
+    assert done.stdout.strip() == "['attention-resnet18', 'attention-resnet18-gru', 'resnet18'] False", done.stderr
+
+
+@pytest.mark.parametrize("name", ["build_network", "TrainingSet"])
+def test_without_torch_it_says_what_to_install(monkeypatch, name):
+    find_spec = __import__("importlib.util").util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda one, *rest: None if one == "torch" else find_spec(one, *rest))
+    with pytest.raises(StmapError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):
+        getattr(training, name)
+
+
+def test_the_names_that_are_offered_are_there():
+    assert all(hasattr(training, name) for name in training.__all__)
+    assert not hasattr(training, "nothing")
