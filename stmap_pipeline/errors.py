@@ -11,7 +11,7 @@ from __future__ import annotations
 REASONS: dict[str, str] = {
     "": "the recording was built",
     # listed, but not asked for or not usable by what is known of the database
-    "nir": "near-infrared camera: no colour channels, so no colour map can be made",
+    "nir": "near-infrared camera: no color channels, so no color map can be made",
     "absent": "the database's own list, or its physiology, names a recording whose video is not there",
     "known_missing_frames": "known to lack frames while its clock is nominal, so times would be wrong",
     "known_too_short": "known to be too short for one window",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stmap_cli import build_maps as build_command
+from stmap_cli import demo_training
 from stmap_cli import synth as synth_command
 from stmap_cli.console import console, default_jobs, say
 from stmap_cli.options import duration_option, folder_argument, jobs_option
@@ -27,8 +28,9 @@ AGREES_BPM = 2.0
 def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
     """Go the whole way on drawn faces, without any data.
 
-    Draws a small VIPL-HR in OUT/videos, builds its maps in OUT/maps, and shows the heart rates found in them beside the true
-    ones. OUT is stmap-demo where it is not given. A demo that was stopped goes on with the same command.
+    Draws a small VIPL-HR in OUT/videos, builds its maps in OUT/maps, shows the heart rates found in them beside the true ones,
+    balances them, trains a network for a moment in OUT/run, and writes a report of both. OUT is stmap-demo where it is not given. A
+    demo that was stopped goes on with the same command.
 
     \b
     Example:
@@ -49,11 +51,13 @@ def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
     truth = {one.recording_id: one.true_heart_rate_bpm for one in drawn}
     _table(rows, truth)
     picture = _picture(maps, rows, out)
+    reports = demo_training.run(maps, out, jobs, screen) if rows else []
     for line in (
         f"videos   {videos}",
         f"shards   {maps / 'shards'}",
         f"tables   {maps / 'recordings.csv'}",
         *([f"picture  {picture}"] if picture else []),
+        *(f"report   {one}" for one in reports),
     ):
         click.echo(line)
     return code

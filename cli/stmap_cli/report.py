@@ -64,20 +64,26 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
     screen = console()
     runs = [one for one in folders if find_runs(one)]
     if runs:
-        from stmap_pipeline.report.runs import write_runs_report
-
         if show_faces:
             raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
         maps = [one for one in folders if one not in runs]
-        write_runs_report(runs, target, kind, maps=maps, simulated=simulated, command=command)
+        report_runs(runs, target, kind, maps=maps, simulated=simulated, command=command)
     elif len(folders) > 1:
         raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
     else:
-        _report_maps(folders[0], target, kind, screen, jobs=jobs, show_faces=show_faces, simulated=simulated, command=command)
+        report_maps(folders[0], target, kind, screen, jobs=jobs, show_faces=show_faces, simulated=simulated, command=command)
     click.echo(str(target))
 
 
-def _report_maps(maps: Path, target: Path, kind: Any, screen: Console, *, jobs: int | None, **choices: Any) -> None:
+def report_runs(runs: list[Path], target: Path, kind: Any, **choices: Any) -> None:
+    """Write the report of runs."""
+    from stmap_pipeline.report.runs import write_runs_report
+
+    write_runs_report(runs, target, kind, **choices)
+
+
+def report_maps(maps: Path, target: Path, kind: Any, screen: Console, *, jobs: int | None, **choices: Any) -> None:
+    """Write the report of maps with a bar."""
     from stmap_pipeline.report import write_maps_report
 
     steps = write_maps_report(maps, target, kind, jobs=jobs or default_jobs(), **choices)

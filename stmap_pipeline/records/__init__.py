@@ -4,7 +4,7 @@
 :mod:`.recording`         where one recording, its clock and its labels are on disk
 :mod:`.traces`            heart rate and pulse over time, and their mean over an interval
 :mod:`.track`             68 landmarks over time, NaN where the face was lost
-:mod:`.blocks`            the grid of regions, and their mean colours over time
+:mod:`.blocks`            the grid of regions, and their mean colors over time
 :mod:`.window`            an interval of a recording with its label, as a row of ``windows.csv``
 :mod:`.stmap`             a spatial-temporal map, derived on read
 :mod:`.result`            all that is kept of one built recording

@@ -1,4 +1,4 @@
-"""The grid of regions on a face, and the mean colour of each region over time: what shards store."""
+"""The grid of regions on a face, and the mean color of each region over time: what shards store."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class RoiGrid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockTrace:
-    """Mean colour of each block in each frame, neither normalised nor bound to a colour space.
+    """Mean color of each block in each frame, neither normalized nor bound to a color space.
 
     Parameters
     ----------
     times_s : (T,) array of float64
         Time of each frame, increasing.
     means : (T, N, 3) array of float32
-        Mean R, G, B in grey levels (0 to 255, unclipped); NaN where the block was not seen. Any linear colour space
+        Mean R, G, B in gray levels (0 to 255, unclipped); NaN where the block was not seen. Any linear color space
         follows from it by one 3 x 3 matrix: averaging and a linear matrix commute.
     coverage : (T, N) array of float32
         Share of the block's area that lies inside the picture and inside the mask, 0 to 1; 0 where the face was lost.

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True, eq=False)
 class STMap:
-    """Blocks by time by colour: a picture of the pulse.
+    """Blocks by time by color: a picture of the pulse.
 
     Parameters
     ----------
     values : (N, T, C) array of float32
-        Row per block, column per sample, channel per colour component. NaN where a block was not seen, unless
+        Row per block, column per sample, channel per color component. NaN where a block was not seen, unless
         the reader was asked to fill it.
     color_space : str
         ``rgb``, ``yuv``, ``ycbcr`` or a combination such as ``rgb+yuv``.

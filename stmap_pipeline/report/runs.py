@@ -15,6 +15,7 @@ from stmap_pipeline.report.page import environment
 from stmap_pipeline.report.runs_about import about_runs
 from stmap_pipeline.report.runs_attention import show_attention
 from stmap_pipeline.report.runs_cases import Case, cross_cases, within_cases
+from stmap_pipeline.report.runs_data import published_table, score_table
 from stmap_pipeline.report.runs_effects import find_effects
 from stmap_pipeline.report.runs_page import RunsContent, render_runs
 from stmap_pipeline.report.runs_read import Run, find_runs, load_run
@@ -23,10 +24,8 @@ from stmap_pipeline.report.runs_tables import (
     band_table,
     effect_table,
     part_table,
-    published_table,
     result_table,
     run_table,
-    score_table,
 )
 from stmap_pipeline.report.tables import Table, write_tables
 from stmap_pipeline.shards import Shards

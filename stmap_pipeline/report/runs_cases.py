@@ -103,7 +103,8 @@ class Summary:
         """
         if np.isnan(self.value):
             return UNKNOWN
-        text = f"{self.value:{'+' if signed else ''}.{digits}f}"
+        # a zero has no sign
+        text = f"{round(self.value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"
         if np.isfinite(self.spread):
             text += f"{_STAY}±{_STAY}{self.spread:.{digits}f}"
         elif interval and np.isfinite(self.low):

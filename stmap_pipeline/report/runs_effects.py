@@ -59,7 +59,7 @@ class Effect:
             for value, text in (
                 (one.first_mae_bpm, f"{one.first_mae_bpm:.2f}"),
                 (one.second_mae_bpm, f"{one.second_mae_bpm:.2f}"),
-                (figure.value, f"{figure.value:+.2f}{interval}"),
+                (figure.value, f"{round(figure.value, 2) + 0.0:+.2f}{interval}"),
             )
         ]
         words = "any rate" if one.group == "all" else f"{one.name} bpm"

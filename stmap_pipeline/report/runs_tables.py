@@ -1,15 +1,14 @@
-"""Tables of a report of runs: for the page and a paper, where each cell says what it is, and for programs, as plain numbers."""
+"""Tables of a report of runs for its page and for a paper: each cell says what it is. Those for programs stand in :mod:`.runs_data`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from stmap_pipeline.evaluation import BANDS, Score
-from stmap_pipeline.evaluation.bootstrap import MEASURES
 from stmap_pipeline.evaluation.result import Group
-from stmap_pipeline.report.published import PUBLISHED, RECALLED, Published, published_for
+from stmap_pipeline.report.published import Published, published_for
 from stmap_pipeline.report.runs_cases import Case, Summary, score_of, summarize
 from stmap_pipeline.report.runs_effects import Effect
 from stmap_pipeline.report.runs_read import Evaluated, Run
@@ -18,7 +17,7 @@ from stmap_pipeline.report.tables import UNKNOWN, Field, Table
 TITLES = {"constant": "constant: mean rate of the training", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
 OURS = "this report"
 
-_MEASURES = (
+MEASURE_FIELDS = (
     Field("me_bpm", "ME", "bpm", "mean of estimate minus truth", "float", 2, True),
     Field("sd_bpm", "SD", "bpm", "standard deviation of estimate minus truth", "float", 2),
     Field("mae_bpm", "MAE", "bpm", "mean absolute error", "float", 2),
@@ -56,7 +55,7 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     fields = [
         Field("method", "method"),
         Field("videos", "videos", "", "videos with an estimate, of those with a label", "int"),
-        *_MEASURES,
+        *MEASURE_FIELDS,
         Field("source", "source"),
     ]
     seeds = max(len(one.runs) for one in cases)
@@ -74,7 +73,7 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
 def _case_row(case: Case) -> dict[str, Any]:
     seeds = f" ({len(case.runs)} seeds)" if len(case.runs) > 1 else ""
     counts = dict.fromkeys(_count(one.evaluation.score("network")) for one in case.tested)
-    numbers = {"videos": "; ".join(counts)} | {one.name: _shown(case.summary(one.name), one) for one in _MEASURES}
+    numbers = {"videos": "; ".join(counts)} | {one.name: _shown(case.summary(one.name), one) for one in MEASURE_FIELDS}
     return {"method": case.label + seeds, "source": OURS} | {key: marked(text, case.mark) for key, text in numbers.items()}
 
 
@@ -82,11 +81,9 @@ def _method_row(tested: Evaluated, method: str) -> dict[str, Any] | None:
     score = score_of(tested, method)
     if score is None:
         return None
-    numbers = {"videos": _count(score)} | {one.name: _shown(summarize([score], one.name), one) for one in _MEASURES}
+    numbers = {"videos": _count(score)} | {one.name: _shown(summarize([score], one.name), one) for one in MEASURE_FIELDS}
     mark = method_mark(tested, method)
-    return {"method": TITLES[method], "source": f"{OURS}, same windows"} | {
-        key: marked(text, mark) for key, text in numbers.items()
-    }
+    return {"method": TITLES[method], "source": "same windows"} | {key: marked(text, mark) for key, text in numbers.items()}
 
 
 def method_mark(tested: Evaluated, method: str) -> str:
@@ -104,7 +101,8 @@ def _shown(summary: Summary, one: Field) -> str:
 
 def _published_row(one: Published) -> dict[str, Any]:
     numbers = {
-        each.name: replace(each, digits=2 if each.name == "r" else one.digits).show(getattr(one, each.name)) for each in _MEASURES
+        each.name: replace(each, digits=2 if each.name == "r" else one.digits).show(getattr(one, each.name))
+        for each in MEASURE_FIELDS
     }
     if not one.verified:
         numbers = {key: text if text == UNKNOWN else f"{text} (unverified)" for key, text in numbers.items()}
@@ -144,7 +142,7 @@ def band_table(name: str, cases: Sequence[Case]) -> Table:
         scores = {one: score for one in bands if (score := score_of(first, method, "band", one)) is not None}
         mark = method_mark(first, method)
         rows.append(
-            {"method": TITLES[method], "source": f"{OURS}, same windows"}
+            {"method": TITLES[method], "source": "same windows"}
             | {one: marked(summarize([score], "mae_bpm").text(), mark) for one, score in scores.items()}
         )
     rows += [
@@ -222,7 +220,7 @@ def effect_table(name: str, title: str, effects: Sequence[Effect]) -> Table:
     rows = [one.row() for one in effects]
     told = (
         "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. Where the interval "
-        "holds 0, these data do not tell. How much seeds themselves vary is not in the interval; see the spread above."
+        "holds 0, these data do not tell. Of twenty comparisons of equals, one comes out as a difference by chance. How much seeds themselves vary is not in the interval; see the spread above."
     )
     return Table(name, title, told, fields, rows)
 
@@ -254,62 +252,7 @@ def run_table(runs: Sequence[Run]) -> Table:
 AUGMENTS = {"plan": "resampled ones, too", "none": "as recorded"}
 
 
-def score_table(runs: Sequence[Run]) -> Table:
-    """Give all numbers of all evaluations, a row each, for programs."""
-    texts = ("run", "trained_on", "tested_on", "held_out", "simulated", "network", "augment", "protocol")
-    fields = [Field(one, one) for one in texts] + [Field("seed", "seed", kind="int")]
-    fields += [Field(one, one) for one in ("of", "method", "group", "name")]
-    fields += [Field(one, one, kind="int") for one in ("n", "n_missing", "n_units")]
-    for one in _MEASURES:
-        fields += [
-            Field(one.name, one.heading, one.unit, one.description, "float"),
-            Field(f"{one.name}_low", f"{one.heading}, lower end", one.unit, "lower end of its interval", "float"),
-            Field(f"{one.name}_high", f"{one.heading}, upper end", one.unit, "upper end of its interval", "float"),
-        ]
-    return Table("scores", "All numbers", "", fields, list(_score_rows(runs)))
-
-
-def _score_rows(runs: Sequence[Run]) -> Iterator[Mapping[str, Any]]:
-    for run in runs:
-        config = run.facts.config
-        for tested in filter(None, (run.own, *run.others)):
-            said = tested.evaluation
-            head = {
-                "run": str(run.facts.path),
-                "trained_on": run.facts.maps.database,
-                "tested_on": said.maps.database,
-                "held_out": "yes" if said.held_out else "no",
-                "simulated": tested.mark or "no",
-                "network": config.network,
-                "augment": config.augment,
-                "protocol": config.protocol,
-                "seed": config.seed,
-            }
-            for row in said.rows:
-                where = {"of": row.of, "method": row.method, "group": row.group, "name": row.name}
-                yield head | where | _numbers(row.score)
-
-
-def _numbers(score: Score) -> dict[str, Any]:
-    found: dict[str, Any] = {"n": score.n, "n_missing": score.n_missing, "n_units": score.n_units}
-    for name in MEASURES:
-        figure = getattr(score, name)
-        found |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
-    return found
-
-
 def sources_of(cases: Sequence[Case]) -> list[tuple[str, str]]:
     """List the sources of the published figures that stand beside these cases: short name and full one."""
     found = {one.brief: one.source for case in cases[:1] for one in _anchors(case)}
     return [(brief, source) for brief, source in found.items() if brief != source]
-
-
-def published_table() -> Table:
-    """Give what others published, for programs: apart from ours, with provenance."""
-    fields = [Field(one, one) for one in ("method", "trained_on", "tested_on", "source", "verified")]
-    fields += [Field(one.name, one.heading, one.unit, one.description, "float") for one in _MEASURES]
-    rows = [
-        {one.name: getattr(row, one.name) for one in fields} | {"verified": "yes" if row.verified else f"no: {RECALLED}"}
-        for row in PUBLISHED
-    ]
-    return Table("published", "Published by others", "", fields, rows)

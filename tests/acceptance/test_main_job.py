@@ -267,11 +267,14 @@ def test_the_demo_goes_the_whole_way_and_says_where_everything_is(tmp_path):
     run = stmap("demo", tmp_path / "demo", "--subjects", "1", "--duration", "6", "--jobs", "2")
     assert run.code == 0, run.err
     steps = [line for line in run.err.splitlines() if line[:1].isdigit()]
-    assert [line[0] for line in steps] == ["1", "2", "3"]
+    assert [line[0] for line in steps] == ["1", "2", "3", "4", "5", "6"]
+    assert "nothing is added" in run.err
+    assert "no training" in run.err
+    assert "<svg" in (tmp_path / "demo" / "report-maps.html").read_text("utf-8")
     rows = re.findall(r"^(p001_\S+) +([0-9.]+) +([0-9.]+) +[+-][0-9.]+ +[+-][0-9.]+ dB$", run.out, flags=re.MULTILINE)
     truth = json.loads((tmp_path / "demo" / "videos" / "synthetic.json").read_text("utf-8"))["recordings"]
     built = [one for one in truth if "nir" not in one["quirks"]]
     assert [(name, true) for name, true, _ in rows] == [(one["recording_id"], f"{one['true_heart_rate_bpm']:.1f}") for one in built]
     assert re.search(r"^[45] of 5 within 2 bpm of the truth$", run.out, flags=re.MULTILINE)
-    for line in run.out.splitlines()[-4:]:
+    for line in run.out.splitlines()[-5:]:
         assert (tmp_path / "demo").joinpath(line.split("  ")[-1].strip()).exists(), line
