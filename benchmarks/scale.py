@@ -24,7 +24,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.assemble import rows_of_shard
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.process import build_recording, load_backend, use_one_thread
+from stmap_pipeline.pipeline.process import build_recording, load_backend
 from stmap_pipeline.pipeline.task import Task
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
@@ -126,7 +126,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--frames", type=int, default=900)
     parser.add_argument("--repeats", type=int, default=20)
     chosen = parser.parse_args(arguments)
-    use_one_thread()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         video = clip(folder, scene_of("move", VGA), "move", "h264-4M", chosen.frames)

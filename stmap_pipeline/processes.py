@@ -57,6 +57,36 @@ def _pass_on(results: Iterator[R]) -> Iterator[R]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep OpenCV and the linear algebra of NumPy to one thread: workers share the cores, and matrices here are small.
+
+    A pool of threads for each of two Dask workers on two cores made them take twice the time. It also lets sums be added up in another
+    order, and the bytes of an output must not hang on the number of cores.
+
+    Examples
+    --------
+    >>> import cv2
+    >>> before = cv2.getNumThreads()
+    >>> with one_thread():
+    ...     cv2.getNumThreads()
+    1
+    >>> cv2.getNumThreads() == before
+    True
+    """
+    # not at the top: a command that builds nothing should answer at once
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(threads)
+
+
+@contextmanager
 def children_without_interrupts() -> Iterator[None]:
     """Start processes that a Ctrl-C does not reach: the terminal sends it to all, and each would print a traceback.
 

@@ -6,9 +6,14 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline.process import Laps, build_recording
 from stmap_pipeline.processes import children_without_interrupts, unordered
+from stmap_pipeline.records import Recording, VideoSource
 
 
 def listens(_):
@@ -71,3 +76,24 @@ def test_to_stop_early_is_no_warning_and_ends_what_is_still_running(tmp_path):
         # waits for the processes to end, which do not wait for their task
         results.close()
     assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_a_build_has_one_thread_of_linear_algebra_whatever_the_process_has(face_clip):
+    seen = []
+
+    def looked(stage):
+        seen.append({one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} | {cv2.getNumThreads()})
+
+    class Looking(Laps):
+        def timed(self, name, items):
+            for item in super().timed(name, items):
+                looked(name)
+                yield item
+
+    with threadpool_limits(2):
+        before = cv2.getNumThreads()
+        build_recording(Recording("a", "folder", "a", VideoSource(face_clip)), Config(), Looking())
+        assert {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} == {2}
+        assert cv2.getNumThreads() == before
+    assert seen
+    assert all(one == {1} for one in seen)

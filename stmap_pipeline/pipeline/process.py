@@ -21,6 +21,7 @@ from stmap_pipeline.pipeline.limits import Limits, forget_peak, peak_memory_byte
 from stmap_pipeline.pipeline.reuse import NotReusableError, Reuse, check_facts, check_times, read_stored
 from stmap_pipeline.pipeline.source import source_bytes
 from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.processes import one_thread
 from stmap_pipeline.records import Outcome, Recording, RecordingResult
 from stmap_pipeline.records.outcome import Reused
 from stmap_pipeline.video import open_stream
@@ -57,13 +58,7 @@ def load_backend(name: str) -> FaceBackend:
     return backend
 
 
-def use_one_thread() -> None:
-    """Keep OpenCV to one thread: the workers share the cores, and more threads than cores slow all of them down."""
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
+@one_thread()
 def build_recording(
     recording: Recording,
     config: Config,

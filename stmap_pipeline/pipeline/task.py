@@ -14,7 +14,7 @@ from pathlib import Path
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline.limits import Limits, guarded, timeout_message
-from stmap_pipeline.pipeline.process import load_backend, process_recording, use_one_thread
+from stmap_pipeline.pipeline.process import load_backend, process_recording
 from stmap_pipeline.pipeline.reuse import Reuse
 from stmap_pipeline.pipeline.work import Mark, Work
 from stmap_pipeline.records import Outcome, Recording
@@ -71,7 +71,6 @@ def do(task: Task) -> Outcome:
     earlier = work.mark(one.recording_id)
     if earlier.timed_out or earlier.deaths >= MAX_DEATHS:
         return _blame(task, work, earlier)
-    use_one_thread()
     if task.reuse is None:
         # once per process, and no part of any recording's time and memory
         load_backend(task.config.faces.backend)

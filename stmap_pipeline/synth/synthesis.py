@@ -9,11 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
-
 from stmap_pipeline.databases.synthetic import FILE_NAME, FORMAT, SCHEMA_VERSION
 from stmap_pipeline.errors import ConfigError, OutputError
-from stmap_pipeline.processes import unordered
+from stmap_pipeline.processes import one_thread, unordered
 from stmap_pipeline.shards.atomic import atomic_write_text, remove_temporaries
 from stmap_pipeline.synth import folder, mmse, vipl
 from stmap_pipeline.synth.recording import RecordingPlan, SyntheticRecording
@@ -234,13 +232,8 @@ def _written(layout: _Layout, out: Path, recordings: Sequence[RecordingPlan], jo
 
 
 def _write(write: Callable[[Path, RecordingPlan], None], out: Path, recording: RecordingPlan) -> SyntheticRecording:
-    threads = cv2.getNumThreads()
-    # the pictures are small: more threads cost more than they bring, and the processes share the cores already
-    cv2.setNumThreads(1)
-    try:
+    with one_thread():
         write(out, recording)
-    finally:
-        cv2.setNumThreads(threads)
     return recording.facts()
 
 

@@ -14,9 +14,8 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline.process import build_recording, use_one_thread
+from stmap_pipeline.pipeline.process import build_recording
 from stmap_pipeline.records import Recording, VideoSource
-use_one_thread()
 result = build_recording(Recording("a", "folder", "a", VideoSource(Path(sys.argv[1]))), Config())
 # not ru_maxrss: it counts the process that started this one, too
 print(len(result.blocks.times_s), re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
