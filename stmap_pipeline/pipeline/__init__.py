@@ -15,11 +15,37 @@
 ===================  =====================================================================================
 """
 
-from stmap_pipeline.pipeline.build import BuildSummary, run_build, summarize
-from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.plan import BuildPlan, plan_build
-from stmap_pipeline.pipeline.status import BuildStatus, read_status
-from stmap_pipeline.pipeline.verify import verify
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stmap_pipeline.pipeline.build import BuildSummary, run_build, summarize
+    from stmap_pipeline.pipeline.limits import Limits
+    from stmap_pipeline.pipeline.plan import BuildPlan, plan_build
+    from stmap_pipeline.pipeline.status import BuildStatus, read_status
+    from stmap_pipeline.pipeline.verification import verify
+
+# a command that builds nothing needs no decoder and no face model: half a second
+_LAZY = {
+    "BuildPlan": "plan",
+    "BuildStatus": "status",
+    "BuildSummary": "build",
+    "Limits": "limits",
+    "plan_build": "plan",
+    "read_status": "status",
+    "run_build": "build",
+    "summarize": "build",
+    "verify": "verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "BuildPlan",
