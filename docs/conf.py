@@ -33,3 +33,10 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 # the numpydoc sections name each field with its unit; a second list of members would repeat them without
 numpydoc_show_class_members = False
+
+
+# autodoc documents what lies in a module; the pipeline's names are imported when they are first asked for
+import stmap_pipeline.pipeline  # noqa: E402
+
+for _name in stmap_pipeline.pipeline.__all__:
+    setattr(stmap_pipeline.pipeline, _name, getattr(stmap_pipeline.pipeline, _name))
