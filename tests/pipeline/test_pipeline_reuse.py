@@ -20,6 +20,7 @@ from video_files import write_video
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ModelMissingError, OutputError
 from stmap_pipeline.pipeline import plan_build, run_build, verify
+from stmap_pipeline.pipeline.plan import PIPELINE_VERSION
 from stmap_pipeline.pipeline.process import load_backend
 from stmap_pipeline.shards import Shards, read_shard, read_table, write_shard
 
@@ -316,7 +317,7 @@ def test_what_another_version_built_is_not_mixed_in(source, built, monkeypatch, 
     monkeypatch.setattr("stmap_pipeline.pipeline.plan.PIPELINE_VERSION", 99)
     plan = plan_build("folder", source, tmp_path / "maps", GRID, reuse=built)
     assert plan.reuse is not None
-    assert (plan.reuse.level, plan.reuse.why, plan.reused_ids) == ("", "pipeline version: 1 -> 99", frozenset())
+    assert (plan.reuse.level, plan.reuse.why, plan.reused_ids) == ("", f"pipeline version: {PIPELINE_VERSION} -> 99", frozenset())
 
 
 def test_a_refused_output_names_the_way(source, built):
