@@ -25,6 +25,8 @@ class Database:
         ``list_recordings(root)`` yields each recording under ``root`` in the order of its id, those that must not be
         built with their ``skip_reason``. It opens no video. It raises :class:`~stmap_pipeline.errors.DatabaseError`
         where the root holds nothing of this layout, saying what it looked for and what it found instead.
+    simulated : bool
+        Whether nobody was filmed.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Database:
     citation: str
     layout: str
     list_recordings: Callable[[Path], Iterator[Recording]]
+    simulated: bool = False

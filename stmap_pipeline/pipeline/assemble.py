@@ -82,7 +82,7 @@ def assemble(plan: BuildPlan) -> None:
         files=[out / "dataset_description.json", out / "stmap.toml", *tables, *shards],
         settings={
             "database": plan.database.name,
-            "simulated": is_drawn(plan.source),
+            "simulated": plan.database.simulated or is_drawn(plan.source),
             "pipeline_version": PIPELINE_VERSION,
             **plan.config.model_dump(),
         },

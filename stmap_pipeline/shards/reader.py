@@ -32,7 +32,7 @@ from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_
 
 # traces kept in memory for the next window of the same recording, about half a megabyte each
 _MAX_KEPT = 8
-# databases of which nobody was filmed: drawn faces, and traces without any picture
+# databases of which nobody was filmed; outputs of 0.1 tell it by the name alone
 _SIMULATED = ("synthetic", "synthetic-traces")
 
 

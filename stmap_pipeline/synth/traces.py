@@ -260,4 +260,5 @@ _DATABASE = Database(
     citation="",
     layout="",
     list_recordings=lambda _: iter(()),
+    simulated=True,
 )

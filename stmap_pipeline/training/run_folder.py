@@ -46,13 +46,12 @@ def maps_facts(maps: Shards) -> MapsFacts:
     >>> maps_facts(Shards(example_maps())).database
     'example'
     """
-    database = str(maps.manifest.settings.get("database", ""))
     return MapsFacts(
         path_name=maps.root.resolve().name,
         fingerprint=maps.manifest.fingerprint,
         manifest_sha256=hashlib.sha256((maps.root / "manifest.json").read_bytes()).hexdigest(),
-        database=database,
-        simulated=bool(getattr(maps, "simulated", database == "synthetic")),
+        database=str(maps.manifest.settings.get("database", "")),
+        simulated=maps.simulated,
     )
 
 

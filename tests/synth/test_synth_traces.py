@@ -43,6 +43,7 @@ def test_the_output_is_a_finished_build(maps):
     assert (status.state, status.database, status.ok, status.failed) == ("finished", "synthetic-traces", 6, 0)
     with Shards(maps) as shards:
         assert shards.simulated
+        assert shards.manifest.settings["simulated"] is True
         assert len(shards.recordings()) == 6
         windows = shards.windows(labeled=True)
         assert {one.recording_id for one in windows} == {one.recording_id for one in shards.recordings()}
