@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, number, say
-from stmap_cli.options import folder_argument
+from stmap_cli.options import folder_argument, min_valid_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,23 +91,9 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     metavar="LOW,HIGH",
     help="Resample windows with a heart rate between these, in bpm (fg2019).",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Decide by this number all that is otherwise open.",
-)
+@seed_option("Decide by this number all that is otherwise open.")
 @click.option("--per-subject-cap", type=click.IntRange(min=1), metavar="N", help="Add at most N windows of one subject.")
-@click.option(
-    "--min-valid",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=True,
-    metavar="SHARE",
-    help="Use what has a known face in this share of the frames or more.",
-)
+@min_valid_option("Use what has a known face in this share of the frames or more.")
 @click.option("--dry-run", is_flag=True, help="Show what would be added and write nothing.")
 @click.option("--reset", is_flag=True, help="Take away what an earlier run added.")
 @click.option(

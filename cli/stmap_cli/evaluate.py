@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, say
-from stmap_cli.options import folder_argument, jobs_option
+from stmap_cli.options import folder_argument, jobs_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,7 @@ TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom
     metavar="N",
     help="Draw N times for the intervals.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help="Draw by this number.")
+@seed_option("Draw by this number.")
 @click.option(
     "--baselines",
     type=click.Path(path_type=Path),

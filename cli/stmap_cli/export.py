@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stmap_cli.console import Progress, console, counted, number, say
-from stmap_cli.options import color_option, folder_argument
+from stmap_cli.options import color_option, folder_argument, min_valid_option
 
 
 @click.command()
@@ -46,14 +46,7 @@ from stmap_cli.options import color_option, folder_argument
 )
 @click.option("--labeled", is_flag=True, help="Leave out windows without a heart rate.")
 @click.option("--augmented", is_flag=True, help="Also write the resampled windows of `stmap augment`, for training alone.")
-@click.option(
-    "--min-valid",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=True,
-    metavar="SHARE",
-    help="Take windows in which the face was known in this share of the frames or more.",
-)
+@min_valid_option("Take windows in which the face was known in this share of the frames or more.")
 def export(
     maps: Path,
     out: Path,

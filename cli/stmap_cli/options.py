@@ -22,6 +22,16 @@ duration_option: Callable[[Any], Any] = click.option(
 )
 
 
+def seed_option(text: str) -> Callable[[Any], Any]:
+    """Make the option of a seed; ``text`` says what it decides."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help=text)
+
+
+def min_valid_option(text: str) -> Callable[[Any], Any]:
+    """Make the option of the least share of frames with a face; ``text`` says what is taken."""
+    return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="SHARE", help=text)
+
+
 class _LibraryName(click.ParamType[str]):
     """A name that the library knows; a wrong one is wrong usage, in the library's words."""
 

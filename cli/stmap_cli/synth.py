@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, say, size
-from stmap_cli.options import folder_argument, jobs_option
+from stmap_cli.options import folder_argument, jobs_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,14 +48,7 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
     metavar="N",
     help="With --traces, take N recordings of each person.  [default: all that VIPL-HR has, about 22]",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    metavar="S",
-    help="Draw what this number decides; the same seed gives the same files.",
-)
+@seed_option("Draw what this number decides; the same seed gives the same files.")
 @click.option(
     "--duration",
     "duration_s",

@@ -15,6 +15,7 @@ from stmap_pipeline.processes import one_thread, unordered
 from stmap_pipeline.shards.atomic import atomic_write_text, remove_temporaries
 from stmap_pipeline.synth import folder, mmse, vipl
 from stmap_pipeline.synth.recording import RecordingPlan, SyntheticRecording
+from stmap_pipeline.synth.settings import changed_settings
 
 GENERATOR_VERSION = 1
 """Raised with each change that moves a pixel or a label: parts of two generators never stand in one folder."""
@@ -245,12 +246,7 @@ def _same_settings(path: Path, settings: dict[str, Any]) -> None:
     if not isinstance(found, dict):
         raise OutputError(f"{path}: is damaged; remove {path.parent} or give another folder")
     found = {key: value for key, value in found.items() if key not in ("format", "schema_version", "recordings")}
-    changed = [
-        f"{key} {found.get(key, 'absent')} -> {settings.get(key, 'absent')}"
-        for key in dict.fromkeys([*settings, *found])
-        if found.get(key) != settings.get(key)
-    ]
-    if changed:
+    if changed := changed_settings(found, settings):
         raise OutputError(
             f"{path.parent}: holds a synthetic database of other settings ({'; '.join(changed)}); give another folder or the same settings"
         )

@@ -26,6 +26,7 @@ from stmap_pipeline.processes import unordered
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import atomic_write_text, forget_augmentation, recording_ids, remove_temporaries, write_shard
 from stmap_pipeline.shards.atomic import is_temporary
+from stmap_pipeline.synth.settings import changed_settings
 from stmap_pipeline.synth.traces_cast import SUBJECTS, TracePlan, cast
 from stmap_pipeline.synth.traces_layout import COLS, ROWS
 from stmap_pipeline.synth.traces_model import SEVERITY
@@ -152,11 +153,7 @@ class TraceSynthesis:
             raise OutputError(f"{path}: is damaged; remove {self.out} or give another folder") from None
         if not isinstance(found, dict):
             raise OutputError(f"{self.out}: holds the maps of another database; give a new or an empty folder")
-        changed = [
-            f"{key} {found.get(key, 'absent')} -> {self.settings.get(key, 'absent')}"
-            for key in dict.fromkeys([*self.settings, *found])
-            if found.get(key) != self.settings.get(key)
-        ]
+        changed = changed_settings(found, self.settings)
         if (self.out / "stmap.toml").is_file():
             changed += self.config.differences(Config.from_toml(self.out / "stmap.toml"))
         if changed:

@@ -7,24 +7,9 @@ import json
 import shutil
 
 import pytest
-from cli_runs import content, four_videos, stmap
+from cli_runs import content, stmap
 
 from stmap_pipeline.shards import Shards
-
-
-@pytest.fixture(scope="module")
-def four(tmp_path_factory, face_clip):
-    return four_videos(tmp_path_factory.mktemp("four"), face_clip)
-
-
-@pytest.fixture(scope="module")
-def faces(four):
-    return four[0]
-
-
-@pytest.fixture(scope="module")
-def short(four):
-    return four[1]
 
 
 @pytest.fixture(scope="module")
