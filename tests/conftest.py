@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cli_runs import four_videos
 from hypothesis import settings
 from video_files import write_video
 
@@ -21,3 +22,21 @@ def face_clip(tmp_path_factory) -> Path:
     scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(240, 240))
     path = tmp_path_factory.mktemp("face") / "face.mp4"
     return write_video(path, (scene.render(index / 30, index) for index in range(60)), options={"crf": "12"})
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory, face_clip) -> tuple[Path, Path]:
+    """Videos that the tests of several commands build, and settings for them."""
+    return four_videos(tmp_path_factory.mktemp("four"), face_clip)
+
+
+@pytest.fixture(scope="module")
+def faces(four) -> Path:
+    """The four videos alone."""
+    return four[0]
+
+
+@pytest.fixture(scope="module")
+def short(four) -> Path:
+    """Settings with windows that fit into them."""
+    return four[1]
