@@ -3,7 +3,7 @@
 The picture of docs/how-to/report.md is that of the demo's maps::
 
     stmap demo demo && stmap augment demo/maps --balance
-    stmap report demo/maps --simulated --output demo/report.html
+    stmap report demo/maps --output demo/report.html
     python docs/screenshot.py demo/report.html docs/how-to/report.png --height 1480
 """
 

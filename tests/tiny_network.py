@@ -12,7 +12,7 @@ from stmap_pipeline.training.networks import Network, NetworkInput
 class Tiny(Network):
     """One convolution over time, normalized and with dropout: everything a resumed training must have right."""
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, consecutive: int = 1) -> None:  # noqa: ARG002
+    def __init__(self, shape: NetworkInput, *, consecutive: int = 1, **_: object) -> None:
         super().__init__(shape, consecutive)
         self.conv1 = nn.Conv2d(shape.channels, 8, (shape.blocks, 9), (1, 3))
         self.bn1 = nn.BatchNorm2d(8)
@@ -28,7 +28,7 @@ class Tiny(Network):
 class Plain(Tiny):
     """Without what depends on the batch, so that half batches on two processes learn what a whole one does."""
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None) -> None:  # noqa: ARG002
+    def __init__(self, shape: NetworkInput, **_: object) -> None:
         super().__init__(shape)
         self.bn1, self.drop = nn.Identity(), nn.Identity()
 
@@ -36,7 +36,7 @@ class Plain(Tiny):
 class TinyRow(Tiny):
     """The same over three windows in a row."""
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None) -> None:  # noqa: ARG002
+    def __init__(self, shape: NetworkInput, **_: object) -> None:
         super().__init__(shape, consecutive=3)
 
 

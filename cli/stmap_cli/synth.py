@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.synth import Synthesis, SyntheticRecording
+    from stmap_pipeline.synth.traces import TraceSynthesis
 
 # a drawn face needs its whole video decoded later; traces cost next to nothing
 _DRAWN_S, _TRACES_S = 20.0, 30.0
@@ -63,6 +64,13 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
     default=None,
     help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.  [default: easy]",
 )
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --traces, take the windows and their clock from a TOML file as of stmap build-maps.",
+)
 @jobs_option
 def synth(
     out: Path,
@@ -73,6 +81,7 @@ def synth(
     seed: int,
     duration_s: float | None,
     setting: Any,
+    config_path: Path | None,
     jobs: int | None,
 ) -> None:
     """Write videos of drawn faces, or simulated maps, into OUT.
@@ -84,16 +93,30 @@ def synth(
     Example:
         stmap synth videos --layout vipl-hr --subjects 2 --seed 1
         stmap synth maps --traces --subjects 107
+        stmap synth maps --traces --config windows.toml
     """
     screen = console()
     if traces:
         for name, value in (("--layout", layout), ("--setting", setting)):
             if value is not None:
                 raise click.UsageError(f"{name} is for drawn faces; --traces simulates all scenarios of VIPL-HR without any")
-        _traces(out, subjects or _TRACES_SUBJECTS, recordings_per_subject, seed, duration_s or _TRACES_S, jobs, screen)
+        from stmap_pipeline.config import Config
+        from stmap_pipeline.synth.traces import plan_traces
+
+        simulation = plan_traces(
+            out,
+            subjects or _TRACES_SUBJECTS,
+            seed,
+            recordings_per_subject=recordings_per_subject,
+            duration_s=duration_s or _TRACES_S,
+            config=Config.from_toml(config_path) if config_path else None,
+        )
+        _simulate(simulation, jobs, screen)
     else:
         if recordings_per_subject is not None:
             raise click.UsageError("--recordings-per-subject goes with --traces; a drawn layout has the recordings it has")
+        if config_path is not None:
+            raise click.UsageError("--config goes with --traces; drawn videos get their windows from stmap build-maps --config")
         from stmap_pipeline.synth import plan_synthesis
 
         plan = plan_synthesis(
@@ -123,26 +146,15 @@ def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]
     return written
 
 
-def _traces(
-    out: Path,
-    subjects: int,
-    recordings_per_subject: int | None,
-    seed: int,
-    duration_s: float,
-    jobs: int | None,
-    screen: Console,
-) -> None:
-    from stmap_pipeline.synth.traces import plan_traces
-
-    plan = plan_traces(out, subjects, seed, recordings_per_subject=recordings_per_subject, duration_s=duration_s)
+def _simulate(plan: TraceSynthesis, jobs: int | None, screen: Console) -> None:
     start = time.monotonic()
     progress = Progress("simulating", plan.subjects, screen)
     with progress.running():
         for _ in plan.run(jobs or default_jobs()):
             progress.step()
-    written = sum(one.stat().st_size for one in (out / "shards").glob("*.h5"))
+    written = sum(one.stat().st_size for one in (plan.out / "shards").glob("*.h5"))
     say(
         screen,
         f"simulated: {counted(len(plan.recordings), 'recording')} of {counted(plan.subjects, 'subject')} in "
-        f"{duration(time.monotonic() - start)}   ->  {out} ({size(written)})",
+        f"{duration(time.monotonic() - start)}   ->  {plan.out} ({size(written)})",
     )

@@ -5,9 +5,10 @@ torch comes with the extra ``train``; this module is imported by whoever trains 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
@@ -25,8 +26,8 @@ class TraceBank:
 
     Parameters
     ----------
-    traces : sequence of EvenTrace
-        With the same number of blocks.
+    traces : iterable of EvenTrace
+        With the same number of blocks. They are taken one by one, and of each half is kept.
     device : str or torch.device
         Times are handled in double precision, which CPUs and CUDA devices have.
 
@@ -46,21 +47,28 @@ class TraceBank:
     (1, 60, 4, 3)
     """
 
-    def __init__(self, traces: Sequence[EvenTrace], device: str | torch.device = "cpu") -> None:
-        if not traces or len({one.values.shape[1:] for one in traces}) != 1:
+    def __init__(self, traces: Iterable[EvenTrace], device: str | torch.device = "cpu") -> None:
+        levels: list[npt.NDArray[np.float32]] = []
+        rows: list[npt.NDArray[np.float32]] = []
+        known: list[npt.NDArray[np.bool_]] = []
+        clocks: list[tuple[float, float]] = []
+        for one in traces:
+            # float32 has seven digits and the pulse is in the last ones: the level is kept apart
+            level = one.values.mean(axis=0)
+            levels.append(level.astype(np.float32))
+            rows.append((one.values - level).reshape(len(one.values), -1).astype(np.float32))
+            known.append(one.known)
+            clocks.append((one.start_s, one.interval_s))
+        if len({one.shape for one in levels}) != 1:
             raise ValueError("a bank needs traces, all of them with the same number of blocks")
-        self.blocks = traces[0].values.shape[1]
-        # float32 has seven digits and the pulse is in the last ones: the level is kept apart
-        levels = [one.values.mean(axis=0) for one in traces]
-        rows = [(one.values - level).reshape(len(one.values), -1) for one, level in zip(traces, levels, strict=True)]
-        lengths = np.array([len(one.values) for one in traces])
-        self._rows = torch.as_tensor(np.concatenate(rows), dtype=torch.float32, device=device)
-        self._known = torch.as_tensor(np.concatenate([one.known for one in traces]), device=device)
-        self._level = torch.as_tensor(np.stack(levels), dtype=torch.float32, device=device)
+        lengths = np.array([len(one) for one in rows])
+        self.blocks = levels[0].shape[0]
+        self._rows = torch.as_tensor(np.concatenate(rows), device=device)
+        self._known = torch.as_tensor(np.concatenate(known), device=device)
+        self._level = torch.as_tensor(np.stack(levels), device=device)
         self._length = torch.as_tensor(lengths, device=device)
         self._first = torch.as_tensor(np.cumsum(lengths) - lengths, device=device)
-        self._start_s = torch.tensor([one.start_s for one in traces], dtype=torch.float64, device=device)
-        self._interval_s = torch.tensor([one.interval_s for one in traces], dtype=torch.float64, device=device)
+        self._start_s, self._interval_s = torch.tensor(clocks, dtype=torch.float64, device=device).T.contiguous()
 
     def resample(
         self,

@@ -94,6 +94,8 @@ def training_text(configs: Sequence[TrainConfig]) -> str:
     --------
     >>> training_text([TrainConfig(), TrainConfig(seed=1)])[:82]
     'Networks were trained for 50 epochs: attention-resnet18 on windows as recorded alo'
+    >>> training_text([TrainConfig(width=16, windows_per_epoch=6400)])[:120]
+    'Networks with 16 channels after the first stage, where a ResNet-18 has 64, were trained for 50 epochs of 6400 windows dr'
     """
     config = configs[0]
     cells: dict[str, list[int]] = {}
@@ -111,6 +113,8 @@ def training_text(configs: Sequence[TrainConfig]) -> str:
     )
     start = f"weights of a ResNet-18 ({Path(config.init).name})" if config.init else "random weights"
     size = f", stretched to {config.resize[0]} x {config.resize[1]}" if config.resize else ""
+    width = "" if config.width == 64 else f" with {config.width} channels after the first stage, where a ResNet-18 has 64,"
+    drawn = f" of {config.windows_per_epoch} windows drawn from all" if config.windows_per_epoch else ""
     hidden = (
         f", with {config.mask_frames[0]} to {config.mask_frames[1]} frames hidden in half of the training maps"
         if config.mask_frames
@@ -120,7 +124,7 @@ def training_text(configs: Sequence[TrainConfig]) -> str:
         _PROTOCOLS[one].format(100 * config.holdout_share) for one in dict.fromkeys(one.protocol for one in configs)
     )
     return (
-        f"Networks were trained for {config.epochs} epochs: {what}. {protocols} Maps were in {config.color.upper()}, rows normalized by "
+        f"Networks{width} were trained for {config.epochs} epochs{drawn}: {what}. {protocols} Maps were in {config.color.upper()}, rows normalized by "
         f"{config.normalize}{size}{hidden}. A network learned {target} from {start} by the L1 loss and Adam (learning rate at most "
         f"{config.learning_rate:g}, batches of {config.batch}, weight decay {config.weight_decay:g}, gradients cut at a norm of "
         f"{config.gradient_clip:g}); {epoch}. No person was both trained on and evaluated."

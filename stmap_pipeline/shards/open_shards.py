@@ -102,13 +102,20 @@ class OpenShards:
         """
         shard = self._shard(subject)
         if recording_id not in shard.series:
-            with guarded(shard.path):
-                group = child(shard.file, recording_id, h5py.Group)
-                blocks = int(attribute(group, "grid_rows", "int")) * int(attribute(group, "grid_cols", "int"))
-                sizes = {**DIM_SIZES, "block": blocks}
-                times_s, means = (checked_dataset(group, spec, sizes) for spec in DATASETS if spec.name in ("times_s", "means"))
-                shard.series[recording_id] = Series(shard.path, np.asarray(times_s[...]), means)
+            shard.series[recording_id] = _series(shard, recording_id)
         return shard.series[recording_id]
+
+    def means(self, subject: str, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+        """Read the times and means of a whole recording, of which nothing stays in memory here.
+
+        Raises
+        ------
+        ShardError
+            As :meth:`recording`.
+        """
+        # an open dataset keeps what was read of it: a database read from end to end would lie in memory twice
+        series = _series(self._shard(subject), recording_id)
+        return series.times_s, series.means(0, len(series.times_s))
 
     def facts(self, subject: str, recording_id: str, *, coverage: bool = True) -> Facts:
         """Read what a plan needs of a recording, and nothing else.
@@ -171,3 +178,12 @@ class OpenShards:
                 file.close()
                 raise
         return _OpenShard(path, file)
+
+
+def _series(shard: _OpenShard, recording_id: str) -> Series:
+    with guarded(shard.path):
+        group = child(shard.file, recording_id, h5py.Group)
+        blocks = int(attribute(group, "grid_rows", "int")) * int(attribute(group, "grid_cols", "int"))
+        sizes = {**DIM_SIZES, "block": blocks}
+        times_s, means = (checked_dataset(group, spec, sizes) for spec in DATASETS if spec.name in ("times_s", "means"))
+        return Series(shard.path, np.asarray(times_s[...]), means)

@@ -224,8 +224,7 @@ class Shards:
         UnknownNameError, ShardError
             As :meth:`recording`.
         """
-        series = self._files.series(self.info(recording_id).subject, recording_id)
-        return series.times_s, series.means(0, len(series.times_s))
+        return self._files.means(self.info(recording_id).subject, recording_id)
 
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
         """Make the map of a window, on the clock of the build's configuration.

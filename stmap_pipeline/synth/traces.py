@@ -135,6 +135,8 @@ class TraceSynthesis:
         )
         if self.settings["recordings_per_subject"]:
             options += f" --recordings-per-subject {self.settings['recordings_per_subject']}"
+        if self.config != Config():
+            options += " --config stmap.toml"
         return {
             "Name": "Simulated spatial-temporal maps: nobody was filmed and no picture was drawn",
             "DatasetType": "derivative",

@@ -29,6 +29,9 @@ class TrainConfig(Settings):
     resize: tuple[int, int] | None = Field(
         None, description="Height and width to which maps are stretched, such as [224, 224]; without it they keep their size."
     )
+    width: int = Field(
+        64, ge=4, le=512, description="Channels after the first stage, twice as many after each further one; 64 is ResNet-18's own."
+    )
     init: str | None = Field(None, description="File with weights of a ResNet-18 to begin with; without it weights are random.")
     color: str = Field("yuv", description="Color space of the maps: rgb, yuv, ycbcr, or two such as rgb+yuv.")
     normalize: Normalization = Field("minmax", description="How each row of a map is normalized over the window.")
@@ -58,6 +61,11 @@ class TrainConfig(Settings):
         1.0, ge=0, le=1, description="Use windows in which the face was known in this share of the frames or more."
     )
     epochs: int = Field(50, ge=1, le=100_000, description="Passes over the training windows.")
+    windows_per_epoch: int | None = Field(
+        None,
+        ge=1,
+        description="Let an epoch draw so many of the training windows, which overlap; without it, it sees each of them once.",
+    )
     batch: int = Field(64, ge=2, le=65_536, description="Windows in a step, over all devices.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Largest learning rate of Adam.")
     warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of all steps in which the learning rate rises.")

@@ -20,6 +20,7 @@ from stmap_pipeline.shards import write_table
 from stmap_pipeline.training.apply import IntArray, output_of, predict_windows, standard_targets
 from stmap_pipeline.training.checkpoint import ModelFacts, write_checkpoint
 from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, prediction_row
+from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.dataset import TrainingSet
 from stmap_pipeline.training.devices import World, find_precision, uninterrupted
 from stmap_pipeline.training.networks import build_network, load_trunk
@@ -63,15 +64,15 @@ class Progress:
     epoch_done: bool = False
 
 
-def steps_of_epoch(windows: int, batch: int) -> int:
-    """Count the steps in which an epoch sees as many windows as there are.
+def windows_of_epoch(windows: int, config: TrainConfig) -> int:
+    """Count the windows that an epoch sees of so many training windows.
 
     Examples
     --------
-    >>> steps_of_epoch(130, 64)
-    3
+    >>> windows_of_epoch(130, TrainConfig()), windows_of_epoch(130, TrainConfig(windows_per_epoch=50))
+    (130, 50)
     """
-    return math.ceil(windows / batch)
+    return min(windows, config.windows_per_epoch or windows)
 
 
 class FoldTraining:
@@ -99,7 +100,7 @@ class FoldTraining:
         self.save_every_s = save_every_s
         self.dtype = find_precision(config.precision, world.device)
         torch.manual_seed(mixed_seed(_WEIGHTS, config.seed, split.fold))
-        self.network = build_network(config.network, data.shape, resize=config.resize)
+        self.network = build_network(config.network, data.shape, resize=config.resize, width=config.width)
         if config.init is not None:
             load_trunk(self.network, Path(config.init))
         self.network.to(world.device).train()
@@ -109,9 +110,10 @@ class FoldTraining:
         self.wrapped: nn.Module = world.wrap(self.network)
         self.targets = torch.as_tensor(standard_targets(data.windows, facts), dtype=torch.float32, device=world.device)
         self.mask = None if config.mask_frames is None else MaskOptions(*config.mask_frames)
-        # an epoch has as many windows as there are, be it alone or in rows
-        self.rows = math.ceil(len(split.training) / self.network.consecutive)
-        self.steps = steps_of_epoch(len(split.training), config.batch)
+        # an epoch has as many windows as there are, be it alone or in rows, or as many as it may have
+        windows = windows_of_epoch(len(split.training), config)
+        self.rows = math.ceil(windows / self.network.consecutive)
+        self.steps = math.ceil(windows / config.batch)
         if self.rows // self.steps < world.size:
             raise ConfigError(f"fold {split.fold}: batches of {config.batch} are too small for {world.size} processes; use --batch")
         self._loss_sum = torch.tensor(self.state.at.loss_sum, dtype=torch.float64, device=world.device)

@@ -189,9 +189,8 @@ def network_of(facts: ModelFacts) -> Network:
     UnknownNameError
         Where no network has that name.
     """
-    return build_network(
-        facts.config.network, NetworkInput(facts.channels, facts.blocks, facts.samples), resize=facts.config.resize
-    )
+    shape, config = NetworkInput(facts.channels, facts.blocks, facts.samples), facts.config
+    return build_network(config.network, shape, resize=config.resize, width=config.width)
 
 
 def _clock(clock: str, rate_hz: float | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,22 +56,33 @@ class TraceTable:
         rows: list[npt.NDArray[np.float32]] = []
         levels: list[npt.NDArray[np.float32]] = []
         clocks: list[FloatArray] = []
-        traces: list[EvenTrace] = []
+        intervals_s: list[float] = []
         trace_of = np.full(len(recordings), -1, dtype=np.int64)
         self._last_s = np.full(len(recordings), np.nan)
-        for number, name in enumerate(recordings):
-            times_s, means = maps.means(name)
-            if name in resampled:
-                trace_of[number] = len(traces)
-                self._last_s[number] = last_source_time(times_s)
-                traces.append(even_means(times_s, means))
-            if uniform:
-                times_s, values = resample_uniform(times_s, means, settings.rate_hz)
-                means = values.astype(np.float32)
-            level = _level(means)
-            levels.append(level)
-            rows.append((means - level).reshape(len(means), -1))
-            clocks.append(times_s)
+        self._bank: TraceBank | None = None
+
+        def traces() -> Iterator[EvenTrace]:
+            for number, name in enumerate(recordings):
+                times_s, means = maps.means(name)
+                if name in resampled:
+                    trace_of[number] = len(intervals_s)
+                    self._last_s[number] = last_source_time(times_s)
+                    trace = even_means(times_s, means)
+                    intervals_s.append(trace.interval_s)
+                    yield trace
+                if uniform:
+                    times_s, values = resample_uniform(times_s, means, settings.rate_hz)
+                    means = values.astype(np.float32)
+                level = _level(means)
+                levels.append(level)
+                rows.append((means - level).reshape(len(means), -1))
+                clocks.append(times_s)
+
+        # each recording is read once, and its trace is gone when the next one is read
+        if resampled:
+            self._bank = TraceBank(traces(), device)
+        else:
+            deque(traces(), maxlen=0)
         self.recordings = tuple(recordings)
         self.device = torch.device(device)
         self.blocks = levels[0].shape[0]
@@ -78,14 +90,13 @@ class TraceTable:
         self.times_s = np.concatenate(clocks)
         self.first = np.cumsum(self.lengths) - self.lengths
         self._trace_of = trace_of
-        self._interval_s = np.array([one.interval_s for one in traces])
+        self._interval_s = np.array(intervals_s)
         self._window_interval_s = 1 / settings.rate_hz if uniform else None
         self._rows = torch.as_tensor(np.concatenate(rows), device=device)
         self._level = torch.as_tensor(np.stack(levels), device=device)
         self._first = torch.as_tensor(self.first, device=device)
-        self._times_s = torch.as_tensor(self.times_s, device=device) if traces else None
+        self._times_s = torch.as_tensor(self.times_s, device=device) if resampled else None
         self._bank_index = torch.as_tensor(trace_of, device=device)
-        self._bank = TraceBank(traces, device) if traces else None
 
     def recorded(self, recording: Tensor, start: Tensor, samples: int, *, level: bool = True) -> Tensor:
         """Cut windows as recorded.

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 
+import numpy as np
 import pytest
 from cli_runs import COMMAND, environment, stmap
 from real_data import real
 from video_files import colorful, write_video
 
+from stmap_pipeline import Shards
 from stmap_pipeline.synth.scene import make_scene
 
 WITHOUT_EXTRAS = """
@@ -175,12 +177,31 @@ def test_traces_are_finished_maps_that_other_commands_take(tmp_path):
     assert (other.code, "seed 0 -> 1" in other.err) == (1, True)
 
 
+def test_traces_may_have_windows_of_ones_own(tmp_path):
+    settings = tmp_path / "windows.toml"
+    settings.write_text('[windows]\nclock = "uniform"\nlength = "8 s"\nstep = "4 s"\n')
+    words = ("synth", "--traces", "--subjects", "1", "--recordings-per-subject", "1", "--duration", "21", "-j", "1")
+    assert stmap(*words, tmp_path / "maps", "--config", settings).code == 0
+    with Shards(tmp_path / "maps") as shards:
+        starts_s = [one.start_s for one in shards.windows()]
+        assert [one.stop - one.start for one in shards.windows()] == [240] * len(starts_s)
+        np.testing.assert_allclose(np.diff(starts_s), 4.0, atol=0.05)
+    assert stmap("verify", tmp_path / "maps").code == 0
+    told = json.loads((tmp_path / "maps" / "dataset_description.json").read_text())
+    assert told["GeneratedBy"][0]["Command"].endswith("--config stmap.toml")
+    again = stmap(*words, tmp_path / "maps")
+    assert (again.code, "windows.step: 4 s -> 0.5 s" in again.err) == (1, True)
+    nowhere = stmap(*words, tmp_path / "other", "--config", tmp_path / "nowhere.toml")
+    assert (nowhere.code, "nowhere.toml: cannot be read" in nowhere.err, (tmp_path / "other").exists()) == (1, True, False)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("--traces", "--layout", "folder"), "--layout is for drawn faces"),
         (("--traces", "--setting", "hard"), "--setting is for drawn faces"),
         (("--recordings-per-subject", "2"), "goes with --traces"),
+        (("--config", "short.toml"), "--config goes with --traces"),
         (("--traces", "--subjects", "0"), "--subjects"),
     ],
 )

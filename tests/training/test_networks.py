@@ -142,6 +142,19 @@ def test_maps_of_another_size_are_refused(name):
             network(torch.zeros(wrong))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_narrow_network_is_the_same_with_fewer_channels(name):
+    wide, narrow = built(name), built(name, width=16).eval()
+    convolutions = [key for key in wide.state_dict() if key.startswith("layer") and "conv" in key]
+    assert len(convolutions) == 16
+    for key in convolutions:
+        assert narrow.state_dict()[key].numel() * 16 == wide.state_dict()[key].numel()
+    with torch.no_grad():
+        assert narrow(pulses([60, 90])).shape == (2,)
+    for key, one in narrow.attention_maps(pulses([60, 90])).items():
+        assert one.shape == ((2, 9, 90) if key.startswith("spatial") else (2, 16 * 2 ** (int(key[-1]) - 1)))
+
+
 def test_windows_in_a_row_are_for_the_gru_alone():
     with pytest.raises(ValueError, match=r"not an array \(1, 6, 3, 9, 90\)"):
         built("attention-resnet18")(torch.zeros(1, 6, 3, 9, 90))

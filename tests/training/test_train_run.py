@@ -21,6 +21,7 @@ from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentatio
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.dataset import TrainingSet
 from stmap_pipeline.training.networks import NetworkInput, build_network
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.run import FoldDone, Progress, plan_training, run_training
@@ -116,6 +117,28 @@ def test_without_validation_the_last_epoch_predicts(maps, tmp_path):
     assert {one["checkpoint"] for one in read_table(tmp_path / "run/predictions.csv")} == {"last"}
     assert all(math.isnan(one["validation_mae_bpm"]) for one in read_table(tmp_path / "run/fold1/history.csv"))
     assert Model.load(tmp_path / "run").name == "last"
+
+
+@pytest.mark.parametrize("network", ["tiny", "tiny-row"])
+def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps, tmp_path, monkeypatch, network):
+    seen: list[list[int]] = []
+    rows_of = TrainingSet.sequences
+    monkeypatch.setattr(
+        TrainingSet, "sequences", lambda self, index, k: seen.append(np.atleast_1d(index).tolist()) or rows_of(self, index, k)
+    )
+    settings = {"network": network, "windows_per_epoch": 12, "batch": 6, "validation_share": 0, "epochs": 2}
+    events = train(maps, tmp_path / "part", folds=(1,), **settings)
+    assert [one.steps for one in events if isinstance(one, Progress)][-1] == 4
+    drawn = seen[:4]
+    # two steps an epoch: twelve windows alone, or four rows of three
+    assert [len(one) for one in drawn] == [6, 6, 6, 6] if network == "tiny" else [2, 2, 2, 2]
+    first, second = set(drawn[0] + drawn[1]), set(drawn[2] + drawn[3])
+    assert len(first) == len(second) == sum(map(len, drawn)) / 2
+    assert first != second
+    # more than there are is all there are
+    train(maps, tmp_path / "all", folds=(1,), epochs=1, validation_share=0)
+    train(maps, tmp_path / "more", folds=(1,), epochs=1, validation_share=0, windows_per_epoch=100_000)
+    assert result(tmp_path / "all")["fold1/last.safetensors"] == result(tmp_path / "more")["fold1/last.safetensors"]
 
 
 def test_windows_in_a_row_resampled_windows_holdout_and_cross(maps, tmp_path):

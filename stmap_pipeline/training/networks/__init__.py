@@ -19,7 +19,7 @@ from stmap_pipeline.training.networks.weights import LoadedTrunk, load_trunk
 __all__ = ["LoadedTrunk", "Network", "NetworkInput", "build_network", "load_trunk"]
 
 
-def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | None = None) -> Network:
+def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> Network:
     """Build a network with random weights, drawn from torch's own generator.
 
     Parameters
@@ -30,6 +30,8 @@ def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | N
         Size of the maps.
     resize : (int, int), optional
         Height and width, in pixels, to which maps are brought first; native where none is given.
+    width : int
+        Channels after the first stage; those after it have two, four and eight times as many.
 
     Raises
     ------
@@ -43,5 +45,5 @@ def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | N
     >>> network(torch.zeros(2, 3, 25, 300)).shape
     torch.Size([2])
     """
-    network: Network = registry.load("networks", name)(shape, resize=resize)
+    network: Network = registry.load("networks", name)(shape, resize=resize, width=width)
     return network

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 
 from stmap_pipeline.training.networks.attention import Attention
 from stmap_pipeline.training.networks.base import NetworkInput
-from stmap_pipeline.training.networks.resnet18 import WIDTHS, ResNet18
+from stmap_pipeline.training.networks.resnet18 import ResNet18
 
 
 class AttentionResNet18(ResNet18):
@@ -16,7 +16,7 @@ class AttentionResNet18(ResNet18):
 
     Parameters
     ----------
-    shape, resize
+    shape, resize, width
         As for :class:`~stmap_pipeline.training.networks.resnet18.ResNet18`.
 
     Notes
@@ -32,9 +32,11 @@ class AttentionResNet18(ResNet18):
     (torch.Size([2, 25, 300]), torch.Size([2, 512]))
     """
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, consecutive: int = 1) -> None:
-        super().__init__(shape, resize=resize, consecutive=consecutive)
-        self.attention = nn.ModuleList(Attention(width) for width in WIDTHS)
+    def __init__(
+        self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64, consecutive: int = 1
+    ) -> None:
+        super().__init__(shape, resize=resize, width=width, consecutive=consecutive)
+        self.attention = nn.ModuleList(Attention(one) for one in self.widths)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def attend(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:

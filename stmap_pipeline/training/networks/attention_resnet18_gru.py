@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from stmap_pipeline.training.networks.attention_resnet18 import AttentionResNet18
 from stmap_pipeline.training.networks.base import NetworkInput
-from stmap_pipeline.training.networks.resnet18 import WIDTHS
 
 #: Windows in a row.
 CONSECUTIVE = 6
@@ -19,7 +18,7 @@ class AttentionResNet18Gru(AttentionResNet18):
 
     Parameters
     ----------
-    shape, resize
+    shape, resize, width
         As for :class:`~stmap_pipeline.training.networks.resnet18.ResNet18`.
     hidden : int
         Units of the GRU.
@@ -32,9 +31,9 @@ class AttentionResNet18Gru(AttentionResNet18):
     torch.Size([1, 6])
     """
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, hidden: int = 256) -> None:
-        super().__init__(shape, resize=resize, consecutive=CONSECUTIVE)
-        self.gru = nn.GRU(WIDTHS[-1], hidden, batch_first=True)
+    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64, hidden: int = 256) -> None:
+        super().__init__(shape, resize=resize, width=width, consecutive=CONSECUTIVE)
+        self.gru = nn.GRU(self.widths[-1], hidden, batch_first=True)
         self.head = nn.Linear(hidden, 1)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class Network(nn.Module):
         -------
         dict of tensor
             ``spatial1`` to ``spatial4`` (B, N, T): weight of each block and sample after each stage, 0 to 1, brought to the size
-            of the map. ``channel1`` to ``channel4`` (B, 64 to 512): weight of each channel of features, 0 to 1.
+            of the map. ``channel1`` to ``channel4`` (B, channels): weight of each channel of features, 0 to 1.
         """
         return {}
 

@@ -88,7 +88,7 @@ def load_trunk(network: Network, path: Path) -> LoadedTrunk:
         if value.shape != ours[name].shape:
             raise ConfigError(
                 f"{path}: {name} has the shape {tuple(value.shape)}, not {tuple(ours[name].shape)}; "
-                "give the weights of torchvision's resnet18"
+                "torchvision's resnet18 fits where width is 64"
             )
     network.load_state_dict(loaded, strict=False)
     return LoadedTrunk(tuple(sorted(loaded)), tuple(missing), tuple(sorted(found.keys() - ours.keys())))
