@@ -13,7 +13,7 @@ from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.blocks.reference import take_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
-from stmap_pipeline.faces.geometry import invert, transform
+from stmap_pipeline.faces.geometry import STEADY, invert, transform
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.synth.scene import Scene
 from stmap_pipeline.synth.turn import depth
@@ -170,10 +170,14 @@ def fit_pulse(traces: Array, pulse: Array, rate_hz: float) -> PulseFit:
 
 @dataclass(frozen=True)
 class LandmarkErrors:
-    """Of landmarks against the truth, each point's constant offset in the face's own frame removed."""
+    """Of landmarks against the truth, each point's constant offset in the face's own frame removed.
+
+    Jitter is that of all 68 points, and of the steady ones alone: those that speech and blinks do not move.
+    """
 
     nme_percent: float
     jitter_px: float
+    steady_jitter_px: float
 
 
 def landmark_errors(track: LandmarkTrack, scene: Scene, times_s: Array) -> LandmarkErrors:
@@ -184,5 +188,6 @@ def landmark_errors(track: LandmarkTrack, scene: Scene, times_s: Array) -> Landm
         errors.append(transform(back, track.points_px[index].astype(float)) - transform(back, truth))
         eyes.append(np.hypot(*(truth[45] - truth[36])))
     rest = (np.array(errors) - np.mean(errors, axis=0)) * scene.px_per_unit
-    jitter = np.sqrt((np.diff(rest, axis=0) ** 2).sum(axis=2).mean())
-    return LandmarkErrors(float(np.linalg.norm(rest, axis=2).mean() / np.mean(eyes) * 100), float(jitter))
+    jumps = (np.diff(rest, axis=0) ** 2).sum(axis=2)
+    nme_percent = float(np.linalg.norm(rest, axis=2).mean() / np.mean(eyes) * 100)
+    return LandmarkErrors(nme_percent, float(np.sqrt(jumps.mean())), float(np.sqrt(jumps[:, STEADY].mean())))

@@ -122,7 +122,7 @@ class FacesConfig(_Section):
         description="'tracked': each frame laid on a template of the face, shape from the landmark model, detector only where needed. "
         "'literal': detector and landmark model in every frame and a plain moving average, as the paper reads.",
     )
-    landmark_every_s: float = Field(1.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
+    landmark_every_s: float = Field(2.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
         2.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."
     )
@@ -133,7 +133,7 @@ class FacesConfig(_Section):
         2.0,
         gt=0,
         le=10,
-        description="Time in which a correction by the landmark model is faded in, around the moment it was given.",
+        description="Time in which a correction by the landmark model comes in; for half of it frames are held back.",
     )
     memory_s: float = Field(
         10.0, gt=0, le=1000, description="Time after which a correction by the landmark model counts 1/e; longer is steadier."

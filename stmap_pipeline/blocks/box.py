@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,9 @@ Affine = npt.NDArray[np.float64]
 
 Placement = npt.NDArray[np.float64]
 """(2, 3) as :data:`Affine`, or (2, 4): with a last column for what a unit of depth is moved by."""
+
+Placements = npt.NDArray[np.float64]
+"""(T, 2, 3) or (T, 2, 4): a placement in each of T frames."""
 
 _CHIN, _CHEEKS = 8, (0, 16)
 
@@ -53,16 +58,17 @@ def face_box(points: Points, grid: RoiGrid, height_factor: float) -> Affine:
     return np.column_stack([across * (right - left) / grid.cols, down * height / grid.rows, corner])
 
 
-def posed(box: Affine, pose: Pose) -> Placement:
-    """Carry a box with a head: (2, 4).
+def posed(box: Affine, poses: Sequence[Pose]) -> Placements:
+    """Carry a box with a head: (T, 2, 4).
 
     Examples
     --------
     >>> from stmap_pipeline.faces.geometry import Motion
-    >>> posed(np.array([[2.0, 0, 5], [0, 2, 5]]), Pose(Motion(1j, 1 + 0j), 3 + 0j)).tolist()
-    [[0.0, -2.0, -4.0, 0.0], [2.0, 0.0, 5.0, 3.0]]
+    >>> posed(np.array([[2.0, 0, 5], [0, 2, 5]]), [Pose(Motion(1j, 1 + 0j), 3 + 0j)]).tolist()
+    [[[0.0, -2.0, -4.0, 0.0], [2.0, 0.0, 5.0, 3.0]]]
     """
-    across, down, shift, lean = pose.columns
-    (x_col, x_row, x_0), (y_col, y_row, y_0) = box.tolist()
-    columns = across * x_col + down * y_col, across * x_row + down * y_row, across * x_0 + down * y_0 + shift, lean
-    return np.array([[one.real + 0.0 for one in columns], [one.imag + 0.0 for one in columns]])
+    # from column, row, 1 and depth on the grid to x, y, 1 and depth on the face
+    inner = np.eye(4)
+    inner[:2, :3], inner[2:] = box, ((0, 0, 1, 0), (0, 0, 0, 1))
+    columns = np.array([pose.columns for pose in poses]) @ inner
+    return np.stack([columns.real, columns.imag], axis=1) + 0.0

@@ -11,13 +11,13 @@ integral is a sum of differences of F, and F between the corners of a pixel is b
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.blocks.box import Placement
+from stmap_pipeline.blocks.box import Placements
 from stmap_pipeline.blocks.lattice import Lattice
 
 _Array = npt.NDArray[np.float64]
@@ -26,80 +26,93 @@ _Array = npt.NDArray[np.float64]
 # more. An eighth of a pixel costs 0.02 dB of the pulse in a video without loss, a quarter 0.07 dB, and a block that lies on an edge
 # of the face 1.3 dB.
 _STRAY_PX, _STRAY = 0.125, 0.003
+# Share of a block below which nothing of it lies in the picture.
+_NOTHING = 1e-9
 # Few numbers of steps, so that the same tables are used again and again.
 _STEPS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
 
 
-def block_sums(planes: list[npt.NDArray[np.generic]], box: Placement, lattice: Lattice) -> tuple[_Array, _Array, _Array]:
-    """Sum planes of one size over the blocks of a grid, as far as it lies inside them.
+def block_sums(
+    pictures: Sequence[Sequence[npt.NDArray[np.generic]]], boxes: Placements, lattice: Lattice
+) -> tuple[_Array, _Array, _Array]:
+    """Sum planes over the blocks of a grid, as far as it lies inside them.
+
+    Some pictures at once, for they are read in microseconds, and so is what each step of numpy costs beside its numbers.
 
     Parameters
     ----------
-    planes : list of P (H, W) arrays of uint8 or uint16
-    box : (2, 3) or (2, 4) array
+    pictures : T sequences of P (H, W) arrays of uint8 or uint16
+        The planes of one picture have one size.
+    boxes : (T, 2, 3) or (T, 2, 4) array
         From grid coordinates (column, row, 1), and the depth of the lattice, to the planes', in which the first pixel covers 0 to 1.
     lattice : Lattice
 
     Returns
     -------
-    sums : (P, N) array
-    areas : (N,) array
+    sums : (T, P, N) array
+    areas : (T, N) array
         Pixels of each block that lie inside.
-    whole : (N,) array
+    whole : (T, N) array
         Pixels of each block.
 
     Examples
     --------
     >>> from stmap_pipeline.records import RoiGrid
     >>> ramp = np.tile(np.arange(12, dtype=np.uint8), (10, 1))
-    >>> sums, areas, _ = block_sums([ramp], np.array([[2.5, 0, 1.0], [0, 4.0, 1.0]]), Lattice(RoiGrid(1, 2)))
-    >>> (sums / areas).tolist(), areas.tolist()
-    ([[1.8, 4.2]], [10.0, 10.0])
+    >>> sums, areas, _ = block_sums([[ramp]], np.array([[[2.5, 0, 1.0], [0, 4.0, 1.0]]]), Lattice(RoiGrid(1, 2)))
+    >>> (sums[0] / areas).tolist(), areas.tolist()
+    ([[1.8, 4.2]], [[10.0, 10.0]])
     """
-    x_side, y_side = box[0].tolist(), box[1].tolist()
-    # sides from above to below stray to the left and right, sides across up and down
-    lean_x, lean_y = (abs(side[3]) if len(side) > 3 else 0.0 for side in (x_side, y_side))
-    stairs = lattice.stairs(
-        _steps(abs(x_side[1]) + lean_x * lattice.rise[0], math.hypot(x_side[1], y_side[1])),
-        _steps(abs(y_side[0]) + lean_y * lattice.rise[1], math.hypot(x_side[0], y_side[0])),
-    )
-    terms = len(x_side)
-    x, y = box[0] @ stairs.at_x[:terms], box[1] @ stairs.at_y[:terms]
-    height, width = planes[0].shape
-    first_x, last_x, first_y, last_y = float(x.min()), float(x.max()), float(y.min()), float(y.max())
+    stairs = lattice.stairs(*_steps(boxes, lattice))
+    terms = boxes.shape[2]
+    x, y = boxes[:, 0] @ stairs.at_x[:terms], boxes[:, 1] @ stairs.at_y[:terms]
     areas = whole = stairs.enclosed(x * y)
-    if first_x < 0 or first_y < 0 or last_x > width or last_y > height:
+    sizes = np.array([planes[0].shape for planes in pictures])
+    height, width = sizes[:, :1], sizes[:, 1:]
+    if x.min() < 0 or y.min() < 0 or (x > width).any() or (y > height).any():
         x, y = x.clip(0, width), y.clip(0, height)
-        first_x, last_x, first_y, last_y = max(0.0, first_x), min(width, last_x), max(0.0, first_y), min(height, last_y)
-        if last_x <= first_x or last_y <= first_y:
-            return np.zeros((len(planes), lattice.grid.count)), np.zeros(lattice.grid.count), whole
         areas = stairs.enclosed(x * y)
+        # what rounding leaves of a block outside is nothing
+        areas[areas < _NOTHING * whole] = 0
     # what lies left of and above all lines cancels out
-    left, top = int(first_x), int(first_y)
+    left, top = (np.minimum(one.min(axis=1, keepdims=True).astype(np.intp), size - 1) for one, size in ((x, width), (y, height)))
     x -= left
     y -= top
-    part_width, part_height = min(math.ceil(last_x + 1e-6), width) - left, min(math.ceil(last_y + 1e-6), height) - top
     column, row = x.astype(np.intp), y.astype(np.intp)
     # the last line may lie on the far edge of the last pixel
-    np.minimum(column, part_width - 1, out=column)
-    np.minimum(row, part_height - 1, out=row)
+    np.minimum(column, width - left - 1, out=column)
+    np.minimum(row, height - top - 1, out=row)
     x -= column
     y -= row
-    stride = part_width + 1
-    row *= stride
+    columns, rows = column.max(axis=1, keepdims=True) + 1, row.max(axis=1, keepdims=True) + 1
+    parts = np.concatenate([left, top, left + columns, top + rows, columns + 1], axis=1).tolist()
+    row *= columns + 1
     row += column
-    corners = row + np.array([[[0], [stride]], [[1], [stride + 1]]])
-    sums = np.empty((len(planes), lattice.grid.count))
-    for index, plane in enumerate(planes):
-        part = plane[top : top + part_height, left : left + part_width]
-        total = cv2.integral(part, sdepth=cv2.CV_32S if part.dtype == np.uint8 else cv2.CV_64F)
-        before, after = total.ravel().take(corners)
-        above, below = before + x * (after - before)
-        sums[index] = stairs.enclosed(above + y * (below - above))
+    sums = np.empty((len(pictures), len(pictures[0]), lattice.grid.count))
+    for index, planes in enumerate(zip(*pictures, strict=True)):
+        # F above and below, before and after
+        corners = np.empty((2, 2, *x.shape), np.int32 if planes[0].dtype == np.uint8 else np.float64)
+        for one, (plane, (x_0, y_0, x_1, y_1, stride)) in enumerate(zip(planes, parts, strict=True)):
+            total = cv2.integral(plane[y_0:y_1, x_0:x_1], sdepth=cv2.CV_32S if plane.dtype == np.uint8 else cv2.CV_64F).ravel()
+            for below, after in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                # no place is out of range, so clipping only saves a check
+                total[below * stride + after :].take(row[one], out=corners[below, after, one], mode="clip")
+        above, under = corners[:, 0] + x * (corners[:, 1] - corners[:, 0])
+        sums[:, index] = stairs.enclosed(above + y * (under - above))
+    sums *= areas[:, None] > 0
     return sums, areas, whole
 
 
-def _steps(stray_px: float, length_px: float) -> int:
-    """Choose the number of steps for the side of a block: as many as it leaves its direction by, and no more than it has pixels."""
+def _steps(boxes: Placements, lattice: Lattice) -> tuple[int, int]:
+    """Choose the number of steps for the sides of blocks: down, which stray to the left and right, and across, up and down."""
+    size = np.abs(boxes).max(axis=0)
+    lean = size[:, 3] if boxes.shape[2] > 3 else np.zeros(2)
+    length = np.hypot(*np.moveaxis(boxes[:, :, :2], 1, 0)).max(axis=0)
+    stray = size[0, 1] + lean[0] * lattice.rise[0], size[1, 0] + lean[1] * lattice.rise[1]
+    return _enough(stray[0], length[1]), _enough(stray[1], length[0])
+
+
+def _enough(stray_px: float, length_px: float) -> int:
+    """As many steps as a side leaves its direction by, and no more than it has pixels."""
     needed = min(stray_px / max(_STRAY_PX, _STRAY * length_px), length_px)
     return next((one for one in _STEPS if one >= needed), _STEPS[-1])

@@ -103,13 +103,12 @@ class Stairs:
     at_y: _Array
 
     def enclosed(self, values: _Array) -> _Array:
-        """Give the integral around each block from the values of F: (N,)."""
+        """Give the integral around each block from the values of F: (T, K) to (T, N)."""
         downs, across = self.steps_down * self.rows * (self.cols + 1), self.steps_across * (self.rows + 1) * self.cols
         count = downs + across
-        change = values[count : 2 * count] - values[:count]
-        sides = np.add.reduce(change[:downs].reshape(self.steps_down, self.rows, self.cols + 1), axis=0)
-        lids = np.add.reduce(change[downs:].reshape(self.steps_across, self.rows + 1, self.cols), axis=0)
-        corners = values[2 * count :].reshape(self.rows + 1, self.cols + 1)
-        lids -= corners[:, 1:] - corners[:, :-1]
+        change = values[:, count : 2 * count] - values[:, :count]
+        sides = np.add.reduce(change[:, :downs].reshape(-1, self.steps_down, self.rows, self.cols + 1), axis=1)
+        lids = np.add.reduce(change[:, downs:].reshape(-1, self.steps_across, self.rows + 1, self.cols), axis=1)
+        lids -= np.diff(values[:, 2 * count :].reshape(-1, self.rows + 1, self.cols + 1), axis=2)
         # down on the right, back across below, up on the left, across above
-        return np.asarray((sides[:, 1:] - sides[:, :-1] + lids[1:] - lids[:-1]).ravel())
+        return np.asarray((np.diff(sides, axis=2) + np.diff(lids, axis=1)).reshape(len(values), -1))

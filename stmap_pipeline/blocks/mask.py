@@ -85,7 +85,7 @@ def _canonical(frame: TrackedFrame, reference: Reference, box: Affine, grid: Roi
     if picture is None or frame.points_px is None:
         raise ValueError("a reference is made of frames with a face")
     # within the first second a head hardly turns
-    placed = posed(box, reference.pose_of(frame.points_px))[:, :3]
+    placed = posed(box, [reference.pose_of(frame.points_px)])[0, :, :3]
     placed[:, 2] -= picture.origin_px
     linear = placed[:, :2] * (np.array([grid.cols, grid.rows]) / _SIDE)
     offset = placed[:, 2] + linear @ np.array([0.5, 0.5])

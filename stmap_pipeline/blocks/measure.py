@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -14,8 +15,13 @@ from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.blocks.reference import Reference, take_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
+from stmap_pipeline.faces.base import Points
 from stmap_pipeline.faces.geometry import transform
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RoiGrid
+from stmap_pipeline.video import Picture
+
+# Frames that are measured together.
+_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,29 +57,41 @@ def measure_blocks(tracked: Iterable[TrackedFrame], config: BlocksConfig) -> Mea
     if shape is not None and box is not None and config.align == "pose":
         relief, own = shape.relief, box
         lattice = Lattice(grid, lambda cells: relief.depth(transform(own, cells)))
-    nothing, lost = (np.full((grid.count, 3), np.nan), np.zeros(grid.count)), np.full((68, 2), np.nan, np.float32)
     times, scores, points, means, coverage = [], [], [], [], []
-    for frame in frames:
-        found, share = nothing
-        if frame.points_px is not None and frame.picture is not None and shape is not None and box is not None:
+    while chunk := list(islice(frames, _AT_ONCE)):
+        found, share = np.full((len(chunk), grid.count, 3), np.nan, np.float32), np.zeros((len(chunk), grid.count), np.float32)
+        places = np.full((len(chunk), 68, 2), np.nan, np.float32)
+        seen, marks, pictures = _with_a_face(chunk)
+        if seen and shape is not None and box is not None:
             if config.align == "eyes":
-                placed = face_box(frame.points_px, grid, config.height_factor)
+                placed = np.stack([face_box(one, grid, config.height_factor) for one in marks])
             else:
-                placed = posed(box, shape.pose_of(frame.points_px))
-            found, share = block_means(frame.picture, placed, lattice, mask)
-        times.append(frame.time_s)
-        scores.append(frame.score)
-        points.append(lost if frame.points_px is None else frame.points_px.astype(np.float32))
-        means.append(found.astype(np.float32))
-        coverage.append(share.astype(np.float32))
+                placed = posed(box, shape.poses_of(marks))
+            found[seen], share[seen] = block_means(pictures, placed, lattice, mask)
+            places[seen] = marks
+        times += [frame.time_s for frame in chunk]
+        scores += [frame.score for frame in chunk]
+        points.append(places)
+        means.append(found)
+        coverage.append(share)
     times_s = np.array(times, dtype=np.float64)
-    seen = np.array(coverage, np.float32).reshape(-1, grid.count)
-    values = np.array(means, np.float32).reshape(-1, grid.count, 3)
-    values[seen < config.min_coverage] = np.nan
+    covered = np.concatenate([np.empty((0, grid.count), np.float32), *coverage])
+    values = np.concatenate([np.empty((0, grid.count, 3), np.float32), *means])
+    values[covered < config.min_coverage] = np.nan
     return Measurement(
-        BlockTrace(times_s, values, seen, grid),
-        LandmarkTrack(times_s, np.array(points, np.float32).reshape(-1, 68, 2), np.array(scores, np.float32)),
+        BlockTrace(times_s, values, covered, grid),
+        LandmarkTrack(times_s, np.concatenate([np.empty((0, 68, 2), np.float32), *points]), np.array(scores, np.float32)),
     )
+
+
+def _with_a_face(frames: list[TrackedFrame]) -> tuple[list[int], list[Points], list[Picture]]:
+    """Give which frames have a face, its landmarks and its pictures."""
+    found = [
+        (index, frame.points_px, frame.picture)
+        for index, frame in enumerate(frames)
+        if frame.points_px is not None and frame.picture is not None
+    ]
+    return [one[0] for one in found], [one[1] for one in found], [one[2] for one in found]
 
 
 def _make_mask(reference: Reference | None, grid: RoiGrid, config: BlocksConfig) -> FaceMask | None:

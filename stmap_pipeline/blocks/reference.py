@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -17,8 +17,9 @@ from stmap_pipeline.faces.relief import Relief
 # Long enough to average out blinks and words, short enough to be held in memory.
 REFERENCE_S = 1.0
 
-# Steady points place the face; the others only help where these are few or hidden.
-_WEIGHTS = np.full(68, 0.1)
+# Steady points place the face; lids, lips and chin may say next to nothing: with ten times as much, blocks at the jaw of a head that
+# turns or nods lost up to 1.3 dB more.
+_WEIGHTS = np.full(68, 0.01)
 _WEIGHTS[STEADY] = 1.0
 
 
@@ -39,6 +40,10 @@ class Reference:
     def pose_of(self, points: Points) -> Pose:
         """Fit the pose that carries the reference to the landmarks of a frame."""
         return self._fit.to(points, rounds=1)
+
+    def poses_of(self, points: Sequence[Points]) -> list[Pose]:
+        """Fit the poses that carry the reference to the landmarks of some frames."""
+        return self._fit.to_all(np.stack(points), rounds=1)
 
 
 def take_reference(tracked: Iterable[TrackedFrame]) -> tuple[Reference | None, Iterator[TrackedFrame]]:

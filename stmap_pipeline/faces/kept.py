@@ -1,11 +1,13 @@
 """What tracking hands on depends on the stored landmarks alone, so that blocks measured from stored ones are the same to the bit.
 
-:func:`keep` brings each tracked frame into that form; :func:`replay` makes such frames of a stored track, without tracking.
+:func:`keep` brings tracked frames into that form; :func:`replay` makes such frames of a stored track, without tracking.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -17,6 +19,8 @@ from stmap_pipeline.video import Frame, Picture
 # above the brows, and one that is tilted or of a turned head reaches farther.
 SIDES, ABOVE = 0.15, 0.25
 _ALIGNED_PX = 4
+# Frames that are rounded together: a step of numpy costs more than its 136 numbers.
+_AT_ONCE = 16
 _LARGEST = 32767
 
 
@@ -24,16 +28,28 @@ class StaleTrackError(Exception):
     """A stored track is not that of the video at hand."""
 
 
-def keep(frame: TrackedFrame, stats: TrackingStats) -> TrackedFrame:
-    """Round the landmarks to the steps in which they are stored, and cut the picture to what these ask for.
+def keep(frames: Iterable[TrackedFrame], stats: TrackingStats) -> Iterator[TrackedFrame]:
+    """Round the landmarks to the steps in which they are stored, and cut the pictures to what these ask for.
 
     A picture that is smaller already is counted in ``stats``: what is measured in it cannot be measured again.
     """
-    if frame.points_px is None or frame.picture is None:
-        return frame
-    points = storable(frame.points_px, max(frame.picture_size_px))
-    left, top, right, bottom = _surroundings(points, frame.picture_size_px)
+    source = iter(frames)
+    while held := deque(islice(source, _AT_ONCE)):
+        found = [frame.points_px for frame in held if frame.points_px is not None]
+        size_px = held[0].picture_size_px
+        points = storable(np.array(found).reshape(-1, 68, 2), max(size_px))
+        kept = zip(points, _surroundings(points, size_px), strict=True)
+        # each is let go as it is handed on
+        while held:
+            frame = held.popleft()
+            yield frame if frame.points_px is None else _cut(frame, *next(kept), stats)
+
+
+def _cut(frame: TrackedFrame, points: Points, edges: tuple[int, int, int, int], stats: TrackingStats) -> TrackedFrame:
     part = frame.picture
+    if part is None:
+        return frame
+    left, top, right, bottom = edges
     x, y = part.origin_px
     if x > left or y > top or x + part.size_px[0] < right or y + part.size_px[1] < bottom:
         stats.narrow_pictures += 1
@@ -73,7 +89,7 @@ def replay(frames: Iterable[Frame], track: LandmarkTrack) -> Iterator[TrackedFra
         picture: Picture | None = None
         if found[index]:
             points = track.points_px[index].astype(np.float64)
-            picture = frame.picture.crop(*_surroundings(points, size_px))
+            picture = frame.picture.crop(*_surroundings(points[None], size_px)[0])
         yield TrackedFrame(frame.index, frame.time_s, points, float(track.score[index]), picture, size_px)
     if count != len(found):
         raise StaleTrackError(f"landmarks are stored for {len(found)} frames, and {count} were decoded")
@@ -91,21 +107,22 @@ def storable(points: Points, side_px: int) -> Points:
     [[100.0, 1023.96875]]
     """
     steps = next((one for one in (32, 16, 8) if side_px * one <= 32000), 4)
-    rounded = np.rint(points * steps)
-    if rounded.max() > _LARGEST or rounded.min() < -_LARGEST:
-        # a point so far outside of the picture would have all others stored in larger steps
-        rounded = np.clip(rounded, -_LARGEST, _LARGEST)
+    # a point farther outside of the picture would have all others stored in larger steps
+    rounded = np.rint(points * steps).clip(-_LARGEST, _LARGEST)
     return np.asarray(rounded / steps)
 
 
-def _surroundings(points: Points, size_px: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the part to keep, as :meth:`Picture.crop` aligns it."""
-    (x, y), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    extent = max(right - x, bottom - y)
-    margin = SIDES * extent
-    return (
-        max(0, int(x - margin)) // _ALIGNED_PX * _ALIGNED_PX,
-        max(0, int(y - ABOVE * extent)) // _ALIGNED_PX * _ALIGNED_PX,
-        min(size_px[0], -(-int(right + margin) // _ALIGNED_PX) * _ALIGNED_PX),
-        min(size_px[1], -(-int(bottom + margin) // _ALIGNED_PX) * _ALIGNED_PX),
-    )
+def _surroundings(points: Points, size_px: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Left, top, right and bottom of the parts to keep for (T, 68, 2) points, as :meth:`Picture.crop` aligns them."""
+    found = []
+    for (x, y), (right, bottom) in zip(points.min(axis=1).tolist(), points.max(axis=1).tolist(), strict=True):
+        extent = max(right - x, bottom - y)
+        margin = SIDES * extent
+        edges = (
+            max(0, int(x - margin)) // _ALIGNED_PX * _ALIGNED_PX,
+            max(0, int(y - ABOVE * extent)) // _ALIGNED_PX * _ALIGNED_PX,
+            min(size_px[0], -(-int(right + margin) // _ALIGNED_PX) * _ALIGNED_PX),
+            min(size_px[1], -(-int(bottom + margin) // _ALIGNED_PX) * _ALIGNED_PX),
+        )
+        found.append(edges)
+    return found

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from stmap_pipeline.faces.base import Points, TrackedFrame
 from stmap_pipeline.faces.kept import ABOVE, SIDES
 from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.relief import Depth
+from stmap_pipeline.faces.steadying import FRAMES, steadied
 from stmap_pipeline.video import Frame, Picture
 
 
@@ -21,8 +23,8 @@ class Segment:
     """An unbroken stretch in which one face was followed, and its shape, as the landmark model corrects it.
 
     The template places the face to a hundredth of a pixel but may drift over minutes; the model never drifts but is off by half
-    a pixel, another way each time. So the shape is a long average of what the model says, into which each new word is faded
-    gently: whatever comes in faster would shake the blocks in the middle of the pulse band.
+    a pixel, another way each time. So the shape is a long average of what the model says, and what each new word adds to it comes
+    in so slowly (two low passes) that nothing of it is left in the band of the pulse: blocks hang on the shape.
 
     Parameters
     ----------
@@ -31,9 +33,9 @@ class Segment:
     depth : (68,) array
         Of the landmarks.
     half_s : float
-        Half the time in which a correction is faded in, around the moment it was given.
+        How far the average looks ahead, and the time constant of the low passes.
     memory_s : (68, 1) array
-        Time after which a correction of a point counts 1/e.
+        Time after which a correction of a point counts 1/e; where it is short, so are the low passes.
 
     Attributes
     ----------
@@ -41,47 +43,52 @@ class Segment:
         The shape that the model gave last.
     region : (4,) tuple of complex
         Corners of what is kept of the picture, in template pixels.
+    center, reach : complex and float
+        Middle of the face and half of its extent, in template pixels.
     """
 
     def __init__(self, shape: Points, depth: Depth, half_s: float, memory_s: npt.NDArray[np.float64]) -> None:
         self.closed, self.depth = False, depth
         self.latest = shape
         self.region = _region(shape)
+        self.center, self.reach = complex(*shape.mean(axis=0)), float(np.ptp(shape, axis=0).max()) / 2
         self._half_s, self._forget = half_s, -1 / memory_s
-        self._times_s: deque[float] = deque()
-        self._shapes: deque[Points] = deque()
-        self._old_sum = np.zeros_like(shape)
-        self._old_weight = np.zeros((len(shape), 1))
-        self._old_s = 0.0
+        self._rate = -1 / np.minimum(half_s, memory_s / 2)
+        self._words: deque[tuple[float, Points]] = deque()
+        self._sum, self._weight = np.zeros_like(shape), np.zeros((len(shape), 1))
+        self._heard_s = 0.0
+        # the average, and what the first and the second low pass have made of it
+        self._average = self._once = self._twice = shape
+        self._time_s = math.nan
+        self._share: tuple[float, npt.NDArray[np.float64]] = (0.0, np.zeros((len(shape), 1)))
 
     def add(self, time_s: float, shape: Points) -> None:
         """Add what the model says at a time."""
-        self._times_s.append(time_s)
-        self._shapes.append(shape)
+        self._words.append((time_s, shape))
         self.latest = shape
         self.region = _region(shape)
 
     def shape(self, time_s: float) -> Points:
-        """Average the shape for a frame; frames are asked for in order."""
-        while self._times_s and self._times_s[0] <= time_s - self._half_s:
-            # fully faded in: from now on only its age counts, so its sum is all that must be kept
-            fade = self._faded(self._times_s[0])
-            self._old_sum = self._old_sum * fade + self._shapes.popleft()
-            self._old_weight = self._old_weight * fade + 1.0
-            self._old_s = self._times_s.popleft()
-        fade = self._faded(time_s)
-        total, weight = self._old_sum * fade, self._old_weight * fade
-        for tick_s, shape in zip(self._times_s, self._shapes, strict=True):
-            lag = (tick_s - time_s) / self._half_s
-            if lag >= 1:
-                break
-            share = math.cos((lag + 1) * math.pi / 4) ** 2
-            total += share * shape
-            weight += share
-        return np.asarray(total / weight) if weight.min() > 1e-6 else self.latest
+        """Give the shape for a frame; frames are asked for in order."""
+        while self._words and self._words[0][0] <= time_s + self._half_s:
+            word_s, shape = self._words.popleft()
+            fade = np.exp(self._forget * (word_s - self._heard_s))
+            self._sum = self._sum * fade + shape
+            self._weight = self._weight * fade + 1.0
+            self._average, self._heard_s = self._sum / self._weight, word_s
+        if math.isnan(self._time_s):
+            self._once = self._twice = self._average
+        else:
+            share = self._share_of(time_s - self._time_s)
+            self._once = self._once + share * (self._average - self._once)
+            self._twice = self._twice + share * (self._once - self._twice)
+        self._time_s = time_s
+        return self._twice
 
-    def _faded(self, time_s: float) -> npt.NDArray[np.float64]:
-        return np.exp(self._forget * (time_s - self._old_s))
+    def _share_of(self, step_s: float) -> npt.NDArray[np.float64]:
+        if step_s != self._share[0]:
+            self._share = step_s, -np.expm1(self._rate * step_s)
+        return self._share[1]
 
 
 def _region(shape: Points) -> tuple[complex, ...]:
@@ -115,6 +122,7 @@ class Delay:
     def __init__(self, half_s: float) -> None:
         self._half_s = half_s
         self._queue: deque[_Held] = deque()
+        self._gone: deque[_Held] = deque(maxlen=FRAMES // 2)
 
     def lost(self, frame: Frame) -> None:
         """Add a frame without a face."""
@@ -140,6 +148,15 @@ class Delay:
             self._queue.popleft()
             if segment is None or first.pose is None:
                 yield TrackedFrame(first.index, first.time_s, None, float("nan"), None, first.size_px)
-                continue
-            points = first.pose.on(segment.shape(first.time_s), segment.depth)
-            yield TrackedFrame(first.index, first.time_s, points, first.score, first.picture, first.size_px)
+            else:
+                points = self._steadied(first, first.pose, segment).on(segment.shape(first.time_s), segment.depth)
+                yield TrackedFrame(first.index, first.time_s, points, first.score, first.picture, first.size_px)
+            first.picture = None
+            self._gone.append(first)
+
+    def _steadied(self, held: _Held, pose: Pose, segment: Segment) -> Pose:
+        around = [*self._gone, held, *islice(self._queue, FRAMES // 2)]
+        poses = [one.pose for one in around if one.pose is not None and one.segment is segment]
+        if len(poses) < FRAMES:
+            return pose
+        return steadied([one.time_s for one in around], poses, segment.center, segment.reach)

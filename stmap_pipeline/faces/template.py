@@ -27,18 +27,23 @@ _SIDE = 128
 # Side of the coarse picture in which likeness is judged: noise and small errors of place are averaged out.
 _COARSE = 32
 _MOUTH = slice(48, 60)
-# Steps of the solution: a second one where the first was longer than this, in picture pixels, for it is linear.
-_STEPS, _SHORT_PX = 3, 0.25
+# Steps of the solution: a second one where the first moved the skin by more than this, in template pixels, for it is linear. What a
+# step leaves is a twentieth of its length. Three are enough but where a head jerks.
+_STEPS, _SHORT_PX = 5, 0.06
+# Slope of a picture, to fourth order. Differences of neighbors are less shaken by what a codec makes of fine texture, but find it too
+# flat, so that a step would go too far: by 5 % on drawn faces, by 16 % on a real one.
+_SLOPE = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
 # Pixels of a frame per template pixel beyond which nothing is a face any more.
 _LARGEST_SCALE = 64.0
-# Share of a change of lean that counts as movement: by so many distances between the eyes do the depths of a face differ.
-_DEEP = 0.5
 # A head that seems turned by more than this, in sines, is another thing that the template does not fit.
 _MOST_LEAN = 0.6
-# A last step longer than this has found nothing.
-_LOST_PX = 0.5
+# A last step longer than this, in template pixels, has found nothing.
+_LOST_PX = 0.3
 # How fast pixels that begin to change lose their say.
 _WARY = 0.5
+# An edge that is misplaced by so many template pixels is none that changes: a codec moves edges about by as much, and they are what
+# says where the face is.
+_FORGIVEN_PX = 0.2
 # The template follows the face's looks with this time constant, and is made anew so often; sooner while it is young.
 _LEARNING_S, _LEARN_EVERY_S, _LEARN_EVERY_YOUNG_S, _YOUNG_S = 5.0, 0.5, 0.15, 1.0
 
@@ -104,6 +109,7 @@ class FaceTemplate:
         depth = relief.depth(np.stack([u.ravel(), v.ravel()], axis=1))
         self._relief = depth.reshape(u.shape).astype(np.float32)
         self._grid = np.stack([u.ravel(), v.ravel(), np.ones_like(depth), depth]).astype(np.float32)
+        self._moments = _moments(((u + 1j * v).ravel() - self.center) * (2 / self._side), depth, self._prior.ravel())
         self._picture = self._patch(self._around(gray, 0j, self.pose.motion), self.pose)
         self._start_s = self._learned_s = time_s
         self._sum = np.zeros_like(self._picture)
@@ -127,20 +133,17 @@ class FaceTemplate:
         seen = self._around(gray, origin, motion)
         for step in range(_STEPS):
             patch = self._patch(seen, Pose(motion, lean, squeeze))
-            gain, offset, x, y, turn, zoom, stretch, shear, yaw, pitch, _, _ = (self._solver @ patch.ravel()).tolist()
+            gain, offset, *change, _, _ = (self._solver @ patch.ravel()).tolist()
             # near zero the template is not in the picture at all
             held = gain if abs(gain) > 1e-3 else 1e-3
+            x, y, turn, zoom, stretch, shear, yaw, pitch = change
             # the basis counts lengths in half sides, from the center
             shift, growth = complex(x, y) / held, complex(zoom, turn) / held * (2 / self._side)
             squeezed = complex(stretch, shear) / held * (2 / self._side)
             motion = motion.after(Motion(1 + growth, shift - growth * self.center - squeezed * self.center.conjugate()).inverse())
             squeeze -= squeezed
             lean -= complex(yaw, pitch) / held
-            length = (
-                (abs(x) + abs(y) + abs(turn) + abs(zoom) + abs(stretch) + abs(shear) + _DEEP * (abs(yaw) + abs(pitch)))
-                / abs(held)
-                * motion.scale
-            )
+            length = math.sqrt(abs(change @ self._moments @ change)) / abs(held)
             if length < _SHORT_PX or not length < self._side or step == _STEPS - 1:
                 break
         found = length < _LOST_PX and gain > 0.1 and abs(lean) < self._most_lean
@@ -194,8 +197,11 @@ class FaceTemplate:
             # a mouth that begins to speak is to be left out at once, and not to be trusted at its first pause
             change = unlike - self._variance
             self._variance = self._variance + np.where(change > 0, _WARY, share).astype(np.float32) * change
+        down, across = np.gradient(self._picture)
+        steep = down * down + across * across
+        misplaced = np.float32(_FORGIVEN_PX**2) * cv2.GaussianBlur(steep, (0, 0), 2.0)
         usual = float(np.median(self._variance[self._prior > 0.5])) + 1e-3
-        self._weights = np.asarray(self._prior / (1 + (self._variance / usual) ** 2), dtype=np.float32)
+        self._weights = np.asarray(self._prior / (1 + (self._variance / (usual + misplaced)) ** 2), dtype=np.float32)
 
     def _prepare(self) -> None:
         """Make the matrix that turns the pixels of a frame into light and motion."""
@@ -218,6 +224,9 @@ class FaceTemplate:
         weighted = columns * weights
         # an inverse of 12 x 12, for solving with a side of 12 x 9216 costs ten times as much
         inverse = np.linalg.inv((weighted @ columns.T).astype(np.float64) + 1e-3 * np.eye(12))
+        slopes = [cv2.filter2D(picture, -1, one).ravel() for one in (_SLOPE, _SLOPE.T)]
+        steep, steeper = (one @ weighted[2] + other @ weighted[3] for one, other in (columns[2:4], slopes))
+        inverse[2:10] *= steep / max(steeper, 1e-6)
         self._solver = inverse.astype(np.float32) @ weighted
         coarse_weights = cv2.resize(self._weights, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
         self._coarse_weights = coarse_weights / coarse_weights.mean()
@@ -268,6 +277,12 @@ class _Seen:
     gray: Gray
     step: int
     origin: complex
+
+
+def _moments(z: npt.NDArray[np.complex128], depth: npt.NDArray[np.float64], weights: Patch) -> npt.NDArray[np.float64]:
+    """Give the mean square over the skin of the way that a change of pose moves it by, as a form (8, 8) of the change."""
+    ways = np.stack([np.ones_like(z), 1j * np.ones_like(z), 1j * z, z, z.conj(), 1j * z.conj(), depth, 1j * depth])
+    return np.asarray(((ways * weights) @ ways.conj().T).real / weights.sum())
 
 
 def _skin(shape: Points, side: int) -> Patch:

@@ -38,4 +38,4 @@ def track(
         tracked = literal_frames(frames, config, backend, counted)
     else:
         tracked = Tracker(config, backend, counted).frames(frames)
-    return (keep(frame, counted) for frame in tracked)
+    return keep(tracked, counted)

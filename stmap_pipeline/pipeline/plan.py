@@ -20,7 +20,7 @@ from stmap_pipeline.records import Outcome, Recording
 from stmap_pipeline.shards import refuse_augmented
 
 # Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
 _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")

@@ -53,8 +53,13 @@ def by_definition(picture, box, grid):
     return np.array(means)
 
 
+def sums_of(planes, box, lattice):
+    """Sums, areas and whole areas in one picture."""
+    return tuple(one[0] for one in block_sums([planes], box[None], lattice))
+
+
 def exact_means(picture, box, grid):
-    sums, areas, _ = block_sums([picture], box, Lattice(grid))
+    sums, areas, _ = sums_of([picture], box, Lattice(grid))
     return sums[0] / areas
 
 
@@ -93,9 +98,7 @@ def test_an_upright_grid_is_exact_to_the_last_digit(rows):
 def test_a_flat_picture_has_its_level_everywhere(degrees):
     flat = np.full((60, 70), 137, np.uint8)
     for grid in (RoiGrid(5, 5), RoiGrid(64, 64)):
-        sums, areas, _ = block_sums(
-            [flat, flat.astype(np.uint16) * 256], box_of(15.0, 12.0, 33.3, 31.1, degrees, grid), Lattice(grid)
-        )
+        sums, areas, _ = sums_of([flat, flat.astype(np.uint16) * 256], box_of(15.0, 12.0, 33.3, 31.1, degrees, grid), Lattice(grid))
         np.testing.assert_allclose(areas, 33.3 * 31.1 / grid.count, rtol=1e-9)
         np.testing.assert_allclose(sums[0] / areas, 137, rtol=1e-9)
         np.testing.assert_allclose(sums[1] / areas, 137 * 256, rtol=1e-9)
@@ -114,8 +117,8 @@ def test_what_lies_beyond_the_edge_counts_neither_in_sum_nor_in_area(degrees):
     wide = np.pad(PICTURE, 40)
     seen = np.pad(np.ones_like(PICTURE), 40)
     shifted = box + np.array([0, 0, 40])
-    sums, areas, whole = block_sums([PICTURE], box, Lattice(grid))
-    around, _, _ = block_sums([wide, seen], shifted, Lattice(grid))
+    sums, areas, whole = sums_of([PICTURE], box, Lattice(grid))
+    around, _, _ = sums_of([wide, seen], shifted, Lattice(grid))
     np.testing.assert_allclose(whole, 17.2 * 23.1 / 6, rtol=1e-9)
     np.testing.assert_allclose(areas, around[1], atol=1e-6)
     np.testing.assert_allclose(sums[0], around[0], atol=1e-6)
@@ -124,7 +127,7 @@ def test_what_lies_beyond_the_edge_counts_neither_in_sum_nor_in_area(degrees):
 
 def test_a_grid_beyond_the_picture_sums_up_to_nothing():
     for left, top in ((-50, 3), (40, 3), (3, -50), (3, 40)):
-        sums, areas, _ = block_sums([PICTURE], box_of(left, top, 9, 9, 5.0, RoiGrid(2, 2)), Lattice(RoiGrid(2, 2)))
+        sums, areas, _ = sums_of([PICTURE], box_of(left, top, 9, 9, 5.0, RoiGrid(2, 2)), Lattice(RoiGrid(2, 2)))
         assert not sums.any()
         assert not areas.any()
 
@@ -145,7 +148,7 @@ def test_lines_on_a_face_that_is_turned_are_curves(lean):
     grid = RoiGrid(2, 3)
     box = np.column_stack([box_of(40.0, 30.0, 90.0, 80.0, 6.0, grid), lean])
     picture = np.random.default_rng(8).integers(0, 256, (150, 180), dtype=np.uint8)
-    sums, areas, whole = block_sums([picture, np.ones_like(picture)], box, Lattice(grid, curved))
+    sums, areas, whole = sums_of([picture, np.ones_like(picture)], box, Lattice(grid, curved))
     np.testing.assert_allclose(sums[1], areas, rtol=1e-9)
     np.testing.assert_allclose(areas, whole)
     # the same by brute force: many points of each block, each counting by the area around it
@@ -168,8 +171,22 @@ def test_finer_cells_of_a_turned_face_add_up_to_its_blocks():
     grid = RoiGrid(2, 3)
     box = np.column_stack([box_of(4.0, 3.0, 19.0, 18.0, 0.0, grid), (0.4, -0.3)])
     lattice = Lattice(grid, curved)
-    sums, areas, _ = block_sums([PICTURE], box, lattice)
-    cells, parts, _ = block_sums([PICTURE], box / (5, 4, 1, 1), lattice.finer(4, 5))
+    sums, areas, _ = sums_of([PICTURE], box, lattice)
+    cells, parts, _ = sums_of([PICTURE], box / (5, 4, 1, 1), lattice.finer(4, 5))
     gathered = [one.reshape(2, 4, 3, 5).sum(axis=(1, 3)).ravel() for one in (cells[0], parts)]
     np.testing.assert_allclose(gathered[1], areas, rtol=0.01)
     np.testing.assert_allclose(gathered[0] / gathered[1], sums[0] / areas, atol=1.5)
+
+
+@pytest.mark.parametrize("shrink", [1, 2])
+def test_pictures_that_are_read_together_are_those_read_alone(shrink):
+    grid, rng = RoiGrid(3, 2), np.random.default_rng(2)
+    sizes = [(26, 30), (40, 33), (21, 50), (26, 30)]
+    pictures = [[rng.integers(0, 256, size, dtype=np.uint8) for _ in range(2)] for size in sizes]
+    # tilted by as much, as more steps are only more exact; the second lies partly, the third wholly outside
+    boxes = np.stack([box_of(left, 5.3, 17.2, 15.1, 6.0, grid) / shrink for left in (6.4, -8.0, 80.0, 9.9)])
+    lattice = Lattice(grid)
+    for together, *alone in zip(
+        block_sums(pictures, boxes, lattice), *(sums_of(*one, lattice) for one in zip(pictures, boxes, strict=True)), strict=True
+    ):
+        np.testing.assert_allclose(together, np.stack(alone), rtol=1e-9, atol=1e-6)

@@ -40,6 +40,11 @@ def true_means(image, box, grid=GRID, fine=128):
     return values.reshape(grid.rows, fine, grid.cols, fine, -1).mean(axis=(1, 3)).reshape(grid.count, -1)
 
 
+def means_of(picture, box, *others):
+    """Means and coverage in one picture."""
+    return tuple(one[0] for one in block_means([picture], box[None], *others))
+
+
 @pytest.fixture(scope="module")
 def noisy():
     """A picture with as much fine detail as pixels can hold, colors inside the range."""
@@ -53,7 +58,7 @@ def noisy():
 )
 def test_means_are_area_means_wherever_the_box_lies(noisy, x, y, width, height, degrees):
     box = placed((x, y), width, height, degrees)
-    means, coverage = block_means(picture_of(noisy), box, Lattice(GRID))
+    means, coverage = means_of(picture_of(noisy), box, Lattice(GRID))
     # white noise of 12 levels over blocks of 400 pixels and more: a warp that read single pixels would be off by 1 and more
     np.testing.assert_allclose(means, true_means(noisy, box), atol=0.5)
     assert np.all(coverage == 1)
@@ -77,7 +82,7 @@ def test_a_pulse_keeps_its_amplitude_while_the_face_moves():
         )
         image = np.repeat(np.clip(level, 0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
         box = placed((120 + shift[0], 100 + shift[1]), 150, 150, 0)
-        found.append(block_means(picture_of(image, "gray"), box, Lattice(GRID))[0][:, 1])
+        found.append(means_of(picture_of(image, "gray"), box, Lattice(GRID))[0][:, 1])
     signal = np.array(found) - np.mean(found, axis=0)
     wave = np.sin(phase)
     amplitude = signal.T @ wave / (wave @ wave)
@@ -92,7 +97,7 @@ def test_subsampled_planes_give_the_same_colors(pixel_format):
         np.uint8
     )
     box = placed((121.3, 99.2), 140.7, 133.1, 7)
-    means, _ = block_means(picture_of(image, pixel_format), box, Lattice(GRID))
+    means, _ = means_of(picture_of(image, pixel_format), box, Lattice(GRID))
     np.testing.assert_allclose(means, true_means(image, box), atol=0.3)
 
 
@@ -101,21 +106,21 @@ def test_a_crop_gives_what_the_whole_picture_gives(noisy):
     for pixel_format in ("yuv420p", "yuv444p"):
         picture = picture_of(noisy, pixel_format)
         part = picture.crop(53, 31, 190, 171)
-        np.testing.assert_allclose(block_means(part, box, Lattice(GRID))[0], block_means(picture, box, Lattice(GRID))[0], atol=0.01)
+        np.testing.assert_allclose(means_of(part, box, Lattice(GRID))[0], means_of(picture, box, Lattice(GRID))[0], atol=0.01)
 
 
 def test_what_lies_outside_the_picture_counts_neither_in_mean_nor_in_coverage():
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     # half of the first column of blocks is beyond the left edge, whose pixels end at -0.5
     box = placed((50 - 0.5 - 10, 100), 100, 100, 0)
-    means, coverage = block_means(picture_of(image), box, Lattice(GRID))
+    means, coverage = means_of(picture_of(image), box, Lattice(GRID))
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 0], 0.5, atol=0.02)
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 1:], 1.0)
     np.testing.assert_allclose(means, 90.0, atol=0.5)
 
 
 def test_a_block_that_is_nowhere_in_the_picture_is_nan_not_zero():
-    means, coverage = block_means(
+    means, coverage = means_of(
         picture_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), Lattice(GRID)
     )
     assert np.isnan(means).all()
@@ -132,7 +137,7 @@ def test_a_mask_takes_out_what_it_hides(noisy):
         weights[:, width // 2 :] = 0
         return weights
 
-    means, coverage = block_means(picture_of(image), box, Lattice(GRID), mask)
+    means, coverage = means_of(picture_of(image), box, Lattice(GRID), mask)
     np.testing.assert_allclose(coverage.reshape(5, 5), [[1, 1, 0.5, 0, 0]] * 5, atol=0.02)
     assert np.isnan(means.reshape(5, 5, 3)[:, 3:]).all()
     # the black half shows nowhere

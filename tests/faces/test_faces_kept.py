@@ -102,7 +102,7 @@ def test_a_picture_that_is_too_small_is_counted_and_left_alone():
     stats = TrackingStats()
 
     def kept(part):
-        return keep(TrackedFrame(0, 0.0, points, 1.0, part, (300, 200)), stats).picture
+        return next(keep([TrackedFrame(0, 0.0, points, 1.0, part, (300, 200))], stats)).picture
 
     wanted = kept(whole)
     assert wanted.size_px < whole.size_px

@@ -58,6 +58,15 @@ def test_points_that_move_on_their_own_have_little_say():
     assert errors[2] < 0.05
 
 
+def test_poses_that_are_fitted_together_are_those_fitted_alone():
+    fit = PoseFit(HEAD[:, :2], HEAD[:, 2], np.ones(68))
+    rng = np.random.default_rng(4)
+    frames = np.stack([seen(HEAD, *turn) + rng.normal(0, 1, (68, 2)) for turn in rng.normal(0, 0.2, (5, 3))])
+    for together, frame in zip(fit.to_all(frames, rounds=2), frames, strict=True):
+        alone = fit.to(frame, rounds=2)
+        np.testing.assert_allclose([*together.motion, together.lean, together.squeeze], [*alone.motion, alone.lean, alone.squeeze])
+
+
 @settings(max_examples=20)
 @given(turn=st.floats(-3, 3), scale=st.floats(0.5, 50), x=st.floats(-500, 500))
 def test_depth_goes_with_the_face_and_not_with_the_picture(turn, scale, x):
