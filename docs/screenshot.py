@@ -5,6 +5,10 @@ The picture of docs/how-to/report.md is that of the demo's maps::
     stmap demo demo && stmap augment demo/maps --balance
     stmap report demo/maps --output demo/report.html
     python docs/screenshot.py demo/report.html docs/how-to/report.png --height 1480
+
+That of docs/how-to/experiment.md is the page of the experiment in docs/explanation/simulated-results.md::
+
+    python docs/screenshot.py runs/simulated/report.html docs/how-to/experiment.png --height 1480
 """
 
 from __future__ import annotations
