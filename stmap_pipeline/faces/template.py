@@ -43,7 +43,7 @@ _LOST_PX = 0.3
 _WARY = 0.5
 # An edge that is misplaced by so many template pixels is none that changes: a codec moves edges about by as much, and they are what
 # says where the face is.
-_FORGIVEN_PX = 0.15
+_FORGIVEN_PX = 0.2
 # The template follows the face's looks with this time constant, and is made anew so often; sooner while it is young.
 _LEARNING_S, _LEARN_EVERY_S, _LEARN_EVERY_YOUNG_S, _YOUNG_S = 5.0, 0.5, 0.15, 1.0
 
