@@ -9,7 +9,8 @@ Start at :func:`stmap_pipeline.pipeline.build` to make maps and at :class:`stmap
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from stmap_pipeline.version import __version__
+
 __all__ = ["Config", "Shards", "__version__"]
 
 if TYPE_CHECKING:

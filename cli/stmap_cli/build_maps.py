@@ -12,7 +12,7 @@ import click
 from stmap_cli import build_text
 from stmap_cli.codes import FAILED
 from stmap_cli.console import Progress, console, default_jobs, say
-from stmap_cli.options import RegistryName, folder_argument
+from stmap_cli.options import RegistryName, config_option, folder_argument
 from stmap_cli.worker_options import as_arguments, worker_options
 
 if TYPE_CHECKING:
@@ -41,13 +41,7 @@ if TYPE_CHECKING:
     help="Run N processes; 0 works in this one, for debugging.  [default: one per core]",
 )
 @worker_options
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take settings from a TOML file; what it leaves out has its default.",
-)
+@config_option("Take settings from a TOML file; what it leaves out has its default.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take only the first N recordings.")
 @click.option("--only", metavar="PATTERN", help="Take only recordings whose id matches a shell pattern, such as 'p00*_source1'.")
 @click.option("--dry-run", is_flag=True, help="List each recording and what would be done with it, and stop.")

@@ -13,7 +13,7 @@ import click
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli import train as train_command
 from stmap_cli.console import console, counted, say
-from stmap_cli.options import RegistryName, folder_argument, jobs_option
+from stmap_cli.options import RegistryName, config_option, folder_argument, jobs_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,13 +58,7 @@ IF_STOPPED = "run the same command to continue"
 @click.option(
     "--protocol", type=click.Choice(["within", "holdout"]), help="Hold out each official fold in turn, or a share of the subjects."
 )
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take all other settings from a TOML file such as RUN/run.toml.",
-)
+@config_option("Take all other settings from a TOML file such as RUN/run.toml.")
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."
 )

@@ -27,6 +27,11 @@ def seed_option(text: str) -> Callable[[Any], Any]:
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help=text)
 
 
+def config_option(text: str) -> Callable[[Any], Any]:
+    """Make the option of a TOML file of settings, given on as ``config_path``; ``text`` says what is taken from it."""
+    return click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help=text)
+
+
 def min_valid_option(text: str) -> Callable[[Any], Any]:
     """Make the option of the least share of frames with a face; ``text`` says what is taken."""
     return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="SHARE", help=text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, say, size
-from stmap_cli.options import folder_argument, jobs_option, seed_option
+from stmap_cli.options import config_option, folder_argument, jobs_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,13 +64,7 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
     default=None,
     help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.  [default: easy]",
 )
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="With --traces, take the windows and their clock from a TOML file as of stmap build-maps.",
-)
+@config_option("With --traces, take the windows and their clock from a TOML file as of stmap build-maps.")
 @jobs_option
 def synth(
     out: Path,

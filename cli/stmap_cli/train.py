@@ -15,7 +15,7 @@ import click
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli.augment import Numbers
 from stmap_cli.console import Progress, console, counted, duration, say
-from stmap_cli.options import ColorSpace, RegistryName, folder_argument
+from stmap_cli.options import ColorSpace, RegistryName, config_option, folder_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,13 +65,7 @@ if TYPE_CHECKING:
     help="Choose the best epoch on this share of the training subjects; 0 takes the last epoch.",
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Decide by this number all that is random.")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take settings from a TOML file such as RUN/run.toml; options win over it.",
-)
+@config_option("Take settings from a TOML file such as RUN/run.toml; options win over it.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped; begin one where there is none.")
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."

@@ -11,10 +11,10 @@ import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any
 
-from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError, WorkerError
 from stmap_pipeline.pipeline.task import Task, do_on_cluster
 from stmap_pipeline.records import Outcome
+from stmap_pipeline.version import __version__
 
 # enough for workers that join to find work, few enough for the scheduler not to notice
 _IN_FLIGHT = 1000

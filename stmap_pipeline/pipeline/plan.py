@@ -18,6 +18,7 @@ from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording
 from stmap_pipeline.shards import refuse_augmented
+from stmap_pipeline.version import __version__
 
 # Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
 PIPELINE_VERSION = 3
@@ -155,15 +156,13 @@ def _reusable_ids(reuse: Reuse, todo: list[Recording]) -> frozenset[str]:
 
 def description(database: Database) -> dict[str, Any]:
     """Say what an output is and how it was made, in the words of BIDS derivatives."""
-    import stmap_pipeline
-
     return {
         "Name": f"Spatial-temporal maps of {database.title}",
         "DatasetType": "derivative",
         "GeneratedBy": [
             {
                 "Name": "stmap",
-                "Version": stmap_pipeline.__version__,
+                "Version": __version__,
                 "Command": f"stmap build-maps --db {database.name} SOURCE OUT --config stmap.toml",
             }
         ],

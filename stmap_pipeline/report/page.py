@@ -25,10 +25,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError
 from stmap_pipeline.report.provenance import About
 from stmap_pipeline.report.svg import visible
+from stmap_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

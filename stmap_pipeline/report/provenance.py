@@ -11,10 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from stmap_pipeline import __version__
 from stmap_pipeline.config import Config
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.version import __version__
 
 _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "dlib-bin", "av", "h5py")
 

@@ -124,10 +124,10 @@ def training_text(configs: Sequence[TrainConfig]) -> str:
         _PROTOCOLS[one].format(100 * config.holdout_share) for one in dict.fromkeys(one.protocol for one in configs)
     )
     return (
-        f"Networks{width} were trained for {config.epochs} epochs{drawn}: {what}. {protocols} Maps were in {config.color.upper()}, rows normalized by "
-        f"{config.normalize}{size}{hidden}. A network learned {target} from {start} by the L1 loss and Adam (learning rate at most "
-        f"{config.learning_rate:g}, batches of {config.batch}, weight decay {config.weight_decay:g}, gradients cut at a norm of "
-        f"{config.gradient_clip:g}); {epoch}. No person was both trained on and evaluated."
+        f"Networks{width} were trained for {config.epochs} epochs{drawn}: {what}. {protocols} "
+        f"Maps were in {config.color.upper()}, rows normalized by {config.normalize}{size}{hidden}. A network learned {target} from {start} by "
+        f"the L1 loss and Adam (learning rate at most {config.learning_rate:g}, batches of {config.batch}, weight decay "
+        f"{config.weight_decay:g}, gradients cut at a norm of {config.gradient_clip:g}); {epoch}. No person was both trained on and evaluated."
     )
 
 
@@ -140,11 +140,11 @@ def _evaluation_text(runs: Sequence[Run]) -> str:
         else ""
     )
     return (
-        "The heart rate of a video is the mean over its windows, of truth and of every estimate. Errors are estimate minus truth; SD divides by the number of "
-        "videos, so that RMSE\N{SUPERSCRIPT TWO} = ME\N{SUPERSCRIPT TWO} + SD\N{SUPERSCRIPT TWO}, which was checked on each number read for this report."
-        + drawn
-        + " The constant predictor answers "
-        "with the mean heart rate of the training videos. GREEN, CHROM and POS were computed from the same windows of the same traces."
+        "The heart rate of a video is the mean over its windows, of truth and of every estimate. "
+        "Errors are estimate minus truth; SD divides by the number of videos, so that "
+        "RMSE\N{SUPERSCRIPT TWO} = ME\N{SUPERSCRIPT TWO} + SD\N{SUPERSCRIPT TWO}, "
+        f"which was checked on each number read for this report.{drawn} "
+        "The constant predictor answers with the mean heart rate of the training videos. GREEN, CHROM and POS were computed from the same windows of the same traces."
     )
 
 

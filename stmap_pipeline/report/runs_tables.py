@@ -61,12 +61,16 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     seeds = max(len(one.runs) for one in cases)
     percent = round(100 * first.evaluation.bootstrap.confidence)
     told = (
-        f"Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its {percent} % bootstrap interval, "
-        f"drawn by {first.evaluation.bootstrap.unit}, beside MAE and RMSE. Good: smaller than the constant, which knows nothing of a video; an ME near 0 and an r near 1. "
+        "Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its "
+        f"{percent} % bootstrap interval, drawn by {first.evaluation.bootstrap.unit}, beside MAE and RMSE. "
+        "Good: smaller than the constant, which knows nothing of a video; an ME near 0 and an r near 1. "
         "Leaving out hard videos makes every other number better, so look at the videos, too."
     )
     if seeds > 1:
-        told += " The identity RMSE\N{SUPERSCRIPT TWO} = ME\N{SUPERSCRIPT TWO} + SD\N{SUPERSCRIPT TWO} holds for each run, and for means over runs only nearly."
+        told += (
+            " The identity RMSE\N{SUPERSCRIPT TWO} = ME\N{SUPERSCRIPT TWO} + SD\N{SUPERSCRIPT TWO} holds for each run, "
+            "and for means over runs only nearly."
+        )
     return Table(name, title, told, fields, rows)
 
 
@@ -219,8 +223,9 @@ def effect_table(name: str, title: str, effects: Sequence[Effect]) -> Table:
     ]
     rows = [one.row() for one in effects]
     told = (
-        "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. Where the interval "
-        "holds 0, these data do not tell. Of twenty comparisons of equals, one comes out as a difference by chance. How much seeds themselves vary is not in the interval; see the spread above."
+        "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. "
+        "Where the interval holds 0, these data do not tell. Of twenty comparisons of equals, one comes out as a difference by chance. "
+        "How much seeds themselves vary is not in the interval; see the spread above."
     )
     return Table(name, title, told, fields, rows)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from stmap_pipeline import __version__
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.shards.atomic import atomic_write_text
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
+from stmap_pipeline.version import __version__
 
 MANIFEST = "manifest.json"
 FORMAT = "stmap-maps"

@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from stmap_pipeline import __version__
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError
@@ -31,6 +30,7 @@ from stmap_pipeline.synth.traces_cast import SUBJECTS, TracePlan, cast
 from stmap_pipeline.synth.traces_layout import COLS, ROWS
 from stmap_pipeline.synth.traces_model import SEVERITY
 from stmap_pipeline.synth.traces_simulate import NAME, simulate
+from stmap_pipeline.version import __version__
 
 TRACES_VERSION = 1
 """Raised with each change that moves a number: parts of two generators never stand in one folder."""

@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from stmap_pipeline import __version__
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.shards import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.version import __version__
 
 # a thousand times what we write
 _MAX_JSON = 2**24

@@ -23,7 +23,7 @@ from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, prediction_row
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.dataset import TrainingSet
 from stmap_pipeline.training.devices import World, find_precision, uninterrupted
-from stmap_pipeline.training.networks import build_network, load_trunk
+from stmap_pipeline.training.networks import configured_network, load_trunk
 from stmap_pipeline.training.protocol import FoldSplit
 from stmap_pipeline.training.rows import MaskOptions
 from stmap_pipeline.training.state import RESUME, State, learning_rate, mixed_seed
@@ -75,6 +75,17 @@ def windows_of_epoch(windows: int, config: TrainConfig) -> int:
     return min(windows, config.windows_per_epoch or windows)
 
 
+def steps_of_epoch(windows: int, config: TrainConfig) -> int:
+    """Count the steps of an epoch of so many training windows.
+
+    Examples
+    --------
+    >>> steps_of_epoch(130, TrainConfig(batch=64)), steps_of_epoch(130, TrainConfig(batch=64, windows_per_epoch=50))
+    (3, 1)
+    """
+    return math.ceil(windows_of_epoch(windows, config) / config.batch)
+
+
 class FoldTraining:
     """The training of one fold.
 
@@ -100,7 +111,7 @@ class FoldTraining:
         self.save_every_s = save_every_s
         self.dtype = find_precision(config.precision, world.device)
         torch.manual_seed(mixed_seed(_WEIGHTS, config.seed, split.fold))
-        self.network = build_network(config.network, data.shape, resize=config.resize, width=config.width)
+        self.network = configured_network(config, data.shape)
         if config.init is not None:
             load_trunk(self.network, Path(config.init))
         self.network.to(world.device).train()
@@ -111,9 +122,8 @@ class FoldTraining:
         self.targets = torch.as_tensor(standard_targets(data.windows, facts), dtype=torch.float32, device=world.device)
         self.mask = None if config.mask_frames is None else MaskOptions(*config.mask_frames)
         # an epoch has as many windows as there are, be it alone or in rows, or as many as it may have
-        windows = windows_of_epoch(len(split.training), config)
-        self.rows = math.ceil(windows / self.network.consecutive)
-        self.steps = math.ceil(windows / config.batch)
+        self.rows = math.ceil(windows_of_epoch(len(split.training), config) / self.network.consecutive)
+        self.steps = steps_of_epoch(len(split.training), config)
         if self.rows // self.steps < world.size:
             raise ConfigError(f"fold {split.fold}: batches of {config.batch} are too small for {world.size} processes; use --batch")
         self._loss_sum = torch.tensor(self.state.at.loss_sum, dtype=torch.float64, device=world.device)

@@ -18,7 +18,7 @@ from stmap_pipeline.training.checkpoint import ModelFacts, read_checkpoint
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.dataset import TrainingSet
 from stmap_pipeline.training.devices import find_device
-from stmap_pipeline.training.networks import Network, NetworkInput, build_network
+from stmap_pipeline.training.networks import Network, NetworkInput, configured_network
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -189,8 +189,7 @@ def network_of(facts: ModelFacts) -> Network:
     UnknownNameError
         Where no network has that name.
     """
-    shape, config = NetworkInput(facts.channels, facts.blocks, facts.samples), facts.config
-    return build_network(config.network, shape, resize=config.resize, width=config.width)
+    return configured_network(facts.config, NetworkInput(facts.channels, facts.blocks, facts.samples))
 
 
 def _clock(clock: str, rate_hz: float | None) -> str:

@@ -21,8 +21,8 @@ from stmap_pipeline.training.checkpoint import MapsFacts, ModelFacts, read_facts
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.dataset import TrainingSet
 from stmap_pipeline.training.devices import find_precision, joined
-from stmap_pipeline.training.loop import FoldTraining, Progress, windows_of_epoch
-from stmap_pipeline.training.networks import NetworkInput, build_network, load_trunk
+from stmap_pipeline.training.loop import FoldTraining, Progress, steps_of_epoch
+from stmap_pipeline.training.networks import NetworkInput, configured_network, load_trunk
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
 from stmap_pipeline.training.run_folder import begin, finish, fold_folder, is_done, maps_facts, standing_of
 from stmap_pipeline.training.state import RESUME
@@ -59,7 +59,7 @@ class TrainPlan:
 
     def steps(self, split: FoldSplit) -> int:
         """Count the steps of a fold."""
-        return self.config.epochs * math.ceil(windows_of_epoch(len(split.training), self.config) / self.config.batch)
+        return self.config.epochs * steps_of_epoch(len(split.training), self.config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _check_init(maps: Shards, protocol: Protocol, config: TrainConfig) -> None:
     grid = maps.config.blocks
     shape = NetworkInput(len(channel_names(config.color)), grid.rows * grid.cols, protocol.windows[0].frames)
     with torch.random.fork_rng([]):
-        load_trunk(build_network(config.network, shape, resize=config.resize, width=config.width), Path(config.init or ""))
+        load_trunk(configured_network(config, shape), Path(config.init or ""))
 
 
 def _what_came(plan: TrainPlan, split: FoldSplit) -> FoldDone:

@@ -21,7 +21,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from stmap_pipeline import __version__
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.pipeline.lock import LOCK
 from stmap_pipeline.shards import Shards, atomic_write_text, read_table, write_table
@@ -29,6 +28,7 @@ from stmap_pipeline.shards.atomic import is_temporary
 from stmap_pipeline.training.checkpoint import MapsFacts, parse_json
 from stmap_pipeline.training.columns import PREDICTIONS
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.version import __version__
 
 FORMAT = "stmap-run"
 SCHEMA_VERSION = 1

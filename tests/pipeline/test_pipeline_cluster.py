@@ -141,7 +141,7 @@ def test_a_cluster_that_lost_all_workers_is_waited_for_and_then_said(source, exp
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [
-        ("import stmap_pipeline; stmap_pipeline.__version__ = '0.0.1'", "the scheduler has stmap 0.0.1, and this is"),
+        ("import stmap_pipeline.version as ours; ours.__version__ = '0.0.1'", "the scheduler has stmap 0.0.1, and this is"),
         ("import sys; sys.modules['stmap_pipeline'] = None", "the cluster cannot import stmap"),
     ],
 )

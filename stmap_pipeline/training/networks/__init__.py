@@ -13,10 +13,11 @@
 from __future__ import annotations
 
 from stmap_pipeline import registry
+from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.networks.base import Network, NetworkInput
 from stmap_pipeline.training.networks.weights import LoadedTrunk, load_trunk
 
-__all__ = ["LoadedTrunk", "Network", "NetworkInput", "build_network", "load_trunk"]
+__all__ = ["LoadedTrunk", "Network", "NetworkInput", "build_network", "configured_network", "load_trunk"]
 
 
 def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> Network:
@@ -47,3 +48,19 @@ def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | N
     """
     network: Network = registry.load("networks", name)(shape, resize=resize, width=width)
     return network
+
+
+def configured_network(config: TrainConfig, shape: NetworkInput) -> Network:
+    """Build the network that a training asks for, as :func:`build_network` does; ``config.init`` is not read.
+
+    Raises
+    ------
+    UnknownNameError
+        Where no network has that name.
+
+    Examples
+    --------
+    >>> type(configured_network(TrainConfig(network="resnet18", width=8), NetworkInput(3, 25, 300))).__name__
+    'ResNet18'
+    """
+    return build_network(config.network, shape, resize=config.resize, width=config.width)
