@@ -122,9 +122,9 @@ class FacesConfig(_Section):
         description="'tracked': each frame laid on a template of the face, shape from the landmark model, detector only where needed. "
         "'literal': detector and landmark model in every frame and a plain moving average, as the paper reads.",
     )
-    landmark_every_s: float = Field(2.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
+    landmark_every_s: float = Field(3.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
-        2.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."
+        4.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."
     )
     search_every_s: float = Field(
         0.5, gt=0, le=10, description="Time between two searches of the full picture while no face is known."

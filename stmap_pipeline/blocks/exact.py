@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.blocks.box import Placements
-from stmap_pipeline.blocks.lattice import Lattice
+from stmap_pipeline.blocks.lattice import Lattice, Stairs
 
 _Array = npt.NDArray[np.float64]
 
@@ -28,8 +28,10 @@ _Array = npt.NDArray[np.float64]
 _STRAY_PX, _STRAY = 0.125, 0.003
 # Share of a block below which nothing of it lies in the picture.
 _NOTHING = 1e-9
+# Places that are read at once: more do not fit into the processor's caches.
+_PLACES = 2**16
 # Few numbers of steps, so that the same tables are used again and again.
-_STEPS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)
+_STEPS = (1, 2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 44, 48, 64)
 
 
 def block_sums(
@@ -64,31 +66,48 @@ def block_sums(
     ([[1.8, 4.2]], [[10.0, 10.0]])
     """
     stairs = lattice.stairs(*_steps(boxes, lattice))
+    at_once = max(1, _PLACES // stairs.at_x.shape[1])
+    sums = np.empty((len(pictures), len(pictures[0]), lattice.grid.count))
+    areas, whole = np.empty((len(pictures), lattice.grid.count)), stairs.areas(boxes)
+    for start in range(0, len(pictures), at_once):
+        part = slice(start, start + at_once)
+        sums[part], areas[part] = _some_sums(pictures[part], boxes[part], stairs, whole[part])
+    return sums, areas, whole
+
+
+def _some_sums(
+    pictures: Sequence[Sequence[npt.NDArray[np.generic]]], boxes: Placements, stairs: Stairs, whole: _Array
+) -> tuple[_Array, _Array]:
+    """Give sums and areas of so few pictures that what is worked with stays in the caches."""
     terms = boxes.shape[2]
     x, y = boxes[:, 0] @ stairs.at_x[:terms], boxes[:, 1] @ stairs.at_y[:terms]
-    areas = whole = stairs.enclosed(x * y)
+    areas = whole
     sizes = np.array([planes[0].shape for planes in pictures])
     height, width = sizes[:, :1], sizes[:, 1:]
-    if x.min() < 0 or y.min() < 0 or (x > width).any() or (y > height).any():
+    (left, right), (top, bottom) = _ends(x), _ends(y)
+    if left.min() < 0 or top.min() < 0 or (right > width).any() or (bottom > height).any():
         x, y = x.clip(0, width), y.clip(0, height)
         areas = stairs.enclosed(x * y)
         # what rounding leaves of a block outside is nothing
         areas[areas < _NOTHING * whole] = 0
+        (left, right), (top, bottom) = _ends(x), _ends(y)
     # what lies left of and above all lines cancels out
-    left, top = (np.minimum(one.min(axis=1, keepdims=True).astype(np.intp), size - 1) for one, size in ((x, width), (y, height)))
+    left, top = np.minimum(left.astype(np.intp), width - 1), np.minimum(top.astype(np.intp), height - 1)
+    columns = np.minimum((right - left).astype(np.intp) + 1, width - left)
+    rows = np.minimum((bottom - top).astype(np.intp) + 1, height - top)
     x -= left
     y -= top
     column, row = x.astype(np.intp), y.astype(np.intp)
-    # the last line may lie on the far edge of the last pixel
-    np.minimum(column, width - left - 1, out=column)
-    np.minimum(row, height - top - 1, out=row)
+    if (right >= width).any() or (bottom >= height).any():
+        # the last line may lie on the far edge of the last pixel
+        np.minimum(column, columns - 1, out=column)
+        np.minimum(row, rows - 1, out=row)
     x -= column
     y -= row
-    columns, rows = column.max(axis=1, keepdims=True) + 1, row.max(axis=1, keepdims=True) + 1
     parts = np.concatenate([left, top, left + columns, top + rows, columns + 1], axis=1).tolist()
     row *= columns + 1
     row += column
-    sums = np.empty((len(pictures), len(pictures[0]), lattice.grid.count))
+    sums = np.empty((len(pictures), len(pictures[0]), whole.shape[1]))
     for index, planes in enumerate(zip(*pictures, strict=True)):
         # F above and below, before and after
         corners = np.empty((2, 2, *x.shape), np.int32 if planes[0].dtype == np.uint8 else np.float64)
@@ -100,7 +119,12 @@ def block_sums(
         above, under = corners[:, 0] + x * (corners[:, 1] - corners[:, 0])
         sums[:, index] = stairs.enclosed(above + y * (under - above))
     sums *= areas[:, None] > 0
-    return sums, areas, whole
+    return sums, areas
+
+
+def _ends(places: _Array) -> tuple[_Array, _Array]:
+    """Smallest and largest of each row, (T, 1)."""
+    return places.min(axis=1, keepdims=True), places.max(axis=1, keepdims=True)
 
 
 def _steps(boxes: Placements, lattice: Lattice) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,7 @@ class Lattice:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Stairs:
     """Where F is read for a grid: first where steps begin, then where they end, then in the corners of the blocks.
 
@@ -101,6 +102,17 @@ class Stairs:
     steps_across: int
     at_x: _Array
     at_y: _Array
+
+    def areas(self, boxes: _Array) -> _Array:
+        """Give the areas of the blocks, (T, N), for boxes (T, 2, 3) or (T, 2, 4): a form in their rows."""
+        terms = boxes.shape[2]
+        products = boxes[:, 0, :, None] * boxes[:, 1, None, :]
+        return np.asarray(products.reshape(len(boxes), -1) @ self._forms[:terms, :terms].reshape(terms * terms, -1))
+
+    @cached_property
+    def _forms(self) -> _Array:
+        pairs = (self.at_x[:, None] * self.at_y).reshape(16, -1)
+        return self.enclosed(pairs).reshape(4, 4, -1)
 
     def enclosed(self, values: _Array) -> _Array:
         """Give the integral around each block from the values of F: (T, K) to (T, N)."""

@@ -21,7 +21,7 @@ from stmap_pipeline.records import BlockTrace, LandmarkTrack, RoiGrid
 from stmap_pipeline.video import Picture
 
 # Frames that are measured together.
-_AT_ONCE = 16
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)

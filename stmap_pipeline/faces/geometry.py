@@ -171,8 +171,8 @@ _Complex = npt.NDArray[np.complex128]
 
 
 def complex_points(points: Points) -> _Complex:
-    """Read (K, 2) points as K complex numbers."""
-    return np.ascontiguousarray(points, dtype=np.float64).view(np.complex128)[:, 0]
+    """Read (..., K, 2) points as (..., K) complex numbers."""
+    return np.ascontiguousarray(points, dtype=np.float64).view(np.complex128)[..., 0]
 
 
 def _matrix(turn: complex, shift: complex) -> Similarity:

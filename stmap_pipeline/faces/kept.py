@@ -20,7 +20,7 @@ from stmap_pipeline.video import Frame, Picture
 SIDES, ABOVE = 0.15, 0.25
 _ALIGNED_PX = 4
 # Frames that are rounded together: a step of numpy costs more than its 136 numbers.
-_AT_ONCE = 16
+_AT_ONCE = 32
 _LARGEST = 32767
 
 

@@ -100,7 +100,7 @@ class PoseFit:
 
     def to_all(self, targets: Points, rounds: int) -> list[Pose]:
         """Fit to each of (T, K, 2) sets of points: a tenth of the work of one after the other."""
-        w = np.ascontiguousarray(targets, dtype=np.float64).view(np.complex128)[..., 0]
+        w = complex_points(targets)
         middles = w[:, 0]
         w = w - middles[:, None]
         found = self._solve(w, np.broadcast_to(self._weights, w.shape))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 from stmap_pipeline.faces.base import Detection, FaceBackend, Gray, Points, TrackingStats
 from stmap_pipeline.faces.geometry import detector_box
 
-# Pictures with a longer side are first searched at this size: most faces of the field are large, and the cost is a quarter.
-_FIRST_SIDE_PX = 960
+# Pictures are first searched halved until their longer side is no more than this, then larger and larger: most faces of the field are
+# large, and each halving costs a quarter.
+_FIRST_SIDE_PX = 480
+# How much smaller than it was a face may have become while it was away.
+_SHRUNK = 0.8
 # Width of the face, and of the picture around it in face widths, in a check. The smallest that the detector sees with some room: its
 # next size, 100, costs a third more and finds no more.
 _CHECK_FACE_PX = 84
@@ -18,6 +23,8 @@ _CHECK_AROUND = 1.8
 
 def search(gray: Gray, backend: FaceBackend, stats: TrackingStats, near: Points | None) -> Detection | None:
     """Find the face to follow: the largest, or the one nearest to where the face was last seen.
+
+    Large faces are sought first, and where some are found, smaller ones are neither sought nor counted.
 
     Parameters
     ----------
@@ -28,8 +35,11 @@ def search(gray: Gray, backend: FaceBackend, stats: TrackingStats, near: Points 
     near : (68, 2) array, optional
         Landmarks when the face was last seen.
     """
-    scales = [1.0] if max(gray.shape) <= _FIRST_SIDE_PX else [_FIRST_SIDE_PX / max(gray.shape), 1.0]
-    for scale in scales:
+    halvings = max(0, math.ceil(math.log2(max(gray.shape) / _FIRST_SIDE_PX)))
+    if near is not None:
+        # a face that is known to be small must not lose its place to a large one
+        halvings = min(halvings, int(math.log2(max(1.0, detector_box(near).width * _SHRUNK / backend.smallest_face_px))))
+    for scale in (0.5**halving for halving in range(halvings, -1, -1)):
         part = gray if scale == 1.0 else cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         found = [one.moved(scale, (0.0, 0.0)) for one in backend.detect(part)]
         stats.detector_runs += 1

@@ -1,15 +1,15 @@
 """Lay each frame's face on a remembered picture of it: the motion of the head to a hundredth of a pixel.
 
 Landmarks say where a face is to about a pixel; ten thousand pixels of skin say how it moved to a hundredth of one. Each frame is
-brought to the template's frame by the last motion, and what is left is solved for in closed form: one matrix, made when the
-template changes, times the pixels (Baker and Matthews, "Lucas-Kanade 20 years on", IJCV 2004, inverse compositional, with gain,
-offset and slope of the light as further unknowns).
+brought to the template's frame by the last motion, and what is left is solved for in closed form (:mod:`.solution`). The template
+follows the looks of the face, and tells how much a frame looks like it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -19,8 +19,7 @@ from stmap_pipeline.faces.base import Gray, Points
 from stmap_pipeline.faces.geometry import LEFT_EYE, RIGHT_EYE, Motion, fit_similarity, motion_of
 from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.relief import Relief
-
-Patch = npt.NDArray[np.float32]
+from stmap_pipeline.faces.solution import Patch, Solution, slopes_of
 
 # Side of the template in pixels where the face is at least as large; finer gains nothing.
 _SIDE = 128
@@ -29,10 +28,7 @@ _COARSE = 32
 _MOUTH = slice(48, 60)
 # Steps of the solution: a second one where the first moved the skin by more than this, in template pixels, for it is linear. What a
 # step leaves is a twentieth of its length. Three are enough but where a head jerks.
-_STEPS, _SHORT_PX = 5, 0.06
-# Slope of a picture, to fourth order. Differences of neighbors are less shaken by what a codec makes of fine texture, but find it too
-# flat, so that a step would go too far: by 5 % on drawn faces, by 16 % on a real one.
-_SLOPE = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
+_STEPS, _SHORT_PX = 5, 0.1
 # Pixels of a frame per template pixel beyond which nothing is a face any more.
 _LARGEST_SCALE = 64.0
 # A head that seems turned by more than this, in sines, is another thing that the template does not fit.
@@ -49,6 +45,15 @@ _LEARNING_S, _LEARN_EVERY_S, _LEARN_EVERY_YOUNG_S, _YOUNG_S = 5.0, 0.5, 0.15, 1.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """A part of a frame, ``step`` times smaller, and where it begins."""
+
+    gray: Gray
+    step: int
+    origin: complex
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
     """A frame laid on the template.
 
@@ -56,18 +61,18 @@ class Alignment:
     ----------
     pose : Pose
         From template pixels to pixels of the frame.
-    patch : (S, S) array of float32
-        The frame in the template's frame.
     gain, offset : float
-        Of the patch against the template.
+        Of the frame's light against the template's.
     converged : bool
+    seen : Seen
+        What of the frame was looked at.
     """
 
     pose: Pose
-    patch: Patch
     gain: float
     offset: float
     converged: bool
+    seen: Seen
 
 
 class FaceTemplate:
@@ -107,10 +112,10 @@ class FaceTemplate:
         self._most_lean = _MOST_LEAN * relief.unit
         u, v = np.meshgrid(np.arange(float(self._side)), np.arange(float(self._side)))
         depth = relief.depth(np.stack([u.ravel(), v.ravel()], axis=1))
-        self._relief = depth.reshape(u.shape).astype(np.float32)
         self._grid = np.stack([u.ravel(), v.ravel(), np.ones_like(depth), depth]).astype(np.float32)
         self._moments = _moments(((u + 1j * v).ravel() - self.center) * (2 / self._side), depth, self._prior.ravel())
         self._picture = self._patch(self._around(gray, 0j, self.pose.motion), self.pose)
+        self._slopes = slopes_of(self._picture)
         self._start_s = self._learned_s = time_s
         self._sum = np.zeros_like(self._picture)
         self._unlike = np.zeros_like(self._picture)
@@ -118,7 +123,7 @@ class FaceTemplate:
         self._count, self._frames = 0, 1
         self._prepare()
 
-    def align(self, gray: Gray, guess: Pose, origin: complex = 0j) -> Alignment:
+    def align(self, gray: Gray, guess: Pose, origin: complex = 0j, *, thorough: bool = False) -> Alignment:
         """Lay a frame on the template, starting from a guess of its motion.
 
         Parameters
@@ -128,12 +133,15 @@ class FaceTemplate:
         guess : Pose
         origin : complex
             Where the part begins in the frame.
+        thorough : bool
+            Ask all pixels: where a gesture blurs the edges, the others still say where they belong.
         """
-        (motion, lean, squeeze), patch, length, gain, offset = guess, self._picture, math.inf, 0.0, 0.0
+        (motion, lean, squeeze), length, gain, offset = guess, math.inf, 0.0, 0.0
+        solution = self._whole_solution if thorough else self._solution
         seen = self._around(gray, origin, motion)
         for step in range(_STEPS):
-            patch = self._patch(seen, Pose(motion, lean, squeeze))
-            gain, offset, *change, _, _ = (self._solver @ patch.ravel()).tolist()
+            values = _sampled(seen, Pose(motion, lean, squeeze), solution.grid)
+            gain, offset, *change, _, _ = (solution.matrix @ values).tolist()
             # near zero the template is not in the picture at all
             held = gain if abs(gain) > 1e-3 else 1e-3
             x, y, turn, zoom, stretch, shear, yaw, pitch = change
@@ -147,7 +155,11 @@ class FaceTemplate:
             if length < _SHORT_PX or not length < self._side or step == _STEPS - 1:
                 break
         found = length < _LOST_PX and gain > 0.1 and abs(lean) < self._most_lean
-        return Alignment(Pose(motion, lean, squeeze), patch, gain, offset, found)
+        return Alignment(Pose(motion, lean, squeeze), gain, offset, found, seen)
+
+    def patch(self, aligned: Alignment) -> Patch:
+        """Give an aligned frame in the template's frame, (S, S)."""
+        return self._patch(aligned.seen, aligned.pose)
 
     def likeness(self, patch: Patch) -> float:
         """Correlate a patch with the template, coarsely; -1 to 1, 0 where it has no contrast."""
@@ -155,7 +167,7 @@ class FaceTemplate:
         size = float(np.sqrt(np.mean(coarse**2)))
         return float(np.mean(coarse * self._coarse_picture)) / size if size > 0.2 else 0.0
 
-    def learn(self, aligned: Alignment, time_s: float, *, at_once: bool = False) -> None:
+    def learn(self, aligned: Alignment, patch: Patch, time_s: float, *, at_once: bool = False) -> None:
         """Take in how the face looks in a frame in which it is known to be.
 
         Pixels that change - lids, lips, a hand - come to count little.
@@ -163,17 +175,20 @@ class FaceTemplate:
         Parameters
         ----------
         aligned : Alignment
+        patch : (S, S) array
+            Of the same frame.
         time_s : float
         at_once : bool
             Take the frame as the new template: the looks of the face have changed.
         """
-        looks = (aligned.patch - aligned.offset) / aligned.gain
         if at_once:
-            self._picture, self._variance, self._count = aligned.patch, None, 0
+            self._picture, self._variance, self._count = patch, None, 0
+            self._slopes = slopes_of(patch)
             self._sum[:], self._unlike[:] = 0, 0
             self._start_s, self._frames = time_s, 1
             self._weights = self._prior
         else:
+            looks = (patch - aligned.offset) / aligned.gain
             self._sum += looks
             looks -= self._picture
             self._unlike += looks * looks
@@ -184,6 +199,7 @@ class FaceTemplate:
             self._frames += self._count
             share = max(self._count / self._frames, 1 - float(np.exp((self._learned_s - time_s) / _LEARNING_S)))
             self._picture = (1 - share) * self._picture + (share / self._count) * self._sum
+            self._slopes = slopes_of(self._picture)
             self._weigh(self._unlike / np.float32(self._count), share)
             self._sum[:], self._unlike[:], self._count = 0, 0, 0
         self._learned_s = time_s
@@ -197,55 +213,39 @@ class FaceTemplate:
             # a mouth that begins to speak is to be left out at once, and not to be trusted at its first pause
             change = unlike - self._variance
             self._variance = self._variance + np.where(change > 0, _WARY, share).astype(np.float32) * change
-        down, across = np.gradient(self._picture)
+        across, down = self._slopes
         steep = down * down + across * across
         misplaced = np.float32(_FORGIVEN_PX**2) * cv2.GaussianBlur(steep, (0, 0), 2.0)
-        usual = float(np.median(self._variance[self._prior > 0.5])) + 1e-3
+        usual = float(np.median(self._variance[::4][self._prior[::4] > 0.5])) + 1e-3
         self._weights = np.asarray(self._prior / (1 + (self._variance / (usual + misplaced)) ** 2), dtype=np.float32)
 
     def _prepare(self) -> None:
-        """Make the matrix that turns the pixels of a frame into light and motion."""
-        picture, weights = self._picture, self._weights.ravel()
-        along = ((np.arange(self._side, dtype=np.float32) * 2 + 1) / self._side - 1).astype(np.float32)
-        u, v = along[None, :], along[:, None]
-        basis = np.zeros((12, self._side, self._side), np.float32)
-        basis[0], basis[1] = picture, 1.0
-        across, down = basis[2], basis[3]
-        # the border has no weight
-        np.subtract(picture[:, 2:], picture[:, :-2], out=across[:, 1:-1])
-        np.subtract(picture[2:], picture[:-2], out=down[1:-1])
-        across *= 0.5
-        down *= 0.5
-        basis[4], basis[5] = u * down - v * across, u * across + v * down
-        basis[6], basis[7] = u * across - v * down, v * across + u * down
-        basis[8], basis[9] = self._relief * across, self._relief * down
-        basis[10], basis[11] = u * picture, v * picture
-        columns = basis.reshape(12, -1)
-        weighted = columns * weights
-        # an inverse of 12 x 12, for solving with a side of 12 x 9216 costs ten times as much
-        inverse = np.linalg.inv((weighted @ columns.T).astype(np.float64) + 1e-3 * np.eye(12))
-        slopes = [cv2.filter2D(picture, -1, one).ravel() for one in (_SLOPE, _SLOPE.T)]
-        steep, steeper = (one @ weighted[2] + other @ weighted[3] for one, other in (columns[2:4], slopes))
-        inverse[2:10] *= steep / max(steeper, 1e-6)
-        self._solver = inverse.astype(np.float32) @ weighted
+        """Make what frames are laid on and likened to."""
+        self._solution = Solution(self._picture, self._slopes, self._weights, self._grid)
+        self.__dict__.pop("_whole_solution", None)
         coarse_weights = cv2.resize(self._weights, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
         self._coarse_weights = coarse_weights / coarse_weights.mean()
-        coarse = self._coarse(picture)
+        coarse = self._coarse(self._picture)
         self._coarse_picture = coarse / max(float(np.sqrt(np.mean(coarse**2))), 1e-6)
+
+    @cached_property
+    def _whole_solution(self) -> Solution:
+        """Made where it is needed; forgotten with the template that it was made of."""
+        return Solution(self._picture, self._slopes, self._weights, self._grid, asked=self._picture.size)
 
     def _coarse(self, patch: Patch) -> Patch:
         small = cv2.resize(patch, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
         weights = self._coarse_weights
         return np.asarray((small - np.mean(small * weights)) * np.sqrt(weights), dtype=np.float32)
 
-    def _around(self, gray: Gray, origin: complex, motion: Motion) -> _Seen:
+    def _around(self, gray: Gray, origin: complex, motion: Motion) -> Seen:
         """Take the part of a frame in which the face is sought, halved until a warp leaves few pixels out.
 
         A warp reads single pixels: from a larger face it would take the noise of few instead of the mean of many.
         """
         halvings = int(math.log2(min(_LARGEST_SCALE, max(1.0, motion.scale))))
         if halvings == 0:
-            return _Seen(gray, 1, origin)
+            return Seen(gray, 1, origin)
         step = 1 << halvings
         center, reach = motion.on_point(self.center) - origin, 0.75 * self._side * motion.scale + 2 * step
         left, top = (max(0, int(one - reach)) // step * step for one in (center.real, center.imag))
@@ -256,27 +256,23 @@ class FaceTemplate:
         part = gray[top : top + height * step, left : left + width * step]
         for _ in range(halvings):
             part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        return _Seen(part, step, origin + complex(left, top))
+        return Seen(part, step, origin + complex(left, top))
 
-    def _patch(self, seen: _Seen, pose: Pose) -> Patch:
-        # a pixel of the smaller picture is centered between those it was made of
-        half = complex(0.5, 0.5)
-        across, down, shift, lean = pose.columns
-        across, down, lean = across / seen.step, down / seen.step, lean / seen.step
-        shift = (shift - seen.origin + half) / seen.step - half
-        matrix = np.array([(one.real, one.imag) for one in (across, down, shift, lean)], dtype=np.float32).T
-        x, y = (matrix @ self._grid).reshape(2, self._side, self._side)
-        patch = cv2.remap(seen.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(patch, dtype=np.float32)
+    def _patch(self, seen: Seen, pose: Pose) -> Patch:
+        return _sampled(seen, pose, self._grid).reshape(self._side, self._side)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """A part of a frame, ``step`` times smaller, and where it begins."""
-
-    gray: Gray
-    step: int
-    origin: complex
+def _sampled(seen: Seen, pose: Pose, grid: Patch) -> Patch:
+    """Read a frame where the points of a grid (4, K) lie in it; (K,)."""
+    # a pixel of the smaller picture is centered between those it was made of
+    half = complex(0.5, 0.5)
+    across, down, shift, lean = pose.columns
+    across, down, lean = across / seen.step, down / seen.step, lean / seen.step
+    shift = (shift - seen.origin + half) / seen.step - half
+    matrix = np.array([(one.real, one.imag) for one in (across, down, shift, lean)], dtype=np.float32).T
+    x, y = (matrix @ grid).reshape(2, 1, -1)
+    values = cv2.remap(seen.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(values.ravel(), dtype=np.float32)
 
 
 def _moments(z: npt.NDArray[np.complex128], depth: npt.NDArray[np.float64], weights: Patch) -> npt.NDArray[np.float64]:

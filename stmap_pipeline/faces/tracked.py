@@ -21,6 +21,7 @@ from stmap_pipeline.faces.geometry import STEADY, STILL, Motion, detector_box, i
 from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.search import check, search
 from stmap_pipeline.faces.smoothing import Delay, Segment
+from stmap_pipeline.faces.solution import Patch
 from stmap_pipeline.faces.template import Alignment, FaceTemplate
 from stmap_pipeline.video import Frame, Picture
 
@@ -31,8 +32,8 @@ _GONE = 0.55
 _PATIENCE_S = 0.2
 # Memory for corrections of lids, lips and chin, which move on their own.
 _LOOSE_MEMORY_S = 1.0
-# Time between two looks whether the face is still there.
-_LOOK_EVERY_S = 0.1
+# Time between two looks whether the face is still there, and how it looks now.
+_LOOK_EVERY_S = 0.15
 # Time after a face was found in which the model is asked more often, and how often.
 _SETTLING_S = 1.0
 _SETTLING_EVERY_S = 0.1
@@ -50,7 +51,6 @@ class _Face:
     segment: Segment
     pose: Pose
     speed: Motion
-    gain: Motion
     before: Gray
     part: Picture
     score: float
@@ -123,7 +123,6 @@ class Tracker:
             segment,
             template.pose,
             STILL,
-            STILL,
             gray,
             _part(frame.picture, segment, template.pose.motion),
             score,
@@ -150,36 +149,39 @@ class Tracker:
         if not _inside(aligned.pose.motion, face.template, face.segment, gray):
             self._lose(face)
             return
-        speed = aligned.pose.motion.after(face.pose.motion.inverse())
-        face.gain = speed.after(face.speed.inverse())
-        face.speed = speed
+        face.speed = aligned.pose.motion.after(face.pose.motion.inverse())
         face.pose, face.before = aligned.pose, gray
         slipped = now_s >= face.next_model_s and self._correct(face, frame)
         if now_s < face.next_look_s and not slipped:
             return
         face.next_look_s = now_s + _LOOK_EVERY_S
-        likeness = face.template.likeness(aligned.patch)
+        patch = face.template.patch(aligned)
+        likeness = face.template.likeness(patch)
         doubtful = likeness < _SUSPICIOUS or slipped
         if not doubtful:
             face.sure_index, face.sure_s = frame.index, now_s
-            face.template.learn(aligned, now_s)
+            face.template.learn(aligned, patch, now_s)
         if doubtful or now_s >= face.next_check_s:
-            self._check(face, frame, aligned, likeness, slipped)
+            self._check(face, frame, aligned, patch, likeness, slipped)
 
     def _align(self, face: _Face, picture: Picture) -> Alignment | None:
         """Lay the frame on the template from the last motion; with the help of flow where that does not lead there."""
         if face.before.shape != picture.gray.shape:
             return None
-        # a head gathers speed evenly from one frame to the next: a good guess saves the second step
-        guess = face.gain.after(face.speed).after(face.pose.motion)
+        # a head keeps its speed from one frame to the next: a good guess saves the second step
+        guess = face.speed.after(face.pose.motion)
         # all that follows reads the copy: the whole picture is not in the processor's cache
         face.part = _part(picture, face.segment, guess)
-        aligned = face.template.align(face.part.gray, face.pose._replace(motion=guess), complex(*face.part.origin_px))
+        pose, origin = face.pose._replace(motion=guess), complex(*face.part.origin_px)
+        aligned = face.template.align(face.part.gray, pose, origin)
+        if not aligned.converged:
+            aligned = face.template.align(face.part.gray, pose, origin, thorough=True)
         if not aligned.converged:
             followed = follow(face.before, picture.gray, face.points)
             if followed is None:
                 return None
-            aligned = face.template.align(picture.gray, face.pose._replace(motion=followed.after(face.pose.motion)))
+            pose = face.pose._replace(motion=followed.after(face.pose.motion))
+            aligned = face.template.align(picture.gray, pose, thorough=True)
             if not aligned.converged:
                 return None
         if abs(aligned.pose.motion.on_point(face.template.center) - guess.on_point(face.template.center)) > _ASIDE_PX:
@@ -198,7 +200,7 @@ class Tracker:
         face.segment.add(frame.time_s, face.pose.back(found, face.segment.depth))
         return float(np.median(np.hypot(*(found - points).T))) > _SLIPPED * inter_ocular_px(points)
 
-    def _check(self, face: _Face, frame: Frame, aligned: Alignment, likeness: float, slipped: bool) -> None:
+    def _check(self, face: _Face, frame: Frame, aligned: Alignment, patch: Patch, likeness: float, slipped: bool) -> None:
         gray, now_s = frame.picture.gray, frame.time_s
         face.next_check_s = now_s + self._config.check_every_s
         found = check(gray, self._backend, self._stats, face.points)
@@ -209,7 +211,7 @@ class Tracker:
             face.score = found.score
             face.sure_index, face.sure_s = frame.index, now_s
             if likeness < _SUSPICIOUS:
-                face.template.learn(aligned, now_s, at_once=True)
+                face.template.learn(aligned, patch, now_s, at_once=True)
         elif likeness < _GONE or now_s - face.sure_s > _PATIENCE_S:
             self._lose(face)
 

@@ -21,7 +21,7 @@ from stmap_pipeline.shards import refuse_augmented
 from stmap_pipeline.version import __version__
 
 # Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
-PIPELINE_VERSION = 3
+PIPELINE_VERSION = 4
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
 _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")

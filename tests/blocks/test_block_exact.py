@@ -190,3 +190,15 @@ def test_pictures_that_are_read_together_are_those_read_alone(shrink):
         block_sums(pictures, boxes, lattice), *(sums_of(*one, lattice) for one in zip(pictures, boxes, strict=True)), strict=True
     ):
         np.testing.assert_allclose(together, np.stack(alone), rtol=1e-9, atol=1e-6)
+
+
+def test_areas_are_those_that_the_lines_enclose():
+    grid, rng = RoiGrid(3, 2), np.random.default_rng(4)
+    lattice = Lattice(grid, curved)
+    boxes = np.stack(
+        [np.column_stack([box_of(4.0, 3.0, 19.0, 18.0, angle, grid), rng.normal(0, 0.5, 2)]) for angle in (0.0, 9.0, -25.0)]
+    )
+    stairs = lattice.stairs(4, 3)
+    x, y = boxes[:, 0] @ stairs.at_x, boxes[:, 1] @ stairs.at_y
+    np.testing.assert_allclose(stairs.areas(boxes), stairs.enclosed(x * y), rtol=1e-9)
+    np.testing.assert_allclose(stairs.areas(boxes[:, :, :3]).sum(axis=1), 19 * 18, rtol=1e-9)

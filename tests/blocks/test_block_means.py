@@ -54,7 +54,7 @@ def noisy():
 
 @settings(deadline=None, max_examples=30)
 @given(
-    x=st.floats(110, 130), y=st.floats(92, 108), width=st.floats(100, 150), height=st.floats(100, 150), degrees=st.floats(-20, 20)
+    x=st.floats(110, 130), y=st.floats(92, 108), width=st.floats(100, 140), height=st.floats(100, 140), degrees=st.floats(-20, 20)
 )
 def test_means_are_area_means_wherever_the_box_lies(noisy, x, y, width, height, degrees):
     box = placed((x, y), width, height, degrees)

@@ -90,6 +90,6 @@ def test_memory_of_the_look_ahead_is_bounded():
                 yield frame
 
         lag_s = [decoded_s[-1] - frame.time_s for frame in track(noted(stream), config, backend(), TrackingStats())]
-    # never more is held than half of the smoothing, and sixteen frames that are rounded and cut out together, of 25 a second
-    assert max(lag_s) <= config.smoothing_s / 2 + 16 / 25 + 0.05
+    # never more is held than half of the smoothing, and 32 frames that are rounded and cut out together, of 25 a second
+    assert max(lag_s) <= config.smoothing_s / 2 + 32 / 25 + 0.05
     assert len(lag_s) == 1337
