@@ -97,16 +97,17 @@ def _some_sums(
     rows = np.minimum((bottom - top).astype(np.intp) + 1, height - top)
     x -= left
     y -= top
-    column, row = x.astype(np.intp), y.astype(np.intp)
+    column, row = np.floor(x), np.floor(y)
     if (right >= width).any() or (bottom >= height).any():
         # the last line may lie on the far edge of the last pixel
         np.minimum(column, columns - 1, out=column)
         np.minimum(row, rows - 1, out=row)
     x -= column
     y -= row
-    parts = np.concatenate([left, top, left + columns, top + rows, columns + 1], axis=1).tolist()
     row *= columns + 1
     row += column
+    places = row.astype(np.intp)
+    parts = np.concatenate([left, top, left + columns, top + rows, columns + 1], axis=1).tolist()
     sums = np.empty((len(pictures), len(pictures[0]), whole.shape[1]))
     for index, planes in enumerate(zip(*pictures, strict=True)):
         # F above and below, before and after
@@ -115,9 +116,15 @@ def _some_sums(
             total = cv2.integral(plane[y_0:y_1, x_0:x_1], sdepth=cv2.CV_32S if plane.dtype == np.uint8 else cv2.CV_64F).ravel()
             for below, after in ((0, 0), (0, 1), (1, 0), (1, 1)):
                 # no place is out of range, so clipping only saves a check
-                total[below * stride + after :].take(row[one], out=corners[below, after, one], mode="clip")
-        above, under = corners[:, 0] + x * (corners[:, 1] - corners[:, 0])
-        sums[:, index] = stairs.enclosed(above + y * (under - above))
+                total[below * stride + after :].take(places[one], out=corners[below, after, one], mode="clip")
+        # above and under, between before and after; then between these
+        lines = np.subtract(corners[:, 1], corners[:, 0], dtype=np.float64)
+        lines *= x
+        lines += corners[:, 0]
+        lines[1] -= lines[0]
+        lines[1] *= y
+        lines[0] += lines[1]
+        sums[:, index] = stairs.enclosed(lines[0])
     sums *= areas[:, None] > 0
     return sums, areas
 

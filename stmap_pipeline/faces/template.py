@@ -107,6 +107,9 @@ class FaceTemplate:
         self.center = complex(self._side - 1, self._side - 1) / 2
         self.corners = (0j, self._side + 0j, self._side * 1j, self._side * (1 + 1j))
         self._prior = self._weights = _skin(self.shape, self._side)
+        # of the half sized picture, in each other row: enough to say what is usual
+        self._inside = _smaller(self._prior, self._side // 2) > 0.5
+        self._inside[1::2] = False
         relief = Relief(self.shape)
         self.depth = relief.depth(self.shape)
         self._most_lean = _MOST_LEAN * relief.unit
@@ -163,9 +166,8 @@ class FaceTemplate:
 
     def likeness(self, patch: Patch) -> float:
         """Correlate a patch with the template, coarsely; -1 to 1, 0 where it has no contrast."""
-        coarse = self._coarse(patch)
-        size = float(np.sqrt(np.mean(coarse**2)))
-        return float(np.mean(coarse * self._coarse_picture)) / size if size > 0.2 else 0.0
+        coarse, size = self._coarse(patch)
+        return float(coarse @ self._coarse_picture) / size if size > 0.2 else 0.0
 
     def learn(self, aligned: Alignment, patch: Patch, time_s: float, *, at_once: bool = False) -> None:
         """Take in how the face looks in a frame in which it is known to be.
@@ -206,37 +208,41 @@ class FaceTemplate:
         self._prepare()
 
     def _weigh(self, unlike: Patch, share: float) -> None:
-        unlike = cv2.GaussianBlur(unlike, (0, 0), 2.0)
+        # on half the side: all is smooth over some pixels
+        unlike = cv2.GaussianBlur(_smaller(unlike, self._side // 2), (0, 0), 1.0)
         if self._variance is None:
             self._variance = unlike
         else:
             # a mouth that begins to speak is to be left out at once, and not to be trusted at its first pause
             change = unlike - self._variance
-            self._variance = self._variance + np.where(change > 0, _WARY, share).astype(np.float32) * change
+            self._variance = self._variance + np.where(change > 0, np.float32(_WARY), np.float32(share)) * change
         across, down = self._slopes
-        steep = down * down + across * across
-        misplaced = np.float32(_FORGIVEN_PX**2) * cv2.GaussianBlur(steep, (0, 0), 2.0)
-        usual = float(np.median(self._variance[::4][self._prior[::4] > 0.5])) + 1e-3
-        self._weights = np.asarray(self._prior / (1 + (self._variance / (usual + misplaced)) ** 2), dtype=np.float32)
+        steep = _smaller(down * down + across * across, self._side // 2)
+        misplaced = np.float32(_FORGIVEN_PX**2) * cv2.GaussianBlur(steep, (0, 0), 1.0)
+        usual = float(np.median(self._variance[self._inside])) + 1e-3
+        worth = 1 / (1 + np.square(self._variance / (usual + misplaced)))
+        self._weights = self._prior * cv2.resize(worth, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
 
     def _prepare(self) -> None:
         """Make what frames are laid on and likened to."""
         self._solution = Solution(self._picture, self._slopes, self._weights, self._grid)
         self.__dict__.pop("_whole_solution", None)
-        coarse_weights = cv2.resize(self._weights, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
-        self._coarse_weights = coarse_weights / coarse_weights.mean()
-        coarse = self._coarse(self._picture)
-        self._coarse_picture = coarse / max(float(np.sqrt(np.mean(coarse**2))), 1e-6)
+        coarse_weights = _smaller(self._weights, _COARSE).ravel()
+        self._coarse_weights = coarse_weights / coarse_weights.sum()
+        self._coarse_roots = np.sqrt(self._coarse_weights)
+        coarse, size = self._coarse(self._picture)
+        self._coarse_picture = coarse / max(size, 1e-6)
 
     @cached_property
     def _whole_solution(self) -> Solution:
         """Made where it is needed; forgotten with the template that it was made of."""
         return Solution(self._picture, self._slopes, self._weights, self._grid, asked=self._picture.size)
 
-    def _coarse(self, patch: Patch) -> Patch:
-        small = cv2.resize(patch, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
-        weights = self._coarse_weights
-        return np.asarray((small - np.mean(small * weights)) * np.sqrt(weights), dtype=np.float32)
+    def _coarse(self, patch: Patch) -> tuple[Patch, float]:
+        """Give the contrast of a patch, (K,), and its size: the weighted standard deviation."""
+        small = _smaller(patch, _COARSE).ravel()
+        contrast = (small - small @ self._coarse_weights) * self._coarse_roots
+        return contrast, math.sqrt(contrast @ contrast)
 
     def _around(self, gray: Gray, origin: complex, motion: Motion) -> Seen:
         """Take the part of a frame in which the face is sought, halved until a warp leaves few pixels out.
@@ -260,6 +266,10 @@ class FaceTemplate:
 
     def _patch(self, seen: Seen, pose: Pose) -> Patch:
         return _sampled(seen, pose, self._grid).reshape(self._side, self._side)
+
+
+def _smaller(picture: Patch, side: int) -> Patch:
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _sampled(seen: Seen, pose: Pose, grid: Patch) -> Patch:
