@@ -16,6 +16,8 @@ from stmap_pipeline.faces.base import Points
 from stmap_pipeline.faces.geometry import Motion, complex_points, disagreement
 from stmap_pipeline.faces.relief import Depth
 
+Terms = npt.NDArray[np.complex128]
+
 
 class Pose(NamedTuple):
     """``place = turn (point + squeeze conj(point) + lean depth) + shift``.
@@ -59,10 +61,41 @@ class Pose(NamedTuple):
         return points.view(np.float64).reshape(-1, 2)
 
     @property
+    def terms(self) -> tuple[complex, complex, complex, complex]:
+        """What a point, its conjugate, its depth and 1 are multiplied with: a pose is linear in these."""
+        turn, shift = self.motion
+        return turn, turn * self.squeeze, turn * self.lean, shift
+
+    @property
     def columns(self) -> tuple[complex, complex, complex, complex]:
         """What x, y, 1 and depth of a point are multiplied with."""
         turn, shift = self.motion
         return turn * (1 + self.squeeze), turn * 1j * (1 - self.squeeze), shift, turn * self.lean
+
+
+def placed(poses: Terms, points: Points, depth: Depth) -> Points:
+    """Place the points of some frames by the pose in each: :meth:`Pose.on` for all at once.
+
+    Parameters
+    ----------
+    poses : (T, 4) array
+        :attr:`Pose.terms` of each.
+    points : (T, K, 2) array
+    depth : (K,) array
+
+    Examples
+    --------
+    >>> pose, point = Pose(Motion(2 + 0j, 1j), 3 + 0j, 0.1 + 0j), np.array([[1.0, 0.0]])
+    >>> placed(np.array([pose.terms]), point[None], np.array([0.5])).round(6).tolist(), pose.on(point, np.array([0.5])).tolist()
+    ([[[5.2, 1.0]]], [[5.2, 1.0]])
+    """
+    z = complex_points(points)
+    turn, squeeze, lean, shift = poses.T[:, :, None]
+    found = squeeze * z.conj()
+    found += turn * z
+    found += lean * depth
+    found += shift
+    return np.asarray(found.view(np.float64).reshape(points.shape))
 
 
 class PoseFit:

@@ -6,17 +6,21 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Points, TrackedFrame
+from stmap_pipeline.faces.geometry import STILL
 from stmap_pipeline.faces.kept import ABOVE, SIDES
-from stmap_pipeline.faces.pose import Pose
+from stmap_pipeline.faces.pose import Pose, placed
 from stmap_pipeline.faces.relief import Depth
-from stmap_pipeline.faces.steadying import FRAMES, steadied
+from stmap_pipeline.faces.steadying import BESIDE, steadied
 from stmap_pipeline.video import Frame, Picture
+
+# Frames that are placed together: a step of numpy costs more than its 136 numbers.
+_AT_ONCE = 16
 
 
 class Segment:
@@ -60,7 +64,6 @@ class Segment:
         # the average, and what the first and the second low pass have made of it
         self._average = self._once = self._twice = shape
         self._time_s = math.nan
-        self._share: tuple[float, npt.NDArray[np.float64]] = (0.0, np.zeros((len(shape), 1)))
 
     def add(self, time_s: float, shape: Points) -> None:
         """Add what the model says at a time."""
@@ -68,27 +71,39 @@ class Segment:
         self.latest = shape
         self.region = _region(shape)
 
-    def shape(self, time_s: float) -> Points:
-        """Give the shape for a frame; frames are asked for in order."""
-        while self._words and self._words[0][0] <= time_s + self._half_s:
+    def shapes(self, times_s: npt.NDArray[np.float64]) -> Points:
+        """Give the shapes for some frames, (T, 68, 2); frames are asked for in order."""
+        shapes = np.empty((len(times_s), *self._average.shape))
+        start = 0
+        while start < len(times_s):
+            self._hear(float(times_s[start]))
+            next_s = self._words[0][0] - self._half_s if self._words else math.inf
+            stop = max(start + 1, int(np.searchsorted(times_s, next_s)))
+            shapes[start:stop] = self._followed(times_s[start:stop])
+            start = stop
+        return shapes
+
+    def _hear(self, time_s: float) -> None:
+        """Take in what was said up to the end of the look-ahead."""
+        while self._words and self._words[0][0] - self._half_s <= time_s:
             word_s, shape = self._words.popleft()
             fade = np.exp(self._forget * (word_s - self._heard_s))
             self._sum = self._sum * fade + shape
             self._weight = self._weight * fade + 1.0
             self._average, self._heard_s = self._sum / self._weight, word_s
+
+    def _followed(self, times_s: npt.NDArray[np.float64]) -> Points:
+        """Give what both low passes make of an average that stays: two exponentials, in closed form."""
         if math.isnan(self._time_s):
             self._once = self._twice = self._average
-        else:
-            share = self._share_of(time_s - self._time_s)
-            self._once = self._once + share * (self._average - self._once)
-            self._twice = self._twice + share * (self._once - self._twice)
-        self._time_s = time_s
-        return self._twice
-
-    def _share_of(self, step_s: float) -> npt.NDArray[np.float64]:
-        if step_s != self._share[0]:
-            self._share = step_s, -np.expm1(self._rate * step_s)
-        return self._share[1]
+            self._time_s = float(times_s[0])
+        steps_s = np.diff(times_s, prepend=self._time_s)[:, None, None]
+        left = np.exp(self._rate * (times_s - self._time_s)[:, None, None])
+        gained = np.cumsum(-np.expm1(self._rate * steps_s), axis=0)
+        once, twice = self._once - self._average, self._twice - self._average
+        shapes = self._average + left * (twice + gained * once)
+        self._once, self._twice, self._time_s = self._average + left[-1] * once, shapes[-1], float(times_s[-1])
+        return shapes
 
 
 def _region(shape: Points) -> tuple[complex, ...]:
@@ -104,9 +119,10 @@ class _Held:
     index: int
     time_s: float
     size_px: tuple[int, int]
-    pose: Pose | None = None
-    score: float = float("nan")
+    pose: Pose
+    score: float = math.nan
     picture: Picture | None = None
+    # None without a face
     segment: Segment | None = None
 
 
@@ -122,11 +138,11 @@ class Delay:
     def __init__(self, half_s: float) -> None:
         self._half_s = half_s
         self._queue: deque[_Held] = deque()
-        self._gone: deque[_Held] = deque(maxlen=FRAMES // 2)
+        self._gone: deque[_Held] = deque(maxlen=BESIDE)
 
     def lost(self, frame: Frame) -> None:
         """Add a frame without a face."""
-        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px))
+        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px, Pose(STILL)))
 
     def followed(self, frame: Frame, pose: Pose, score: float, segment: Segment, part: Picture) -> None:
         """Add a frame with a face and the part of its picture around it."""
@@ -136,27 +152,37 @@ class Delay:
         """Turn the frames from a number on into frames without a face: what was followed there was not the face."""
         for held in self._queue:
             if held.index >= since_index:
-                held.pose = held.picture = held.segment = None
+                held.picture = held.segment = None
+                held.score = math.nan
 
-    def ready(self, now_s: float = float("inf")) -> Iterator[TrackedFrame]:
-        """Give the frames whose smoothing is complete at a time, in order."""
-        while self._queue:
-            first = self._queue[0]
-            segment = first.segment
-            if segment is not None and not segment.closed and first.time_s + self._half_s > now_s:
-                return
-            self._queue.popleft()
-            if segment is None or first.pose is None:
-                yield TrackedFrame(first.index, first.time_s, None, float("nan"), None, first.size_px)
-            else:
-                points = self._steadied(first, first.pose, segment).on(segment.shape(first.time_s), segment.depth)
-                yield TrackedFrame(first.index, first.time_s, points, first.score, first.picture, first.size_px)
-            first.picture = None
-            self._gone.append(first)
+    def ready(self, now_s: float = math.inf) -> Iterator[TrackedFrame]:
+        """Give frames whose smoothing is complete at a time, in order: some at once, or all that are left."""
+        while self._queue and (now_s == math.inf or self._waited(now_s)):
+            ready = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
+            points = self._points(list(self._gone), ready, list(islice(self._queue, BESIDE)))
+            self._gone.extend(ready)
+            for held, found in zip(ready, points, strict=True):
+                yield TrackedFrame(held.index, held.time_s, found, held.score, held.picture, held.size_px)
+                held.picture = None
 
-    def _steadied(self, held: _Held, pose: Pose, segment: Segment) -> Pose:
-        around = [*self._gone, held, *islice(self._queue, FRAMES // 2)]
-        poses = [one.pose for one in around if one.pose is not None and one.segment is segment]
-        if len(poses) < FRAMES:
-            return pose
-        return steadied([one.time_s for one in around], poses, segment.center, segment.reach)
+    def _waited(self, now_s: float) -> bool:
+        if len(self._queue) < _AT_ONCE + BESIDE:
+            return False
+        last = self._queue[_AT_ONCE - 1]
+        return last.segment is None or last.segment.closed or last.time_s + self._half_s <= now_s
+
+    @staticmethod
+    def _points(before: list[_Held], ready: list[_Held], after: list[_Held]) -> list[Points | None]:
+        """Give the landmarks of frames that have a face; those before and after them only have a say in the poses."""
+        points: list[Points | None] = [None] * len(ready)
+        start = -len(before)
+        for segment, stretch in groupby([*before, *ready, *after], key=lambda held: held.segment):
+            same = list(stretch)
+            inside = slice(max(0, -start), max(0, min(len(same), len(ready) - start)))
+            if segment is not None and same[inside]:
+                times_s = np.array([held.time_s for held in same])
+                poses = steadied(times_s, np.array([held.pose.terms for held in same]), segment.center, segment.reach)
+                found = placed(poses[inside], segment.shapes(times_s[inside]), segment.depth)
+                points[max(0, start) : max(0, start) + len(found)] = found
+            start += len(same)
+        return points
