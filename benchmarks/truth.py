@@ -172,22 +172,40 @@ def fit_pulse(traces: Array, pulse: Array, rate_hz: float) -> PulseFit:
 class LandmarkErrors:
     """Of landmarks against the truth, each point's constant offset in the face's own frame removed.
 
-    Jitter is that of all 68 points, and of the steady ones alone: those that speech and blinks do not move.
+    Parameters
+    ----------
+    nme_percent : float
+        Mean distance in percent of the distance of the outer eye corners.
+    jitter_px : float
+        What all 68 points move by from frame to frame beyond the true motion of the head; root mean square.
+    change_px : float
+        How the error changes from frame to frame: jitter, and true motion of lids and lips that is not followed.
+    steady_jitter_px : float
+        Jitter of the points that speech and blinks do not move.
     """
 
     nme_percent: float
     jitter_px: float
+    change_px: float
     steady_jitter_px: float
 
 
 def landmark_errors(track: LandmarkTrack, scene: Scene, times_s: Array) -> LandmarkErrors:
-    """Give the mean distance in percent of the distance of the outer eye corners, and the change from frame to frame."""
-    errors, eyes = [], []
+    """Compare a track with the landmarks of a scene."""
+    seen, errors, eyes = [], [], []
     for index in np.flatnonzero(track.found):
         back, truth = invert(scene.similarity(times_s[index])), scene.landmarks(times_s[index])
-        errors.append(transform(back, track.points_px[index].astype(float)) - transform(back, truth))
+        seen.append(transform(back, track.points_px[index].astype(float)) * scene.px_per_unit)
+        errors.append(seen[-1] - transform(back, truth) * scene.px_per_unit)
         eyes.append(np.hypot(*(truth[45] - truth[36])))
-    rest = (np.array(errors) - np.mean(errors, axis=0)) * scene.px_per_unit
-    jumps = (np.diff(rest, axis=0) ** 2).sum(axis=2)
+    rest = np.array(errors) - np.mean(errors, axis=0)
     nme_percent = float(np.linalg.norm(rest, axis=2).mean() / np.mean(eyes) * 100)
-    return LandmarkErrors(nme_percent, float(np.sqrt(jumps.mean())), float(np.sqrt(jumps[:, STEADY].mean())))
+    # turning out of the plane moves points in the face's own frame, which is no jitter: there the error has to tell
+    turned = scene.motion.yaw_deg.amplitudes or scene.motion.pitch_deg.amplitudes
+    jitter_px, change_px = _jump(errors if turned else seen), _jump(errors)
+    return LandmarkErrors(nme_percent, jitter_px, change_px, _jump(np.array(errors)[:, STEADY]))
+
+
+def _jump(points: npt.ArrayLike) -> float:
+    """Give the root mean square of the way (T, K, 2) points go from frame to frame."""
+    return float(np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=2).mean()))

@@ -12,6 +12,7 @@ integral is a sum of differences of F, and F between the corners of a pixel is b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -117,16 +118,22 @@ def _some_sums(
             for below, after in ((0, 0), (0, 1), (1, 0), (1, 1)):
                 # no place is out of range, so clipping only saves a check
                 total[below * stride + after :].take(places[one], out=corners[below, after, one], mode="clip")
-        # above and under, between before and after; then between these
-        lines = np.subtract(corners[:, 1], corners[:, 0], dtype=np.float64)
-        lines *= x
-        lines += corners[:, 0]
-        lines[1] -= lines[0]
-        lines[1] *= y
-        lines[0] += lines[1]
-        sums[:, index] = stairs.enclosed(lines[0])
+        sums[:, index] = stairs.enclosed(_between(corners, x, y))
     sums *= areas[:, None] > 0
     return sums, areas
+
+
+def _between(corners: npt.NDArray[Any], x: _Array, y: _Array) -> _Array:
+    """Interpolate F between four corners, (2, 2, ...), in the pixel."""
+    (start, right), (below, far) = corners
+    # whole numbers are subtracted as such: half the memory, and exact
+    down = below - start
+    found = ((far - below) - (right - start)) * x
+    found += down
+    found *= y
+    found += (right - start) * x
+    found += start
+    return np.asarray(found)
 
 
 def _ends(places: _Array) -> tuple[_Array, _Array]:
