@@ -126,7 +126,7 @@ class Tracker:
             gray,
             _part(frame.picture, segment, template.pose.motion),
             score,
-            next_model_s=now_s + min(self._config.landmark_every_s, _SETTLING_EVERY_S),
+            next_model_s=now_s,
             settled_s=now_s + _SETTLING_S,
             next_check_s=now_s + self._config.check_every_s,
             next_look_s=now_s + _LOOK_EVERY_S,
