@@ -227,7 +227,7 @@ def main() -> None:
     print(f"\ndlib's detector on 640x480: {middle:.1f} ms, {low:.1f} to {high:.1f} (the aims are for {_YARDSTICK_MS:.0f} ms)")
     rows = file_rows(medians)
     show("CPU per frame", HEAD, rows)
-    jobs = job_rows(chosen["h264-4M"][0], clips, -(-rounds // 2))
+    jobs = job_rows(chosen["h264-4M"][0], clips, -(-rounds // 3))
     jobs += job_memory(chosen["h264-8M HD"][0])
     show("Processes and recordings", ("what", "measured", "aim", ""), jobs)
     if arguments.json:
