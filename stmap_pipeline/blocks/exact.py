@@ -127,11 +127,11 @@ def _between(corners: npt.NDArray[Any], x: _Array, y: _Array) -> _Array:
     """Interpolate F between four corners, (2, 2, ...), in the pixel."""
     (start, right), (below, far) = corners
     # whole numbers are subtracted as such: half the memory, and exact
-    down = below - start
-    found = ((far - below) - (right - start)) * x
+    across, down = right - start, below - start
+    found = (far - below - across) * x
     found += down
     found *= y
-    found += (right - start) * x
+    found += across * x
     found += start
     return np.asarray(found)
 

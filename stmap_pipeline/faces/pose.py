@@ -46,13 +46,7 @@ class Pose(NamedTuple):
 
     def on(self, points: Points, depth: Depth) -> Points:
         """Place (K, 2) points of a depth (K,)."""
-        z = complex_points(points)
-        placed = self.squeeze * z.conj()
-        placed += z
-        placed += self.lean * depth
-        placed *= self.motion.turn
-        placed += self.motion.shift
-        return placed.view(np.float64).reshape(-1, 2)
+        return placed(np.array([self.terms]), points[None], depth).reshape(-1, 2)
 
     def back(self, places: Points, depth: Depth) -> Points:
         """Give the points that are seen at (K, 2) places."""
@@ -69,12 +63,12 @@ class Pose(NamedTuple):
     @property
     def columns(self) -> tuple[complex, complex, complex, complex]:
         """What x, y, 1 and depth of a point are multiplied with."""
-        turn, shift = self.motion
-        return turn * (1 + self.squeeze), turn * 1j * (1 - self.squeeze), shift, turn * self.lean
+        turn, squeeze, lean, shift = self.terms
+        return turn + squeeze, 1j * (turn - squeeze), shift, lean
 
 
 def placed(poses: Terms, points: Points, depth: Depth) -> Points:
-    """Place the points of some frames by the pose in each: :meth:`Pose.on` for all at once.
+    """Place the points of some frames by the pose in each.
 
     Parameters
     ----------
@@ -86,8 +80,8 @@ def placed(poses: Terms, points: Points, depth: Depth) -> Points:
     Examples
     --------
     >>> pose, point = Pose(Motion(2 + 0j, 1j), 3 + 0j, 0.1 + 0j), np.array([[1.0, 0.0]])
-    >>> placed(np.array([pose.terms]), point[None], np.array([0.5])).round(6).tolist(), pose.on(point, np.array([0.5])).tolist()
-    ([[[5.2, 1.0]]], [[5.2, 1.0]])
+    >>> placed(np.array([pose.terms]), point[None], np.array([0.5])).round(6).tolist()
+    [[[5.2, 1.0]]]
     """
     z = complex_points(points)
     turn, squeeze, lean, shift = poses.T[:, :, None]

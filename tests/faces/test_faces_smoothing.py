@@ -117,7 +117,7 @@ def test_a_course_of_third_order_is_left_as_it_is_at_any_times(seed, gaps, size,
         Pose(Motion(size * (3 + a), 50 * size * b), c / (3 + a), 0.1 * d / (3 + a)) for a, b, c, d in at / (4 * np.abs(at).max())
     ]
     terms = np.array([pose.terms for pose in poses])
-    np.testing.assert_allclose(steadied(times_s, terms, complex(60 * x, 60 * y), 60.0), terms, atol=1e-7 * size)
+    np.testing.assert_allclose(steadied(times_s, terms, complex(60 * x, 60 * y), 60.0), terms, atol=1e-7)
 
 
 def shaken(amplitude, count=400):
@@ -127,7 +127,7 @@ def shaken(amplitude, count=400):
 
 
 def jitter(poses):
-    return float(np.abs(np.diff([pose.terms[3] for pose in poses])).std())
+    return float(np.abs(np.diff([pose.motion.shift for pose in poses])).std())
 
 
 def steadied_all(poses):
@@ -139,7 +139,9 @@ def test_small_shake_is_halved_and_a_jerk_is_left():
     poses = shaken(0.02)
     assert jitter(steadied_all(poses)) < 0.55 * jitter(poses)
     jerk = shaken(3.0)
-    moved = [abs(after.motion.shift - before.motion.shift) for before, after in zip(jerk, steadied_all(jerk), strict=True)]
+    moved = [
+        abs(after.motion.shift - before.motion.shift) for before, after in zip(jerk[2:-2], steadied_all(jerk)[2:-2], strict=True)
+    ]
     assert np.quantile(moved, 0.9) < 0.05
 
 
