@@ -22,10 +22,10 @@ from tables import show, show_machine
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.maps import cut_windows
-from stmap_pipeline.pipeline.assemble import rows_of_shard
 from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.process import build_recording, load_backend
-from stmap_pipeline.pipeline.task import Task
+from stmap_pipeline.pipeline.recording_task import RecordingTask
+from stmap_pipeline.pipeline.shard_task import rows_of_shard
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
 from stmap_pipeline.shards import OUTCOMES, WINDOWS, outcome_row, read_table, window_row, write_manifest, write_shard, write_table
@@ -113,7 +113,7 @@ def tasks(recording: Recording) -> list[tuple[str, str]]:
     ]
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    sent = len(pickle.dumps(Task(listed[0], Config(), Path("/data/maps"), "0" * 16, Limits())))
+    sent = len(pickle.dumps(RecordingTask(listed[0], Config(), Path("/data/maps"), "0" * 16, Limits())))
     return [
         ("a listed recording in the main process", f"{held / _MANY:.0f} bytes"),
         ("a task on its way to a worker", f"{sent} bytes"),

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from stmap_pipeline.config import Config
 from stmap_pipeline.databases.synthetic import is_drawn
-from stmap_pipeline.errors import OutputError, ShardError
-from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.attributes import ATTRIBUTES
+from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan, description
+from stmap_pipeline.pipeline.shard_task import Row, ShardTask
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.records import Outcome, RecordingResult
+from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import (
     OUTCOMES,
     RECORDINGS,
@@ -23,19 +20,12 @@ from stmap_pipeline.shards import (
     Shards,
     atomic_write_text,
     outcome_row,
-    read_shard,
     read_table,
-    recording_ids,
-    recording_row,
     timing_row,
-    window_row,
     with_extra_columns,
     write_manifest,
-    write_shard,
     write_table,
 )
-
-Row = dict[str, Any]
 
 
 def begin(plan: BuildPlan) -> None:
@@ -47,8 +37,17 @@ def begin(plan: BuildPlan) -> None:
     )
 
 
-def assemble(plan: BuildPlan) -> None:
-    """Write shards, tables and manifest from the parts of this run and the shards of earlier ones."""
+def assemble(plan: BuildPlan, run: str = "", jobs: int = 0, scheduler: str | None = None) -> None:
+    """Write shards, tables and manifest from the parts of this run and the shards of earlier ones.
+
+    Parameters
+    ----------
+    plan : BuildPlan
+    run : str
+        The run that owns the parts.
+    jobs, scheduler
+        Who writes the shards, one subject at a time, as for :func:`~stmap_pipeline.pipeline.parallel.run_parallel`.
+    """
     out, work = plan.out, Work(plan.out)
     outcomes = _all_outcomes(plan, work)
     ids_of: dict[str, list[str]] = {}
@@ -58,17 +57,15 @@ def assemble(plan: BuildPlan) -> None:
     folder = out / "shards"
     folder.mkdir(exist_ok=True)
     shards = {folder / f"{subject}.h5": sorted(ids) for subject, ids in sorted(ids_of.items())}
-    for path, ids in shards.items():
-        _update_shard(path, ids, work)
-    for stale in set(folder.glob("*.h5")) - set(shards):
-        stale.unlink()
     rows: list[Row] = []
     windows: list[Row] = []
-    # the tables are made of what is stored, which is quantized, and never of what was measured a moment ago
-    for path in shards:
-        for row, cut in rows_of_shard(path, plan.config):
+    tasks = [ShardTask(path.absolute(), tuple(ids), Work(out.absolute()), run, plan.config) for path, ids in shards.items()]
+    for found in run_parallel(tasks, jobs=jobs, scheduler=scheduler):
+        for row, cut in found:
             rows.append(row)
             windows.extend(cut)
+    for stale in set(folder.glob("*.h5")) - set(shards):
+        stale.unlink()
     rows.sort(key=lambda row: row["recording_id"])
     windows.sort(key=lambda row: (row["recording_id"], row["start"]))
     write_table(out / "recordings.csv", with_extra_columns(RECORDINGS, rows, ATTRIBUTES), rows)
@@ -89,19 +86,6 @@ def assemble(plan: BuildPlan) -> None:
     )
 
 
-def rows_of_shard(path: Path, config: Config) -> Iterator[tuple[Row, list[Row]]]:
-    """Give the row of each recording of a shard, and the rows of its windows.
-
-    Raises
-    ------
-    ShardError
-        Where the shard is damaged.
-    """
-    for result in read_shard(path):
-        subject = result.recording.subject
-        yield recording_row(result), [window_row(one, subject) for one in cut_windows(result, config.windows)]
-
-
 def _all_outcomes(plan: BuildPlan, work: Work) -> list[Outcome]:
     """One outcome for each recording of this listing and of earlier, wider ones, in the order of their ids."""
     found = {}
@@ -111,29 +95,6 @@ def _all_outcomes(plan: BuildPlan, work: Work) -> list[Outcome]:
     found |= {one.recording_id: one for one in plan.settled}
     found |= {one.recording_id: one for one in work.outcomes()}
     return [found[name] for name in sorted(found)]
-
-
-def _update_shard(path: Path, ids: list[str], work: Work) -> None:
-    """Write a subject's shard anew where it gained, lost or changed a recording."""
-    parts = {name for name in ids if work.part(name).is_file()}
-    try:
-        if not parts and recording_ids(path) == ids:
-            return
-        stored = {} if parts.issuperset(ids) else {one.recording.recording_id: one for one in read_shard(path)}
-    except ShardError as error:
-        raise OutputError(f"{error}; remove that file, and the same command builds its recordings again") from None
-    if missing := set(ids) - parts - stored.keys():
-        raise OutputError(f"{path}: lacks {sorted(missing)[0]}; remove that file, and the same command builds its recordings again")
-    write_shard(path, (_part(work, name, path.stem) if name in parts else stored[name] for name in ids))
-
-
-def _part(work: Work, name: str, subject: str) -> RecordingResult:
-    try:
-        return work.read_part(name, subject)
-    except ShardError as error:
-        # the disk did this: the next run builds the recording again
-        work.forget(name)
-        raise OutputError(f"{error}; check the disk, and run the same command again") from None
 
 
 def _write_timings(out: Path, outcomes: list[Outcome]) -> None:

@@ -12,7 +12,7 @@ from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import BuildPlan
-from stmap_pipeline.pipeline.task import Task
+from stmap_pipeline.pipeline.recording_task import RecordingTask
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards, forget_augmentation
@@ -76,17 +76,17 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | Non
         # a part of an earlier run that is to be done again must not look done if this run is killed
         work.forget(recording.recording_id)
     yield from plan.settled
-    yield from run_parallel(
-        _tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), plan.out, jobs=jobs, scheduler=scheduler
-    )
-    assemble(plan)
+    yield from run_parallel(_tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), jobs=jobs, scheduler=scheduler)
+    # no more workers than have just been at work: to start some for shards alone takes longer than a hundred of these
+    busy = bool(plan.todo)
+    assemble(plan, run, min(jobs, len(plan.todo)), scheduler if busy else None)
     work.remove()
 
 
-def _tasks(plan: BuildPlan, run: str, limits: Limits, isolated: bool) -> list[Task]:
+def _tasks(plan: BuildPlan, run: str, limits: Limits, isolated: bool) -> list[RecordingTask]:
     out = plan.out.absolute()
     return [
-        Task(one, plan.config, out, run, limits, isolated, plan.reuse if one.recording_id in plan.reused_ids else None)
+        RecordingTask(one, plan.config, out, run, limits, isolated, plan.reuse if one.recording_id in plan.reused_ids else None)
         for one in plan.todo
     ]
 

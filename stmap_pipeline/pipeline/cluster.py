@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from typing import Any
+from typing import Any, Generic
 
 from stmap_pipeline.errors import StmapError, WorkerError
-from stmap_pipeline.pipeline.task import Task, do_on_cluster
-from stmap_pipeline.records import Outcome
+from stmap_pipeline.pipeline.task import Result, Task, do_on_cluster
 from stmap_pipeline.version import __version__
 
 # enough for workers that join to find work, few enough for the scheduler not to notice
@@ -26,7 +25,7 @@ _LOOK_EVERY_S = 5.0
 _SAME_STMAP = "install the same stmap on all machines, that of the scheduler included"
 
 
-class ClusterWorkers:
+class ClusterWorkers(Generic[Result]):
     """Workers behind a Dask scheduler.
 
     Parameters
@@ -66,25 +65,25 @@ class ClusterWorkers:
             self._client.close()
             raise
         self._executor: Any = self._client.get_executor(pure=False)
-        self._running: dict[Future[Outcome], Task] = {}
+        self._running: dict[Future[Result], Task[Result]] = {}
         self._seen_s = self._looked_s = time.monotonic()
 
     def free(self) -> bool:
         """Tell whether another task should be handed in now."""
         return len(self._running) < _IN_FLIGHT
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task[Result]) -> None:
         """Hand in a task."""
         self._running[self._executor.submit(do_on_cluster, task)] = task
 
-    def finished(self) -> list[tuple[Task, Outcome | None]]:
+    def finished(self) -> list[tuple[Task[Result], Result | None]]:
         """Wait for tasks to end."""
         done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
         if done:
             self._seen_s = time.monotonic()
         else:
             self._look_for_workers()
-        ended: list[tuple[Task, Outcome | None]] = []
+        ended: list[tuple[Task[Result], Result | None]] = []
         for future in done:
             task = self._running.pop(future)
             try:

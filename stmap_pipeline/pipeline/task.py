@@ -1,99 +1,40 @@
-"""What a worker is asked to do, on this machine or another one: one recording, its limits, and whose run it belongs to."""
+"""What a worker is asked to do, on this machine or another one, and how it begins."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import signal
 import threading
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol, TypeVar
 
-from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
-from stmap_pipeline.pipeline.limits import Limits, guarded, timeout_message
-from stmap_pipeline.pipeline.process import load_backend, process_recording
-from stmap_pipeline.pipeline.reuse import Reuse
-from stmap_pipeline.pipeline.work import Mark, Work
-from stmap_pipeline.records import Outcome, Recording
 
-# One death may be an accident (a stray kill, another program's hunger for memory); two on one recording are its own.
+# One death may be an accident (a stray kill, another program's hunger for memory); two on one task are its own.
 MAX_DEATHS = 2
-_FAULT = re.compile(r"Fatal Python error: (.+)")
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One recording to build.
+class Task(Protocol[Result_co]):
+    """What can be handed to a worker, and again to another one where that one is lost."""
 
-    Parameters
-    ----------
-    recording : Recording
-    config : Config
-    out : Path
-        Absolute, and the same on all machines.
-    run : str
-        The run it belongs to.
-    limits : Limits
-    isolated : bool
-        Whether the process may be lost; otherwise only the time is limited, and only from frame to frame.
-    reuse : Reuse, optional
-        Where something of the recording is stored already.
-    """
+    @property
+    def name(self) -> str:
+        """What messages call it."""
 
-    recording: Recording
-    config: Config
-    out: Path
-    run: str
-    limits: Limits
-    isolated: bool = True
-    reuse: Reuse | None = None
+    @property
+    def hard_time_s(self) -> float:
+        """Seconds after which a worker that does not answer is ended."""
 
+    def do(self) -> Result_co:
+        """Do it, which may happen twice; what is wrong with the whole run is raised."""
 
-def do(task: Task) -> Outcome:
-    """Build a recording, unless it is done already or was the death of two workers.
+    def deaths(self) -> int:
+        """Count the lost workers that the task knows of: it gives up by itself when they are too many."""
 
-    A scheduler that loses a worker gives its tasks to another one, even those whose result was only not yet fetched: so a task
-    can be done twice without harm.
-
-    Raises
-    ------
-    StmapError
-        For what is wrong with the whole run.
-    """
-    work, one = Work(task.out), task.recording
-    work.check_run(task.run)
-    kept = work.outcome(one.recording_id)
-    if kept is not None:
-        return kept
-    earlier = work.mark(one.recording_id)
-    if earlier.timed_out or earlier.deaths >= MAX_DEATHS:
-        return _blame(task, work, earlier)
-    if task.reuse is None:
-        # once per process, and no part of any recording's time and memory
-        load_backend(task.config.faces.backend)
-    with work.marked(one.recording_id) as mark, guarded(task.limits, mark) if task.isolated else contextlib.nullcontext():
-        return process_recording(one, task.config, work, task.run, task.limits, task.reuse)
-
-
-def _blame(task: Task, work: Work, mark: Mark) -> Outcome:
-    """Make the outcome of a recording that ended its workers."""
-    one = task.recording
-    if mark.timed_out:
-        reason, message = "timed_out", timeout_message(task.limits.time_s)
-    else:
-        fault = _FAULT.search(mark.report)
-        cause = fault[1].strip().lower() if fault else "killed, as the system does when memory runs out"
-        reason, message = "worker_died", f"the worker process died {MAX_DEATHS} times ({cause})"
-    if mark.report:
-        work.log(one.recording_id, mark.report)
-        message += f"; see logs/{one.recording_id}.txt"
-    outcome = Outcome(one.recording_id, one.subject, "failed", "run", reason, f"{one.recording_id}: {message}")
-    work.keep_outcome(outcome)
-    work.unmark(one.recording_id)
-    return outcome
+    def note_hang(self) -> None:
+        """Note that its process had to be killed."""
 
 
 def begin_worker(parent: int) -> None:
@@ -126,7 +67,7 @@ def check_worker_threads() -> None:
         )
 
 
-def do_on_cluster(task: Task) -> Outcome:
+def do_on_cluster(task: Task[Result]) -> Result:
     """Do a task on a Dask worker."""
     check_worker_threads()
-    return do(task)
+    return task.do()

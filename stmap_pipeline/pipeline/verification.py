@@ -9,7 +9,7 @@ from typing import Any
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import StmapError
-from stmap_pipeline.pipeline.assemble import Row, rows_of_shard
+from stmap_pipeline.pipeline.shard_task import Row, rows_of_shard
 from stmap_pipeline.pipeline.verify_augmentation import augmentation_problems
 from stmap_pipeline.shards import Problem, check_manifest, read_columns, read_manifest, read_table, recording_ids
 

@@ -1,4 +1,4 @@
-"""Processes of this machine that do tasks: joblib's loky, one pool of one process for each job.
+"""Processes of this machine that do tasks: joblib's loky, one pool of one process for each.
 
 With a pool of many, loky gives up all of its processes when one dies and cannot say whose task it was. A pool of one dies alone and
 with a known task, and no other recording is touched.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 from stmap_pipeline.errors import WorkerError
-from stmap_pipeline.pipeline.task import Task, begin_worker, do
+from stmap_pipeline.pipeline.task import Result, Task, begin_worker
 from stmap_pipeline.processes import children_without_interrupts
-from stmap_pipeline.records import Outcome
 
 # an idle process holds a face model of 100 MB; a second build a moment later is glad to find it warm
 _IDLE_S = 10
@@ -28,16 +26,16 @@ _GRACE_S = 30.0
 _STARTUP_S = 60.0
 
 
-class Workers(Protocol):
+class Workers(Protocol[Result]):
     """Whoever does tasks."""
 
     def free(self) -> bool:
         """Tell whether another task should be handed in now."""
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task[Result]) -> None:
         """Hand in a task."""
 
-    def finished(self) -> list[tuple[Task, Outcome | None]]:
+    def finished(self) -> list[tuple[Task[Result], Result | None]]:
         """Wait for tasks to end; None stands for a worker that was lost.
 
         What was wrong with the whole run is raised.
@@ -47,21 +45,21 @@ class Workers(Protocol):
         """Let the workers go; with ``kill`` in the middle of their work."""
 
 
-class InThisProcess:
+class InThisProcess(Generic[Result]):
     """No worker at all, for debugging: a crash ends the program."""
 
     def __init__(self) -> None:
-        self._done: list[tuple[Task, Outcome | None]] = []
+        self._done: list[tuple[Task[Result], Result | None]] = []
 
     def free(self) -> bool:
         """Tell whether another task should be handed in now."""
         return not self._done
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task[Result]) -> None:
         """Do a task at once."""
-        self._done.append((task, do(task)))
+        self._done.append((task, task.do()))
 
-    def finished(self) -> list[tuple[Task, Outcome | None]]:
+    def finished(self) -> list[tuple[Task[Result], Result | None]]:
         """Give what was done."""
         done, self._done = self._done, []
         return done
@@ -71,33 +69,32 @@ class InThisProcess:
 
 
 @dataclass(slots=True)
-class _Running:
-    task: Task
+class _Running(Generic[Result]):
+    task: Task[Result]
     pool: Any
     end_s: float
 
 
-class LocalWorkers:
+class LocalWorkers(Generic[Result]):
     """Processes of this machine.
 
     Parameters
     ----------
     jobs : int
-    on_hang : callable
-        Called with a task whose process did not even end itself, before it is killed.
+        How many work at once.
     """
 
     _idle: list[Any] = []  # noqa: RUF012 - shared on purpose: a second build finds the processes of the first
 
-    def __init__(self, jobs: int, on_hang: Callable[[Task], None]) -> None:
-        self._jobs, self._on_hang = jobs, on_hang
-        self._running: dict[Future[Outcome], _Running] = {}
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._running: dict[Future[Result], _Running[Result]] = {}
 
     def free(self) -> bool:
         """Tell whether a process has nothing to do."""
         return len(self._running) < self._jobs
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task[Result]) -> None:
         """Hand a task to an idle process."""
         while True:
             fresh = not self._idle
@@ -105,8 +102,8 @@ class LocalWorkers:
             try:
                 # a Ctrl-C that comes meanwhile is raised at the end of the block: by then the process must be known, to be stopped
                 with children_without_interrupts():
-                    end_s = time.monotonic() + _STARTUP_S + task.limits.hard_time_s + _GRACE_S
-                    self._running[pool.submit(do, task)] = _Running(task, pool, end_s)
+                    end_s = time.monotonic() + _STARTUP_S + task.hard_time_s + _GRACE_S
+                    self._running[pool.submit(task.do)] = _Running(task, pool, end_s)
             except Exception as error:
                 pool.shutdown(wait=False, kill_workers=True)
                 # an idle process may have died since
@@ -115,16 +112,16 @@ class LocalWorkers:
             else:
                 return
 
-    def finished(self) -> list[tuple[Task, Outcome | None]]:
+    def finished(self) -> list[tuple[Task[Result], Result | None]]:
         """Wait for tasks to end."""
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
         done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
-        ended: list[tuple[Task, Outcome | None]] = []
+        ended: list[tuple[Task[Result], Result | None]] = []
         for future in done:
             one = self._running.pop(future)
             try:
-                outcome = future.result()
+                result = future.result()
             except BrokenProcessPool:
                 one.pool.shutdown(wait=True, kill_workers=True)
                 ended.append((one.task, None))
@@ -133,11 +130,11 @@ class LocalWorkers:
                 self._idle.append(one.pool)
                 raise
             self._idle.append(one.pool)
-            ended.append((one.task, outcome))
+            ended.append((one.task, result))
         for future, one in list(self._running.items()):
             if time.monotonic() > one.end_s:
                 del self._running[future]
-                self._on_hang(one.task)
+                one.task.note_hang()
                 # not waited for: a process inside of a hanging network file system cannot even be killed
                 one.pool.shutdown(wait=False, kill_workers=True)
                 ended.append((one.task, None))

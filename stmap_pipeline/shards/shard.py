@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from stmap_pipeline.shards.recording_io import read_recording, write_recording
 from stmap_pipeline.shards.schema import CHECKSUM, FORMAT, SCHEMA_VERSION
 
 
-def write_shard(path: Path, results: Iterable[RecordingResult]) -> list[str]:
+def write_shard(
+    path: Path, results: Iterable[RecordingResult], read_back: Callable[[RecordingResult], object] | None = None
+) -> list[str]:
     """Write the recordings of one subject into one file, one at a time, in the order of their ids.
 
     The file is written under another name, re-opened and compared with what was meant, and renamed. The same
@@ -29,6 +31,8 @@ def write_shard(path: Path, results: Iterable[RecordingResult]) -> list[str]:
     results : iterable of RecordingResult
         A sequence is sorted here; an iterator must come in the order of the ids, as it is never held as a whole.
         For parts on disk see :func:`merge_parts`.
+    read_back : callable, optional
+        Called with each recording as it was stored, which is quantized, before the file has its name.
 
     Returns
     -------
@@ -57,7 +61,12 @@ def write_shard(path: Path, results: Iterable[RecordingResult]) -> list[str]:
     written: dict[str, str] = {}
 
     def check(temporary: Path) -> None:
-        if {one.recording.recording_id: checksum for one, checksum in _read_all(temporary)} != written:
+        found = {}
+        for one, checksum in _read_all(temporary):
+            found[one.recording.recording_id] = checksum
+            if read_back:
+                read_back(one)
+        if found != written:
             raise ShardError(f"{path}: did not read back as it was written; check the disk and run the same command again")
 
     with atomic_path(path, check) as temporary, create_file(temporary) as file:
@@ -94,8 +103,9 @@ def write_part(path: Path, result: RecordingResult) -> RecordingResult:
     ...     write_part(Path(folder) / "one.h5", example_result("p001_v1")).recording.recording_id
     'p001_v1'
     """
-    write_shard(path, [result])
-    return read_part(path)
+    stored: list[RecordingResult] = []
+    write_shard(path, [result], stored.append)
+    return stored[0]
 
 
 def read_part(path: Path) -> RecordingResult:

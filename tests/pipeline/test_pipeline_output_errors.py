@@ -74,7 +74,7 @@ def space_of(built: Path, what: str) -> int:
     return (built / "shards" / "anna.h5").stat().st_size - 1000
 
 
-@pytest.mark.parametrize(("what", "jobs"), [("settings", "0"), ("part", "0"), ("part", "1"), ("shard", "0")])
+@pytest.mark.parametrize(("what", "jobs"), [("settings", "0"), ("part", "0"), ("part", "1"), ("shard", "0"), ("shard", "1")])
 def test_a_full_disk_is_said_and_the_same_command_goes_on(source, built, tmp_path, what, jobs):
     out, code = tmp_path / "maps", [sys.executable, "-c", _BUILD]
     words = [*code, str(source), str(out), str(space_of(built, what)), jobs]

@@ -66,6 +66,23 @@ def test_write_then_read_is_the_identity(tmp_path_factory, result):
     assert path.read_bytes() == first
 
 
+def test_what_is_read_back_is_handed_on_before_the_file_has_its_name(tmp_path):
+    path, seen = tmp_path / "one.h5", []
+
+    def look(one):
+        assert not path.exists()
+        seen.append(one)
+
+    write_shard(path, [example_result("b"), example_result("a")], look)
+    for one, stored in zip(seen, read_shard(path), strict=True):
+        same(one, stored)
+    before = path.read_bytes()
+    with pytest.raises(ZeroDivisionError):
+        write_shard(path, [example_result("c")], lambda _: 1 / 0)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["one.h5"]
+
+
 def test_a_recording_with_everything_odd_survives(tmp_path):
     one = odd_result()
     stored = write_part(tmp_path / "one.h5", one)

@@ -1,0 +1,119 @@
+"""One subject's shard and the rows of the tables that are made of it; what a worker does once the recordings are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.maps import cut_windows
+from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.shards import read_shard, recording_ids, recording_row, window_row, write_shard
+
+Row = dict[str, Any]
+Rows = tuple[Row, list[Row]]
+"""The row of a recording, and the rows of its windows."""
+
+# reading and writing some megabytes; a file server may be slow, but not for hours
+_HARD_TIME_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard to bring up to date.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute, and the same on all machines.
+    ids : tuple of str
+        The recordings that it is to hold, in order.
+    work : Work
+        Where the parts are.
+    run : str
+        The run it belongs to; empty where there is none, as shards are whole already.
+    config : Config
+    """
+
+    path: Path
+    ids: tuple[str, ...]
+    work: Work
+    run: str
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return self.path.name
+
+    @property
+    def hard_time_s(self) -> float:
+        """An hour."""
+        return _HARD_TIME_S
+
+    def do(self) -> list[Rows]:
+        """Write the shard anew where it gained, lost or changed a recording, and give its rows.
+
+        Rows are made of what is stored, which is quantized, and never of what was measured a moment ago.
+
+        Raises
+        ------
+        StmapError
+            Where a part or the shard is damaged, a recording is missing, or the system refuses to write.
+        """
+        if self.run:
+            self.work.check_run(self.run)
+        rows: list[Rows] = []
+        if not self._update(lambda result: rows.append(_rows_of(result, self.config))):
+            rows.extend(rows_of_shard(self.path, self.config))
+        return rows
+
+    def deaths(self) -> int:
+        """None that it knows of: it does not give up."""
+        return 0
+
+    def note_hang(self) -> None:
+        """Do nothing: there is no outcome to blame for it."""
+
+    def _update(self, keep: Callable[[RecordingResult], object]) -> bool:
+        parts = {name for name in self.ids if self.work.part(name).is_file()}
+        again = "remove that file, and the same command builds its recordings again"
+        try:
+            if not parts and tuple(recording_ids(self.path)) == self.ids:
+                return False
+            stored = {} if parts.issuperset(self.ids) else {one.recording.recording_id: one for one in read_shard(self.path)}
+        except ShardError as error:
+            raise OutputError(f"{error}; {again}") from None
+        if missing := set(self.ids) - parts - stored.keys():
+            raise OutputError(f"{self.path}: lacks {sorted(missing)[0]}; {again}")
+        write_shard(self.path, (self._part(name) if name in parts else stored[name] for name in self.ids), keep)
+        return True
+
+    def _part(self, name: str) -> RecordingResult:
+        try:
+            return self.work.read_part(name, self.path.stem)
+        except ShardError as error:
+            # the disk did this: the next run builds the recording again
+            self.work.forget(name)
+            raise OutputError(f"{error}; check the disk, and run the same command again") from None
+
+
+def rows_of_shard(path: Path, config: Config) -> Iterator[Rows]:
+    """Give the row of each recording of a shard, and the rows of its windows.
+
+    Raises
+    ------
+    ShardError
+        Where the shard is damaged.
+    """
+    for result in read_shard(path):
+        yield _rows_of(result, config)
+
+
+def _rows_of(result: RecordingResult, config: Config) -> Rows:
+    subject = result.recording.subject
+    return recording_row(result), [window_row(one, subject) for one in cut_windows(result, config.windows)]

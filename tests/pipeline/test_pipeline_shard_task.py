@@ -1,0 +1,116 @@
+"""Shards are written by the workers, a subject at a time, and come out as if one process had written them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from cli_runs import content
+from fragile import FragileTask
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import OutputError, WorkerError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.pipeline import plan_build, run_build, shard_task, verify, workers
+from stmap_pipeline.pipeline.parallel import run_parallel
+from stmap_pipeline.pipeline.shard_task import ShardTask, rows_of_shard
+from stmap_pipeline.pipeline.work import Work
+
+SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, face_clip) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    for name in ("zoe", "anna", "bert"):
+        (folder / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(source, tmp_path_factory):
+    out = tmp_path_factory.mktemp("built") / "maps"
+    list(run_build(plan_build("folder", source, out, SHORT), 0))
+    return content(out)
+
+
+def forbidden(*_, **__):
+    raise AssertionError("not in this process")
+
+
+def test_whoever_builds_writes_the_shards_too(source, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_task, "write_shard", forbidden)
+    list(run_build(plan_build("folder", source, tmp_path / "maps", SHORT), 2))
+    assert content(tmp_path / "maps") == expected
+    with pytest.raises(AssertionError, match="not in this process"):
+        list(run_build(plan_build("folder", source, tmp_path / "alone", SHORT), 0))
+
+
+def test_no_process_is_started_for_shards_alone(source, expected, tmp_path, monkeypatch):
+    out = tmp_path / "maps"
+    running = run_build(plan_build("folder", source, out, SHORT), 2)
+    for _ in range(3):
+        next(running)
+    running.close()
+    plan = plan_build("folder", source, out, SHORT)
+    assert plan.todo == ()
+    monkeypatch.setattr(workers.LocalWorkers, "start", forbidden)
+    list(run_build(plan, 2))
+    assert content(out) == expected
+
+
+def test_a_part_that_was_damaged_is_said_by_the_worker_and_built_again(source, expected, tmp_path):
+    out = tmp_path / "maps"
+    running = run_build(plan_build("folder", source, out, SHORT), 1)
+    for _ in range(2):
+        next(running)
+    running.close()
+    part = sorted((out / "work" / "parts").glob("*.h5"))[0]
+    data = part.read_bytes()
+    part.write_bytes(data[:-3000] + bytes([data[-3000] ^ 1]) + data[-2999:])
+    with pytest.raises(OutputError, match=r"run the same command again"):
+        list(run_build(plan_build("folder", source, out, SHORT), 2))
+    assert not (out / "manifest.json").exists()
+    list(run_build(plan_build("folder", source, out, SHORT), 2))
+    assert content(out) == expected
+    assert verify(out) == []
+
+
+def test_a_shard_of_a_run_that_is_over_is_left_alone(tmp_path):
+    work = Work(tmp_path)
+    run = work.begin({})
+    work.keep_part(example_result("p001_v1"))
+    shard = tmp_path / "shards" / f"{example_result('p001_v1').recording.subject}.h5"
+    task = ShardTask(shard, ("p001_v1",), work, run, Config())
+    work.begin({})
+    with pytest.raises(WorkerError, match="taken over by another run"):
+        task.do()
+    assert not shard.exists()
+
+
+def test_rows_are_of_what_is_stored_whether_it_was_written_or_found(tmp_path):
+    work = Work(tmp_path)
+    result = example_result("p001_v1")
+    shard = tmp_path / "shards" / f"{result.recording.subject}.h5"
+    task = ShardTask(shard, ("p001_v1",), work, work.begin({}), Config())
+    work.keep_part(result)
+    written = task.do()
+    work.forget("p001_v1")
+    # nan is no number that equals itself
+    assert repr(task.do()) == repr(written) == repr(list(rows_of_shard(shard, Config())))
+    with pytest.raises(OutputError, match="lacks p001_v2"):
+        ShardTask(shard, ("p001_v1", "p001_v2"), work, "", Config()).do()
+
+
+def test_a_task_whose_worker_dies_is_done_by_another_one_and_the_rest_goes_on(tmp_path):
+    tasks = [FragileTask("strong", tmp_path, 0), FragileTask("weak", tmp_path, 2), FragileTask("last", tmp_path, 0)]
+    pids = list(run_parallel(tasks, jobs=2))
+    assert len(pids) == 3
+    assert os.getpid() not in pids
+
+
+def test_a_task_that_kills_each_worker_ends_the_run_with_its_name(tmp_path):
+    with pytest.raises(WorkerError, match="last with deadly"):
+        list(run_parallel([FragileTask("deadly", tmp_path, 9)], jobs=1))
+    assert len(list(tmp_path.iterdir())) == 3
