@@ -139,6 +139,9 @@ def create_dataset(group: Any, spec: DatasetSpec, values: npt.NDArray[Any], scal
     write_attributes(dataset, {"units": spec.unit, "dims": ",".join(spec.dims), "description": spec.description})
     if scale is not None:
         write_attributes(dataset, {"scale": scale})
+    # its samples get their place in the file when it is closed, and a profiler (Dask's workers have one) that holds a frame of this would
+    # put that off: other bytes for the same recording
+    dataset.id.close()
 
 
 def write_attributes(item: Any, attributes: Mapping[str, str | int | float]) -> None:

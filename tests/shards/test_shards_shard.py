@@ -66,6 +66,19 @@ def test_write_then_read_is_the_identity(tmp_path_factory, result):
     assert path.read_bytes() == first
 
 
+def test_a_profiler_that_holds_frames_changes_no_byte(tmp_path):
+    held, ours = [], tmp_path / "ours.h5"
+    write_shard(ours, [example_result("a"), example_result("b")])
+    # what a frame refers to lives on with it, open datasets as well
+    sys.setprofile(lambda frame, *_: held.append(frame))
+    try:
+        write_shard(tmp_path / "watched.h5", [example_result("a"), example_result("b")])
+    finally:
+        sys.setprofile(None)
+    assert len(held) > 1000
+    assert (tmp_path / "watched.h5").read_bytes() == ours.read_bytes()
+
+
 def test_what_is_read_back_is_handed_on_before_the_file_has_its_name(tmp_path):
     path, seen = tmp_path / "one.h5", []
 
