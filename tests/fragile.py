@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ class FragileTask:
     folder: Path
     losses: int
     hard_time_s: float = 60.0
+    sleep_s: float = 0.0
 
     def do(self) -> int:
         """Die as by ``kill -9``, or give this process."""
@@ -23,6 +25,7 @@ class FragileTask:
             if not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), 9)
+        time.sleep(self.sleep_s)
         return os.getpid()
 
     def deaths(self) -> int:

@@ -21,6 +21,7 @@ from stmap_pipeline.shards import (
     atomic_write_text,
     outcome_row,
     read_table,
+    remove_temporaries,
     timing_row,
     with_extra_columns,
     write_manifest,
@@ -48,23 +49,25 @@ def assemble(plan: BuildPlan, run: str = "", jobs: int = 0, scheduler: str | Non
     jobs, scheduler
         Who writes the shards, one subject at a time, as for :func:`~stmap_pipeline.pipeline.parallel.run_parallel`.
     """
-    out, work = plan.out, Work(plan.out)
-    outcomes = _all_outcomes(plan, work)
+    out = plan.out
+    outcomes = _all_outcomes(plan)
     ids_of: dict[str, list[str]] = {}
     for one in outcomes:
         if one.status == "ok":
             ids_of.setdefault(one.subject, []).append(one.recording_id)
     folder = out / "shards"
     folder.mkdir(exist_ok=True)
-    shards = {folder / f"{subject}.h5": sorted(ids) for subject, ids in sorted(ids_of.items())}
+    tasks = [ShardTask(subject, tuple(sorted(ids)), plan.config, out.absolute(), run) for subject, ids in sorted(ids_of.items())]
     rows: list[Row] = []
     windows: list[Row] = []
-    tasks = [ShardTask(path.absolute(), tuple(ids), Work(out.absolute()), run, plan.config) for path, ids in shards.items()]
     for found in run_parallel(tasks, jobs=jobs, scheduler=scheduler):
         for row, cut in found:
             rows.append(row)
             windows.extend(cut)
-    for stale in set(folder.glob("*.h5")) - set(shards):
+    # a worker that was killed while it wrote leaves its half to nobody else
+    remove_temporaries(out)
+    shards = [folder / task.name for task in tasks]
+    for stale in set(folder.glob("*.h5")).difference(shards):
         stale.unlink()
     rows.sort(key=lambda row: row["recording_id"])
     windows.sort(key=lambda row: (row["recording_id"], row["start"]))
@@ -86,14 +89,14 @@ def assemble(plan: BuildPlan, run: str = "", jobs: int = 0, scheduler: str | Non
     )
 
 
-def _all_outcomes(plan: BuildPlan, work: Work) -> list[Outcome]:
+def _all_outcomes(plan: BuildPlan) -> list[Outcome]:
     """One outcome for each recording of this listing and of earlier, wider ones, in the order of their ids."""
     found = {}
     if (plan.out / "manifest.json").is_file():
         with Shards(plan.out) as shards:
             found = {one.recording_id: one for one in shards.outcomes()}
     found |= {one.recording_id: one for one in plan.settled}
-    found |= {one.recording_id: one for one in work.outcomes()}
+    found |= {one.recording_id: one for one in Work(plan.out).outcomes()}
     return [found[name] for name in sorted(found)]
 
 

@@ -78,8 +78,7 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | Non
     yield from plan.settled
     yield from run_parallel(_tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), jobs=jobs, scheduler=scheduler)
     # no more workers than have just been at work: to start some for shards alone takes longer than a hundred of these
-    busy = bool(plan.todo)
-    assemble(plan, run, min(jobs, len(plan.todo)), scheduler if busy else None)
+    assemble(plan, run, min(jobs, len(plan.todo)), scheduler if plan.todo else None)
     work.remove()
 
 

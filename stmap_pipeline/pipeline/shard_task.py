@@ -28,27 +28,31 @@ class ShardTask:
 
     Parameters
     ----------
-    path : Path
-        Absolute, and the same on all machines.
+    subject : str
     ids : tuple of str
         The recordings that it is to hold, in order.
-    work : Work
-        Where the parts are.
+    config : Config
+    out : Path
+        Absolute, and the same on all machines.
     run : str
         The run it belongs to; empty where there is none, as shards are whole already.
-    config : Config
     """
 
-    path: Path
+    subject: str
     ids: tuple[str, ...]
-    work: Work
-    run: str
     config: Config
+    out: Path
+    run: str
 
     @property
     def name(self) -> str:
         """Of its file."""
         return self.path.name
+
+    @property
+    def path(self) -> Path:
+        """Of the shard."""
+        return self.out / "shards" / f"{self.subject}.h5"
 
     @property
     def hard_time_s(self) -> float:
@@ -65,10 +69,11 @@ class ShardTask:
         StmapError
             Where a part or the shard is damaged, a recording is missing, or the system refuses to write.
         """
+        work = Work(self.out)
         if self.run:
-            self.work.check_run(self.run)
+            work.check_run(self.run)
         rows: list[Rows] = []
-        if not self._update(lambda result: rows.append(_rows_of(result, self.config))):
+        if not self._update(work, lambda result: rows.append(_rows_of(result, self.config))):
             rows.extend(rows_of_shard(self.path, self.config))
         return rows
 
@@ -79,8 +84,8 @@ class ShardTask:
     def note_hang(self) -> None:
         """Do nothing: there is no outcome to blame for it."""
 
-    def _update(self, keep: Callable[[RecordingResult], object]) -> bool:
-        parts = {name for name in self.ids if self.work.part(name).is_file()}
+    def _update(self, work: Work, keep: Callable[[RecordingResult], object]) -> bool:
+        parts = {name for name in self.ids if work.part(name).is_file()}
         again = "remove that file, and the same command builds its recordings again"
         try:
             if not parts and tuple(recording_ids(self.path)) == self.ids:
@@ -90,15 +95,15 @@ class ShardTask:
             raise OutputError(f"{error}; {again}") from None
         if missing := set(self.ids) - parts - stored.keys():
             raise OutputError(f"{self.path}: lacks {sorted(missing)[0]}; {again}")
-        write_shard(self.path, (self._part(name) if name in parts else stored[name] for name in self.ids), keep)
+        write_shard(self.path, (self._part(work, name) if name in parts else stored[name] for name in self.ids), keep)
         return True
 
-    def _part(self, name: str) -> RecordingResult:
+    def _part(self, work: Work, name: str) -> RecordingResult:
         try:
-            return self.work.read_part(name, self.path.stem)
+            return work.read_part(name, self.subject)
         except ShardError as error:
             # the disk did this: the next run builds the recording again
-            self.work.forget(name)
+            work.forget(name)
             raise OutputError(f"{error}; check the disk, and run the same command again") from None
 
 

@@ -24,6 +24,8 @@ _ONE_THREAD = dict.fromkeys(
 # beyond its own hard limit, before a process counts as one that no longer runs at all
 _GRACE_S = 30.0
 _STARTUP_S = 60.0
+# a matter of microseconds; but whoever pressed Ctrl-C must not wait for a thread that is gone
+_PASS_ON_S = 1.0
 
 
 class Workers(Protocol[Result]):
@@ -142,9 +144,17 @@ class LocalWorkers(Generic[Result]):
 
     def stop(self, kill: bool) -> None:
         """Let the processes go; they end by themselves after a while."""
+        if kill:
+            self._wait_until_passed_on()
         for one in self._running.values():
             one.pool.shutdown(wait=kill, kill_workers=kill)
         self._running.clear()
+
+    def _wait_until_passed_on(self) -> None:
+        # loky's thread stumbles, with a traceback, over a task that it has not yet passed on when its pool is ended
+        end_s = time.monotonic() + _PASS_ON_S
+        while time.monotonic() < end_s and any(not (one.running() or one.done()) for one in self._running):
+            time.sleep(0.001)
 
 
 def _new_pool() -> Any:

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from fragile import FragileTask
 from harm import install, write_harmful
 
 from stmap_pipeline.config import Config
@@ -127,6 +128,21 @@ def test_a_worker_that_stands_still_is_given_up(face_clip, tmp_path, monkeypatch
     done.set()
     stopper.join(1)
     assert found["anna"].reason == "timed_out"
+
+
+def test_workers_are_ended_a_moment_after_they_got_a_task_without_a_traceback(tmp_path, monkeypatch):
+    said: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+    drop_idle_workers()
+    for _ in range(10):
+        # a process that is idle already gets a task quicker than loky's thread wakes up
+        at_work: workers.LocalWorkers[int] = workers.LocalWorkers(1)
+        at_work.start(FragileTask("first", tmp_path, 0))
+        while not at_work.finished():
+            pass
+        at_work.start(FragileTask("second", tmp_path, 0, sleep_s=60.0))
+        at_work.stop(kill=True)
+    assert said == []
 
 
 def test_workers_that_cannot_even_start_are_an_error_and_no_outcome(face_clip, tmp_path, monkeypatch):
