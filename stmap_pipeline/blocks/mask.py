@@ -13,12 +13,13 @@ import numpy.typing as npt
 from stmap_pipeline.blocks.box import Affine, posed
 from stmap_pipeline.blocks.reference import Reference
 from stmap_pipeline.faces.base import Points, TrackedFrame
-from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, RIGHT_EYE
+from stmap_pipeline.faces.geometry import BROWS, LEFT_EYE, MOUTH, RIGHT_EYE
+from stmap_pipeline.faces.skin import fill_hull
 from stmap_pipeline.records import RoiGrid
 
 # Side of the drawn mask in pixels; it is scaled to each canvas.
 _SIDE = 240
-_JAW, _MOUTH = slice(0, 17), slice(48, 60)
+_JAW = slice(0, 17)
 # Chroma distance, in robust standard deviations of the face's own skin, at which a pixel counts half.
 _HALF_AT = 3.0
 # Scale of a normal deviation over the median absolute deviation.
@@ -52,12 +53,12 @@ def hull_mask(reference: Reference, box: Affine, grid: RoiGrid, height_factor: f
     brow_lift = (height_factor - 1) * (points[8] - points[BROWS].mean(axis=0))
     outline = np.concatenate([points[_JAW], points[BROWS] - brow_lift])
     weights = np.zeros((_SIDE, _SIDE), np.float32)
-    _fill(weights, _on_mask(outline, box, grid), 1.0)
-    for part in (LEFT_EYE, RIGHT_EYE, _MOUTH):
+    fill_hull(weights, _on_mask(outline, box, grid), 1.0)
+    for part in (LEFT_EYE, RIGHT_EYE, MOUTH):
         center = points[part].mean(axis=0)
         # lids and lips are wider than their landmarks
         grown = center + (points[part] - center) * np.array([1.3, 1.6])
-        _fill(weights, _on_mask(grown, box, grid), 0.0)
+        fill_hull(weights, _on_mask(grown, box, grid), 0.0)
     return FaceMask(cv2.GaussianBlur(weights, (0, 0), 2.0))
 
 
@@ -104,8 +105,3 @@ def _on_mask(points: Points, box: Affine, grid: RoiGrid) -> Points:
     """Bring points from the reference's coordinates to those of the mask."""
     units = np.linalg.solve(box[:, :2], (points - box[:, 2]).T).T
     return np.asarray(units / np.array([grid.cols, grid.rows]) * _SIDE - 0.5)
-
-
-def _fill(weights: npt.NDArray[np.float32], points: Points, value: float) -> None:
-    hull = cv2.convexHull(np.round(points * 16).astype(np.int32).reshape(-1, 1, 2))
-    cv2.fillConvexPoly(weights, hull, value, lineType=cv2.LINE_8, shift=4)

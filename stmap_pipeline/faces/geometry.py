@@ -17,7 +17,7 @@ Similarity = npt.NDArray[np.float64]
 """(2, 3) matrix ``[[p, -q, x], [q, p, y]]``."""
 
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
-BROWS = slice(17, 27)
+BROWS, MOUTH = slice(17, 27), slice(48, 60)
 # Points that speech, chewing and blinking move less than the head does: brows, nose, eye corners, upper jaw line.
 STEADY = np.array([*range(4), *range(13, 17), *range(17, 36), 36, 39, 42, 45])
 

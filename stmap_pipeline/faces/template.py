@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.base import Gray, Points
-from stmap_pipeline.faces.geometry import LEFT_EYE, RIGHT_EYE, Motion, fit_similarity, motion_of
+from stmap_pipeline.faces.geometry import Motion, fit_similarity, motion_of
 from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.relief import Relief
+from stmap_pipeline.faces.skin import skin_weights
 from stmap_pipeline.faces.solution import Patch, Solution, slopes_of
 
 # Side of the template in pixels where the face is at least as large; finer gains nothing.
 _SIDE = 128
 # Side of the coarse picture in which likeness is judged: noise and small errors of place are averaged out.
 _COARSE = 32
-_MOUTH = slice(48, 60)
 # Steps of the solution: a second one where the first moved the skin by more than this, in template pixels, for it is linear. What a
 # step leaves is a twentieth of its length. Three are enough but where a head jerks.
 _STEPS, _SHORT_PX = 5, 0.1
@@ -106,7 +106,7 @@ class FaceTemplate:
         self.pose = Pose(motion_of(fit_similarity(self.shape, points)))
         self.center = complex(self._side - 1, self._side - 1) / 2
         self.corners = (0j, self._side + 0j, self._side * 1j, self._side * (1 + 1j))
-        self._prior = self._weights = _skin(self.shape, self._side)
+        self._prior = self._weights = skin_weights(self.shape, self._side)
         # of the half sized picture, in each other row: enough to say what is usual
         self._inside = _smaller(self._prior, self._side // 2) > 0.5
         self._inside[1::2] = False
@@ -289,24 +289,3 @@ def _moments(z: npt.NDArray[np.complex128], depth: npt.NDArray[np.float64], weig
     """Give the mean square over the skin of the way that a change of pose moves it by, as a form (8, 8) of the change."""
     ways = np.stack([np.ones_like(z), 1j * np.ones_like(z), 1j * z, z, z.conj(), 1j * z.conj(), depth, 1j * depth])
     return np.asarray(((ways * weights) @ ways.conj().T).real / weights.sum())
-
-
-def _skin(shape: Points, side: int) -> Patch:
-    """Weight the inside of the face, without eyes, mouth and the border, where background shows."""
-    weights = np.zeros((side, side), np.float32)
-    _fill(weights, shape, 1.0)
-    weights = cv2.erode(weights, np.ones((max(3, side // 16),) * 2))
-    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    for eye in (shape[LEFT_EYE], shape[RIGHT_EYE]):
-        width = float(np.hypot(*(eye[3] - eye[0])))
-        # a blink changes all between lash and brow, however far the eye is open in the first frame
-        ellipse = np.column_stack([0.75 * np.cos(turns), 0.6 * np.sin(turns) - 0.1]) * width
-        _fill(weights, eye.mean(axis=0) + ellipse, 0.0)
-    mouth = shape[_MOUTH]
-    _fill(weights, mouth.mean(axis=0) + (mouth - mouth.mean(axis=0)) * np.array([1.4, 1.8]), 0.0)
-    return np.asarray(cv2.GaussianBlur(weights, (0, 0), max(1.0, side / 64)), dtype=np.float32)
-
-
-def _fill(weights: Patch, points: Points, value: float) -> None:
-    hull = cv2.convexHull(np.round(points * 16).astype(np.int32).reshape(-1, 1, 2))
-    cv2.fillConvexPoly(weights, hull, value, lineType=cv2.LINE_8, shift=4)
