@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import signal
 import threading
-import warnings
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
-from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
+
+from stmap_pipeline.errors import WorkerError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+# of processes that share the cores: threads of theirs would only be in each other's way
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+# a matter of microseconds; but whoever pressed Ctrl-C must not wait for a thread that is gone
+_PASS_ON_S = 1.0
 
 
 def unordered(task: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator[R]:
@@ -29,31 +41,45 @@ def unordered(task: Callable[[T], R], items: Iterable[T], jobs: int) -> Iterator
     jobs : int
         Number of processes, from 2.
 
+    Raises
+    ------
+    WorkerError
+        Where a process dies.
+
     Examples
     --------
     >>> sorted(unordered(abs, [-3, 1, -2], jobs=2))
     [1, 2, 3]
     """
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        # one item a task: they are long, and a lost task must cost one item
-        pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-        results: Any = None
-        try:
-            with children_without_interrupts():
-                results = pool(delayed(task)(item) for item in items)
-            yield from _pass_on(results)
-        finally:
-            if results is not None:
-                with warnings.catch_warnings():
-                    # joblib warns of canceled tasks; to stop early is no mistake here
-                    warnings.simplefilter("ignore", UserWarning)
-                    results.close()
+    source, waiting, pool = iter(items), set[Future[R]](), None
+    try:
+        while True:
+            # a second one for each process, so that none of them waits for this one
+            for item in islice(source, 2 * jobs - len(waiting)):
+                with children_without_interrupts():
+                    pool = pool or get_reusable_executor(jobs, env=ONE_THREAD)
+                    waiting.add(pool.submit(task, item))
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for one in done:
+                yield one.result()
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a worker process died, as it does when memory runs out; run the same command again, with fewer --jobs if it happens again"
+        ) from None
+    finally:
+        if pool is not None and waiting:
+            end_at_once(pool, waiting)
 
 
-def _pass_on(results: Iterator[R]) -> Iterator[R]:
-    # `yield from results` would close joblib's iterator outside of the guard above
-    for one in results:  # noqa: UP028
-        yield one
+def end_at_once(pool: Any, tasks: Iterable[Future[Any]]) -> None:
+    """End a pool of loky's in the middle of its tasks, and wait until its processes are gone."""
+    tasks, end_s = list(tasks), time.monotonic() + _PASS_ON_S
+    # loky's thread stumbles, with a traceback, over a task that it has not yet passed on to a process
+    while time.monotonic() < end_s and not all(one.running() or one.done() for one in tasks):
+        time.sleep(0.001)
+    pool.shutdown(wait=True, kill_workers=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline.process import Laps, build_recording
 from stmap_pipeline.processes import children_without_interrupts, unordered
 from stmap_pipeline.records import Recording, VideoSource
@@ -76,6 +78,50 @@ def test_to_stop_early_is_no_warning_and_ends_what_is_still_running(tmp_path):
         # waits for the processes to end, which do not wait for their task
         results.close()
     assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_a_ctrl_c_while_tasks_are_handed_out_is_no_traceback(monkeypatch):
+    said: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+
+    def items():
+        yield 60.0
+        signal.raise_signal(signal.SIGINT)
+        yield 60.0
+
+    for _ in range(10):
+        # processes that are there already are given a task quicker than loky's thread wakes up
+        assert list(unordered(abs, [-1], 2)) == [1]
+        with pytest.raises(KeyboardInterrupt):
+            next(unordered(time.sleep, items(), 2))
+    assert said == []
+
+
+def test_a_process_that_dies_ends_the_rest_and_is_an_error():
+    with pytest.raises(WorkerError, match=r"died.*run the same command again"):
+        list(unordered(signal.raise_signal, [signal.SIGKILL, 0, 0, 0], 2))
+    assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_what_a_task_raises_ends_the_others(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        list(unordered(leave_mark_and_sleep, [tmp_path / "sleeps", tmp_path / "none" / "mark"], 2))
+    assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
+
+
+def test_no_more_than_two_items_for_each_process_are_taken_ahead():
+    taken = []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    results = unordered(abs, items(), 2)
+    for count, _ in enumerate(results, 1):
+        # those that came in one go count as waiting until they are all given
+        assert len(taken) <= count + 4
+    assert len(taken) == 20
 
 
 def test_a_build_has_one_thread_of_linear_algebra_whatever_the_process_has(face_clip):

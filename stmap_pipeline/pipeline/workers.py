@@ -14,18 +14,13 @@ from typing import Any, Generic, Protocol
 
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline.task import Result, Task, begin_worker
-from stmap_pipeline.processes import children_without_interrupts
+from stmap_pipeline.processes import ONE_THREAD, children_without_interrupts, end_at_once
 
 # an idle process holds a face model of 100 MB; a second build a moment later is glad to find it warm
 _IDLE_S = 10
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
 # beyond its own hard limit, before a process counts as one that no longer runs at all
 _GRACE_S = 30.0
 _STARTUP_S = 60.0
-# a matter of microseconds; but whoever pressed Ctrl-C must not wait for a thread that is gone
-_PASS_ON_S = 1.0
 
 
 class Workers(Protocol[Result]):
@@ -144,24 +139,19 @@ class LocalWorkers(Generic[Result]):
 
     def stop(self, kill: bool) -> None:
         """Let the processes go; they end by themselves after a while."""
-        if kill:
-            self._wait_until_passed_on()
-        for one in self._running.values():
-            one.pool.shutdown(wait=kill, kill_workers=kill)
+        for future, one in self._running.items():
+            if kill:
+                end_at_once(one.pool, [future])
+            else:
+                one.pool.shutdown(wait=False)
         self._running.clear()
-
-    def _wait_until_passed_on(self) -> None:
-        # loky's thread stumbles, with a traceback, over a task that it has not yet passed on when its pool is ended
-        end_s = time.monotonic() + _PASS_ON_S
-        while time.monotonic() < end_s and any(not (one.running() or one.done()) for one in self._running):
-            time.sleep(0.001)
 
 
 def _new_pool() -> Any:
     from joblib.externals.loky.process_executor import ProcessPoolExecutor
 
     try:
-        return ProcessPoolExecutor(1, timeout=_IDLE_S, initializer=begin_worker, initargs=(os.getpid(),), env=_ONE_THREAD)
+        return ProcessPoolExecutor(1, timeout=_IDLE_S, initializer=begin_worker, initargs=(os.getpid(),), env=ONE_THREAD)
     except OSError as error:
         raise _no_process(error) from None
 
