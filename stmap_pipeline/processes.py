@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any, TypeVar
@@ -101,15 +103,22 @@ def one_thread() -> Iterator[None]:
     """
     # not at the top: a command that builds nothing should answer at once
     import cv2
-    from threadpoolctl import threadpool_limits
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with threadpool_limits(1):
+        with _thread_pools(len(sys.modules)).limit(limits=1):
             yield
     finally:
         cv2.setNumThreads(threads)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> Any:  # noqa: ARG001 - a library can be new only where a module is
+    # it takes milliseconds to find them, once for each recording
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -143,3 +145,28 @@ def test_a_build_has_one_thread_of_linear_algebra_whatever_the_process_has(face_
         assert cv2.getNumThreads() == before
     assert seen
     assert all(one == {1} for one in seen)
+
+
+def test_a_library_that_comes_later_is_kept_to_one_thread_too():
+    # in a process of its own, where SciPy with its own linear algebra is not loaded yet
+    script = """
+import sys
+import numpy
+from threadpoolctl import threadpool_info
+from stmap_pipeline.processes import one_thread
+
+def threads():
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+with one_thread():
+    first = threads()
+assert "scipy.linalg" not in sys.modules
+import scipy.linalg
+with one_thread():
+    print(len(first), first, threads(), sep="; ")
+"""
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=True)
+    count, first, both = done.stdout.strip().split("; ")
+    assert first == str([1] * int(count))
+    assert both == str([1] * (int(count) + 1))

@@ -96,8 +96,9 @@ def _some_sums(
     left, top = np.minimum(left.astype(np.intp), width - 1), np.minimum(top.astype(np.intp), height - 1)
     columns = np.minimum((right - left).astype(np.intp) + 1, width - left)
     rows = np.minimum((bottom - top).astype(np.intp) + 1, height - top)
-    x -= left
-    y -= top
+    # numbers of one kind: others would be cast piece by piece
+    x -= left.astype(np.float64)
+    y -= top.astype(np.float64)
     column, row = np.floor(x), np.floor(y)
     if (right >= width).any() or (bottom >= height).any():
         # the last line may lie on the far edge of the last pixel
@@ -105,7 +106,7 @@ def _some_sums(
         np.minimum(row, rows - 1, out=row)
     x -= column
     y -= row
-    row *= columns + 1
+    row *= columns + 1.0
     row += column
     places = row.astype(np.intp)
     parts = np.concatenate([left, top, left + columns, top + rows, columns + 1], axis=1).tolist()
@@ -124,14 +125,19 @@ def _some_sums(
 
 
 def _between(corners: npt.NDArray[Any], x: _Array, y: _Array) -> _Array:
-    """Interpolate F between four corners, (2, 2, ...), in the pixel."""
+    """Interpolate F between four corners, (2, 2, ...), in the pixel; the corners are used up."""
     (start, right), (below, far) = corners
     # whole numbers are subtracted as such: half the memory, and exact
-    across, down = right - start, below - start
-    found = (far - below - across) * x
-    found += down
+    far -= below
+    right -= start
+    below -= start
+    far -= right
+    found, across = far.astype(np.float64), right.astype(np.float64)
+    found *= x
+    found += below
     found *= y
-    found += across * x
+    across *= x
+    found += across
     found += start
     return np.asarray(found)
 

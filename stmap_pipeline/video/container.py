@@ -101,6 +101,7 @@ def decode_container(path: Path) -> Generator[Decoded]:
                 continue
             in_a_row = 0
             for frame in frames:
-                time_base = frame.time_base or stream.time_base
-                pts_s = None if frame.pts is None or time_base is None else float(frame.pts * time_base) - start_s
+                base = frame.time_base or stream.time_base
+                # the same number as of the fraction, which takes as long to make as all else here
+                pts_s = None if frame.pts is None or base is None else frame.pts * base.numerator / base.denominator - start_s
                 yield Decoded(frame, pts_s, rate_hz, codec, errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from video_files import colorful, write_video
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import open_stream
-from stmap_pipeline.video.container import Decoded
+from stmap_pipeline.video.container import Decoded, decode_container
 from stmap_pipeline.video.stream import _ahead
 
 
@@ -37,6 +39,13 @@ def test_times_are_the_presentation_times_not_the_headers_rate(jittered):
     found, stream = times_of(recording(path))
     np.testing.assert_allclose(found, times_s, atol=1.1e-4)
     assert stream.clock.repaired == 0
+
+
+def test_times_are_those_of_the_containers_fractions_to_the_last_digit(jittered):
+    path, _ = jittered
+    with av.open(str(path)) as container:
+        exact = [Fraction(frame.pts) * frame.time_base for frame in container.decode(video=0)]
+    assert [one.pts_s for one in decode_container(path)] == [float(one) for one in exact]
 
 
 def test_a_file_of_times_replaces_the_containers(jittered, tmp_path):
