@@ -31,6 +31,7 @@ from tables import machine, show, show_machine
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline import plan_build, run_build
 from stmap_pipeline.pipeline.process import Laps, build_recording
+from stmap_pipeline.processes import ONE_THREAD
 from stmap_pipeline.records import Outcome, Recording, VideoSource
 
 # name -> aim of the ratio to decoding, aim of the cost beyond decoding in ms, aim of the ratio to the literal reference
@@ -42,8 +43,6 @@ _AIMS = {
     "h264-8M HD": (1.2, 1.5, 18),
 }
 _YARDSTICK_MS = 23.0
-# workers have one thread each
-_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def decode_only(path: Path) -> int:
@@ -214,9 +213,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the results to this file, too")
     parser.add_argument("--clips", type=Path, default=default_folder(), help="where rendered clips are kept")
     arguments = parser.parse_args()
-    if not _ONE_THREAD.items() <= os.environ.items():
-        # libraries read this when they are loaded
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | _ONE_THREAD)  # noqa: S606
+    if not ONE_THREAD.items() <= os.environ.items():
+        # as workers have it; libraries read this when they are loaded
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | ONE_THREAD)  # noqa: S606
     cv2.setNumThreads(1)
     show_machine()
     print(f"load       {os.getloadavg()[0]:.1f} before the start")
