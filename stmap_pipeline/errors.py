@@ -21,7 +21,7 @@ REASONS: dict[str, str] = {
     "source_unreadable": "a file that the recording needs cannot be opened or is not a video",
     "no_video_stream": "the file holds no video stream",
     "unsupported_format": "the pixel format is not one that can be read without loss",
-    "clock_unreadable": "the file of frame times cannot be read, or its times do not increase",
+    "clock_unreadable": "the frame times cannot be read, do not increase, or leap so far that a time must be wrong",
     "clock_mismatch": "the number of frame times and of decoded frames differ by more than the allowed share",
     "label_unreadable": "a label file cannot be read",
     # while decoding and tracking

@@ -25,6 +25,7 @@ from stmap_pipeline.processes import one_thread
 from stmap_pipeline.records import Outcome, Recording, RecordingResult
 from stmap_pipeline.records.outcome import Reused
 from stmap_pipeline.video import open_stream
+from stmap_pipeline.video.clock import span_problem
 
 T = TypeVar("T")
 
@@ -234,6 +235,10 @@ def _separate(laps: Laps, total_s: float) -> None:
 
 def _check_limits(recording: Recording, measured: Measurement, config: Config) -> None:
     times_s = measured.blocks.times_s
+    if problem := span_problem(times_s):
+        raise RecordingError(
+            "decode", "clock_unreadable", f"{recording.video.path.name}: {problem}; mend its times or give rate_hz"
+        )
     duration_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0
     if duration_s < config.limits.min_duration_s:
         raise RecordingError(

@@ -80,6 +80,14 @@ def test_a_wall_has_no_face(tmp_path):
     assert (found.reason, found.message) == ("no_face", "no face in any of 60 frames")
 
 
+def test_times_that_leap_are_refused_in_little_memory(scene, tmp_path):
+    frames = [scene.render(index / RATE_HZ, index) for index in range(30)]
+    times_s = np.arange(30) / RATE_HZ
+    times_s[-1] = 4e5
+    found = estimate_video(write_video(tmp_path / "leap.mkv", frames, times_s=times_s))
+    assert (found.reason, found.windows) == ("clock_unreadable", ())
+
+
 def test_a_face_for_two_seconds_is_too_short(face_clip):
     found = estimate_video(face_clip)
     assert found.reason == "too_short"

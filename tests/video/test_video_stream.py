@@ -12,6 +12,7 @@ from video_files import colorful, write_video
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import open_stream
+from stmap_pipeline.video.clock import span_problem
 from stmap_pipeline.video.container import Decoded, decode_container
 from stmap_pipeline.video.stream import _ahead
 
@@ -221,3 +222,15 @@ def test_a_few_frames_are_decoded_ahead_and_no_more():
     passed = [(one.errors, len(taken)) for one in _ahead(source())]
     assert [index for index, _ in passed] == list(range(100))
     assert max(count - index for index, count in passed) <= 16
+
+
+def test_times_that_leap_are_told_from_times_with_holes():
+    regular_s = np.arange(900) / 30
+    bursts_s = np.cumsum(np.tile([0.001, 0.065], 3000))
+    for fine_s in ([], [5.0], regular_s, bursts_s, np.r_[regular_s, regular_s + 90], np.arange(50) * 2.0, np.arange(3600) * 1.0):
+        assert span_problem(fine_s) == ""
+    for leap_s in (1e3, 2e4, 3e8, 1e300):
+        assert "frame time must be wrong" in span_problem(np.r_[regular_s, leap_s])
+        assert span_problem(np.r_[-leap_s, regular_s])
+        # many leaps are no slow camera
+        assert span_problem(np.arange(60) * leap_s)
