@@ -39,7 +39,7 @@ from stmap_pipeline.shards.columns import (
 from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
 from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
-from stmap_pipeline.shards.reader import Shards
+from stmap_pipeline.shards.reader import Shards, Trace
 from stmap_pipeline.shards.recording_io import read_recording
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
 from stmap_pipeline.shards.shard import merge_parts, read_one, read_part, read_shard, recording_ids, write_part, write_shard
@@ -59,6 +59,7 @@ __all__ = [
     "RecordingInfo",
     "Shards",
     "Split",
+    "Trace",
     "atomic_folder",
     "atomic_path",
     "atomic_write_bytes",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,17 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
 from stmap_pipeline.maps.balance import Source
 from stmap_pipeline.maps.normalize import Fill, Normalization
-from stmap_pipeline.maps.resample import even_trace, last_source_time, resample_window, source_times
-from stmap_pipeline.maps.stmap import make_stmap, resample_blocks, stmap_from_means
-from stmap_pipeline.maps.uniform import uniform_times
+from stmap_pipeline.maps.resample import (
+    EvenTrace,
+    even_means,
+    last_source_time,
+    play,
+    played_times,
+    resample_window,
+    source_times,
+)
+from stmap_pipeline.maps.stmap import stmap_from_means
+from stmap_pipeline.maps.uniform import resample_uniform, uniform_times
 from stmap_pipeline.maps.windows import window_clock
 from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
 from stmap_pipeline.shards.columns import RECORDINGS, outcome_from_row
@@ -25,15 +34,29 @@ from stmap_pipeline.shards.hdf5 import guarded
 from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Problem, check_manifest, read_manifest
 from stmap_pipeline.shards.open_shards import OpenShards
-from stmap_pipeline.shards.recent import Recent
+from stmap_pipeline.shards.recent import LruCache
 from stmap_pipeline.shards.split import Split, split_windows, subjects_of
 from stmap_pipeline.shards.tables import read_table
 from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_window_table, recorded_columns
 
-# traces kept in memory for the next window of the same recording, about half a megabyte each
-_MAX_KEPT = 8
+# half a minute at 30 frames/s with 25 blocks takes 0.3 MB
+_CACHE_BYTES = 512 * 2**20
 # databases of which nobody was filmed; outputs of 0.1 tell it by the name alone
 _SIMULATED = ("synthetic", "synthetic-traces")
+
+
+class Trace(NamedTuple):
+    """Block means of a recording on the clock that windows are counted in.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float64
+    means : (T, N, 3) array of float32
+        R, G, B in gray levels; NaN where the block was not seen.
+    """
+
+    times_s: npt.NDArray[np.float64]
+    means: npt.NDArray[np.float32]
 
 
 class Shards:
@@ -68,8 +91,9 @@ class Shards:
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
         self._files = OpenShards(self.root, self.manifest)
-        self._uniform = Recent(lambda name: resample_blocks(self.recording(name).blocks, self.config.windows.rate_hz), _MAX_KEPT)
-        self._even = Recent(lambda name: even_trace(self.recording(name).blocks), _MAX_KEPT)
+        # on the clock of the windows, and on a uniform grid from which other speeds are resampled
+        self._traces = LruCache(self._read_trace, _CACHE_BYTES // 2)
+        self._grids = LruCache(self._read_grid, _CACHE_BYTES // 2)
 
     @property
     def simulated(self) -> bool:
@@ -226,6 +250,80 @@ class Shards:
         """
         return self._files.means(self.info(recording_id).subject, recording_id)
 
+    def trace(self, recording_id: str, speed: float = 1.0, start: int = 0, stop: int | None = None) -> Trace:
+        """Read block means on the clock that windows are counted in, played ``speed`` times as fast.
+
+        At speed 1 the samples are the frames as recorded (native clock) or a uniform grid at ``windows.rate_hz``. At another
+        speed what happened at time t happens at ``t / speed``, and the samples are evenly spaced, on the native clock by the
+        median interval of the recording's frames: a slowed recording is longer than its camera's jitter is known for. What
+        such a sampling cannot hold is filtered out. The last traces stay in memory.
+
+        Parameters
+        ----------
+        recording_id : str
+        speed : float
+            Factor on the heart rate, above 0.
+        start, stop : int
+            First sample and one past the last; the whole recording where they are not given.
+
+        Returns
+        -------
+        Trace
+            ``times_s`` (T,), on the clock of the played recording, and ``means`` (T, N, 3) in float32, NaN where a block was
+            not seen. Both are shared with later calls and must not be written to.
+
+        Raises
+        ------
+        UnknownNameError
+            Where the build has no such recording.
+        ShardError
+            Where the shard is missing or damaged, or the samples do not lie inside the recording.
+        ValueError
+            Where ``speed`` is not positive.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> maps = Shards(example_maps())
+        >>> maps.trace("p001_v1").means.shape, maps.trace("p001_v1", speed=1.5).means.shape
+        ((120, 4, 3), (80, 4, 3))
+        """
+        if speed == 1:
+            whole = self._traces.get(recording_id)
+            samples = len(whole.times_s)
+            end = samples if stop is None else stop
+            self._check_samples(recording_id, start, end, samples, speed)
+            return Trace(whole.times_s[start:end], whole.means[start:end])
+        grid, frame_times_s = self._grids.get(recording_id)
+        settings = self.config.windows
+        interval_s = 1 / settings.rate_hz if settings.clock == "uniform" else None
+        times_s = played_times(frame_times_s, speed, interval_s)
+        end = len(times_s) if stop is None else stop
+        self._check_samples(recording_id, start, end, len(times_s), speed)
+        return Trace(times_s[start:end], play(grid, speed, interval_s, start, end))
+
+    def _read_trace(self, recording_id: str) -> tuple[Trace, int]:
+        times_s, means = self.means(recording_id)
+        settings = self.config.windows
+        if settings.clock == "uniform":
+            times_s, values = resample_uniform(times_s, means, settings.rate_hz)
+            means = values.astype(np.float32)
+        return Trace(times_s, means), times_s.nbytes + means.nbytes
+
+    def _read_grid(self, recording_id: str) -> tuple[tuple[EvenTrace, npt.NDArray[np.float64]], int]:
+        times_s, means = self.means(recording_id)
+        grid = even_means(times_s, means)
+        grid = replace(grid, values=grid.values.astype(np.float32))
+        return (grid, times_s), times_s.nbytes + grid.values.nbytes + grid.known.nbytes
+
+    def _check_samples(self, recording_id: str, start: int, stop: int, samples: int, speed: float) -> None:
+        if not 0 <= start < stop <= samples:
+            at = "" if speed == 1 else f" at speed {speed:g}"
+            raise ShardError(
+                f"{recording_id}: samples {start} to {stop} do not lie inside its {samples} samples "
+                f"({self.config.windows.clock} clock{at})"
+            )
+
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
         """Make the map of a window, on the clock of the build's configuration.
 
@@ -248,14 +346,8 @@ class Shards:
         """
         if window.augmented:
             return self._resampled_map(window, color, normalize, fill)
-        if self.config.windows.clock == "uniform":
-            blocks = self._uniform.get(window.recording_id)
-            self._check_inside(window, len(blocks.times_s))
-            return make_stmap(blocks, window.start, window.stop, color=color, normalize=normalize, fill=fill)
-        series = self._files.series(self.info(window.recording_id).subject, window.recording_id)
-        self._check_inside(window, len(series.times_s))
-        means = series.means(window.start, window.stop)
-        return stmap_from_means(series.times_s[window.start : window.stop], means, color=color, normalize=normalize, fill=fill)
+        trace = self.trace(window.recording_id, 1.0, window.start, window.stop)
+        return stmap_from_means(trace.times_s, trace.means, color=color, normalize=normalize, fill=fill)
 
     def source(self, recording_id: str) -> Source:
         """Read of a recording what an augmentation is planned with: clock, coverage and heart rate, but no means.
@@ -284,8 +376,8 @@ class Shards:
     def close(self) -> None:
         """Close all files; reading again opens them again."""
         self._files.close()
-        self._uniform.clear()
-        self._even.clear()
+        self._traces.clear()
+        self._grids.clear()
 
     def __enter__(self) -> Shards:
         return self
@@ -346,7 +438,7 @@ class Shards:
                 f"{window.recording_id}: {window.source_start_s:.2f} s to {window.source_stop_s:.2f} s "
                 f"(hr_scale {window.hr_scale:g}) do not lie inside its {times_s[-1]:.2f} s"
             )
-        means = resample_window(self._even.get(window.recording_id), inside_s, window.hr_scale, interval_s)
+        means = resample_window(self._grids.get(window.recording_id)[0], inside_s, window.hr_scale, interval_s)
         return stmap_from_means(inside_s, means, color=color, normalize=normalize, fill=fill)
 
     def _check_inside(self, window: Window, samples: int) -> None:

@@ -1,4 +1,4 @@
-"""A memory for the few things that were made last."""
+"""A cache of the traces that were used last, bounded by their size in memory."""
 
 from __future__ import annotations
 
@@ -9,36 +9,42 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Recent(Generic[T]):
-    """Make things by name, and keep the latest.
+class LruCache(Generic[T]):
+    """Least recently used cache of things with a known size.
 
     Parameters
     ----------
     make : callable
-    size : int
-        How many are kept.
+        Makes the thing of a key, and its size in bytes.
+    max_bytes : int
+        The cache holds no more than this, or a single thing that is larger.
 
     Examples
     --------
-    >>> recent = Recent(lambda name: [name], size=1)
-    >>> first = recent.get("a")
-    >>> recent.get("a") is first, recent.get("b") is first, recent.get("a") is first
+    >>> cache = LruCache(lambda key: ([key], 6), max_bytes=10)
+    >>> first = cache.get("a")
+    >>> cache.get("a") is first, cache.get("b") is first, cache.get("a") is first
     (True, False, False)
     """
 
-    def __init__(self, make: Callable[[str], T], size: int) -> None:
-        self._make, self._size = make, size
-        self._kept: OrderedDict[str, T] = OrderedDict()
+    def __init__(self, make: Callable[..., tuple[T, int]], max_bytes: int) -> None:
+        self._make, self.max_bytes = make, max_bytes
+        self._kept: OrderedDict[tuple[object, ...], tuple[T, int]] = OrderedDict()
+        self.bytes = 0
 
-    def get(self, name: str) -> T:
-        """Give what was made for the name, or make it now."""
-        if name not in self._kept:
-            while len(self._kept) >= self._size:
-                self._kept.popitem(last=False)
-            self._kept[name] = self._make(name)
-        self._kept.move_to_end(name)
-        return self._kept[name]
+    def get(self, *key: object) -> T:
+        """Return the thing of a key, made now unless it is kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+        value, size = self._make(*key)
+        while self._kept and self.bytes + size > self.max_bytes:
+            self.bytes -= self._kept.popitem(last=False)[1][1]
+        self._kept[key] = value, size
+        self.bytes += size
+        return value
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop everything."""
         self._kept.clear()
+        self.bytes = 0

@@ -8,11 +8,12 @@ import pickle
 import h5py
 import numpy as np
 import pytest
+from augmented_maps import small_maps
 from shard_examples import same
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
-from stmap_pipeline.maps import make_stmap
+from stmap_pipeline.maps import make_stmap, stmap_from_means
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Shards, check_manifest, read_shard
@@ -244,3 +245,23 @@ def test_a_wrong_configuration_is_named(tmp_path):
     (tmp_path / "stmap.toml").write_text("[windows]\nlength = 'long'\n")
     with pytest.raises(ConfigError, match=r"windows\.length"):
         Shards(tmp_path)
+
+
+@pytest.mark.parametrize("clock", [{}, {"clock": "uniform", "rate_hz": 24.0}])
+def test_a_trace_on_the_clock_of_the_windows_is_what_their_maps_are_cut_from(clock, tmp_path):
+    maps = Shards(small_maps(tmp_path / "maps", **clock))
+    one = maps.windows()[3]
+    trace = maps.trace(one.recording_id)
+    assert trace.times_s[one.start] == one.start_s
+    expected = stmap_from_means(trace.times_s[one.start : one.stop], trace.means[one.start : one.stop])
+    assert np.array_equal(maps.stmap(one).values, expected.values)
+    for speed in (0.67, 1.25):
+        played = maps.trace(one.recording_id, speed)
+        assert len(played.times_s) == len(played.means) == pytest.approx(len(trace.times_s) / speed, abs=1)
+        assert played.times_s[-1] * speed <= trace.times_s[-1] + 1e-9
+        # each sample is the same, whichever others are asked for
+        assert np.array_equal(maps.trace(one.recording_id, speed, 20, 70).means, played.means[20:70])
+    with pytest.raises(ShardError, match="samples 0 to 999 do not lie inside"):
+        maps.trace(one.recording_id, 1.25, 0, 999)
+    with pytest.raises(ValueError, match="speed"):
+        maps.trace(one.recording_id, 0.0)
