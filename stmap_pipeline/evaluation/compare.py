@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from stmap_pipeline.evaluation.estimate import RATE_HZ, estimate_heart_rate, uniform_pulse
+from stmap_pipeline.evaluation.estimate import RATE_HZ, UniformPulse, estimate_heart_rate, uniform_pulse
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm, snr_db
 from stmap_pipeline.records import RecordingResult
 
@@ -47,7 +47,9 @@ class HeartRateComparison:
         return self.estimated_bpm - self.true_bpm
 
 
-def compare_heart_rate(result: RecordingResult, method: str = "pos", *, rate_hz: float = RATE_HZ) -> HeartRateComparison:
+def compare_heart_rate(
+    result: RecordingResult, method: str = "pos", *, rate_hz: float = RATE_HZ, pulse: UniformPulse | None = None
+) -> HeartRateComparison:
     """Hold the heart rate that a classical method finds in the stored traces against the label.
 
     Parameters
@@ -56,6 +58,8 @@ def compare_heart_rate(result: RecordingResult, method: str = "pos", *, rate_hz:
     method : {"green", "chrom", "pos"}
     rate_hz : float
         Uniform rate of the pulse.
+    pulse : UniformPulse, optional
+        The pulse of this recording, where it was extracted before; ``method`` is not used then.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def compare_heart_rate(result: RecordingResult, method: str = "pos", *, rate_hz:
     times_s = result.blocks.times_s
     span = (float(times_s[0]), float(np.nextafter(times_s[-1], np.inf))) if times_s.size else (0.0, 0.0)
     true_bpm, truth, (start_s, stop_s) = _truth(result, span, rate_hz)
-    pulse = uniform_pulse(result.blocks, method, rate_hz=rate_hz)
+    pulse = pulse or uniform_pulse(result.blocks, method, rate_hz=rate_hz)
     value = pulse.value[(pulse.times_s >= start_s) & (pulse.times_s < stop_s)]
     estimated_bpm = dominant_rate_bpm(value, rate_hz)
     ratio_db = snr_db(value, rate_hz, true_bpm if np.isfinite(true_bpm) else estimated_bpm)

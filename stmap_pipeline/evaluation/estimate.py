@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from stmap_pipeline.evaluation.classical import method_named
 from stmap_pipeline.evaluation.face import face_mean
-from stmap_pipeline.evaluation.spectrum import BAND_BPM, dominant_rate_bpm, snr_db
+from stmap_pipeline.evaluation.spectrum import BAND_BPM, dominant_rate_bpm
+from stmap_pipeline.evaluation.spectrum_batch import dominant_rates_bpm
 from stmap_pipeline.maps.uniform import resample_uniform
 from stmap_pipeline.records import BlockTrace, PulseTrace
 
@@ -47,22 +48,20 @@ class HeartRateSeries(NamedTuple):
         Center of each window on the clock of the recording.
     heart_rate_bpm : (W,) array
         NaN where less than half of the window, or too little for a spectrum, is known.
-    snr_db : (W,) array
-        Sharpness of the peak that was taken; see :func:`~stmap_pipeline.evaluation.spectrum.snr_db`.
     """
 
     times_s: FloatArray
     heart_rate_bpm: FloatArray
-    snr_db: FloatArray
 
 
-def uniform_pulse(source: BlockTrace | PulseTrace, method: str = "pos", *, rate_hz: float = RATE_HZ) -> UniformPulse:
+def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = "pos", *, rate_hz: float = RATE_HZ) -> UniformPulse:
     """Bring a recording's pulse onto a uniform clock.
 
     Parameters
     ----------
-    source : BlockTrace or PulseTrace
-        Block means, from which ``method`` extracts a pulse, or a pulse label, which is resampled as it is.
+    source : BlockTrace, PulseTrace or UniformPulse
+        Block means, from which ``method`` extracts a pulse, or a pulse label, which is resampled as it is. A pulse that is on
+        a uniform clock already is returned as it is, so that several numbers can be computed from one extraction.
     method : {"green", "chrom", "pos"}
     rate_hz : float
         Gaps of more than 0.5 s in the source stay gaps.
@@ -82,6 +81,8 @@ def uniform_pulse(source: BlockTrace | PulseTrace, method: str = "pos", *, rate_
     >>> uniform_pulse(label, rate_hz=30).times_s[:3].round(3).tolist()
     [0.0, 0.033, 0.067]
     """
+    if isinstance(source, UniformPulse):
+        return source
     if isinstance(source, PulseTrace):
         times_s, values = resample_uniform(source.times_s, source.value[:, None], rate_hz)
         return UniformPulse(times_s, values[:, 0], rate_hz)
@@ -91,7 +92,7 @@ def uniform_pulse(source: BlockTrace | PulseTrace, method: str = "pos", *, rate_
 
 
 def estimate_heart_rate(
-    source: BlockTrace | PulseTrace,
+    source: BlockTrace | PulseTrace | UniformPulse,
     method: str = "pos",
     *,
     rate_hz: float = RATE_HZ,
@@ -103,7 +104,7 @@ def estimate_heart_rate(
 
     Parameters
     ----------
-    source : BlockTrace or PulseTrace
+    source : BlockTrace, PulseTrace or UniformPulse
     method : {"green", "chrom", "pos"}
         How to extract a pulse from block means; a pulse label needs none.
     rate_hz : float
@@ -126,11 +127,11 @@ def estimate_heart_rate(
     """
     pulse = uniform_pulse(source, method, rate_hz=rate_hz)
     inside = (pulse.times_s >= start_s) & (pulse.times_s < stop_s)
-    return dominant_rate_bpm(pulse.value[inside], rate_hz, band_bpm)
+    return dominant_rate_bpm(pulse.value[inside], pulse.rate_hz, band_bpm)
 
 
 def heart_rate_over_time(
-    source: BlockTrace | PulseTrace,
+    source: BlockTrace | PulseTrace | UniformPulse,
     method: str = "pos",
     *,
     window_s: float = 6.0,
@@ -144,7 +145,7 @@ def heart_rate_over_time(
 
     Parameters
     ----------
-    source : BlockTrace or PulseTrace
+    source : BlockTrace, PulseTrace or UniformPulse
     method : {"green", "chrom", "pos"}
     window_s, step_s : float
         Length of the window and step to the next.
@@ -166,8 +167,9 @@ def heart_rate_over_time(
     if not (window_s > 0 and step_s > 0):
         raise ValueError(f"window_s and step_s must be positive, not {window_s} and {step_s}")
     pulse = uniform_pulse(source, method, rate_hz=rate_hz)
+    rate_hz = pulse.rate_hz
     if not pulse.times_s.size:
-        return HeartRateSeries(np.empty(0), np.empty(0), np.empty(0))
+        return HeartRateSeries(np.empty(0), np.empty(0))
     first_s, last_s = float(pulse.times_s[0]), float(pulse.times_s[-1]) + 1.0 / rate_hz
     # half a sample of slack: a recording of exactly one window has one window
     slack_s = 0.5 / rate_hz
@@ -175,12 +177,8 @@ def heart_rate_over_time(
     last = int(np.floor((last_s - window_s + slack_s) / step_s))
     starts_s = np.arange(first, last + 1, dtype=np.float64) * step_s
     size = round(window_s * rate_hz)
-
-    rates, ratios = np.full(len(starts_s), np.nan), np.full(len(starts_s), np.nan)
-    for index, start_s in enumerate(starts_s):
-        begin = max(round((start_s - first_s) * rate_hz), 0)
-        part = pulse.value[begin : begin + size]
-        if 2 * np.isfinite(part).sum() >= size:
-            rates[index] = dominant_rate_bpm(part, rate_hz, band_bpm)
-            ratios[index] = snr_db(part, rate_hz, rates[index])
-    return HeartRateSeries(starts_s + window_s / 2, rates, ratios)
+    begins = np.maximum(np.round((starts_s - first_s) * rate_hz), 0).astype(np.int64)
+    parts = [pulse.value[begin : begin + size] for begin in begins]
+    rates = dominant_rates_bpm(parts, rate_hz, band_bpm)
+    rates[[2 * np.isfinite(part).sum() < size for part in parts]] = np.nan
+    return HeartRateSeries(starts_s + window_s / 2, rates)
