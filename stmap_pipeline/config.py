@@ -17,6 +17,7 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.files import read_bytes
 
 _MAX_BYTES = 2**20
 _SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(frames?|s)\s*\Z")
@@ -92,11 +93,7 @@ class Settings(_Section):
             Where the file cannot be read, is no TOML or holds a wrong value.
         """
         try:
-            with path.open("rb") as file:
-                data = file.read(_MAX_BYTES + 1)
-            if len(data) > _MAX_BYTES:
-                raise ConfigError(f"{path}: is larger than {_MAX_BYTES // 2**20} MB, so it is no configuration")
-            values = tomllib.loads(data.decode())
+            values = tomllib.loads(read_bytes(path, _MAX_BYTES).decode())
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

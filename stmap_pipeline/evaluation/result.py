@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Score
-from stmap_pipeline.shards.atomic import atomic_write_text
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.version import __version__
 
 FORMAT = "stmap-evaluation"

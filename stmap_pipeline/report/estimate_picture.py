@@ -12,8 +12,8 @@ from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
 from stmap_pipeline.evaluation.spectrum import BAND_BPM, detrend, power_spectrum
 from stmap_pipeline.evaluation.video_result import VideoEstimate
+from stmap_pipeline.files import atomic_path
 from stmap_pipeline.report.picture import ESTIMATE, FORMATS, SHADE
-from stmap_pipeline.shards.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

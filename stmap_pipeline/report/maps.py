@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.processes import unordered
 from stmap_pipeline.report import summary
 from stmap_pipeline.report.detail import Detail, make_detail
@@ -22,7 +23,6 @@ from stmap_pipeline.report.provenance import about_maps, database_of, manifest_s
 from stmap_pipeline.report.quality import Quality, measure_quality
 from stmap_pipeline.report.tables import write_tables
 from stmap_pipeline.shards import Shards, read_augmentation
-from stmap_pipeline.shards.atomic import atomic_write_text
 
 #: Up to so many recordings have their section on the page itself; more have a file each, beside it.
 INLINE = 60

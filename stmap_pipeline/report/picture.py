@@ -24,9 +24,9 @@ from stmap_pipeline.evaluation import (
 )
 from stmap_pipeline.evaluation.runs import known_runs
 from stmap_pipeline.evaluation.spectrum import BAND_BPM
+from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
 from stmap_pipeline.records import RecordingResult
-from stmap_pipeline.shards.atomic import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

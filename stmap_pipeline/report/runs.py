@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from stmap_pipeline.errors import ModelError, OutputError
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report import summary
 from stmap_pipeline.report.figures import Figure
 from stmap_pipeline.report.maps import Kind, check_target
@@ -29,7 +30,6 @@ from stmap_pipeline.report.runs_tables import (
 )
 from stmap_pipeline.report.tables import Table, write_tables
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.shards.atomic import atomic_write_text
 
 
 def write_runs_report(

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report.scale import tick_text
-from stmap_pipeline.shards.atomic import atomic_write_text
 from stmap_pipeline.shards.tables import Column, Kind, write_table
 
 Format = Literal["json", "csv", "latex"]

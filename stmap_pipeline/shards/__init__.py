@@ -8,13 +8,12 @@
 :mod:`.manifest`           sizes and hashes of all files, written last
 :mod:`.augmentation`       resampled windows behind those as recorded; :mod:`.split` keeps them out of evaluation
 :mod:`.export`             finished maps for other people's trainers
-:mod:`.atomic`             files and folders that are whole or not there
 =========================  ==========================================================================
 
 Below them, :mod:`.recording_io`, :mod:`.hdf5` and :mod:`.quantize` turn a recording into a group and back.
 """
 
-from stmap_pipeline.shards.atomic import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
+from stmap_pipeline.files import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.shards.augmentation import (
     forget_augmentation,
     is_augmented,

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.files import atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.maps.balance import Augmentation
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.atomic import atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.shards.columns import WINDOWS, window_row
 from stmap_pipeline.shards.manifest import amend_manifest, read_manifest
 from stmap_pipeline.shards.tables import format_row, read_columns

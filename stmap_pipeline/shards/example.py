@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.maps.windows import cut_windows
 from stmap_pipeline.records import Outcome, RecordingResult
-from stmap_pipeline.shards.atomic import atomic_write_text
 from stmap_pipeline.shards.columns import OUTCOMES, RECORDINGS, WINDOWS, outcome_row, recording_row, window_row, with_extra_columns
 from stmap_pipeline.shards.manifest import write_manifest
 from stmap_pipeline.shards.shard import read_shard, write_shard

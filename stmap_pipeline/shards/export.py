@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ShardError
+from stmap_pipeline.files import atomic_folder
 from stmap_pipeline.maps.color import channel_names, split_color_space
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.atomic import atomic_folder
 from stmap_pipeline.shards.columns import WINDOWS, window_row
 from stmap_pipeline.shards.export_writers import EXPORTED, Hdf5Writer, PngWriter, SampleType
 from stmap_pipeline.shards.reader import Shards

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.shards.atomic import atomic_write_text
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
 from stmap_pipeline.version import __version__
 

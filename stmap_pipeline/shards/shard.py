@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 
 from stmap_pipeline.errors import ShardError
+from stmap_pipeline.files import atomic_path
 from stmap_pipeline.records import RecordingResult
-from stmap_pipeline.shards.atomic import atomic_path
 from stmap_pipeline.shards.hdf5 import attribute, child, create_file, guarded, open_file, write_attributes
 from stmap_pipeline.shards.recording_io import read_recording, write_recording
 from stmap_pipeline.shards.schema import CHECKSUM, FORMAT, SCHEMA_VERSION

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.shards.atomic import atomic_write_text
+from stmap_pipeline.files import atomic_write_text
 
 Kind = Literal["str", "int", "float"]
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tomli_w
 
-from stmap_pipeline.shards.atomic import atomic_path, atomic_write_bytes, atomic_write_text
+from stmap_pipeline.files import atomic_path, atomic_write_bytes, atomic_write_text
 from stmap_pipeline.synth.encode import CODECS, write_video
 from stmap_pipeline.synth.labels import lines
 from stmap_pipeline.synth.recording import Camera, Casting, RecordingPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from stmap_pipeline.shards.atomic import atomic_folder, atomic_write_bytes
+from stmap_pipeline.files import atomic_folder, atomic_write_bytes
 from stmap_pipeline.synth.encode import encode_jpeg
 from stmap_pipeline.synth.labels import lines, pressure_lines, pulse_rate_lines
 from stmap_pipeline.synth.recording import Camera, Casting, RecordingPlan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stmap_pipeline.shards.atomic import atomic_folder, atomic_write_bytes
+from stmap_pipeline.files import atomic_folder, atomic_write_bytes
 from stmap_pipeline.synth.encode import CODECS, write_video
 from stmap_pipeline.synth.labels import SENSOR_FAULT_BPM, heart_rate_rows, lines, oxygen_rows, wave_rows
 from stmap_pipeline.synth.recording import Camera, Casting, RecordingPlan

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.files import is_temporary
 from stmap_pipeline.pipeline.lock import LOCK
 from stmap_pipeline.shards import Shards, atomic_write_text, read_table, write_table
-from stmap_pipeline.shards.atomic import is_temporary
 from stmap_pipeline.training.checkpoint import MapsFacts, parse_json
 from stmap_pipeline.training.columns import PREDICTIONS
 from stmap_pipeline.training.config import TrainConfig

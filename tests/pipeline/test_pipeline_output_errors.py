@@ -15,9 +15,9 @@ from unprivileged import run_unprivileged
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.files import is_temporary
 from stmap_pipeline.pipeline import plan_build, run_build, verify
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.shards.atomic import is_temporary
 
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
 

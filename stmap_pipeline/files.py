@@ -1,11 +1,15 @@
-"""Files and folders that are either whole or not there: temporary name beside the final one, flush, check, rename."""
+"""Read files with a bound on their size; write files and folders atomically: temporary name beside the final one, flush, rename."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
+import socket
+import stat
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +18,40 @@ from stmap_pipeline.errors import OutputError
 _MARK = ".stmap-tmp"
 
 
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Read a whole regular file.
+
+    A named pipe or a device, which could block or never end, is refused without being read.
+
+    Parameters
+    ----------
+    path : Path
+    max_bytes : int
+        Largest file that is read.
+
+    Raises
+    ------
+    OSError
+        Where the file is missing, not a regular file, larger than ``max_bytes``, or cannot be read.
+
+    Examples
+    --------
+    >>> read_bytes(Path("/dev/zero"), 100)
+    Traceback (most recent call last):
+    OSError: [Errno 22] is not a regular file: '/dev/zero'
+    """
+    # without O_NONBLOCK, opening a pipe waits for somebody who writes into it
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"is larger than {max_bytes:,} bytes", str(path))
+    return data
+
+
 def is_temporary(path: Path) -> bool:
-    """Tell whether a name is one that only an unfinished write leaves behind.
+    """Return whether a name is one that only an unfinished write leaves behind.
 
     Examples
     --------
@@ -27,7 +63,7 @@ def is_temporary(path: Path) -> bool:
 
 @contextlib.contextmanager
 def atomic_path(path: Path, check: Callable[[Path], None] | None = None) -> Iterator[Path]:
-    """Give a temporary path to write to; it becomes the final file when the block ends well.
+    """Yield a temporary path to write to; it becomes the final file when the block ends well.
 
     The temporary file lies in the same folder, since only there a rename is atomic. File and folder are flushed to the
     disk, so that the name never shows up before the content does. The final path is never opened; a file that is
@@ -119,7 +155,9 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; it becomes the final one when the block ends well, and is removed otherwise.
+    """Yield a temporary folder to fill; it becomes the final one when the block ends well, and is removed otherwise.
+
+    Temporary folders that killed processes of this machine left for the same final one are removed first.
 
     Parameters
     ----------
@@ -142,6 +180,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     temporary = _beside(path)
     try:
+        _remove_abandoned(path)
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise OutputError(f"{path}: is there already and not empty; remove it or give another folder")
         temporary.mkdir(parents=True)
@@ -157,7 +196,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_temporaries(folder: Path) -> int:
-    """Remove what killed writers left under a folder, and tell how many.
+    """Remove what killed writers left under a folder, and return how many files and folders that were.
 
     To be called by whoever alone writes there: a file that is just being written looks the same.
 
@@ -191,9 +230,36 @@ def flush_folder(folder: Path) -> None:
 
 def _beside(path: Path) -> Path:
     # two processes never share a name; the final name is cut, as a long one plus the mark may pass the limit of 255 bytes
-    return path.with_name(f".{path.name[:120]}.{os.getpid()}-{secrets.token_hex(4)}{_MARK}")
+    return path.with_name(f".{path.name[:120]}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}{_MARK}")
+
+
+def _host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _remove_abandoned(path: Path) -> None:
+    for one in path.parent.glob(f".*{_MARK}") if path.parent.is_dir() else ():
+        name, _, process = one.name.removesuffix(_MARK).rpartition(".")
+        host, pid, *_ = [*process.split("-"), "", ""]
+        if name == f".{path.name[:120]}" and host == _host() and pid.isdecimal() and not _is_alive(int(pid)):
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":
+        # a signal of 0 would end the process there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
 
 
 def _refused(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"{path}: cannot be written ({reason}); free space or mend permissions, then run the same command again")
+    return OutputError(
+        f"{path}: cannot be written ({reason}); free space or correct the permissions, then run the same command again"
+    )

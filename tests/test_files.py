@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from stmap_pipeline.errors import OutputError, ShardError
-from stmap_pipeline.shards.atomic import (
+from stmap_pipeline.files import (
     atomic_folder,
     atomic_path,
     atomic_write_bytes,
     atomic_write_text,
     is_temporary,
+    read_bytes,
     remove_temporaries,
 )
 
@@ -65,7 +66,7 @@ def test_a_killed_writer_leaves_the_old_file_and_a_name_that_can_be_swept(tmp_pa
     path = tmp_path / "a.txt"
     path.write_text("old")
     code = (
-        "import os, sys; from pathlib import Path; from stmap_pipeline.shards.atomic import atomic_path\n"
+        "import os, sys; from pathlib import Path; from stmap_pipeline.files import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as t:\n    t.write_text('half'); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 9
@@ -142,3 +143,31 @@ def test_an_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
     with pytest.raises(OutputError, match="not empty"), atomic_folder(out / "b.txt"):
         pass
     assert (out / "b.txt").read_text() == "x"
+
+
+def test_what_a_killed_process_left_of_a_folder_is_removed_by_the_next_one(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from stmap_pipeline.files import atomic_folder\n"
+        "with atomic_folder(Path(sys.argv[1])) as t:\n    (t / 'large').write_text('half'); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False).returncode == 9
+    (abandoned,) = tmp_path.iterdir()
+    # of a process that is alive, or for another folder
+    others = [abandoned.with_name(abandoned.name.replace(f"-{abandoned.name.split('-')[1]}-", f"-{os.getpid()}-"))]
+    others.append(abandoned.with_name(abandoned.name.replace(".out.", ".other.")))
+    for other in others:
+        other.mkdir()
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert {one.name for one in tmp_path.iterdir()} == {"out", *(one.name for one in others)}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+def test_only_regular_files_of_a_bounded_size_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "file", 5) == b"12345"
+    for name, message in (("pipe", "not a regular"), ("zero", "not a regular"), ("file", "larger than 4"), ("none", "No such")):
+        with pytest.raises(OSError, match=message):
+            read_bytes(tmp_path / name, 4)
