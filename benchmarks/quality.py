@@ -43,7 +43,7 @@ def collect(method: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray,
                 if not np.isfinite(evidence).all():
                     continue
                 start_s = float(signals.times_s[begin])
-                truth_bpm = result.heart_rate.over(start_s, start_s + window_s)
+                truth_bpm = result.heart_rate.mean_between(start_s, start_s + window_s)
                 rows.append((measures(evidence, window_s), there and abs(rate_bpm - truth_bpm) <= CLOSE_BPM, there, window_s))
     return tuple(np.array(column) for column in zip(*rows, strict=True))
 

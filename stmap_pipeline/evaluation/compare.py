@@ -93,7 +93,7 @@ def _truth(result: RecordingResult, span: Span, rate_hz: float) -> tuple[float, 
         if known_s.size:
             spacing_s = float(np.median(np.diff(result.heart_rate.times_s))) if result.heart_rate.times_s.size > 1 else 0.0
             both = max(span[0], float(known_s[0])), min(span[1], float(known_s[-1]) + spacing_s)
-            mean_bpm = result.heart_rate.over(*both)
+            mean_bpm = result.heart_rate.mean_between(*both)
             if np.isfinite(mean_bpm):
                 return mean_bpm, "heart_rate", both
     if result.pulse is not None and result.pulse.times_s.size:

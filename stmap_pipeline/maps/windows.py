@@ -69,9 +69,25 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
         return []
     blocks = result.blocks
     clock = window_clock(blocks.times_s, blocks.valid, blocks.coverage.mean(axis=1, dtype=np.float64), config)
-    samples, length = len(clock.times_s), _length(config, clock.interval_s)
+    length = _length(config, clock.interval_s)
+    start = _starts(clock, config)
+    start = start[start + length <= len(clock.times_s)]
+    start_s, stop_s = clock.times_s[start], clock.times_s[start + length - 1] + clock.interval_s
+    mean_bpm = result.heart_rate.mean_between(start_s, stop_s) if result.heart_rate else np.full(len(start), np.nan)
     return [
-        _window(result, clock, int(start), int(start) + length) for start in _starts(clock, config) if start + length <= samples
+        Window(
+            recording_id=result.recording.recording_id,
+            start=int(first),
+            stop=int(first) + length,
+            start_s=float(begin_s),
+            stop_s=float(end_s),
+            heart_rate_bpm=float(heart_rate_bpm),
+            beats=float(heart_rate_bpm * (end_s - begin_s) / 60),
+            valid_fraction=float(clock.valid[first : first + length].mean()),
+            coverage=float(clock.coverage[first : first + length].mean()),
+            fold=result.recording.fold or 0,
+        )
+        for first, begin_s, end_s, heart_rate_bpm in zip(start, start_s, stop_s, mean_bpm, strict=True)
     ]
 
 
@@ -139,20 +155,3 @@ def _starts(clock: WindowClock, config: WindowsConfig) -> npt.NDArray[np.intp]:
     span_s = float(clock.times_s[-1] - clock.times_s[0])
     wanted_s = clock.times_s[0] + np.arange(int(span_s / value) + 1) * value
     return np.asarray(np.unique(nearest_frame(clock.times_s, wanted_s)[0]), dtype=np.intp)
-
-
-def _window(result: RecordingResult, clock: WindowClock, start: int, stop: int) -> Window:
-    start_s, stop_s = float(clock.times_s[start]), float(clock.times_s[stop - 1]) + clock.interval_s
-    heart_rate_bpm = result.heart_rate.over(start_s, stop_s) if result.heart_rate else float("nan")
-    return Window(
-        recording_id=result.recording.recording_id,
-        start=start,
-        stop=stop,
-        start_s=start_s,
-        stop_s=stop_s,
-        heart_rate_bpm=heart_rate_bpm,
-        beats=heart_rate_bpm * (stop_s - start_s) / 60,
-        valid_fraction=float(clock.valid[start:stop].mean()),
-        coverage=float(clock.coverage[start:stop].mean()),
-        fold=result.recording.fold or 0,
-    )

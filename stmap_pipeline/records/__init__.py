@@ -16,7 +16,7 @@ Nothing here opens a file or knows a database.
 
 from stmap_pipeline.records.blocks import BlockTrace, RoiGrid
 from stmap_pipeline.records.outcome import Outcome
-from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource
+from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource, file_name
 from stmap_pipeline.records.result import RecordingResult
 from stmap_pipeline.records.stmap import STMap
 from stmap_pipeline.records.traces import HeartRateTrace, PulseTrace
@@ -37,4 +37,5 @@ __all__ = [
     "STMap",
     "VideoSource",
     "Window",
+    "file_name",
 ]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
+_PLAIN_FILE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9_-])?\Z")
+_HASHED = re.compile(r"-[0-9a-f]{8}\Z")
+# devices on Windows, with any suffix
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,25 @@ def check_ids(recording_id: str, subject: str) -> None:
     for what, value in (("recording_id", recording_id), ("subject", subject)):
         if not _ID.match(value):
             raise ValueError(f"{what} {value!r} is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'")
+
+
+def file_name(id_: str) -> str:
+    """Return the file name, without suffix, of the id of a recording or subject.
+
+    It is legal on Linux, macOS and Windows, and two ids never share one, on disks that ignore case either. A plain id in
+    lower case is its own file name; of any other, what cannot stand becomes ``_`` and a short hash of the id follows.
+
+    Examples
+    --------
+    >>> file_name("p001_v1_source1"), file_name("F013_T01"), file_name("f013_t01"), file_name("con")
+    ('p001_v1_source1', 'F013_T01-80baeaab', 'f013_t01', 'con-1143da2b')
+    """
+    reserved = _RESERVED.match(id_)
+    if _PLAIN_FILE_NAME.match(id_) and not reserved and not _HASHED.search(id_):
+        return id_
+    ascii_text = unicodedata.normalize("NFKD", id_).encode("ascii", "ignore").decode("ascii")
+    readable = re.sub(r"[^A-Za-z0-9_-]" if reserved else r"[^A-Za-z0-9._-]", "_", ascii_text)
+    return f"{readable[:120]}-{hashlib.sha256(id_.encode()).hexdigest()[:8]}"
 
 
 def safe_id(text: str) -> str:

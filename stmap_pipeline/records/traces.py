@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 _SLACK_S = 0.1
+
+#: Why an interval has no mean heart rate; the first is empty: it has one.
+COVERAGE_PROBLEMS = (
+    "",
+    "the label has less than two samples",
+    "the label begins or ends inside the interval, or does not reach it",
+    "the label's samples are further apart than the interval is long",
+    "less than half of the label samples are there and known",
+)
 
 
 def _checked(times_s: npt.ArrayLike, values: npt.ArrayLike, what: str) -> tuple[FloatArray, FloatArray]:
@@ -34,9 +44,11 @@ class HeartRateTrace:
 
     Examples
     --------
-    >>> trace = HeartRateTrace([0.0, 1.0, 2.0], [70.0, 74.0, 255.0])
-    >>> trace.over(0.0, 2.0)
+    >>> trace = HeartRateTrace([0.0, 1.0, 2.0, 3.0], [70.0, 74.0, 75.0, float("nan")])
+    >>> trace.mean_between(0.0, 2.0)
     72.0
+    >>> trace.mean_between(np.array([0.0, 1.0, 4.0]), np.array([2.0, 3.0, 6.0]))
+    array([72. , 74.5,  nan])
     """
 
     times_s: FloatArray
@@ -47,44 +59,75 @@ class HeartRateTrace:
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "heart_rate_bpm", values)
 
-    def over(self, start_s: float, stop_s: float) -> float:
-        """Give the mean of the known samples in ``[start_s, stop_s)``.
+    @overload
+    def mean_between(self, start_s: float, stop_s: float) -> float: ...
+    @overload
+    def mean_between(self, start_s: FloatArray, stop_s: FloatArray) -> FloatArray: ...
+    def mean_between(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
+        """Return the mean heart rate of intervals: the label of a window.
+
+        It is the mean of the known samples in ``[start_s, stop_s)``, and NaN where :meth:`coverage_problem` names a problem.
+
+        Parameters
+        ----------
+        start_s, stop_s : float or (W,) array of float64
+            Limits of one interval or of many.
 
         Returns
         -------
-        float
-            Beats per minute; NaN where :meth:`why_not` gives a reason.
+        float or (W,) array of float64
+            Beats per minute.
         """
-        values = self._inside(start_s, stop_s)
-        return float(values.mean()) if values.size and not self.why_not(start_s, stop_s) else float("nan")
+        first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
+        known = np.isfinite(self.heart_rate_bpm)
+        count = _sum_between(known, first, last)
+        # sums of differences from the median: a constant label keeps its value to the last bit, however long the trace is
+        median_bpm = np.median(self.heart_rate_bpm[known]) if known.any() else np.nan
+        total = _sum_between(np.where(known, self.heart_rate_bpm - median_bpm, 0.0), first, last)
+        mean_bpm = median_bpm + total / np.maximum(count, 1)
+        mean_bpm = np.where(self._problem(start_s, stop_s) == 0, mean_bpm, np.nan)
+        return mean_bpm if mean_bpm.ndim else float(mean_bpm)
 
-    def why_not(self, start_s: float, stop_s: float) -> str:
-        """Say why :meth:`over` has no value for the interval; empty where it has one.
+    @overload
+    def coverage_problem(self, start_s: float, stop_s: float) -> str: ...
+    @overload
+    def coverage_problem(self, start_s: FloatArray, stop_s: FloatArray) -> npt.NDArray[np.str_]: ...
+    def coverage_problem(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> str | npt.NDArray[np.str_]:
+        """Return why :meth:`mean_between` has no value for intervals, one of :data:`COVERAGE_PROBLEMS`; empty where it has one.
 
-        A mean is refused where the trace ends more than one sample (0.1 s at least) before the interval does, or less than half of the
-        samples inside are known: such a number would describe another interval than it claims.
+        A mean over less than the interval would describe another interval than it claims. It is refused where the trace
+        begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
+        the interval is long; and where less than half of the samples are known, counting those that should be there by
+        the median distance of samples and are not.
+
+        Examples
+        --------
+        >>> trace = HeartRateTrace([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 60.0, 61.0], np.full(8, 60.0))
+        >>> trace.coverage_problem(0.0, 6.0), trace.coverage_problem(5.0, 15.0)
+        ('', 'less than half of the label samples are there and known')
         """
-        if self.times_s.size == 0:
-            return "the label is empty"
-        inside = (self.times_s >= start_s) & (self.times_s < stop_s)
-        count = int(inside.sum())
-        if count == 0:
-            return f"no label sample between {start_s:.2f} s and {stop_s:.2f} s"
-        spacing_s = float(np.median(np.diff(self.times_s))) if self.times_s.size > 1 else stop_s - start_s
-        covered_from, covered_to = float(self.times_s[0]), float(self.times_s[-1]) + spacing_s
+        problem = np.array(COVERAGE_PROBLEMS)[self._problem(start_s, stop_s)]
+        return problem if isinstance(problem, np.ndarray) else str(problem)
+
+    def _problem(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> npt.NDArray[np.int64]:
+        """Return the index into :data:`COVERAGE_PROBLEMS` for each interval."""
+        duration_s = np.subtract(stop_s, start_s)
+        if self.times_s.size < 2:
+            return np.full(duration_s.shape, 1)
+        spacing_s = float(np.median(np.diff(self.times_s)))
         # a device that starts or stops within one sample, or one or two frames, of the video is the normal case, not a gap
         slack_s = max(spacing_s, _SLACK_S)
-        if covered_from > start_s + slack_s or covered_to < stop_s - slack_s:
-            return f"the label covers {covered_from:.2f} s to {covered_to:.2f} s only"
-        known = int(np.isfinite(self.heart_rate_bpm[inside]).sum())
-        if 2 * known < count:
-            return f"only {known} of {count} label samples are known"
-        return ""
+        outside = (self.times_s[0] > start_s + slack_s) | (self.times_s[-1] + spacing_s < stop_s - slack_s)
+        first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
+        known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
+        expected = np.maximum(duration_s / spacing_s, last - first)
+        return np.select([outside, spacing_s > duration_s + _SLACK_S, (known == 0) | (2 * known < expected - 1e-6)], [2, 3, 4], 0)
 
-    def _inside(self, start_s: float, stop_s: float) -> FloatArray:
-        inside = (self.times_s >= start_s) & (self.times_s < stop_s)
-        values = self.heart_rate_bpm[inside]
-        return values[np.isfinite(values)]
+
+def _sum_between(values: npt.NDArray[Any], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> FloatArray:
+    """Return the sums of ``values[first:last]``."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(sums[last] - sums[first])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

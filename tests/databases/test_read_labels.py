@@ -42,7 +42,7 @@ def test_a_rate_starts_at_the_first_frame(tmp_path: Path) -> None:
     trace = read(tmp_path, "70\n71\n72\n", FRAMES + 5.0, rate_hz=1.0).heart_rate
     assert trace is not None
     assert trace.times_s.tolist() == [5.0, 6.0, 7.0]
-    assert trace.over(5.0, 8.0) == 71.0
+    assert trace.mean_between(5.0, 8.0) == 71.0
 
 
 def test_a_time_column_is_taken_as_it_is(tmp_path: Path) -> None:

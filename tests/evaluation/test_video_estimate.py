@@ -177,7 +177,7 @@ def accepted(severity, pulse, count=30):
         assert found.reason in REASONS
         shares.append(not found.refused)
         if not found.refused:
-            errors.append(abs(found.heart_rate_bpm - result.heart_rate.over(0.0, result.blocks.times_s[-1])))
+            errors.append(abs(found.heart_rate_bpm - result.heart_rate.mean_between(0.0, result.blocks.times_s[-1])))
     return np.mean(shares), np.array(errors)
 
 

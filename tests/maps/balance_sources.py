@@ -25,5 +25,5 @@ def request(one, name="a", length=300, step=15):
     clock = one.clock
     start = np.arange(0, len(clock.times_s) - length + 1, step)
     stop_s = clock.times_s[start + length - 1] + clock.interval_s
-    rates = [one.heart_rate.over(a, b) for a, b in zip(clock.times_s[start], stop_s, strict=True)] if one.heart_rate else []
+    rates = [one.heart_rate.mean_between(a, b) for a, b in zip(clock.times_s[start], stop_s, strict=True)] if one.heart_rate else []
     return Request(name, start, start + length, np.array(rates))

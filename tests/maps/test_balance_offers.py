@@ -44,7 +44,7 @@ def test_the_label_is_the_mean_of_the_resampled_label_trace(rates, first_s, scal
     for number, (start, stop) in enumerate(zip(windows.start, windows.stop, strict=True)):
         start_s, stop_s = one.clock.times_s[start], one.clock.times_s[stop - 1] + one.clock.interval_s
         window = Window("a", start, stop, start_s, stop_s, 0, 0, 1, hr_scale=scale)
-        expected = scale * one.heart_rate.over(window.source_start_s, window.source_stop_s)
+        expected = scale * one.heart_rate.mean_between(window.source_start_s, window.source_stop_s)
         assert offers.heart_rate_bpm[number, 0] == pytest.approx(expected, rel=1e-9, nan_ok=True)
         # the same, said of the trace as the window's own clock sees it
         faster = HeartRateTrace(start_s + (seconds - start_s) / scale, known * scale)
@@ -52,7 +52,7 @@ def test_the_label_is_the_mean_of_the_resampled_label_trace(rates, first_s, scal
         # where the label ends or begins exactly at the limit of what is allowed, rounding decides
         ends = seconds[-1] + 2 * spacing_s - window.source_stop_s, seconds[0] - spacing_s - window.source_start_s
         if away > 1e-6 and min(map(abs, ends)) > 1e-6 and spacing_s / scale >= 0.1:
-            assert faster.over(start_s, stop_s) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+            assert faster.mean_between(start_s, stop_s) == pytest.approx(expected, rel=1e-9, nan_ok=True)
         if np.isnan(expected):
             assert offers.verdict[number, 0] in (Verdict.UNLABELED, Verdict.TOO_SHORT)
 

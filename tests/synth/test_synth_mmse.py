@@ -52,5 +52,5 @@ def test_labels_are_read_on_the_clock_of_the_frames(mmse_tree):
     for listed, plan in zip(mmse_hr.list_recordings(mmse_tree.out), mmse_tree.recordings, strict=True):
         if not plan.quirks:
             labels = read_labels(listed, plan.times_s())
-            assert abs(labels.heart_rate.over(0.0, 1.9) - plan.scene.pulse.mean_over(0.0, 1.9)) < 0.01
+            assert abs(labels.heart_rate.mean_between(0.0, 1.9) - plan.scene.pulse.mean_over(0.0, 1.9)) < 0.01
             assert 60 < labels.pulse.value.min() < labels.pulse.value.max() < 140

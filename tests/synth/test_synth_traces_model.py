@@ -38,7 +38,7 @@ def test_the_label_is_what_a_pulse_oximeter_shows():
     label = heart.label(25.5)
     assert label.times_s.tolist() == list(range(26))
     assert np.array_equal(label.heart_rate_bpm, np.rint(label.heart_rate_bpm))
-    assert label.over(0.0, 25.5) == pytest.approx(71.0, abs=1.0)
+    assert label.mean_between(0.0, 25.5) == pytest.approx(71.0, abs=1.0)
     # the mean of the four seconds that end with the sample's own
     inside = (heart.times_s >= 7 - 1e-9) & (heart.times_s < 11 - 1e-9)
     assert label.heart_rate_bpm[10] == np.rint(heart.heart_rate_bpm[inside].mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -142,15 +143,7 @@ class Parts:
         self._to_stop_s = np.concatenate(stop_s) - self._start_s
         self._last_s = np.array([last_source_time(one.frame_times_s) for one in sources])
         self._holes_s = [_holes(one.frame_times_s) for one in sources]
-        traces = [one.heart_rate or HeartRateTrace(np.zeros(0), np.zeros(0)) for one in sources]
-        self._label_times_s = [one.times_s for one in traces]
-        known = [np.isfinite(one.heart_rate_bpm) for one in traces]
-        self._totals = _sums([np.where(one, trace.heart_rate_bpm, 0.0) for one, trace in zip(known, traces, strict=True)])
-        self._numbers = _sums(known)
-        self._spacing_s = np.array([float(np.median(np.diff(one))) if one.size > 1 else np.nan for one in self._label_times_s])
-        self._label_from_s, self._label_to_s = (
-            np.array([one[end] if one.size else np.nan for one in self._label_times_s]) for end in (0, -1)
-        )
+        self._labels = [one.heart_rate or HeartRateTrace(np.zeros(0), np.zeros(0)) for one in sources]
 
     def read(self, window: IntArray, scale: FloatArray) -> Offers:
         """Say what windows give at a scale each.
@@ -179,14 +172,11 @@ class Parts:
         return Offers(scale, scale * label, valid, coverage, verdict)
 
     def _mean_heart_rate(self, recording: IntArray, start_s: FloatArray, stop_s: FloatArray) -> FloatArray:
-        """Do for many intervals what :meth:`HeartRateTrace.over` does for one."""
-        first, last = (_find(self._label_times_s, recording, at_s, "left") for at_s in (start_s, stop_s))
-        spacing = self._spacing_s[recording]
-        spacing = np.where(np.isnan(spacing), stop_s - start_s, spacing)
-        number = self._numbers[last] - self._numbers[first]
-        refused = (self._label_from_s[recording] > start_s + spacing) | (self._label_to_s[recording] + spacing < stop_s - spacing)
-        refused |= (2 * number < last - first) | (number == 0)
-        return np.where(refused, np.nan, (self._totals[last] - self._totals[first]) / np.maximum(number, 1))
+        bounds = np.searchsorted(recording, np.arange(len(self._labels) + 1))
+        parts = [slice(*limits) for limits in itertools.pairwise(bounds)]
+        return np.concatenate(
+            [one.mean_between(start_s[part], stop_s[part]) for one, part in zip(self._labels, parts, strict=True)]
+        )
 
     def _over_a_hole(self, recording: IntArray, start_s: FloatArray, last_s: FloatArray) -> npt.NDArray[np.bool_]:
         over = np.zeros(len(recording), dtype=np.bool_)

@@ -1,0 +1,71 @@
+"""The label of an interval: which samples count, and when there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stmap_pipeline.records import HeartRateTrace
+
+NAN = float("nan")
+
+
+def test_many_intervals_at_once_are_the_same_as_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    times_s = np.cumsum(rng.uniform(0.5, 1.5, 200))
+    bpm = np.where(rng.random(200) < 0.2, NAN, rng.uniform(40, 180, 200))
+    trace = HeartRateTrace(times_s, bpm)
+    start_s = rng.uniform(-5, 200, 300)
+    stop_s = start_s + rng.uniform(0.2, 20, 300)
+    means = trace.mean_between(start_s, stop_s)
+    assert np.array_equal(means, [trace.mean_between(a, b) for a, b in zip(start_s, stop_s, strict=True)], equal_nan=True)
+    problems = trace.coverage_problem(start_s, stop_s)
+    assert ((problems == "") == np.isfinite(means)).all()
+    assert set(np.isfinite(means)) == {True, False}
+    for a, b, mean in zip(start_s, stop_s, means, strict=True):
+        if np.isfinite(mean):
+            assert mean == pytest.approx(np.nanmean(bpm[(times_s >= a) & (times_s < b)]), rel=1e-12)
+
+
+def test_a_constant_label_keeps_its_value_to_the_last_bit() -> None:
+    trace = HeartRateTrace(np.arange(60_000) / 1000, np.full(60_000, 71.3))
+    assert trace.mean_between(np.array([0.0, 13.7]), np.array([10.0, 23.7])).tolist() == [71.3, 71.3]
+
+
+def test_a_hole_in_the_time_column_counts_as_samples_without_a_value() -> None:
+    times_s = np.r_[np.arange(6.0), np.arange(60.0, 90.0)]
+    trace = HeartRateTrace(times_s, np.where(times_s < 10, 60.0, 100.0))
+    assert trace.mean_between(0.0, 6.0) == 60.0
+    assert np.isnan(trace.mean_between(5.0, 15.0))  # one sample in 10 s
+    assert np.isnan(trace.mean_between(20.0, 30.0))
+    assert np.isnan(trace.mean_between(54.0, 64.0))  # 4 of 10
+    assert trace.mean_between(55.0, 65.0) == 100.0  # 5 of 10
+    filled = HeartRateTrace(np.arange(90.0), np.interp(np.arange(90.0), times_s, trace.heart_rate_bpm, NAN, NAN))
+    holes = HeartRateTrace(filled.times_s, np.where((filled.times_s > 5) & (filled.times_s < 60), NAN, filled.heart_rate_bpm))
+    starts = np.arange(80.0)
+    assert np.array_equal(trace.mean_between(starts, starts + 10), holes.mean_between(starts, starts + 10), equal_nan=True)
+
+
+def test_samples_further_apart_than_the_interval_label_nothing() -> None:
+    in_milliseconds = HeartRateTrace(1000.0 * np.arange(60), np.full(60, 70.0))  # read as seconds
+    starts = np.arange(0.0, 60.0, 0.5)
+    assert np.isnan(in_milliseconds.mean_between(starts, starts + 10)).all()
+    assert HeartRateTrace(10.0 * np.arange(6), np.full(6, 70.0)).mean_between(0.0, 9.95) == 70.0
+    one_sample = HeartRateTrace([0.0], [70.0])
+    assert np.isnan(one_sample.mean_between(0.0, 10.0))
+    assert np.isnan(HeartRateTrace([], []).mean_between(0.0, 10.0))
+
+
+@pytest.mark.parametrize(("rate_hz", "slack_s"), [(1.0, 1.0), (1000.0, 0.1)])
+def test_a_label_may_begin_and_end_one_sample_or_a_tenth_of_a_second_inside_the_interval(rate_hz: float, slack_s: float) -> None:
+    trace = HeartRateTrace(np.arange(int(20 * rate_hz)) / rate_hz, np.full(int(20 * rate_hz), 70.0))  # 0 to 20 s
+    start_s = np.array([-slack_s + 0.01, -slack_s - 0.01, 10.0 + slack_s - 0.01, 10.0 + slack_s + 0.01])
+    assert np.isfinite(trace.mean_between(start_s, start_s + 10)).tolist() == [True, False, True, False]
+
+
+def test_half_of_the_samples_must_be_known() -> None:
+    values = np.full(20, 70.0)
+    values[:10:2] = NAN
+    assert HeartRateTrace(np.arange(20.0), values).mean_between(0.0, 10.0) == 70.0
+    values[1] = NAN
+    assert np.isnan(HeartRateTrace(np.arange(20.0), values).mean_between(0.0, 10.0))
