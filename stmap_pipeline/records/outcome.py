@@ -1,4 +1,4 @@
-"""What became of one listed recording. The library yields these; the CLI draws them; ``outcomes.csv`` keeps them."""
+"""The outcome of a listed recording, a row of ``outcomes.csv``; and the result of a built one, which a shard stores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stmap_pipeline.errors import REASONS
-from stmap_pipeline.records.recording import check_ids
+from stmap_pipeline.records.recording import Recording, check_ids
+from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace
 
 Status = Literal["ok", "skipped", "failed"]
 Reused = Literal["", "landmarks", "traces"]
@@ -15,7 +16,7 @@ Reused = Literal["", "landmarks", "traces"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Exactly one for each listed recording.
+    """What became of a listed recording: each has exactly one.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class Outcome:
     reason : str
         A code of :data:`stmap_pipeline.errors.REASONS`; empty for ok alone.
     message : str
-        One line for a person.
+        One line: what happened, where, what to do.
     frames : int
         Frames decoded (not the number the header promises).
     timings : mapping of str to float
@@ -61,3 +62,32 @@ class Outcome:
             raise ValueError(f"unknown reason code {self.reason!r}; the codes are {sorted(REASONS)}")
         if (self.status == "ok") != (self.reason == ""):
             raise ValueError(f"{self.recording_id}: an outcome has a reason code exactly when it is not ok")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordingResult:
+    """One built recording on its way to a shard, or read back from one.
+
+    Parameters
+    ----------
+    recording : Recording
+        As listed. A result that was read back has its ids, notes and extras, but no paths of the machine that built it.
+    blocks : BlockTrace
+    track : LandmarkTrack
+        On the same frames as ``blocks``.
+    heart_rate, pulse : HeartRateTrace, PulseTrace, optional
+        Label traces on the clock of the frames.
+    notes : tuple of str
+        What a user should know of this recording, the listing's notes included.
+    attributes : mapping of str to str, int or float
+        Facts and quality figures: clock, pixel format, color matrix, detections, gaps; columns of ``recordings.csv``.
+        The same keys for each recording of a build; names carry units.
+    """
+
+    recording: Recording
+    blocks: BlockTrace
+    track: LandmarkTrack
+    heart_rate: HeartRateTrace | None = None
+    pulse: PulseTrace | None = None
+    notes: tuple[str, ...] = ()
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Where one recording is on disk: its video, its clock and its labels. Databases make these; nothing is opened here."""
+"""Where one recording is on disk: its video, its clock and its labels. Nothing is opened here."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.I)
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
-    """A video file, or a folder of numbered pictures.
+    """A video file, or a folder of numbered images.
 
     Parameters
     ----------
     path : Path
-        The file, or the folder of pictures.
+        The file, or the folder of images.
     kind : {"file", "images"}
         ``images`` reads all .jpg, .jpeg, .png, .bmp and .tif files of the folder in natural order (2 before 10).
     """
@@ -35,12 +35,12 @@ class VideoSource:
 
 @dataclass(frozen=True, slots=True)
 class ClockSource:
-    """Where the times of the frames come from.
+    """Source of the times of the frames.
 
     Parameters
     ----------
     kind : {"pts", "times_file", "constant"}
-        ``pts``: the container's presentation time of each frame. ``times_file``: a text file, one number a frame.
+        ``pts``: the container's presentation time of each frame. ``times_file``: a text file, one number for each frame.
         ``constant``: frame number divided by ``rate_hz``.
     path : Path, optional
         The file of frame times.
@@ -72,7 +72,7 @@ class ClockSource:
 
 @dataclass(frozen=True, slots=True)
 class LabelSource:
-    """Where a label over time is, and what its numbers mean.
+    """File of a label over time, and what its numbers mean.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class LabelSource:
     column : str or int
         Column of the values: a header name, or a number from 0.
     rate_hz : float, optional
-        Sampling rate; row i is at i / rate_hz after the first frame, for such a file tells no start of its own.
+        Sampling rate; row i is at i / rate_hz after the first frame: such a file does not say when it starts.
     time_column : str or int, optional
         Column of the times instead of a rate.
     time_unit_s : float
@@ -121,14 +121,14 @@ class LabelSource:
 class Recording:
     """One video of one subject with its clock and labels, as a database lists it.
 
-    It holds paths and facts, no open handle and no pixel, and can be sent to another process.
+    It holds paths and metadata, no open handle and no pixel, and can be sent to another process.
 
     Parameters
     ----------
     recording_id : str
         Unique in the database, sortable, safe as a file name: letters, digits, ``.``, ``_`` and ``-``.
     database, subject, scenario, camera : str
-        Where it belongs. ``subject`` is safe as a file name too: it names the shard.
+        Database, person, situation and camera of the recording. ``subject`` has the form of ``recording_id``.
     video : VideoSource
     clock : ClockSource
     labels : tuple of LabelSource
@@ -137,9 +137,9 @@ class Recording:
     skip_reason, skip_message : str
         A code of :data:`stmap_pipeline.errors.REASONS` where the recording is listed but must not be built, and why.
     notes : tuple of str
-        Facts that a user of the maps should know, such as a known defect; stored with the recording.
+        What a user of the data should know, such as a known defect; stored with the recording.
     extras : mapping of str to str
-        Whatever else the database tells (lighting, skin type, ...); stored as attributes.
+        Whatever else is known (lighting, skin type, ...); stored as attributes.
 
     Examples
     --------

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -80,3 +83,27 @@ class Window:
     def source_stop_s(self) -> float:
         """End of the part of the recording that is read, in seconds: of 10 s at ``hr_scale`` 1.5 it is 15 s long."""
         return self.start_s + self.hr_scale * self.duration_s if self.augmented else self.stop_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class STMap:
+    """A spatial-temporal map: blocks by time by color. It is derived on read, never stored.
+
+    Parameters
+    ----------
+    values : (N, T, C) array of float32
+        Row per block, column per sample, channel per color component. NaN where a block was not seen, unless
+        the reader fills it.
+    color_space : str
+        ``rgb``, ``yuv``, ``ycbcr`` or a combination such as ``rgb+yuv``.
+    normalized : bool
+        Whether each row and channel was stretched to 0..255 over the window.
+    """
+
+    values: npt.NDArray[np.float32]
+    color_space: str
+    normalized: bool
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise ValueError(f"a map has three axes (blocks, time, channels), not shape {self.values.shape}")
