@@ -81,9 +81,9 @@ def measure(cell: Cell, folder: Path) -> Fidelity:
     with open_stream(recording) as stream:
         for frame in stream:
             now_s = times_s[frame.index]
-            true[frame.index] = region.means(frame.picture, now_s)[:, 1]
+            true[frame.index] = region.means(frame.image, now_s)[:, 1]
             placed = region.placed(now_s)
-            alone[frame.index] = block_means([frame.picture], placed[None], region.lattice)[0][0, :, 1]
+            alone[frame.index] = block_means([frame.image], placed[None], region.lattice)[0][0, :, 1]
     skin = region.skin_share() > _SKIN
     wave = np.array([scene.pulse.green_change(now_s) for now_s in times_s])[found]
     traces = [true[found][:, skin], alone[found][:, skin], built.blocks.means[found][:, skin, 1].astype(float)]

@@ -17,7 +17,7 @@ from stmap_pipeline.faces.geometry import STEADY, invert, transform
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.synth.scene import Scene
 from stmap_pipeline.synth.turn import depth
-from stmap_pipeline.video import Picture
+from stmap_pipeline.video import Image
 
 Array = npt.NDArray[np.float64]
 # Samples along a line through the face; a multiple of the rows and columns of the grid.
@@ -86,7 +86,7 @@ class TrueRegion:
         """Give the box on :attr:`lattice` in the frame at a time: what the pipeline's would be, if it knew the head."""
         return np.linalg.lstsq(self._terms, self._scene.place(self._nodes[:, :2], time_s), rcond=None)[0].T
 
-    def means(self, picture: Picture, time_s: float) -> Array:
+    def means(self, picture: Image, time_s: float) -> Array:
         """Average each block over its true region: (N, 3) means of R, G and B.
 
         A picture is its pixels' squares here. By Green's theorem the sum over a region is the integral of the sum from the left
@@ -113,7 +113,7 @@ class TrueRegion:
     def skin_share(self) -> Array:
         """Give the share of each block that pulses."""
         skin = np.rint(self._scene.skin(0.0) * 255).astype(np.uint8)
-        one = Picture(skin, (skin,), np.array([[1.0, 0.0]] * 3))
+        one = Image(skin, (skin,), np.array([[1.0, 0.0]] * 3))
         return np.asarray(self.means(one, 0.0)[:, 0] / 255)
 
 

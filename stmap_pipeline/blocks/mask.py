@@ -82,7 +82,7 @@ def skin_mask(reference: Reference, box: Affine, grid: RoiGrid, height_factor: f
 
 def _canonical(frame: TrackedFrame, reference: Reference, box: Affine, grid: RoiGrid) -> npt.NDArray[np.float64]:
     """RGB picture (side, side, 3) of the box in one frame."""
-    picture = frame.picture
+    picture = frame.image
     if picture is None or frame.points_px is None:
         raise ValueError("a reference is made of frames with a face")
     # within the first second a head hardly turns

@@ -14,7 +14,7 @@ from stmap_pipeline.blocks.box import Placements
 from stmap_pipeline.blocks.exact import block_sums
 from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.records import RoiGrid
-from stmap_pipeline.video import Picture
+from stmap_pipeline.video import Image
 from stmap_pipeline.video.frame import Plane
 
 # Cells of a mask along each side of the face, at least.
@@ -24,13 +24,13 @@ _Array = npt.NDArray[np.float64]
 
 
 def block_means(
-    pictures: Sequence[Picture], boxes: Placements, lattice: Lattice, mask: MaskFunction | None = None
+    pictures: Sequence[Image], boxes: Placements, lattice: Lattice, mask: MaskFunction | None = None
 ) -> tuple[_Array, _Array]:
     """Average some pictures of one stream over each block.
 
     Parameters
     ----------
-    pictures : sequence of Picture
+    pictures : sequence of Image
         Whole, or a part that holds what of the box lies in the whole.
     boxes : (T, 2, 3) or (T, 2, 4) array
         From grid coordinates (column, row) to pixels of the whole picture, as :func:`~stmap_pipeline.blocks.box.face_box` and
@@ -75,13 +75,13 @@ def block_means(
     return rgb, np.minimum(coverage, 1.0)
 
 
-def _same_size(picture: Picture) -> list[slice]:
+def _same_size(picture: Image) -> list[slice]:
     """Group the planes that lie on one lattice, for which the lines of the grid are worked out together."""
     first, *others = picture.planes
     return [slice(1), slice(1, None)] if others and others[0].shape != first.shape else [slice(None)]
 
 
-def _shrink(picture: Picture, plane: Plane) -> tuple[float, float]:
+def _shrink(picture: Image, plane: Plane) -> tuple[float, float]:
     """Give how many pixels of a plane there are for one of the picture, across and down."""
     width, height = picture.size_px
     return plane.shape[1] / width, plane.shape[0] / height

@@ -18,7 +18,7 @@ from stmap_pipeline.faces import TrackedFrame
 from stmap_pipeline.faces.base import Points
 from stmap_pipeline.faces.geometry import transform
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RoiGrid
-from stmap_pipeline.video import Picture
+from stmap_pipeline.video import Image
 
 # Frames that are measured together.
 _AT_ONCE = 32
@@ -84,12 +84,12 @@ def measure_blocks(tracked: Iterable[TrackedFrame], config: BlocksConfig) -> Mea
     )
 
 
-def _with_a_face(frames: list[TrackedFrame]) -> tuple[list[int], list[Points], list[Picture]]:
+def _with_a_face(frames: list[TrackedFrame]) -> tuple[list[int], list[Points], list[Image]]:
     """Give which frames have a face, its landmarks and its pictures."""
     found = [
-        (index, frame.points_px, frame.picture)
+        (index, frame.points_px, frame.image)
         for index, frame in enumerate(frames)
-        if frame.points_px is not None and frame.picture is not None
+        if frame.points_px is not None and frame.image is not None
     ]
     return [one[0] for one in found], [one[1] for one in found], [one[2] for one in found]
 

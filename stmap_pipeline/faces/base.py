@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.video import Picture
+from stmap_pipeline.video import Image
 
 Points = npt.NDArray[np.float64]
 Gray = npt.NDArray[np.uint8]
@@ -70,9 +70,9 @@ class TrackedFrame:
         In pixels of the full picture; None where the face is lost.
     score : float
         Of the last detection; NaN where lost.
-    picture : Picture or None
+    image : Image or None
         The part of the picture around the face, or None where the face is lost.
-    picture_size_px : (int, int)
+    image_size_px : (int, int)
         Width and height of the full picture.
     """
 
@@ -80,8 +80,8 @@ class TrackedFrame:
     time_s: float
     points_px: Points | None
     score: float
-    picture: Picture | None
-    picture_size_px: tuple[int, int]
+    image: Image | None
+    image_size_px: tuple[int, int]
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from stmap_pipeline.faces.base import Points, TrackedFrame, TrackingStats
 from stmap_pipeline.records import LandmarkTrack
-from stmap_pipeline.video import Frame, Picture
+from stmap_pipeline.video import Frame, Image
 
 # Part of the picture that is kept beyond the landmarks, in units of their larger extent. The box begins a fifth of chin to brow
 # above the brows, and one that is tilted or of a turned head reaches farther.
@@ -36,7 +36,7 @@ def keep(frames: Iterable[TrackedFrame], stats: TrackingStats) -> Iterator[Track
     source = iter(frames)
     while held := deque(islice(source, _AT_ONCE)):
         found = [frame.points_px for frame in held if frame.points_px is not None]
-        size_px = held[0].picture_size_px
+        size_px = held[0].image_size_px
         points = storable(np.array(found).reshape(-1, 68, 2), max(size_px))
         kept = zip(points, _surroundings(points, size_px), strict=True)
         # each is let go as it is handed on
@@ -46,7 +46,7 @@ def keep(frames: Iterable[TrackedFrame], stats: TrackingStats) -> Iterator[Track
 
 
 def _cut(frame: TrackedFrame, points: Points, edges: tuple[int, int, int, int], stats: TrackingStats) -> TrackedFrame:
-    part = frame.picture
+    part = frame.image
     if part is None:
         return frame
     left, top, right, bottom = edges
@@ -55,7 +55,7 @@ def _cut(frame: TrackedFrame, points: Points, edges: tuple[int, int, int, int], 
         stats.narrow_pictures += 1
     else:
         part = part.crop(left - x, top - y, right - x, bottom - y, copy=False)
-    return TrackedFrame(frame.index, frame.time_s, points, frame.score, part, frame.picture_size_px)
+    return TrackedFrame(frame.index, frame.time_s, points, frame.score, part, frame.image_size_px)
 
 
 def replay(frames: Iterable[Frame], track: LandmarkTrack) -> Iterator[TrackedFrame]:
@@ -84,12 +84,12 @@ def replay(frames: Iterable[Frame], track: LandmarkTrack) -> Iterator[TrackedFra
         index, count = count, count + 1
         if index >= len(found) or frame.time_s != track.times_s[index]:
             raise StaleTrackError(f"frame {index} at {frame.time_s:.4f} s has no stored landmarks")
-        size_px = frame.picture.size_px
+        size_px = frame.image.size_px
         points: Points | None = None
-        picture: Picture | None = None
+        picture: Image | None = None
         if found[index]:
             points = track.points_px[index].astype(np.float64)
-            picture = frame.picture.crop(*_surroundings(points[None], size_px)[0])
+            picture = frame.image.crop(*_surroundings(points[None], size_px)[0])
         yield TrackedFrame(frame.index, frame.time_s, points, float(track.score[index]), picture, size_px)
     if count != len(found):
         raise StaleTrackError(f"landmarks are stored for {len(found)} frames, and {count} were decoded")
@@ -113,7 +113,7 @@ def storable(points: Points, side_px: int) -> Points:
 
 
 def _surroundings(points: Points, size_px: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """Left, top, right and bottom of the parts to keep for (T, 68, 2) points, as :meth:`Picture.crop` aligns them."""
+    """Left, top, right and bottom of the parts to keep for (T, 68, 2) points, as :meth:`Image.crop` aligns them."""
     found = []
     for (x, y), (right, bottom) in zip(points.min(axis=1).tolist(), points.max(axis=1).tolist(), strict=True):
         extent = max(right - x, bottom - y)

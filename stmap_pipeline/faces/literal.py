@@ -29,7 +29,7 @@ def literal_frames(
     position = 0
     was_found = False
     for frame in frames:
-        gray = frame.picture.gray
+        gray = frame.image.gray
         found = backend.detect(gray)
         stats.detector_runs += 1
         stats.detector_hits += bool(found)
@@ -43,14 +43,14 @@ def literal_frames(
         stats.times_found += points is not None and not was_found
         stats.times_lost += points is None and was_found
         was_found = points is not None
-        picture = frame.picture
+        picture = frame.image
         if points is not None:
             low, high = points.min(axis=0), points.max(axis=0)
             # the average may lie elsewhere
             margin = (ABOVE + 0.1) * float((high - low).max()) + 8
             picture = picture.crop(*(low - margin).astype(int), *(high + margin).astype(int))
         held.append(
-            TrackedFrame(frame.index, frame.time_s, points, score, picture if points is not None else None, frame.picture.size_px)
+            TrackedFrame(frame.index, frame.time_s, points, score, picture if points is not None else None, frame.image.size_px)
         )
         if len(held) - position > half:
             yield _smoothed(held, position, half)
@@ -74,4 +74,4 @@ def _smoothed(held: deque[TrackedFrame], position: int, half: int) -> TrackedFra
             if other is None:
                 break
             near.append(other)
-    return TrackedFrame(frame.index, frame.time_s, np.mean(near, axis=0), frame.score, frame.picture, frame.picture_size_px)
+    return TrackedFrame(frame.index, frame.time_s, np.mean(near, axis=0), frame.score, frame.image, frame.image_size_px)

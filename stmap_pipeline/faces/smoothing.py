@@ -17,7 +17,7 @@ from stmap_pipeline.faces.kept import ABOVE, SIDES
 from stmap_pipeline.faces.pose import Pose, placed
 from stmap_pipeline.faces.relief import Depth
 from stmap_pipeline.faces.steadying import BESIDE, steadied
-from stmap_pipeline.video import Frame, Picture
+from stmap_pipeline.video import Frame, Image
 
 # Frames that are placed together: a step of numpy costs more than its 136 numbers.
 _AT_ONCE = 16
@@ -121,7 +121,7 @@ class _Held:
     size_px: tuple[int, int]
     pose: Pose
     score: float = math.nan
-    picture: Picture | None = None
+    image: Image | None = None
     # None without a face
     segment: Segment | None = None
 
@@ -142,17 +142,17 @@ class Delay:
 
     def lost(self, frame: Frame) -> None:
         """Add a frame without a face."""
-        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px, Pose(STILL)))
+        self._queue.append(_Held(frame.index, frame.time_s, frame.image.size_px, Pose(STILL)))
 
-    def followed(self, frame: Frame, pose: Pose, score: float, segment: Segment, part: Picture) -> None:
+    def followed(self, frame: Frame, pose: Pose, score: float, segment: Segment, part: Image) -> None:
         """Add a frame with a face and the part of its picture around it."""
-        self._queue.append(_Held(frame.index, frame.time_s, frame.picture.size_px, pose, score, part, segment))
+        self._queue.append(_Held(frame.index, frame.time_s, frame.image.size_px, pose, score, part, segment))
 
     def revoke(self, since_index: int) -> None:
         """Turn the frames from a number on into frames without a face: what was followed there was not the face."""
         for held in self._queue:
             if held.index >= since_index:
-                held.picture = held.segment = None
+                held.image = held.segment = None
                 held.score = math.nan
 
     def ready(self, now_s: float = math.inf) -> Iterator[TrackedFrame]:
@@ -162,8 +162,8 @@ class Delay:
             points = self._points(list(self._gone), ready, list(islice(self._queue, BESIDE)))
             self._gone.extend(ready)
             for held, found in zip(ready, points, strict=True):
-                yield TrackedFrame(held.index, held.time_s, found, held.score, held.picture, held.size_px)
-                held.picture = None
+                yield TrackedFrame(held.index, held.time_s, found, held.score, held.image, held.size_px)
+                held.image = None
 
     def _waited(self, now_s: float) -> bool:
         if len(self._queue) < _AT_ONCE + BESIDE:

@@ -23,7 +23,7 @@ from stmap_pipeline.faces.search import check, search
 from stmap_pipeline.faces.smoothing import Delay, Segment
 from stmap_pipeline.faces.solution import Patch
 from stmap_pipeline.faces.template import Alignment, FaceTemplate
-from stmap_pipeline.video import Frame, Picture
+from stmap_pipeline.video import Frame, Image
 
 # Likeness to the template below which the detector is asked at once, and below which, if it finds none, the face is gone.
 _SUSPICIOUS = 0.75
@@ -52,7 +52,7 @@ class _Face:
     pose: Pose
     speed: Motion
     before: Gray
-    part: Picture
+    part: Image
     score: float
     next_model_s: float
     settled_s: float
@@ -84,7 +84,7 @@ class Tracker:
     def frames(self, frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
         """Yield each frame with its landmarks, later by half of the smoothing."""
         for frame in frames:
-            is_cut = self._cuts.is_cut(frame.picture.gray)
+            is_cut = self._cuts.is_cut(frame.image.gray)
             self._stats.cuts += is_cut
             if self._face is not None:
                 self._follow(self._face, frame, is_cut)
@@ -101,7 +101,7 @@ class Tracker:
         yield from self._delay.ready()
 
     def _search(self, frame: Frame) -> None:
-        gray = frame.picture.gray
+        gray = frame.image.gray
         self._next_search_s = frame.time_s + self._config.search_every_s
         found = search(gray, self._backend, self._stats, self._last_seen)
         if found is None:
@@ -113,7 +113,7 @@ class Tracker:
         self._face = self._begin(frame, points, found.score)
 
     def _begin(self, frame: Frame, points: Points, score: float) -> _Face:
-        gray, now_s = frame.picture.gray, frame.time_s
+        gray, now_s = frame.image.gray, frame.time_s
         template = FaceTemplate(gray, points, now_s)
         segment = Segment(template.shape, template.depth, self._config.smoothing_s / 2, self._memory_s)
         segment.add(now_s, template.shape)
@@ -124,7 +124,7 @@ class Tracker:
             template.pose,
             STILL,
             gray,
-            _part(frame.picture, segment, template.pose.motion),
+            _part(frame.image, segment, template.pose.motion),
             score,
             next_model_s=now_s,
             settled_s=now_s + _SETTLING_S,
@@ -135,9 +135,9 @@ class Tracker:
         )
 
     def _follow(self, face: _Face, frame: Frame, is_cut: bool) -> None:
-        gray, now_s = frame.picture.gray, frame.time_s
+        gray, now_s = frame.image.gray, frame.time_s
         # after a cut the template would fit another person's face well enough to go on as if nothing had been
-        aligned = None if is_cut else self._align(face, frame.picture)
+        aligned = None if is_cut else self._align(face, frame.image)
         if aligned is None:
             # a blur, a jerk or a cut: if there is a face where it was, a new stretch begins on it
             found = check(gray, self._backend, self._stats, face.points)
@@ -164,7 +164,7 @@ class Tracker:
         if doubtful or now_s >= face.next_check_s:
             self._check(face, frame, aligned, patch, likeness, slipped)
 
-    def _align(self, face: _Face, picture: Picture) -> Alignment | None:
+    def _align(self, face: _Face, picture: Image) -> Alignment | None:
         """Lay the frame on the template from the last motion; with the help of flow where that does not lead there."""
         if face.before.shape != picture.gray.shape:
             return None
@@ -201,7 +201,7 @@ class Tracker:
         return float(np.median(np.hypot(*(found - points).T))) > _SLIPPED * inter_ocular_px(points)
 
     def _check(self, face: _Face, frame: Frame, aligned: Alignment, patch: Patch, likeness: float, slipped: bool) -> None:
-        gray, now_s = frame.picture.gray, frame.time_s
+        gray, now_s = frame.image.gray, frame.time_s
         face.next_check_s = now_s + self._config.check_every_s
         found = check(gray, self._backend, self._stats, face.points)
         if found is not None and slipped:
@@ -219,7 +219,7 @@ class Tracker:
         face.segment.closed = True
         self._stats.landmark_runs += 1
         self._stats.restarts += 1
-        self._face = self._begin(frame, self._backend.landmarks(frame.picture.gray, found), found.score)
+        self._face = self._begin(frame, self._backend.landmarks(frame.image.gray, found), found.score)
 
     def _lose(self, face: _Face) -> None:
         self._delay.revoke(face.sure_index + 1)
@@ -230,7 +230,7 @@ class Tracker:
         self._next_search_s = -math.inf
 
 
-def _part(picture: Picture, segment: Segment, motion: Motion) -> Picture:
+def _part(picture: Image, segment: Segment, motion: Motion) -> Image:
     """Copy the part of a picture around the face."""
     corners = [motion.on_point(corner) for corner in segment.region]
     across, down = [one.real for one in corners], [one.imag for one in corners]

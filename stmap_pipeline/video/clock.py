@@ -1,4 +1,4 @@
-"""When a frame was taken: by the container, by a file of frame times, or by a constant rate. Never by the header's rate."""
+"""Compute the time of each frame: from the container, a file of frame times, or a constant rate; never from the header's rate."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from stmap_pipeline.records import ClockSource
 
 @dataclass(slots=True)
 class Clock:
-    """Gives each frame its time and counts where it could not.
+    """Clock of one recording: computes the time of each frame and counts the frames that have none.
 
     Parameters
     ----------
     source : ClockSource
     fallback_rate_hz : float
-        Used for frames that come without a time of their own, each of which is counted.
+        Used for frames without a presentation time, each of which is counted.
 
     Attributes
     ----------
     repaired : int
         Frames whose presentation time was missing or did not increase.
     surplus : int
-        Frames beyond the end of the file of frame times: they have no time and are left out.
+        Frames beyond the end of the file of frame times: they have no time and are dropped.
     """
 
     source: ClockSource
@@ -44,7 +44,7 @@ class Clock:
             self._listed = read_frame_times(self.source.path, self.source.unit_s)
 
     def time_of(self, pts_s: float | None) -> float | None:
-        """Give the time of the next frame in seconds, or None where it has none and must be left out."""
+        """Return the time of the next frame in seconds, or None where it has none and must be dropped."""
         index, self._count = self._count, self._count + 1
         if self._listed is not None:
             if index >= len(self._listed):
@@ -66,12 +66,12 @@ class Clock:
         return pts_s
 
     def skip(self) -> None:
-        """Pass over a damaged frame: on a counted clock it takes its time with it, so that later frames keep theirs."""
+        """Skip a damaged frame: on a clock that counts frames its time is skipped too, so that later frames keep theirs."""
         if self.source.kind != "pts":
             self._count += 1
 
     def check(self, where: str, limit: float) -> None:
-        """Compare the number of frames with the number of listed times after the last frame.
+        """Compare the number of decoded frames with the number of listed times; call it after the last frame.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Clock:
 
     @property
     def missing(self) -> int:
-        """Listed times for which no frame was decoded."""
+        """Number of listed times for which no frame was decoded."""
         return max(0, len(self._listed) - self._count) if self._listed is not None else 0
 
 
@@ -100,7 +100,7 @@ _FRAME_S, _HOLE_S, _SPAN_PER_FILLED = 1.0, 60.0, 4.0
 
 
 def span_problem(times_s: npt.ArrayLike) -> str:
-    """Describe how far the times of the frames leap, where they span far more than the frames fill; empty where they do not.
+    """Return how far the times of the frames leap where they span far more than the frames fill; empty where they do not.
 
     Whatever is counted in time (windows, a uniform grid) grows with the span of the times and not with the number of frames, so one
     wrong time could ask for more memory than there is. This rule bounds the span by the number of frames: at most 60 s, plus four times

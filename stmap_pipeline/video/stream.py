@@ -1,32 +1,73 @@
-"""One pass over the frames of a recording. Open it, iterate once, read the counters afterwards."""
+"""Decode a recording once, frame by frame: a video file through FFmpeg, or a folder of image files.
+
+FFmpeg (PyAV) runs in one thread: the worker processes share the cores, not the frames.
+"""
 
 from __future__ import annotations
 
+import errno
 import math
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import av
+import av.error
+import av.logging
+
+from stmap_pipeline.databases.natural import natural_key
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Recording
 from stmap_pipeline.video.clock import Clock
-from stmap_pipeline.video.container import Decoded, decode_container
-from stmap_pipeline.video.frame import Frame, StreamInfo
-from stmap_pipeline.video.images import decode_images
-from stmap_pipeline.video.planes import PixelReader, make_reader
+from stmap_pipeline.video.frame import Frame, PixelReader, StreamInfo, make_reader
 
-# Frames that are decoded at once, as far as they fit into this room, where a decoder leaves nothing else in the processor's caches;
-# where it does (MJPEG, MPEG-4), frames that wait only fill them: two of them cost 0.04 ms a frame, sixteen 0.1.
-_AHEAD_FRAMES, _AHEAD_BYTES = 32, 2**25
-_HEAVY = frozenset({"h264", "hevc", "vvc", "vp8", "vp9", "av1", "libdav1d", "libvpx-vp9"})
+# More pixels than any camera of the field has (8K has 35 million): such a header is damaged or hostile.
+MAX_PIXELS = 36_000_000
+# Containers that are opened. FFmpeg also "opens" playlists and session descriptions, which name other files and hosts.
+FORMATS = (
+    "avi,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,mxf,nut,rm,dv,ivf,gif,apng,"
+    "h264,hevc,m4v,mjpeg,yuv4mpegpipe,"
+    # audio files are opened so that the error can name them
+    "wav,mp3,flac,aac"
+)
+# Damaged packets in a row after which the rest of a stream is given up.
+MAX_ERRORS_IN_A_ROW = 1000
+# Size of 36 million pixels of 16 bits, uncompressed.
+MAX_IMAGE_BYTES = 2**28
+_IMAGE_CODECS = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".png": "png", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
+
+# What opening a pipe or device, a folder or a socket as a file ends with.
+_NOT_REGULAR = (errno.EINVAL, errno.EISDIR, errno.ENXIO)
+
+# Frames that are decoded in a row, up to this many bytes, where a decoder evicts all else from the processor's caches; where it does
+# not (MJPEG, MPEG-4), waiting frames only fill them: two frames ahead cost 0.04 ms a frame, sixteen 0.1.
+_PREFETCH_FRAMES, _PREFETCH_BYTES = 32, 2**25
+_HEAVY_CODECS = frozenset({"h264", "hevc", "vvc", "vp8", "vp9", "av1", "libdav1d", "libvpx-vp9"})
+
+# a title in another encoding is no reason to refuse a video; since PyAV 19 it never is
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+@dataclass(slots=True)
+class DecodedFrame:
+    """One decoded frame, or a damaged packet (``frame`` is None)."""
+
+    frame: Any
+    pts_s: float | None
+    rate_hz: float
+    codec: str
+    errors: int
 
 
 class FrameStream:
-    """Iterator over the frames of one recording, to be used in a ``with`` block and once.
+    """Iterator over the frames of one recording, to be used once and in a ``with`` block.
 
-    Frames are views into the decoder's memory, of which a few are decoded ahead: the memory in use does not grow with the length of
+    Frames are views into the decoder's memory, and only a few are decoded ahead: memory in use does not grow with the length of
     the video.
 
     Parameters
@@ -35,6 +76,7 @@ class FrameStream:
 
     Attributes
     ----------
+    clock : Clock
     decoded : int
         Frames decoded so far.
     decode_errors : int
@@ -45,7 +87,6 @@ class FrameStream:
         self.decoded = 0
         self.decode_errors = 0
         self._where = recording.video.path.name
-        self._recording = recording
         self._reader: PixelReader | None = None
         self._info: StreamInfo | None = None
         self.clock = Clock(recording.clock)
@@ -53,7 +94,7 @@ class FrameStream:
 
     @property
     def info(self) -> StreamInfo:
-        """What the stream says of itself; known after the first frame."""
+        """Properties of the stream; known after the first frame."""
         if self._info is None:
             raise RecordingError("decode", "no_frames", f"{self._where}: not one frame could be decoded")
         return self._info
@@ -66,7 +107,7 @@ class FrameStream:
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
-        for decoded in _ahead(self._source):
+        for decoded in prefetch(self._source):
             self.decode_errors = decoded.errors
             if decoded.frame is None:
                 self.clock.skip()
@@ -77,54 +118,36 @@ class FrameStream:
             time_s = self.clock.time_of(decoded.pts_s)
             if time_s is None:
                 continue
-            yield Frame(index, time_s, self._reader_for(decoded.frame, decoded.codec, decoded.rate_hz).read(decoded.frame))
+            yield Frame(index, time_s, self._reader_for(decoded).read(decoded.frame))
             index += 1
         if index == 0:
             raise RecordingError(
                 "decode", "no_frames", f"{self._where}: not one frame could be decoded; the file is damaged or empty"
             )
 
-    def _reader_for(self, frame: Any, codec: str, rate_hz: float) -> PixelReader:
+    def _reader_for(self, decoded: DecodedFrame) -> PixelReader:
+        frame = decoded.frame
         if self._reader is None:
             self._reader = make_reader(frame, self._where)
-            size = (frame.width, frame.height) if self._reader.quarter_turns % 2 == 0 else (frame.height, frame.width)
+            self._size = (frame.width, frame.height)
             self._info = StreamInfo(
-                codec,
+                decoded.codec,
                 self._reader.source_format,
-                *size,
-                rate_hz,
+                *(self._size if self._reader.quarter_turns % 2 == 0 else self._size[::-1]),
+                decoded.rate_hz,
                 self._reader.color_matrix,
                 self._reader.color_matrix_assumed,
                 self._reader.full_range,
                 self._reader.quarter_turns * 90,
             )
-            self._size = (frame.width, frame.height)
         if (frame.width, frame.height) != self._size or frame.format.name != self._reader.source_format:
             raise RecordingError(
                 "decode",
                 "unsupported_format",
-                f"{self._where}: the picture changes from {self._size[0]}x{self._size[1]} {self._reader.source_format} to "
+                f"{self._where}: the image changes from {self._size[0]}x{self._size[1]} {self._reader.source_format} to "
                 f"{frame.width}x{frame.height} {frame.format.name} at frame {self.decoded}; split the video there",
             )
         return self._reader
-
-
-def _ahead(source: Iterable[Decoded]) -> Iterator[Decoded]:
-    """Decode some frames, then hand them on, then decode some more.
-
-    What is done with a frame costs half as much where it has been done with another one just before, and no decoder in between.
-    """
-    held: deque[Decoded] = deque()
-    held_bytes = 0
-    for one in source:
-        held.append(one)
-        held_bytes += 0 if one.frame is None else 2 * one.frame.width * one.frame.height
-        if len(held) >= (_AHEAD_FRAMES if one.codec in _HEAVY else 1) or held_bytes >= _AHEAD_BYTES:
-            # each is let go as it is handed on
-            while held:
-                yield held.popleft()
-            held_bytes = 0
-    yield from held
 
 
 def open_stream(recording: Recording) -> FrameStream:
@@ -146,12 +169,138 @@ def open_stream(recording: Recording) -> FrameStream:
     """
     path, wanted = recording.video.path, "folder" if recording.video.kind == "images" else "file"
     try:
-        kind = path.stat().st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         raise RecordingError("decode", "source_missing", f"{path.name}: no such {wanted}") from None
     except OSError as error:
         raise RecordingError("decode", "source_unreadable", f"{path.name}: cannot be read ({error.strerror})") from None
-    # opening a pipe would wait for ever
-    if not (stat.S_ISDIR(kind) if wanted == "folder" else stat.S_ISREG(kind)):
+    # opening a named pipe would block until somebody writes to it
+    if not (stat.S_ISDIR(mode) if wanted == "folder" else stat.S_ISREG(mode)):
         raise RecordingError("decode", "source_unreadable", f"{path.name}: is no {wanted}")
     return FrameStream(recording)
+
+
+def prefetch(source: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
+    """Yield the frames of a decoder that has decoded up to 32 of them in a row.
+
+    What is computed on a frame takes half the time where no decoder has run since the frame before.
+    """
+    waiting: deque[DecodedFrame] = deque()
+    waiting_bytes = 0
+    for one in source:
+        waiting.append(one)
+        waiting_bytes += 0 if one.frame is None else 2 * one.frame.width * one.frame.height
+        if len(waiting) >= (_PREFETCH_FRAMES if one.codec in _HEAVY_CODECS else 1) or waiting_bytes >= _PREFETCH_BYTES:
+            # each is released as soon as it has been used
+            while waiting:
+                yield waiting.popleft()
+            waiting_bytes = 0
+    yield from waiting
+
+
+def decode_container(path: Path) -> Generator[DecodedFrame]:
+    """Decode the first video stream of a file frame by frame.
+
+    Times are relative to the container's declared start, as FFmpeg's own tools count them.
+
+    Raises
+    ------
+    RecordingError
+        Where the file is no video, has no video stream, or an absurd size.
+    """
+    # FFmpeg's own lines on stderr would tear a progress bar; what matters is counted and raised
+    av.logging.set_level(None)
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(MAX_PIXELS)}
+    try:
+        # the prefix keeps a name such as "pipe:0" from meaning anything but a file
+        container = av.open(f"file:{path}", options=options, **_LENIENT)
+    except MemoryError:
+        raise
+    except FileNotFoundError:
+        raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise RecordingError(
+            "decode", "source_unreadable", f"{path.name}: cannot be opened as a video ({getattr(error, 'strerror', None) or error})"
+        ) from None
+    with container:
+        if not container.streams.video:
+            raise RecordingError("decode", "no_video_stream", f"{path.name}: holds no video stream (audio only?)")
+        stream = container.streams.video[0]
+        # contrary to PyAV's type stub, a stream that FFmpeg has no decoder for comes without a context
+        context: Any = stream.codec_context
+        if context is None:
+            raise RecordingError("decode", "unsupported_format", f"{path.name}: its codec is unknown; convert it to H.264")
+        width, height = context.width, context.height
+        if width * height > MAX_PIXELS:
+            raise RecordingError(
+                "decode", "unsupported_format", f"{path.name}: the header says {width}x{height} pixels; the limit is {MAX_PIXELS:,}"
+            )
+        stream.thread_type = "NONE"
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        start_s = (container.start_time or 0) / av.time_base
+        rate_hz = float(stream.average_rate) if stream.average_rate else math.nan
+        errors = in_a_row = 0
+        packets = container.demux(stream)
+        while in_a_row < MAX_ERRORS_IN_A_ROW:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except (StopIteration, av.error.EOFError):
+                return
+            except MemoryError:
+                raise
+            except av.error.FFmpegError:
+                errors, in_a_row = errors + 1, in_a_row + 1
+                yield DecodedFrame(None, None, rate_hz, context.name, errors)
+                continue
+            in_a_row = 0
+            for frame in frames:
+                base = frame.time_base or stream.time_base
+                # equal to the fraction's value; making the fraction takes as long as all else here
+                pts_s = None if frame.pts is None or base is None else frame.pts * base.numerator / base.denominator - start_s
+                yield DecodedFrame(frame, pts_s, rate_hz, context.name, errors)
+
+
+def decode_images(folder: Path) -> Generator[DecodedFrame]:
+    """Decode the image files of a folder to native planes (JPEG stays YCbCr), ``2.jpg`` before ``10.jpg``.
+
+    A damaged file is counted and skipped.
+
+    Raises
+    ------
+    RecordingError
+        Where the folder cannot be read, holds no image file, or something under the name of one that is no regular file.
+    """
+    av.logging.set_level(None)
+    try:
+        files = sorted(
+            (one for one in folder.iterdir() if one.suffix.lower() in _IMAGE_CODECS), key=lambda one: natural_key(one.name)
+        )
+    except OSError as error:
+        raise RecordingError(
+            "decode", "source_unreadable", f"{folder.name}: cannot be read as a folder of images ({error.strerror})"
+        ) from None
+    if not files:
+        raise RecordingError(
+            "decode", "source_missing", f"{folder.name}: no image file ({', '.join(_IMAGE_CODECS)}) in this folder"
+        )
+    errors = 0
+    for path in files:
+        codec = _IMAGE_CODECS[path.suffix.lower()]
+        frame: Any = None
+        try:
+            data = read_bytes(path, MAX_IMAGE_BYTES)
+            # a new context for each image: a damaged one must not affect the next
+            decoder: Any = av.CodecContext.create(codec, "r")
+            decoder.options = {"max_pixels": str(MAX_PIXELS)}
+            images = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
+            frame = images[0] if images else None
+        except MemoryError:
+            raise
+        except (av.error.FFmpegError, OSError) as error:
+            if error.errno in _NOT_REGULAR:
+                raise RecordingError(
+                    "decode", "source_unreadable", f"{folder.name}/{path.name}: is no regular file; remove it"
+                ) from None
+        errors += frame is None
+        yield DecodedFrame(frame, None, math.nan, codec, errors)

@@ -13,7 +13,7 @@ from stmap_pipeline.blocks.lattice import Lattice
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.faces.geometry import compose
 from stmap_pipeline.records import RoiGrid
-from stmap_pipeline.video.planes import make_reader
+from stmap_pipeline.video.frame import make_reader
 
 GRID = RoiGrid(5, 5)
 SIZE = (240, 200)

@@ -12,7 +12,7 @@ from stmap_pipeline.faces import TrackingStats, track
 from stmap_pipeline.faces.cut import CutDetector
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.video import Frame
-from stmap_pipeline.video.planes import make_reader
+from stmap_pipeline.video.frame import make_reader
 
 
 def cuts_in(pictures):

@@ -17,8 +17,8 @@ from stmap_pipeline.faces.kept import StaleTrackError, keep, replay, storable
 from stmap_pipeline.records import LandmarkTrack
 from stmap_pipeline.shards.quantize import quantize_landmarks, restore_landmarks
 from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.video import Frame, Picture
-from stmap_pipeline.video.planes import make_reader
+from stmap_pipeline.video import Frame, Image
+from stmap_pipeline.video.frame import make_reader
 
 # 4:2:0 in a picture whose sides are no multiples of four
 SIZE_PX = (278, 250)
@@ -53,15 +53,13 @@ def test_stored_landmarks_give_the_frames_that_tracking_gave(frames, mode):
     assert 20 < sum(one.points_px is not None for one in tracked) < 60
     assert len(again) == len(tracked)
     for one, other in zip(tracked, again, strict=True):
-        assert (one.index, one.time_s, one.picture_size_px) == (other.index, other.time_s, other.picture_size_px)
+        assert (one.index, one.time_s, one.image_size_px) == (other.index, other.time_s, other.image_size_px)
         assert (one.points_px is None) == (other.points_px is None)
         if one.points_px is not None:
             np.testing.assert_array_equal(one.points_px, other.points_px)
             assert one.score == pytest.approx(other.score, rel=1e-6)
-            assert one.picture.origin_px == other.picture.origin_px
-            for plane, its in zip(
-                (one.picture.gray, *one.picture.planes), (other.picture.gray, *other.picture.planes), strict=True
-            ):
+            assert one.image.origin_px == other.image.origin_px
+            for plane, its in zip((one.image.gray, *one.image.planes), (other.image.gray, *other.image.planes), strict=True):
                 np.testing.assert_array_equal(plane, its)
 
 
@@ -97,12 +95,12 @@ def test_rounding_moves_a_point_of_a_picture_by_no_more_than_half_a_step(x, y):
 
 def test_a_picture_that_is_too_small_is_counted_and_left_alone():
     luma = np.arange(200 * 300, dtype=np.uint32).astype(np.uint8).reshape(200, 300)
-    whole = Picture(luma, (luma,), np.eye(3, 2))
+    whole = Image(luma, (luma,), np.eye(3, 2))
     points = np.random.default_rng(0).uniform([120, 80], [180, 130], (68, 2))
     stats = TrackingStats()
 
     def kept(part):
-        return next(keep([TrackedFrame(0, 0.0, points, 1.0, part, (300, 200))], stats)).picture
+        return next(keep([TrackedFrame(0, 0.0, points, 1.0, part, (300, 200))], stats)).image
 
     wanted = kept(whole)
     assert wanted.size_px < whole.size_px

@@ -62,7 +62,7 @@ def test_a_dim_face_is_followed_where_the_detector_fails():
     found = measured.track.found
     first = int(np.argmax(found))
     with open_stream(Recording("a", "folder", "a", VideoSource(path))) as stream:
-        sampled = [(frame.index, bool(backend().detect(frame.picture.gray))) for frame in stream if frame.index % 15 == 0]
+        sampled = [(frame.index, bool(backend().detect(frame.image.gray))) for frame in stream if frame.index % 15 == 0]
     missed = [index for index, seen in sampled if index > first and not seen]
     assert missed, "the detector fails somewhere in this clip"
     assert found[first:].all()

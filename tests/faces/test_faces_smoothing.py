@@ -13,7 +13,7 @@ from stmap_pipeline.faces.pose import Pose
 from stmap_pipeline.faces.smoothing import Delay, Segment
 from stmap_pipeline.faces.steadying import steadied
 from stmap_pipeline.video import Frame
-from stmap_pipeline.video.frame import Picture
+from stmap_pipeline.video.frame import Image
 
 RATE_HZ = 30.0
 LOOSE = np.setdiff1d(np.arange(68), STEADY)
@@ -149,7 +149,7 @@ def through_the_delay(poses, cut_at=None):
     """Mean shift (T,) of the landmarks in frames with these poses, of one face or of another one from a frame on."""
     delay, frames = Delay(1.0), []
     gray = np.zeros((4, 4), np.uint8)
-    picture = Picture(gray, (gray,), np.array([[1.0, 0.0]] * 3))
+    picture = Image(gray, (gray,), np.array([[1.0, 0.0]] * 3))
     segment = Segment(FACE, np.zeros(68), 1.0, MEMORY_S)
     segment.add(0.0, FACE)
     for index, pose in enumerate(poses):
@@ -176,7 +176,7 @@ def test_a_frame_is_placed_alike_wherever_the_groups_of_frames_end():
 def test_frames_without_a_face_come_in_their_place_and_part_the_others():
     delay, frames = Delay(1.0), []
     gray = np.zeros((4, 4), np.uint8)
-    picture = Picture(gray, (gray,), np.array([[1.0, 0.0]] * 3))
+    picture = Image(gray, (gray,), np.array([[1.0, 0.0]] * 3))
     for index in range(120):
         frame = Frame(index, index / RATE_HZ, picture)
         if index % 40 == 0:
@@ -197,7 +197,7 @@ def test_frames_without_a_face_come_in_their_place_and_part_the_others():
     assert [frame.index for frame in frames] == list(range(120))
     found = [None if frame.points_px is None else round(float((frame.points_px - FACE).mean())) for frame in frames]
     assert found == [0] * 25 + [None] * 15 + [40] * 20 + [None] * 20 + [80] * 25 + [None] * 15
-    assert all((frame.picture is None) == (frame.points_px is None) == np.isnan(frame.score) for frame in frames)
+    assert all((frame.image is None) == (frame.points_px is None) == np.isnan(frame.score) for frame in frames)
 
 
 def test_frames_of_two_faces_are_not_smoothed_together():

@@ -17,7 +17,7 @@ from stmap_pipeline.synth.motion import Acting, HeadMotion
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.synth.sines import Sines
 from stmap_pipeline.video import Frame
-from stmap_pipeline.video.planes import make_reader
+from stmap_pipeline.video.frame import make_reader
 
 RATE_HZ = 30.0
 
@@ -64,7 +64,7 @@ def nodding():
 def test_each_frame_comes_out_once_in_order_and_with_its_part_of_the_picture(nodding):
     _, frames, stats = nodding
     assert [frame.index for frame in frames] == list(range(150))
-    assert all(frame.points_px is not None and frame.picture is not None for frame in frames)
+    assert all(frame.points_px is not None and frame.image is not None for frame in frames)
     assert (stats.times_found, stats.times_lost, stats.restarts) == (1, 0, 0)
     # the detector and the model run seldom
     assert stats.detector_runs < 8

@@ -1,10 +1,14 @@
-"""Frames come once, in order, with their own times; whatever is wrong with a file has a reason."""
+"""Frames come once, in order, with their own times; every defect of a file has a reason code."""
 
 from __future__ import annotations
 
+import os
+import wave
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from video_files import colorful, write_video
@@ -13,12 +17,15 @@ from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import open_stream
 from stmap_pipeline.video.clock import span_problem
-from stmap_pipeline.video.container import Decoded, decode_container
-from stmap_pipeline.video.stream import _ahead
+from stmap_pipeline.video.stream import DecodedFrame, decode_container, prefetch
 
 
 def recording(path):
     return Recording("a", "folder", "a", VideoSource(path))
+
+
+def images(folder):
+    return Recording("a", "mmse-hr", "a", VideoSource(folder, "images"), ClockSource("constant", rate_hz=25.0))
 
 
 def times_of(one):
@@ -81,45 +88,39 @@ def test_an_elementary_stream_without_times_gets_the_nominal_interval_and_is_cou
     assert stream.clock.repaired >= 9 or np.allclose(np.diff(found), np.diff(found)[0])
 
 
-def test_pictures_come_in_natural_order_with_a_constant_clock(tmp_path):
-    import cv2
-
+def test_images_come_in_natural_order_with_a_constant_clock(tmp_path):
     for index in (10, 9, 0, 1, 2, 100):
         cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((16, 16, 3), index, np.uint8))
-    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    one = images(tmp_path)
     with open_stream(one) as stream:
-        levels = [int(frame.picture.planes[0][0, 0]) for frame in stream]
+        levels = [int(frame.image.planes[0][0, 0]) for frame in stream]
     assert levels == [0, 1, 2, 9, 10, 100]
 
 
 def test_jpegs_stay_ycbcr(tmp_path):
-    import cv2
-
     image = colorful()
     cv2.imwrite(str(tmp_path / "000.jpg"), image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
-    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    one = images(tmp_path)
     with open_stream(one) as stream:
         (frame,) = list(stream)
     assert stream.info.pixel_format.startswith("yuvj")
     assert stream.info.full_range
-    samples = [float(plane.mean()) for plane in frame.picture.planes]
-    rgb = frame.picture.to_rgb[:, :-1] @ samples + frame.picture.to_rgb[:, -1]
+    samples = [float(plane.mean()) for plane in frame.image.planes]
+    rgb = frame.image.to_rgb[:, :-1] @ samples + frame.image.to_rgb[:, -1]
     np.testing.assert_allclose(rgb, image.reshape(-1, 3).mean(axis=0), atol=0.3)
 
 
-def test_a_damaged_picture_takes_its_time_with_it(tmp_path):
-    import cv2
-
+def test_a_damaged_image_keeps_its_place_on_the_clock(tmp_path):
     for index in range(5):
         cv2.imwrite(str(tmp_path / f"{index}.jpg"), colorful(seed=index))
     (tmp_path / "2.jpg").write_bytes(b"\xff\xd8 not a picture")
-    one = Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0))
+    one = images(tmp_path)
     found, stream = times_of(one)
     np.testing.assert_allclose(found, [0.0, 0.04, 0.12, 0.16])
     assert stream.decode_errors == 1
 
 
-def test_rotation_in_the_metadata_turns_the_picture(tmp_path):
+def test_rotation_in_the_metadata_turns_the_image(tmp_path):
     image = np.zeros((32, 64, 3), np.uint8)
     image[:16, :32] = 255
     path = write_video(tmp_path / "a.mp4", [image] * 3)
@@ -131,7 +132,7 @@ def test_rotation_in_the_metadata_turns_the_picture(tmp_path):
     path.write_bytes(data)
     with open_stream(recording(path)) as stream:
         frame = next(iter(stream))
-        gray = frame.picture.gray.copy()
+        gray = frame.image.gray.copy()
         assert (stream.info.width_px, stream.info.height_px, stream.info.rotation_deg) == (32, 64, 270)
     assert gray.shape == (64, 32)
     # the bright corner was at the top left; a clockwise quarter turn brings it to the top right
@@ -154,16 +155,53 @@ def test_what_is_no_video_is_named_as_such(tmp_path, content, reason):
     assert caught.value.reason == reason
 
 
-def test_a_missing_file_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(RecordingError, match="no such file"):
+def test_a_missing_file_and_an_empty_folder_are_missing_sources(tmp_path):
+    with pytest.raises(RecordingError) as caught:
         open_stream(recording(tmp_path / "nowhere.mp4"))
-    with pytest.raises(RecordingError, match="no picture"):
-        times_of(Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0)))
+    assert caught.value.reason == "source_missing"
+    with pytest.raises(RecordingError) as caught:
+        times_of(images(tmp_path))
+    assert caught.value.reason == "source_missing"
 
 
-def test_sound_alone_is_no_video(tmp_path):
-    import wave
+def make_pipe(path):
+    os.mkfifo(path)
 
+
+def make_link_to_a_device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.parametrize("make", [make_pipe, make_link_to_a_device, Path.mkdir])
+def test_only_regular_files_are_opened_in_a_folder_of_images(tmp_path, make):
+    for index in (0, 2):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), colorful())
+    make(tmp_path / "1.png")
+    with pytest.raises(RecordingError, match=r"1\.png") as caught:
+        times_of(images(tmp_path))
+    assert caught.value.reason == "source_unreadable"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_video_that_is_no_regular_file_is_not_opened(tmp_path):
+    make_pipe(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", tmp_path, Path("/dev/zero")):
+        with pytest.raises(RecordingError) as caught:
+            open_stream(recording(path))
+        assert caught.value.reason == "source_unreadable"
+
+
+def test_a_link_to_an_image_that_is_gone_is_a_damaged_frame(tmp_path):
+    for index in (0, 2):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), colorful())
+    (tmp_path / "1.png").symlink_to("nowhere.png")
+    found, stream = times_of(images(tmp_path))
+    np.testing.assert_allclose(found, [0.0, 0.08])
+    assert stream.decode_errors == 1
+
+
+def test_an_audio_file_is_no_video(tmp_path):
     with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
         file.writeframes(b"\0\0" * 8000)
@@ -188,13 +226,11 @@ def test_a_stream_without_frames_is_no_recording(tmp_path):
     assert caught.value.reason in ("no_frames", "source_unreadable")
 
 
-def test_a_picture_that_changes_its_size_is_refused_with_the_frame(tmp_path):
-    import cv2
-
+def test_an_image_of_another_size_is_refused_with_the_frame(tmp_path):
     for index, size in enumerate([32, 32, 48]):
         cv2.imwrite(str(tmp_path / f"{index}.png"), colorful(size, size))
     with pytest.raises(RecordingError, match=r"32x32 .* 48x48 .* at frame 3") as caught:
-        times_of(Recording("a", "mmse-hr", "a", VideoSource(tmp_path, "images"), ClockSource("constant", rate_hz=25.0)))
+        times_of(images(tmp_path))
     assert caught.value.reason == "unsupported_format"
 
 
@@ -217,9 +253,9 @@ def test_a_few_frames_are_decoded_ahead_and_no_more():
     def source():
         for index in range(100):
             taken.append(index)
-            yield Decoded(None, None, float("nan"), "none", index)
+            yield DecodedFrame(None, None, float("nan"), "none", index)
 
-    passed = [(one.errors, len(taken)) for one in _ahead(source())]
+    passed = [(one.errors, len(taken)) for one in prefetch(source())]
     assert [index for index, _ in passed] == list(range(100))
     assert max(count - index for index, count in passed) <= 16
 
