@@ -297,7 +297,9 @@ def decode_images(folder: Path) -> Generator[DecodedFrame]:
             frame = images[0] if images else None
         except MemoryError:
             raise
-        except (av.error.FFmpegError, OSError) as error:
+        except av.error.FFmpegError:
+            pass
+        except OSError as error:
             if error.errno in _NOT_REGULAR:
                 raise RecordingError(
                     "decode", "source_unreadable", f"{folder.name}/{path.name}: is no regular file; remove it"
