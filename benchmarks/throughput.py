@@ -29,9 +29,9 @@ from real import DATA
 from tables import machine, show, show_machine
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.parallel import ONE_THREAD
 from stmap_pipeline.pipeline import plan_build, run_build
 from stmap_pipeline.pipeline.process import Laps, build_recording
-from stmap_pipeline.processes import ONE_THREAD
 from stmap_pipeline.records import Outcome, Recording, VideoSource
 
 # name -> aim of the ratio to decoding, aim of the cost beyond decoding in ms, aim of the ratio to the literal reference

@@ -7,10 +7,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.parallel import MAX_DEATHS
+
 
 @dataclass(frozen=True)
 class FragileTask:
-    """Give the process it was done in, after ``losses`` others have died of it."""
+    """Return the process it was done in, after ``losses`` others have died of it."""
 
     name: str
     folder: Path
@@ -19,7 +22,7 @@ class FragileTask:
     sleep_s: float = 0.0
 
     def do(self) -> int:
-        """Die as by ``kill -9``, or give this process."""
+        """Die as by ``kill -9``, or return the number of this process."""
         for number in range(self.losses):
             mark = self.folder / f"{self.name}-{number}"
             if not mark.exists():
@@ -28,10 +31,7 @@ class FragileTask:
         time.sleep(self.sleep_s)
         return os.getpid()
 
-    def deaths(self) -> int:
-        """None, like a task that does not look for marks of its own."""
-        return 0
-
-    def note_hang(self) -> None:
-        """Never."""
-        raise AssertionError(f"{self.name} did not hang")
+    def lost(self, times: int, hung: bool) -> None:
+        """Give up after the second loss."""
+        if hung or times > MAX_DEATHS:
+            raise WorkerError(f"{self.name}: {times} losses, hung {hung}")

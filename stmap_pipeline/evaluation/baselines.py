@@ -17,7 +17,7 @@ from stmap_pipeline.evaluation.face import face_mean
 from stmap_pipeline.evaluation.predictions import Predictions
 from stmap_pipeline.evaluation.spectrum_batch import dominant_rates_bpm
 from stmap_pipeline.maps.uniform import resample_uniform
-from stmap_pipeline.processes import unordered
+from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import BlockTrace
 from stmap_pipeline.shards import Column, Shards, read_columns, write_table
 from stmap_pipeline.shards.tables import parse_columns

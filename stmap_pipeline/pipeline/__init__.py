@@ -7,10 +7,8 @@
 :mod:`.plan`         the listing, less what is done already with the same settings
 :mod:`.reuse`        what another output with other settings holds, and what of it need not be made again
 :mod:`.process`      what happens to one recording
-:mod:`.task`         what a worker is asked to do: :mod:`.recording_task`, then :mod:`.shard_task`; :mod:`.limits` is what it may take
-:mod:`.workers`      processes of this machine; :mod:`.cluster`: those of a Dask cluster
-:mod:`.parallel`     hands tasks to workers and again what was lost with one
-:mod:`.work`         what an unfinished run keeps; :mod:`.lock` keeps a second run out
+:mod:`.recording_task` what a worker is asked to do, then :mod:`.shard_task`; :mod:`.limits` is what it may take
+:mod:`.work`         what an unfinished run keeps
 :mod:`.assemble`     how the output is written: shards, tables, manifest last
 ===================  ============================================================================================================
 """

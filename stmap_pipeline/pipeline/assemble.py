@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from stmap_pipeline.databases.synthetic import is_drawn
+from stmap_pipeline.parallel import run_tasks
 from stmap_pipeline.pipeline.attributes import ATTRIBUTES
-from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan, description
 from stmap_pipeline.pipeline.shard_task import Row, ShardTask
 from stmap_pipeline.pipeline.work import Work
@@ -47,7 +47,7 @@ def assemble(plan: BuildPlan, run: str = "", jobs: int = 0, scheduler: str | Non
     run : str
         The run that owns the parts.
     jobs, scheduler
-        Who writes the shards, one subject at a time, as for :func:`~stmap_pipeline.pipeline.parallel.run_parallel`.
+        Who writes the shards, one subject at a time, as for :func:`~stmap_pipeline.parallel.run_tasks`.
     """
     out = plan.out
     outcomes = _all_outcomes(plan)
@@ -60,7 +60,7 @@ def assemble(plan: BuildPlan, run: str = "", jobs: int = 0, scheduler: str | Non
     tasks = [ShardTask(subject, tuple(sorted(ids)), plan.config, out.absolute(), run) for subject, ids in sorted(ids_of.items())]
     rows: list[Row] = []
     windows: list[Row] = []
-    for found in run_parallel(tasks, jobs=jobs, scheduler=scheduler):
+    for found in run_tasks(tasks, jobs=jobs, scheduler=scheduler):
         for row, cut in found:
             rows.append(row)
             windows.extend(cut)

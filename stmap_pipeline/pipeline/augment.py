@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.balance import (
     Augmentation,
     BalanceOptions,
@@ -22,7 +23,6 @@ from stmap_pipeline.maps.balance import (
     make_offers,
 )
 from stmap_pipeline.maps.balance.training import COLUMNS
-from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.shards import Shards, read_manifest, remove_augmentation, write_augmentation
 
@@ -71,7 +71,7 @@ def plan_augmentation(out: Path, options: Options, jobs: int = 1) -> Augmentatio
         speeds = len(options.bins) if isinstance(options, BalanceOptions) else len(options.hr_scales)
         offers = Offers.none(len(training), speeds)
         if jobs > 1:
-            from stmap_pipeline.processes import unordered
+            from stmap_pipeline.parallel import unordered
 
             # a few large pieces: each opens the output anew
             pieces = [tasks[first :: _PIECES * jobs] for first in range(min(_PIECES * jobs, len(tasks)))]

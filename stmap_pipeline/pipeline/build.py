@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.lock import locked
+from stmap_pipeline.parallel import run_tasks
 from stmap_pipeline.pipeline.assemble import assemble, begin
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.lock import locked
-from stmap_pipeline.pipeline.parallel import run_parallel
 from stmap_pipeline.pipeline.plan import BuildPlan
 from stmap_pipeline.pipeline.recording_task import RecordingTask
 from stmap_pipeline.pipeline.work import Work
@@ -76,7 +76,7 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | Non
         # a part of an earlier run that is to be done again must not look done if this run is killed
         work.forget(recording.recording_id)
     yield from plan.settled
-    yield from run_parallel(_tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), jobs=jobs, scheduler=scheduler)
+    yield from run_tasks(_tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), jobs=jobs, scheduler=scheduler)
     # no more workers than have just been at work: to start some for shards alone takes longer than a hundred of these
     assemble(plan, run, min(jobs, len(plan.todo)), scheduler if plan.todo else None)
     work.remove()

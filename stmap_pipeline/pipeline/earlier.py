@@ -11,7 +11,7 @@ from pathlib import Path
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.files import is_temporary
-from stmap_pipeline.pipeline.lock import LOCK
+from stmap_pipeline.lock import LOCK
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards, read_shard

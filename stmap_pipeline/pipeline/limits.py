@@ -13,6 +13,11 @@ from typing import BinaryIO, TypeVar
 
 from stmap_pipeline.errors import ConfigError, RecordingError
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 T = TypeVar("T")
 
 _PROC = Path("/proc/self")
@@ -115,10 +120,9 @@ def guarded(limits: Limits, report: BinaryIO) -> Iterator[None]:
 @contextlib.contextmanager
 def _less_memory(memory_bytes: int) -> Iterator[None]:
     held = _status("VmData")
-    if held is None:
+    if held is None or resource is None:
         yield
         return
-    import resource
 
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = held + memory_bytes
@@ -138,7 +142,7 @@ def forget_peak() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Give the most memory this process had since :func:`forget_peak`, or since its start where the system cannot tell.
+    """Return the peak memory of this process since :func:`forget_peak`, or since its start where the system cannot tell; 0 if unknown.
 
     Examples
     --------
@@ -148,7 +152,8 @@ def peak_memory_bytes() -> int:
     peak = _status("VmHWM")
     if peak is not None:
         return peak
-    import resource
+    if resource is None:
+        return 0
 
     # kilobytes on Linux, bytes on macOS
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)

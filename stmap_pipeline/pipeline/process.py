@@ -16,12 +16,12 @@ from stmap_pipeline.databases.tree import shown
 from stmap_pipeline.errors import RecordingError, StmapError
 from stmap_pipeline.faces import FaceBackend, TrackingStats, track
 from stmap_pipeline.faces.kept import StaleTrackError, replay
+from stmap_pipeline.parallel import one_thread
 from stmap_pipeline.pipeline.attributes import Attributes, attributes_of, notes_of, stats_from
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, peak_memory_bytes, within
 from stmap_pipeline.pipeline.reuse import NotReusableError, Reuse, check_facts, check_times, read_stored
 from stmap_pipeline.pipeline.source import source_bytes
 from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.processes import one_thread
 from stmap_pipeline.records import Outcome, Recording, RecordingResult
 from stmap_pipeline.records.outcome import Reused
 from stmap_pipeline.video import open_stream

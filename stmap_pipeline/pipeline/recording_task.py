@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.parallel import MAX_DEATHS
 from stmap_pipeline.pipeline.limits import Limits, guarded, timeout_message
 from stmap_pipeline.pipeline.process import load_backend, process_recording
 from stmap_pipeline.pipeline.reuse import Reuse
-from stmap_pipeline.pipeline.task import MAX_DEATHS
 from stmap_pipeline.pipeline.work import Mark, Work
 from stmap_pipeline.records import Outcome, Recording
 
@@ -80,13 +81,21 @@ class RecordingTask:
         with work.marked(self.name) as mark, guarded(self.limits, mark) if self.isolated else contextlib.nullcontext():
             return process_recording(self.recording, self.config, work, self.run, self.limits, self.reuse)
 
-    def deaths(self) -> int:
-        """Count the starts in its mark: one that was lost before it left any is not counted."""
-        return Work(self.out).mark(self.name).deaths
+    def lost(self, times: int, hung: bool) -> None:
+        """Note a hang in its mark, as the process could not do so itself; its own deaths are in the mark already.
 
-    def note_hang(self) -> None:
-        """Write it into the mark, as the process could not do so itself."""
-        Work(self.out).note_timeout(self.name, f"{self.hard_time_s:g} s, killed by the main process")
+        Raises
+        ------
+        WorkerError
+            Where workers die before they leave a mark, so that the recording is not the cause.
+        """
+        work = Work(self.out)
+        if hung:
+            work.note_timeout(self.name, f"{self.hard_time_s:g} s, killed by the main process")
+        if times > work.mark(self.name).deaths + MAX_DEATHS:
+            raise WorkerError(
+                f"worker processes die before they begin, last with {self.name}; is there memory for them, and does `stmap demo` work?"
+            )
 
 
 def _blame(task: RecordingTask, work: Work, mark: Mark) -> Outcome:

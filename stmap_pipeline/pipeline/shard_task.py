@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.errors import OutputError, ShardError, WorkerError
 from stmap_pipeline.maps import cut_windows
+from stmap_pipeline.parallel import MAX_DEATHS
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import RecordingResult
 from stmap_pipeline.shards import read_shard, recording_ids, recording_row, window_row, write_shard
@@ -77,12 +78,10 @@ class ShardTask:
             rows.extend(rows_of_shard(self.path, self.config))
         return rows
 
-    def deaths(self) -> int:
-        """None that it knows of: it does not give up."""
-        return 0
-
-    def note_hang(self) -> None:
-        """Do nothing: there is no outcome to blame for it."""
+    def lost(self, times: int, hung: bool) -> None:  # noqa: ARG002
+        """Give up after the second loss of a worker."""
+        if times > MAX_DEATHS:
+            raise WorkerError(f"worker processes die while they write {self.name}; is there memory for them?")
 
     def _update(self, work: Work, keep: Callable[[RecordingResult], object]) -> bool:
         parts = {name for name in self.ids if work.part(name).is_file()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stmap_pipeline.errors import OutputError
-from stmap_pipeline.pipeline.lock import holder
+from stmap_pipeline.lock import holder
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.processes import unordered
+from stmap_pipeline.parallel import unordered
 from stmap_pipeline.report import summary
 from stmap_pipeline.report.detail import Detail, make_detail
 from stmap_pipeline.report.maps_page import MapsContent, render_maps

@@ -185,7 +185,7 @@ def export_by_subject(
         with atomic_folder(out) as folder:
             task = partial(_write_subject, root.absolute(), folder.absolute(), choices)
             if jobs > 1:
-                from stmap_pipeline.processes import unordered
+                from stmap_pipeline.parallel import unordered
 
                 results = unordered(task, sorted(total), jobs)
             else:

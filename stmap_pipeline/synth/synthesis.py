@@ -12,7 +12,7 @@ from typing import Any, Literal
 from stmap_pipeline.databases.synthetic import FILE_NAME, FORMAT, SCHEMA_VERSION
 from stmap_pipeline.errors import ConfigError, OutputError
 from stmap_pipeline.files import atomic_write_text, remove_temporaries
-from stmap_pipeline.processes import one_thread, unordered
+from stmap_pipeline.parallel import one_thread, unordered
 from stmap_pipeline.synth import folder, mmse, vipl
 from stmap_pipeline.synth.recording import RecordingPlan, SyntheticRecording
 from stmap_pipeline.synth.settings import changed_settings

@@ -19,10 +19,10 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError
 from stmap_pipeline.files import is_temporary
+from stmap_pipeline.lock import LOCK, locked
+from stmap_pipeline.parallel import unordered
 from stmap_pipeline.pipeline.assemble import assemble
-from stmap_pipeline.pipeline.lock import LOCK, locked
 from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan
-from stmap_pipeline.processes import unordered
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import atomic_write_text, forget_augmentation, recording_ids, remove_temporaries, write_shard
 from stmap_pipeline.synth.settings import changed_settings

@@ -13,8 +13,8 @@ import torch
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
-from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.shards import Shards, read_table, remove_temporaries
 from stmap_pipeline.training.apply import to_target
 from stmap_pipeline.training.checkpoint import MapsFacts, ModelFacts, read_facts

@@ -23,7 +23,7 @@ import torch
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.files import is_temporary
-from stmap_pipeline.pipeline.lock import LOCK
+from stmap_pipeline.lock import LOCK
 from stmap_pipeline.shards import Shards, atomic_write_text, read_table, write_table
 from stmap_pipeline.training.checkpoint import MapsFacts, parse_json
 from stmap_pipeline.training.columns import PREDICTIONS

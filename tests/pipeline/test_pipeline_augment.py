@@ -12,11 +12,11 @@ from augmented_maps import OPTIONS, content, small_maps
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.balance import BalanceOptions, Fg2019Options
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.pipeline import plan_build, run_build, verify
 from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation, reset_augmentation
-from stmap_pipeline.pipeline.lock import locked
 from stmap_pipeline.shards import Shards, check_manifest, read_manifest
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.shards.manifest import amend_manifest
@@ -116,7 +116,7 @@ def test_nobody_is_augmented_while_somebody_builds(maps):
     before = content(maps)
     with locked(maps):
         for call in (lambda: apply_augmentation(maps, plan), lambda: reset_augmentation(maps)):
-            with pytest.raises(OutputError, match="is being built by process"):
+            with pytest.raises(OutputError, match="is being written by process"):
                 call()
     (maps / "work").mkdir()
     with pytest.raises(OutputError, match="a build that was stopped; run the same stmap build-maps command again first"):

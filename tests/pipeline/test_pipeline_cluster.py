@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,9 +14,10 @@ from cli_runs import content
 from dask_processes import Cluster
 from harm import install, write_harmful
 
+from stmap_pipeline import cluster
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
-from stmap_pipeline.pipeline import Limits, cluster, plan_build, run_build
+from stmap_pipeline.pipeline import Limits, plan_build, run_build
 
 pytest.importorskip("distributed", reason="the cluster needs the extra 'dask'")
 
@@ -110,8 +112,9 @@ def test_a_client_that_is_killed_is_continued_by_the_same_command(dask, source, 
     assert content(out) == expected
 
 
-def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source, expected, tmp_path):
+def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source, expected, tmp_path, caplog, monkeypatch):
     out = tmp_path / "maps"
+    monkeypatch.setattr(logging.getLogger("distributed"), "propagate", True)
     with Cluster(tmp_path / "cluster") as own:
         own.add_worker()
         running = start(source, out, own.address)
@@ -119,6 +122,8 @@ def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source
         os.killpg(own.scheduler.pid, signal.SIGKILL)
         with pytest.raises(WorkerError, match="scheduler is gone; what is done is kept"):
             list(running)
+    # no traceback of Dask's own precedes that line
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
     list(run_build(plan_build("folder", source, out, CONFIG), 0))
     assert content(out) == expected
 

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from cli_runs import content
-from fragile import FragileTask
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, WorkerError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.pipeline import plan_build, run_build, shard_task, workers
-from stmap_pipeline.pipeline.parallel import run_parallel
+from stmap_pipeline.parallel import LocalWorkers
+from stmap_pipeline.pipeline import plan_build, run_build, shard_task
 from stmap_pipeline.pipeline.shard_task import ShardTask, rows_of_shard
 from stmap_pipeline.pipeline.work import Work
 
@@ -78,7 +77,7 @@ def test_no_process_is_started_for_shards_alone(source, expected, tmp_path, monk
     running.close()
     plan = plan_build("folder", source, out, SHORT)
     assert plan.todo == ()
-    monkeypatch.setattr(workers.LocalWorkers, "start", forbidden)
+    monkeypatch.setattr(LocalWorkers, "start", forbidden)
     list(run_build(plan, 2))
     assert content(out) == expected
 
@@ -105,16 +104,3 @@ def test_rows_are_of_what_is_stored_whether_it_was_written_or_found(tmp_path):
     assert repr(task.do()) == repr(written) == repr(list(rows_of_shard(task.path, Config())))
     with pytest.raises(OutputError, match="lacks p001_v2"):
         replace(task, ids=("p001_v1", "p001_v2"), run="").do()
-
-
-def test_a_task_whose_worker_dies_is_done_by_another_one_and_the_rest_goes_on(tmp_path):
-    tasks = [FragileTask("strong", tmp_path, 0), FragileTask("weak", tmp_path, 2), FragileTask("last", tmp_path, 0)]
-    pids = list(run_parallel(tasks, jobs=2))
-    assert len(pids) == 3
-    assert os.getpid() not in pids
-
-
-def test_a_task_that_kills_each_worker_ends_the_run_with_its_name(tmp_path):
-    with pytest.raises(WorkerError, match="last with deadly"):
-        list(run_parallel([FragileTask("deadly", tmp_path, 9)], jobs=1))
-    assert len(list(tmp_path.iterdir())) == 3

@@ -13,9 +13,11 @@ import pytest
 from fragile import FragileTask
 from harm import install, write_harmful
 
+from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, WorkerError
-from stmap_pipeline.pipeline import Limits, plan_build, run_build, workers
+from stmap_pipeline.parallel import LocalWorkers
+from stmap_pipeline.pipeline import Limits, plan_build, run_build
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.shards import Shards, check_manifest, read_table
 
@@ -25,8 +27,8 @@ PLAIN = Config.from_mapping(SHORT)
 
 
 def drop_idle_workers():
-    while workers.LocalWorkers._idle:
-        workers.LocalWorkers._idle.pop().shutdown(kill_workers=True)
+    while LocalWorkers._idle:
+        LocalWorkers._idle.pop().shutdown(kill_workers=True)
 
 
 @pytest.fixture
@@ -105,8 +107,8 @@ def test_one_job_is_a_process_of_its_own_and_a_stray_kill_costs_nothing(face_cli
 
 
 def test_a_worker_that_stands_still_is_given_up(face_clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_STARTUP_S", 4.0)
-    monkeypatch.setattr(workers, "_GRACE_S", 0.5)
+    monkeypatch.setattr(parallel, "_STARTUP_S", 4.0)
+    monkeypatch.setattr(parallel, "_GRACE_S", 0.5)
     source, out = tmp_path / "own", tmp_path / "maps"
     source.mkdir()
     (source / "anna.mp4").write_bytes(face_clip.read_bytes())
@@ -136,7 +138,7 @@ def test_workers_are_ended_a_moment_after_they_got_a_task_without_a_traceback(tm
     drop_idle_workers()
     for _ in range(10):
         # a process that is idle already gets a task quicker than loky's thread wakes up
-        at_work: workers.LocalWorkers[int] = workers.LocalWorkers(1)
+        at_work: LocalWorkers[int] = LocalWorkers(1)
         at_work.start(FragileTask("first", tmp_path, 0))
         while not at_work.finished():
             pass
@@ -169,7 +171,7 @@ def test_a_machine_that_has_no_process_left_is_said(face_clip, tmp_path, monkeyp
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     plan = plan_build("folder", source, tmp_path / "maps", PLAIN)
     running = run_build(plan, 3)
-    monkeypatch.setattr(workers, "_new_pool", starved(workers._new_pool, hard))
+    monkeypatch.setattr(parallel, "_new_pool", starved(parallel._new_pool, hard))
     try:
         with pytest.raises(WorkerError, match="no worker process can be started"):
             list(running)

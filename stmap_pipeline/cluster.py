@@ -1,25 +1,26 @@
-"""Workers of a Dask cluster. Its scheduler hands tasks out, moves those of a lost worker, and lets workers join and leave.
+"""Run tasks on the workers of a Dask cluster, whose scheduler moves the tasks of a lost worker and lets workers join and leave.
 
-Tasks go through Dask's own executor rather than through joblib's ``dask`` backend: that one waits for ever where Dask gives a task up
+Tasks go through Dask's own executor rather than through joblib's ``dask`` backend: that one waits forever where Dask gives up a task
 (joblib 1.6 with distributed 2026.8), which happens when four workers died on it, and where the scheduler is lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Generic
 
 from stmap_pipeline.errors import StmapError, WorkerError
-from stmap_pipeline.pipeline.task import Result, Task, do_on_cluster
+from stmap_pipeline.parallel import Ended, Result, Task
 from stmap_pipeline.version import __version__
 
-# enough for workers that join to find work, few enough for the scheduler not to notice
+# enough that workers that join find work, few enough not to load the scheduler
 _IN_FLIGHT = 1000
 _WAIT_FOR_WORKERS_S = 60.0
 _CONNECT_S = 15.0
-# a batch system may take its time to start workers anew; silence for longer is no answer
+# a batch system may take minutes to start workers again
 _PATIENCE_S = 600.0
 _LOOK_EVERY_S = 5.0
 _SAME_STMAP = "install the same stmap on all machines, that of the scheduler included"
@@ -46,50 +47,55 @@ class ClusterWorkers(Generic[Result]):
         except ImportError:
             raise WorkerError("a Dask cluster needs the extra 'dask': pip install 'stmap[dask]'") from None
         self._killed, self._address = KilledWorker, address
+        # its tracebacks of a lost connection would precede our own message of one line
+        self._logger = logging.getLogger("distributed.client")
+        self._level = self._logger.level
+        self._logger.setLevel(logging.CRITICAL)
         make: Any = distributed.Client
         try:
             # not the default client: a caller's own Dask code must not find this one
             self._client: Any = make(address, timeout=_CONNECT_S, set_as_default=False, name="stmap")
         except (OSError, ValueError, TypeError) as error:
+            self._logger.setLevel(self._level)
             raise WorkerError(f"{address}: no Dask scheduler answers ({_short(error)}); start one with: dask scheduler") from None
         try:
             self._client.wait_for_workers(1, timeout=_WAIT_FOR_WORKERS_S)
         except Exception as error:
-            self._client.close()
+            self._close()
             raise WorkerError(
                 f"{address}: the scheduler has no worker ({_short(error)}); start some with: dask worker {address} --nthreads 1"
             ) from None
         try:
             self._check_versions()
         except BaseException:
-            self._client.close()
+            self._close()
             raise
         self._executor: Any = self._client.get_executor(pure=False)
         self._running: dict[Future[Result], Task[Result]] = {}
         self._seen_s = self._looked_s = time.monotonic()
 
     def free(self) -> bool:
-        """Tell whether another task should be handed in now."""
+        """Return whether another task should be started now."""
         return len(self._running) < _IN_FLIGHT
 
     def start(self, task: Task[Result]) -> None:
-        """Hand in a task."""
+        """Start a task."""
         self._running[self._executor.submit(do_on_cluster, task)] = task
 
-    def finished(self) -> list[tuple[Task[Result], Result | None]]:
-        """Wait for tasks to end."""
+    def finished(self) -> list[Ended[Result]]:
+        """Wait up to a second for tasks to end."""
         done, _ = wait(self._running, timeout=1.0, return_when=FIRST_COMPLETED)
         if done:
             self._seen_s = time.monotonic()
         else:
             self._look_for_workers()
-        ended: list[tuple[Task[Result], Result | None]] = []
+        ended: list[Ended[Result]] = []
         for future in done:
             task = self._running.pop(future)
             try:
-                ended.append((task, future.result()))
+                ended.append(Ended(task, future.result()))
             except self._killed:
-                ended.append((task, None))
+                ended.append(Ended(task, lost=True))
             except CancelledError:
                 raise self._gone() from None
             except StmapError:
@@ -99,14 +105,18 @@ class ClusterWorkers(Generic[Result]):
         return ended
 
     def stop(self, kill: bool) -> None:  # noqa: ARG002 - a cluster's workers are not ours to end
-        """Leave the cluster; what is under way there ends without being kept."""
+        """Leave the cluster; tasks that are running there end, and their results are discarded."""
         for future in list(self._running):
             future.cancel()
         self._running.clear()
         end = time.monotonic() + 2.0
         while self._client.futures and time.monotonic() < end:
             time.sleep(0.05)
+        self._close()
+
+    def _close(self) -> None:
         self._client.close()
+        self._logger.setLevel(self._level)
 
     def _check_versions(self) -> None:
         # tasks pass through the scheduler, which must know them; one that does not drops its workers and says nothing
@@ -144,8 +154,26 @@ class ClusterWorkers(Generic[Result]):
         )
 
 
+def do_on_cluster(task: Task[Result]) -> Result:
+    """Do a task on a Dask worker.
+
+    Raises
+    ------
+    WorkerError
+        Where the worker has several threads: limits and measurements are those of a process.
+    """
+    from distributed import get_worker
+
+    threads = get_worker().state.nthreads
+    if threads != 1:
+        raise WorkerError(
+            f"a Dask worker has {threads} threads; start more workers of one thread each: dask worker ADDRESS --nworkers {threads} --nthreads 1"
+        )
+    return task.do()
+
+
 def installed_version() -> str:
-    """Give the version of stmap where this is run.
+    """Return the version of stmap of the process that runs this.
 
     Examples
     --------

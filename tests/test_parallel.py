@@ -1,4 +1,4 @@
-"""Tasks over processes: results as they come, no trace of the ones that are stopped."""
+"""Tasks in processes: results as they come, lost tasks done again, nothing left of processes that are stopped."""
 
 import os
 import signal
@@ -8,15 +8,18 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import pytest
+from fragile import FragileTask
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.parallel import children_without_interrupts, run_tasks, unordered
 from stmap_pipeline.pipeline.process import Laps, build_recording
-from stmap_pipeline.processes import children_without_interrupts, unordered
 from stmap_pipeline.records import Recording, VideoSource
 
 
@@ -111,7 +114,7 @@ def test_what_a_task_raises_ends_the_others(tmp_path):
     assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
 
 
-def test_no_more_than_two_items_for_each_process_are_taken_ahead():
+def test_no_more_items_are_taken_than_are_worked_on():
     taken = []
 
     def items():
@@ -119,11 +122,74 @@ def test_no_more_than_two_items_for_each_process_are_taken_ahead():
             taken.append(number)
             yield number
 
-    results = unordered(abs, items(), 2)
-    for count, _ in enumerate(results, 1):
-        # those that came in one go count as waiting until they are all given
-        assert len(taken) <= count + 4
+    for count, _ in enumerate(unordered(abs, items(), 2), 1):
+        # those that came in one go count as waiting until they are all handed over
+        assert len(taken) <= count + 2
     assert len(taken) == 20
+
+
+def test_a_task_whose_worker_dies_is_done_by_another_one_and_the_rest_goes_on(tmp_path):
+    tasks = [FragileTask("strong", tmp_path, 0), FragileTask("weak", tmp_path, 2), FragileTask("last", tmp_path, 0)]
+    pids = list(run_tasks(tasks, jobs=2))
+    assert len(pids) == 3
+    assert os.getpid() not in pids
+
+
+def test_a_task_that_kills_each_worker_ends_the_run_with_its_name(tmp_path):
+    with pytest.raises(WorkerError, match="deadly: 3 losses, hung False"):
+        list(run_tasks([FragileTask("deadly", tmp_path, 9)], jobs=1))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_task_that_hangs_is_told_so_and_its_worker_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "_STARTUP_S", 1.0)
+    monkeypatch.setattr(parallel, "_GRACE_S", 0.1)
+    with pytest.raises(WorkerError, match="slow: 1 losses, hung True"):
+        list(run_tasks([FragileTask("slow", tmp_path, 0, hard_time_s=0.5, sleep_s=600)], jobs=1))
+
+
+_ORPHANS = """
+import os, sys, time
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from test_parallel import write_number_and_sleep
+from stmap_pipeline.parallel import unordered
+list(unordered(write_number_and_sleep, [Path(sys.argv[1]) / "a", Path(sys.argv[1]) / "b"], 2))
+"""
+
+
+def write_number_and_sleep(path):
+    path.write_text(str(os.getpid()))
+    time.sleep(1000)
+
+
+def running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell the state of a process")
+def test_workers_end_within_two_seconds_of_the_kill_of_their_parent(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", _ORPHANS, str(tmp_path), str(Path(__file__).parent)]) as main:
+        files = [tmp_path / "a", tmp_path / "b"]
+        while not all(one.exists() and one.read_text() for one in files):
+            assert main.poll() is None
+            time.sleep(0.05)
+        pids = [int(one.read_text()) for one in files]
+        assert all(running(one) for one in pids)
+        main.kill()
+        main.wait()
+        end_s = time.monotonic() + 2
+        while any(running(one) for one in pids) and time.monotonic() < end_s:
+            time.sleep(0.05)
+        assert not any(running(one) for one in pids)
+
+
+def test_a_system_without_signal_masks_can_start_processes(monkeypatch):
+    monkeypatch.delattr(signal, "pthread_sigmask")
+    assert sorted(unordered(abs, [-1, -2], 2)) == [1, 2]
 
 
 def test_a_build_has_one_thread_of_linear_algebra_whatever_the_process_has(face_clip):
@@ -153,7 +219,7 @@ def test_a_library_that_comes_later_is_kept_to_one_thread_too():
 import sys
 import numpy
 from threadpoolctl import threadpool_info
-from stmap_pipeline.processes import one_thread
+from stmap_pipeline.parallel import one_thread
 
 def threads():
     return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
