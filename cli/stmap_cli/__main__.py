@@ -1,4 +1,4 @@
-"""Where the program begins: nothing is imported before a Ctrl-C is understood, so that none ends in a traceback."""
+"""Entry point: nothing is imported before Ctrl-C is handled, so that it never ends in a traceback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        from stmap_cli.codes import INTERRUPTED
+        from stmap_cli import INTERRUPTED
 
         sys.exit(INTERRUPTED)
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli import build_text
-from stmap_cli.codes import FAILED
+from stmap_cli import FAILED, build_text
 from stmap_cli.console import Progress, console, default_jobs, say
-from stmap_cli.options import RegistryName, config_option, folder_argument
-from stmap_cli.worker_options import as_arguments, worker_options
+from stmap_cli.options import RegistryName, as_arguments, config_option, folder_argument, worker_options
 
 if TYPE_CHECKING:
     from rich.console import Console

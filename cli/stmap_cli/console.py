@@ -1,4 +1,4 @@
-"""What people see: a bar on a terminal, one plain line now and then elsewhere. All of it goes to stderr; results go to stdout."""
+"""Progress and messages on stderr: a bar on a terminal, a plain line now and then elsewhere. Results go to stdout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli.codes import INTERRUPTED
+from stmap_cli import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,21 +18,21 @@ PLAIN_EVERY_S = 30.0
 
 
 def console() -> Console:
-    """Give a console on stderr; rich honors ``NO_COLOR`` and the width of the terminal by itself."""
+    """Return a console on stderr; rich honors ``NO_COLOR`` and the width of the terminal by itself."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(out: Console, text: str) -> None:
-    """Write a line as it is: a message may hold brackets, and a file name whatever it likes."""
-    # not by rich, which reads brackets and colons, and writes a line twice where Ctrl-C comes in the middle of it
+    """Write a line without markup: messages and file names may hold brackets."""
+    # not by rich, which interprets brackets and colons, and writes a line twice when Ctrl-C comes in the middle of it
     out.file.write(f"{printable(text)}\n")
     out.file.flush()
 
 
 class Progress:
-    """Counts of a long run: a bar where there is a terminal, a plain line every half minute where there is none.
+    """Progress of a long run: a bar on a terminal, a plain line every half minute elsewhere.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class Progress:
     total, done : int
     out : Console
     if_stopped : str
-        What a person who stops the run should know.
+        What to do after a Ctrl-C.
     plain_every_s : float
-        Shortest time between two plain lines.
+        Shortest time between two plain lines, in seconds.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Progress:
 
     @contextmanager
     def running(self) -> Iterator[Progress]:
-        """Show the bar while the block runs; a Ctrl-C ends the command with a line that says how far it got."""
+        """Show the bar while the block runs; Ctrl-C ends the command with a line that says how many are done."""
         try:
             with self._shown():
                 yield self
@@ -100,7 +100,7 @@ class Progress:
         self._show(self.done + 1, self._rate, f"{self._failed} failed" if self._failed else "")
 
     def reach(self, done: int, more: str) -> None:
-        """Say how many are done now, for work that is told of now and then; the first call is where it begins."""
+        """Show how many are done now, for work that reports at intervals; the first call sets the start."""
         if not self._reached:
             self._reached, self._first = True, done
         self._show(done, lambda: more)
@@ -135,7 +135,7 @@ class Progress:
 
 
 def printable(text: str) -> str:
-    r"""Escape what a terminal would obey or could not show: control characters, and bytes of a file name that are no text.
+    r"""Escape control characters, and bytes of a file name that are not text.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _escaped(character: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it.
+    """Format a duration in the two largest units.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Write a number of bytes as people say it.
+    """Format a number of bytes.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def size(count: float) -> str:
 
 
 def number(count: int) -> str:
-    """Write a count, in groups of three where it is long.
+    """Format a count, with groups of three digits from 10 000.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def number(count: int) -> str:
 
 
 def counted(count: int, word: str) -> str:
-    """Write a count with its noun.
+    """Format a count with its noun.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def counted(count: int, word: str) -> str:
 
 
 def default_jobs() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     from joblib import cpu_count
 
     return int(cpu_count())

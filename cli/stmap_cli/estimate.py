@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stmap_cli.codes import FAILED
+from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, printable
 
 if TYPE_CHECKING:

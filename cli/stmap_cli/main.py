@@ -1,4 +1,4 @@
-"""The command group and the way errors leave it."""
+"""The group of all commands, and how errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 import click
 
+from stmap_cli import ERROR, INTERRUPTED
 from stmap_cli.augment import augment
 from stmap_cli.build_maps import build_maps
-from stmap_cli.codes import ERROR, INTERRUPTED
 from stmap_cli.console import printable
 from stmap_cli.databases import databases
 from stmap_cli.demo import demo
@@ -61,9 +61,9 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line; an error that a user can mend is one line, not a traceback."""
+    """Run the command line; an error that a user can correct is one line, not a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # a path goes out with the bytes it has on disk, even where they are no text
+        # a path is written with the bytes it has on disk, even if they are not valid text
         sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding.lower() == "utf-8" else "backslashreplace")
     try:
         code = cli.main(prog_name="stmap", standalone_mode=False)

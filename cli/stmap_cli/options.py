@@ -23,22 +23,22 @@ duration_option: Callable[[Any], Any] = click.option(
 
 
 def seed_option(text: str) -> Callable[[Any], Any]:
-    """Make the option of a seed; ``text`` says what it decides."""
+    """Return the option of a seed; ``text`` says what it determines."""
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help=text)
 
 
 def config_option(text: str) -> Callable[[Any], Any]:
-    """Make the option of a TOML file of settings, given on as ``config_path``; ``text`` says what is taken from it."""
+    """Return the option of a TOML file of settings, passed as ``config_path``; ``text`` says what is read from it."""
     return click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help=text)
 
 
 def min_valid_option(text: str) -> Callable[[Any], Any]:
-    """Make the option of the least share of frames with a face; ``text`` says what is taken."""
+    """Return the option of the smallest share of frames with a face; ``text`` says what is selected by it."""
     return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="SHARE", help=text)
 
 
 class _LibraryName(click.ParamType[str]):
-    """A name that the library knows; a wrong one is wrong usage, in the library's words."""
+    """Name that the library must know; an unknown one is a usage error with the library's message."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         from stmap_pipeline.errors import UnknownNameError
@@ -50,12 +50,11 @@ class _LibraryName(click.ParamType[str]):
         return value
 
     def check(self, value: str) -> None:
-        """Raise where the library does not know the name."""
-        raise NotImplementedError
+        """Raise `UnknownNameError` where the library does not know the name."""
 
 
 class RegistryName(_LibraryName):
-    """A name of a registry, completed in the shell."""
+    """Name of a registry, with shell completion."""
 
     name = "name"
 
@@ -77,7 +76,7 @@ class RegistryName(_LibraryName):
 
 
 class ColorSpace(_LibraryName):
-    """A color space, or two joined by a plus."""
+    """Color space, or two joined by a plus sign."""
 
     name = "space"
 
@@ -98,5 +97,47 @@ color_option: Callable[[Any], Any] = click.option(
 
 
 def folder_argument(name: str, **more: Any) -> Callable[[Any], Any]:
-    """Make an argument that takes the path of a folder or file; whether it exists is the library's to say."""
+    """Return an argument that takes the path of a folder or file; the library checks whether it exists."""
     return click.argument(name, type=click.Path(path_type=Path), **more)
+
+
+_WORKER_OPTIONS = (
+    click.option(
+        "--scheduler", metavar="ADDRESS", help="Let the workers of this Dask scheduler do the work; tcp://HOST:8786 or so."
+    ),
+    click.option(
+        "--time-limit",
+        "time_limit_s",
+        type=click.FloatRange(min=0, min_open=True),
+        default=3600.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up a recording that takes longer than this.",
+    ),
+    click.option(
+        "--memory-limit",
+        "memory_limit_mb",
+        type=click.IntRange(min=1),
+        default=2048,
+        show_default=True,
+        metavar="MB",
+        help="Give up a recording that needs more memory than this.",
+    ),
+)
+
+
+def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say who does the work and what one recording may take of a machine.
+
+    The command gets ``scheduler``, ``time_limit_s`` and ``memory_limit_mb``.
+    """
+    for option in reversed(_WORKER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def as_arguments(scheduler: str | None, time_limit_s: float, memory_limit_mb: int) -> dict[str, Any]:
+    """Return the options as the arguments that :func:`stmap_pipeline.pipeline.run_build` takes."""
+    from stmap_pipeline.pipeline import Limits
+
+    return {"scheduler": scheduler, "limits": Limits(time_limit_s, memory_limit_mb * 2**20)}

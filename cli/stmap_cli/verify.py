@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from stmap_cli.codes import ERROR
+from stmap_cli import ERROR
 from stmap_cli.console import console, counted, printable, say
 from stmap_cli.options import folder_argument
 
