@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.databases.folder_entries import LabelEntry, RecordingEntry
+from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.baselines import BASELINES
 from stmap_pipeline.evaluation.videos import VIDEOS

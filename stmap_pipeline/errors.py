@@ -7,6 +7,8 @@ into that recording's outcome while the run goes on. See :mod:`stmap_pipeline.re
 
 from __future__ import annotations
 
+from pathlib import Path
+
 # Reason code -> what it means. `outcomes.csv` holds no other code, and the reference page is made from this table.
 REASONS: dict[str, str] = {
     "": "the recording was built",
@@ -108,3 +110,14 @@ class RecordingError(StmapError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def printable(path: Path | str) -> str:
+    r"""Return a path as text that can be printed and stored: bytes that are not UTF-8 become ``\xNN``.
+
+    Examples
+    --------
+    >>> print(printable("caf\udce9.mp4"))
+    caf\xe9.mp4
+    """
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

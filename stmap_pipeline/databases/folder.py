@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database
-from stmap_pipeline.databases.folder_entries import LabelEntry, RecordingEntry
-from stmap_pipeline.databases.folder_spec import Spec, read_csv, read_toml
-from stmap_pipeline.databases.natural import natural_key
-from stmap_pipeline.databases.tree import PICTURE_SUFFIXES, contents, in_order, is_folder, shown, source_folder, walk
-from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, in_order, is_folder, natural_key, source_folder, walk
+from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry, Spec, read_csv, read_toml
+from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 from stmap_pipeline.records.recording import safe_id
 
@@ -56,7 +53,7 @@ class _Found:
 
     @property
     def recording_id(self) -> str:
-        return safe_id(shown(self.names[self.level]))
+        return safe_id(printable(self.names[self.level]))
 
 
 def list_recordings(root: Path) -> Iterator[Recording]:
@@ -79,7 +76,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         root = root.parent
     if root.is_file():
         if root.suffix.lower() not in VIDEO_SUFFIXES:
-            raise DatabaseError(f"{shown(root)}: is no video by its name; known are {', '.join(VIDEO_SUFFIXES)}")
+            raise DatabaseError(f"{printable(root)}: is no video by its name; known are {', '.join(VIDEO_SUFFIXES)}")
         return _undescribed(root.absolute().parent, [root.absolute()])
     root = source_folder(root)
     spec = _spec(root)
@@ -87,7 +84,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         videos = [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
         if not videos:
             raise DatabaseError(
-                f"{shown(root)}: no video; looked for database.toml, database.csv and files {', '.join(VIDEO_SUFFIXES)} at any depth, "
+                f"{printable(root)}: no video; looked for database.toml, database.csv and files {', '.join(VIDEO_SUFFIXES)} at any depth, "
                 f"found {contents(root)}"
             )
         return _undescribed(root, videos)
@@ -104,7 +101,7 @@ def _undescribed(root: Path, videos: list[Path]) -> Iterator[Recording]:
 def _spec(root: Path) -> Spec | None:
     toml, table = root / "database.toml", root / "database.csv"
     if toml.is_file() and table.is_file():
-        raise DatabaseError(f"{shown(root)}: holds database.toml and database.csv; keep one of the two")
+        raise DatabaseError(f"{printable(root)}: holds database.toml and database.csv; keep one of the two")
     return read_toml(toml) if toml.is_file() else read_csv(table) if table.is_file() else None
 
 
@@ -118,19 +115,19 @@ def _videos(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
     try:
         matches = [one for one in base.glob(pattern) if not one.name.startswith(".")]
     except (ValueError, NotImplementedError, OSError) as error:
-        raise DatabaseError(f"{shown(root)}: {where}: video = {entry.video!r} is no pattern of files ({error})") from None
+        raise DatabaseError(f"{printable(root)}: {where}: video = {entry.video!r} is no pattern of files ({error})") from None
     videos = [one for one in matches if (_is_pictures(one) if is_folder(one) else one.suffix.lower() in VIDEO_SUFFIXES)]
     if not videos:
         kinds = f"no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of pictures" if matches else "nothing"
-        raise DatabaseError(f"{shown(root)}: {where}: video = {entry.video!r} matches {kinds}")
+        raise DatabaseError(f"{printable(root)}: {where}: video = {entry.video!r} matches {kinds}")
     return sorted(videos, key=lambda one: natural_key(str(one)))
 
 
 def _is_pictures(folder: Path) -> bool:
     try:
-        return any(one.suffix.lower() in PICTURE_SUFFIXES for one in folder.iterdir())
+        return any(one.suffix.lower() in IMAGE_SUFFIXES for one in folder.iterdir())
     except OSError as error:
-        raise DatabaseError(f"{shown(folder)}: cannot be listed ({error.strerror}); make it readable or remove it") from None
+        raise DatabaseError(f"{printable(folder)}: cannot be listed ({error.strerror}); make it readable or remove it") from None
 
 
 def _recordings(
@@ -170,7 +167,7 @@ def _tell_apart(root: Path, found: list[_Found]) -> None:
             if not longer:
                 first, second = group[:2]
                 raise DatabaseError(
-                    f"{shown(root)}: {first.where} ({shown(first.path)}) and {second.where} ({shown(second.path)}) would both be "
+                    f"{printable(root)}: {first.where} ({printable(first.path)}) and {second.where} ({printable(second.path)}) would both be "
                     f"{first.recording_id!r}; give each its own id in database.toml, or rename a file"
                 )
             for one in longer:
@@ -182,7 +179,7 @@ def _recording(root: Path, database: str, found: _Found, notes: tuple[str, ...])
     pictures = is_folder(path)
     if pictures and entry.rate_hz is None and entry.times is None:
         raise DatabaseError(
-            f"{shown(root)}: {found.where}: {shown(path)} is a folder of pictures, which carry no times; give rate_hz or times"
+            f"{printable(root)}: {found.where}: {printable(path)} is a folder of pictures, which carry no times; give rate_hz or times"
         )
     clock = ClockSource()
     if entry.times is not None:
@@ -228,12 +225,12 @@ def _check_subjects(root: Path, recordings: list[Recording], found: list[_Found]
         before = known.setdefault(recording.subject.casefold(), (said, recording.fold, one.where))
         if before[0] != said:
             raise DatabaseError(
-                f"{shown(root)}: subjects {before[0]!r} ({before[2]}) and {said!r} ({one.where}) would share the file name "
+                f"{printable(root)}: subjects {before[0]!r} ({before[2]}) and {said!r} ({one.where}) would share the file name "
                 f"{recording.subject!r}; rename one"
             )
         if before[1] != recording.fold:
             raise DatabaseError(
-                f"{shown(root)}: subject {said!r} is in fold {before[1]} ({before[2]}) and in fold {recording.fold} ({one.where}); "
+                f"{printable(root)}: subject {said!r} is in fold {before[1]} ({before[2]}) and in fold {recording.fold} ({one.where}); "
                 "all recordings of a subject need one fold"
             )
 
@@ -249,7 +246,7 @@ def _filled(text: str, root: Path, video: Path, is_path: bool = False) -> str:
     parts["dir"] = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
     filled = re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], text)
     # a path keeps the bytes of the file name; other text must be fit for tables
-    return filled if is_path else shown(filled)
+    return filled if is_path else printable(filled)
 
 
 DATABASE = Database(

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database
-from stmap_pipeline.databases.tree import PICTURE_SUFFIXES, contents, file_named, in_order, shown, source_folder, walk
-from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, file_named, in_order, source_folder, walk
+from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "mmse-hr"
@@ -68,7 +67,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         key = _key(folder)
         if key is None:
             continue
-        if any(Path(name).suffix.lower() in PICTURE_SUFFIXES for name in names):
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
             _once(root, key, "pictures", pictures.get(key), folder)
             pictures[key] = folder
         if {_HEART_RATE.casefold(), _PRESSURE.casefold()} & {name.casefold() for name in names}:
@@ -78,7 +77,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             empty.setdefault(key, folder)
     if not pictures:
         raise DatabaseError(
-            f"{shown(root)}: no recording of MMSE-HR; looked for folders F013/T1 with pictures at any depth, found {contents(root)}"
+            f"{printable(root)}: no recording of MMSE-HR; looked for folders F013/T1 with pictures at any depth, found {contents(root)}"
             + (f", and physiology of {len(physiology)} recordings: give the folder that holds both trees" if physiology else "")
         )
     # an empty folder is a recording whose pictures were lost: it fails by name instead of vanishing
@@ -96,7 +95,7 @@ def _key(folder: Path) -> str | None:
 def _once(root: Path, key: str, what: str, before: Path | None, folder: Path) -> None:
     if before is not None:
         raise DatabaseError(
-            f"{shown(root)}: {key} has {what} in two places: {shown(before)} and {shown(folder)}; remove one of the two"
+            f"{printable(root)}: {key} has {what} in two places: {printable(before)} and {printable(folder)}; remove one of the two"
         )
 
 

@@ -14,9 +14,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
-from stmap_pipeline.databases.base import Database
-from stmap_pipeline.databases.tree import contents, shown, source_folder
-from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.databases.base import Database, contents, source_folder
+from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.records import Recording
 
 NAME = "synthetic"
@@ -76,7 +75,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
         raise DatabaseError(
-            f"{shown(root)}: {FILE_NAME} names {', '.join(lost[:3])}{more}, but the tree does not have them; "
+            f"{printable(root)}: {FILE_NAME} names {', '.join(lost[:3])}{more}, but the tree does not have them; "
             "write it anew with stmap synth into an empty folder"
         )
     return iter([_with_truth(one, document.layout, truth.get(one.recording_id)) for one in listed])
@@ -102,20 +101,20 @@ def _read(root: Path) -> _Document:
     except FileNotFoundError:
         unfinished = (root / "synthetic.partial.json").exists()
         hint = "its synthesis did not finish, run the same stmap synth again" if unfinished else f"found {contents(root)}"
-        raise DatabaseError(f"{shown(root)}: no {FILE_NAME}, so this is no complete synthetic database; {hint}") from None
+        raise DatabaseError(f"{printable(root)}: no {FILE_NAME}, so this is no complete synthetic database; {hint}") from None
     except OSError as error:
-        raise DatabaseError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+        raise DatabaseError(f"{printable(path)}: cannot be read ({error.strerror})") from None
     if len(data) > _MAX_BYTES:
-        raise DatabaseError(f"{shown(path)}: is larger than {_MAX_BYTES // 2**20} MB, so stmap synth did not write it")
+        raise DatabaseError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB, so stmap synth did not write it")
     try:
         return _Document.model_validate(json.loads(data))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise DatabaseError(f"{shown(path)}: {where}: {first['msg']}; write the database anew with stmap synth") from None
+        raise DatabaseError(f"{printable(path)}: {where}: {first['msg']}; write the database anew with stmap synth") from None
     except (ValueError, RecursionError) as error:
         raise DatabaseError(
-            f"{shown(path)}: is not JSON ({type(error).__name__}); write the database anew with stmap synth"
+            f"{printable(path)}: is not JSON ({type(error).__name__}); write the database anew with stmap synth"
         ) from None
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from stmap_pipeline.blocks import Measurement
-from stmap_pipeline.databases.labels import Labels
 from stmap_pipeline.faces import TrackingStats
+from stmap_pipeline.labels import Labels
 from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.records import Recording
 from stmap_pipeline.shards import Column

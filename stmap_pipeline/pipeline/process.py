@@ -11,11 +11,10 @@ from typing import TypeVar
 from stmap_pipeline import registry
 from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
-from stmap_pipeline.databases.labels import read_labels
-from stmap_pipeline.databases.tree import shown
-from stmap_pipeline.errors import RecordingError, StmapError
+from stmap_pipeline.errors import RecordingError, StmapError, printable
 from stmap_pipeline.faces import FaceBackend, TrackingStats, track
 from stmap_pipeline.faces.kept import StaleTrackError, replay
+from stmap_pipeline.labels import read_labels
 from stmap_pipeline.parallel import one_thread
 from stmap_pipeline.pipeline.attributes import Attributes, attributes_of, notes_of, stats_from
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, peak_memory_bytes, within
@@ -256,4 +255,4 @@ def _check_limits(recording: Recording, measured: Measurement, config: Config) -
 
 
 def _one_line(text: str) -> str:
-    return shown(" ".join(text.split())[:500])
+    return printable(" ".join(text.split())[:500])

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.databases.clocks import read_frame_times
 from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.pipeline.attributes import ATTRIBUTES
 from stmap_pipeline.pipeline.earlier import AFTER_FACES, Earlier, description_of, known_outcomes
 from stmap_pipeline.pipeline.source import source_key

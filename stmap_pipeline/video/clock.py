@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.databases.clocks import read_frame_times
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.records import ClockSource
 
 

@@ -19,7 +19,7 @@ import av
 import av.error
 import av.logging
 
-from stmap_pipeline.databases.natural import natural_key
+from stmap_pipeline.databases.base import natural_key
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Recording

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 from databases.trees import vipl_hr, vipl_recording, write
 
-from stmap_pipeline.databases.vipl_hr import DATABASE, official_folds
-from stmap_pipeline.databases.vipl_hr_known import NOTES, SKIPPED
+from stmap_pipeline.databases.vipl_hr import DATABASE, NOTES, SKIPPED, official_folds
 from stmap_pipeline.errors import REASONS, DatabaseError
 from stmap_pipeline.records import ClockSource, Recording
 

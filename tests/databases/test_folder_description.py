@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stmap_pipeline.databases.folder import DATABASE
-from stmap_pipeline.databases.folder_entries import LabelEntry, RecordingEntry
-from stmap_pipeline.databases.folder_spec import Spec, read_csv, read_toml
+from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry, Spec, read_csv, read_toml
 from stmap_pipeline.errors import DatabaseError
 
 

@@ -7,9 +7,8 @@ from databases.trees import write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.databases.natural import natural_key
-from stmap_pipeline.databases.tree import contents, file_named, shown, source_folder, walk
-from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.databases.base import contents, file_named, natural_key, source_folder, walk
+from stmap_pipeline.errors import DatabaseError, printable
 
 
 @given(st.lists(st.integers(0, 10**12), unique=True))
@@ -26,7 +25,7 @@ def test_any_names_have_one_order(names: list[str]) -> None:
 
 @given(st.binary(min_size=1, max_size=40))
 def test_any_path_can_be_shown(name: bytes) -> None:
-    shown(os.fsdecode(name)).encode()
+    printable(os.fsdecode(name)).encode()
 
 
 def test_each_real_folder_is_visited_once_and_by_its_own_name(tmp_path: Path) -> None:

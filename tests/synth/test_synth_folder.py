@@ -6,7 +6,7 @@ import av
 import numpy as np
 
 from stmap_pipeline.databases import folder
-from stmap_pipeline.databases.labels import read_labels
+from stmap_pipeline.labels import read_labels
 
 
 def test_the_adapter_lists_all_of_it(folder_tree):

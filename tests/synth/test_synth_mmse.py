@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from stmap_pipeline.databases import mmse_hr
-from stmap_pipeline.databases.labels import read_labels
+from stmap_pipeline.labels import read_labels
 
 
 def test_the_adapter_lists_all_of_it(mmse_tree):

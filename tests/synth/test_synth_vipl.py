@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stmap_pipeline.databases import vipl_hr
-from stmap_pipeline.databases.labels import read_labels
+from stmap_pipeline.labels import read_labels
 from stmap_pipeline.synth import plan_synthesis, vipl
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.databases.tree import shown
+from stmap_pipeline.errors import printable
 
 # an hour at 1 kHz is 3.6 million rows and some 35 MB; what is larger is not a label of a face video
 MAX_BYTES = 64 * 2**20
@@ -89,16 +89,16 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     rows = _lines(path)
     first = next(rows, None)
     if first is None:
-        raise TableEmptyError(f"{shown(path)}: is empty")
+        raise TableEmptyError(f"{printable(path)}: is empty")
     second = next(rows, None)
     delimiter = _delimiter(first[1], (second or first)[1])
     header = _header(first[1], delimiter)
     start = second if header else first
     if start is None:
-        raise TableEmptyError(f"{shown(path)}: holds a header and no row")
+        raise TableEmptyError(f"{printable(path)}: holds a header and no row")
     width = len(_cells(start[1], delimiter, path, start[0]))
     if header and len(header) < width and any(_cells(start[1], delimiter, path, start[0])[len(header) :]):
-        raise TableError(f"{shown(path)}: line {start[0]} holds {width} cells, but the header names {len(header)}")
+        raise TableError(f"{printable(path)}: line {start[0]} holds {width} cells, but the header names {len(header)}")
     indices = [_index(column, header, width, path) for column in wanted]
 
     columns = [array("d") for _ in wanted]
@@ -106,7 +106,7 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     expected = start[0]
     for number, text in _chain(start, None if header else second, rows):
         if number - start[0] >= MAX_ROWS:
-            raise TableError(f"{shown(path)}: holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
+            raise TableError(f"{printable(path)}: holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
         if number > expected:  # blank lines in between are rows without a value
             for column in columns:
                 column.extend([math.nan] * (number - expected))
@@ -129,10 +129,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            raise TableError(f"{shown(path)}: is not a regular file")
+            raise TableError(f"{printable(path)}: is not a regular file")
         if status.st_size > MAX_BYTES:
             raise TableError(
-                f"{shown(path)}: {status.st_size / 2**20:.0f} MB; a label or clock has at most {MAX_BYTES // 2**20} MB, "
+                f"{printable(path)}: {status.st_size / 2**20:.0f} MB; a label or clock has at most {MAX_BYTES // 2**20} MB, "
                 "so this is the wrong file or needs thinning out"
             )
         # newline="\n" keeps "\r\r\n" one line end: universal newlines would make a blank row of it
@@ -142,19 +142,21 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 number += 1
                 if len(line) > MAX_LINE_CHARACTERS:
                     raise TableError(
-                        f"{shown(path)}: line {number} has more than {MAX_LINE_CHARACTERS:,} characters; put one row on a line"
+                        f"{printable(path)}: line {number} has more than {MAX_LINE_CHARACTERS:,} characters; put one row on a line"
                     )
                 text = line.strip()
                 if "\0" in text:
-                    raise TableError(f"{shown(path)}: line {number} holds binary data or UTF-16; save it as UTF-8 text")
+                    raise TableError(f"{printable(path)}: line {number} holds binary data or UTF-16; save it as UTF-8 text")
                 if "\r" in text:
-                    raise TableError(f"{shown(path)}: line {number} ends in carriage returns alone; save it with usual line ends")
+                    raise TableError(
+                        f"{printable(path)}: line {number} ends in carriage returns alone; save it with usual line ends"
+                    )
                 if text:
                     yield number, line.strip(" \r\n")
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise TableError(f"{shown(path)}: cannot be read ({error.strerror})") from None
+        raise TableError(f"{printable(path)}: cannot be read ({error.strerror})") from None
 
 
 def _delimiter(first: str, second: str) -> str:
@@ -181,7 +183,9 @@ def _cells(text: str, delimiter: str, path: Path, number: int) -> list[str]:
     else:
         cells = text.split(delimiter)
     if len(cells) > MAX_COLUMNS:
-        raise TableError(f"{shown(path)}: line {number} holds {len(cells):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
+        raise TableError(
+            f"{printable(path)}: line {number} holds {len(cells):,} cells (limit {MAX_COLUMNS:,}); put one row on a line"
+        )
     return [cell.strip().strip('"').strip() for cell in cells]
 
 
@@ -200,17 +204,17 @@ def _index(column: str | int, header: tuple[str, ...], width: int, path: Path) -
     if isinstance(column, int):
         if 0 <= column < max(width, len(header)):
             return column
-        raise TableError(f"{shown(path)}: has no column {column} (from 0); it has {width}{_named(header)}")
+        raise TableError(f"{printable(path)}: has no column {column} (from 0); it has {width}{_named(header)}")
     if not header:
         raise TableError(
-            f"{shown(path)}: has no header, so no column {column!r}; give the column by its number from 0 ({width} there)"
+            f"{printable(path)}: has no header, so no column {column!r}; give the column by its number from 0 ({width} there)"
         )
     same = [index for index, name in enumerate(header) if name == column]
     same = same or [index for index, name in enumerate(header) if name.casefold() == column.strip().casefold()]
     if len(same) == 1:
         return same[0]
     what = f"{len(same)} columns" if same else "no column"
-    raise TableError(f"{shown(path)}: has {what} {column!r}; its columns are {_named(header)[2:] or width}")
+    raise TableError(f"{printable(path)}: has {what} {column!r}; its columns are {_named(header)[2:] or width}")
 
 
 def _named(header: tuple[str, ...]) -> str:

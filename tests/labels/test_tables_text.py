@@ -8,8 +8,8 @@ from databases.trees import write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.databases import tables
-from stmap_pipeline.databases.tables import TableEmptyError, TableError, read_table
+from stmap_pipeline.labels import tables
+from stmap_pipeline.labels.tables import TableEmptyError, TableError, read_table
 
 NAN = math.nan
 

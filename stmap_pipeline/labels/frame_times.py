@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.databases.tables import TableError, read_table
-from stmap_pipeline.databases.tree import shown
-from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.errors import RecordingError, printable
+from stmap_pipeline.labels.tables import TableError, read_table
 
 
 def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]:
@@ -47,7 +46,7 @@ def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]
     try:
         table = read_table(path, [0])
     except FileNotFoundError:
-        raise RecordingError("decode", "source_missing", f"{shown(path)}: the file of frame times is not there") from None
+        raise RecordingError("decode", "source_missing", f"{printable(path)}: the file of frame times is not there") from None
     except TableError as error:
         raise RecordingError("decode", "clock_unreadable", str(error)) from None
     if table.columns > 1:
@@ -65,4 +64,4 @@ def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]
 
 
 def _unreadable(path: Path, line: int, what: str) -> RecordingError:
-    return RecordingError("decode", "clock_unreadable", f"{shown(path)}: line {line}: {what}")
+    return RecordingError("decode", "clock_unreadable", f"{printable(path)}: line {line}: {what}")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.databases.tables import Table, TableEmptyError, TableError, read_table
-from stmap_pipeline.databases.tree import shown
-from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.errors import RecordingError, printable
+from stmap_pipeline.labels.tables import Table, TableEmptyError, TableError, read_table
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
@@ -79,7 +78,7 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
     traces: dict[str, HeartRateTrace | PulseTrace] = {}
     notes: list[str] = []
     for source in recording.labels:
-        name, what = shown(source.path.name), _WORDS[source.kind]
+        name, what = printable(source.path.name), _WORDS[source.kind]
         if source.kind in traces:
             notes.append(f"{name}: not used, the {what} comes from another file")
             continue
@@ -88,7 +87,7 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
         except (FileNotFoundError, TableEmptyError) as error:
             missing = "is empty" if isinstance(error, TableEmptyError) else "is not there"
             if source.required:
-                raise RecordingError("labels", "source_missing", f"{shown(source.path)}: the {what} file {missing}") from None
+                raise RecordingError("labels", "source_missing", f"{printable(source.path)}: the {what} file {missing}") from None
             notes.append(f"{name}: the {what} file {missing}")
             continue
         except TableError as error:
@@ -112,7 +111,7 @@ def _table(source: LabelSource) -> Table:
 
 def _samples(source: LabelSource, table: Table, frames: FloatArray, notes: list[str]) -> tuple[FloatArray, FloatArray]:
     """Give times and raw values of the rows that have a time; note what is no number."""
-    name, values = shown(source.path.name), table.values[0]
+    name, values = printable(source.path.name), table.values[0]
     rows = np.arange(values.size)
     if source.per_frame:
         if values.size != frames.size:
@@ -130,7 +129,7 @@ def _samples(source: LabelSource, table: Table, frames: FloatArray, notes: list[
     bad = int((~np.isfinite(values) | ~timed).sum())
     if 2 * bad > values.size:
         raise _unreadable(
-            f"{shown(source.path)}: {bad} of {values.size} rows hold no number in {_columns(source)}; name the right one"
+            f"{printable(source.path)}: {bad} of {values.size} rows hold no number in {_columns(source)}; name the right one"
         )
     if bad:
         notes.append(f"{name}: {bad} of {values.size} rows {'hold' if bad > 1 else 'holds'} no number")
@@ -139,7 +138,7 @@ def _samples(source: LabelSource, table: Table, frames: FloatArray, notes: list[
     if not later.all():
         row = int(np.argmin(later)) + 1
         raise _unreadable(
-            f"{shown(source.path)}: line {table.first_line + int(rows[row])}: time {times_s[row]:g} s is not later than "
+            f"{printable(source.path)}: line {table.first_line + int(rows[row])}: time {times_s[row]:g} s is not later than "
             f"{times_s[row - 1]:g} s in the row before"
         )
     return times_s, values
@@ -147,7 +146,7 @@ def _samples(source: LabelSource, table: Table, frames: FloatArray, notes: list[
 
 def _trace(source: LabelSource, times_s: FloatArray, values: FloatArray, notes: list[str]) -> HeartRateTrace | PulseTrace:
     """Make the trace; what stands for no value, or cannot be one, becomes NaN with a note."""
-    name, total = shown(source.path.name), values.size
+    name, total = printable(source.path.name), values.size
     coded = np.isin(values, source.missing)
     if coded.any():
         count = int(coded.sum())
@@ -167,7 +166,7 @@ def _trace(source: LabelSource, times_s: FloatArray, values: FloatArray, notes: 
 def _compare_durations(source: LabelSource, times_s: FloatArray, frames: FloatArray, notes: list[str]) -> None:
     if times_s.size == 0 or frames.size == 0:
         return
-    name = shown(source.path.name)
+    name = printable(source.path.name)
     if times_s[-1] < frames[0] or times_s[0] > frames[-1]:
         notes.append(
             f"{name}: covers {times_s[0]:.2f} s to {times_s[-1]:.2f} s, and the video {frames[0]:.2f} s to {frames[-1]:.2f} s: "

@@ -6,8 +6,8 @@ from databases.trees import write
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.databases.clocks import read_frame_times
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.labels import read_frame_times
 
 
 def times(folder: Path, text: str | bytes, unit_s: float = 1.0) -> np.ndarray:

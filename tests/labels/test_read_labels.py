@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stmap_pipeline.databases import mmse_hr as mmse
 from stmap_pipeline.databases import vipl_hr as vipl
-from stmap_pipeline.databases.labels import Labels, read_labels
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.labels import Labels, read_labels
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 NAN = np.nan

@@ -1,0 +1,303 @@
+"""``database.toml`` and ``database.csv``: the description of a folder of videos, and what a mistake in one is reported as.
+
+Both files give the same entries. Nothing of a file is executed: placeholders such as ``{stem}`` are plain replacements.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from stmap_pipeline.errors import DatabaseError, printable
+
+PLACEHOLDERS = ("stem", "parent", "grandparent", "dir")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_MAX_BYTES = 16 * 2**20
+_LABEL_COLUMN = re.compile(r"(label[0-9]*)_(\w+)\Z")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_Column = str | Annotated[int, Field(ge=0)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _known_placeholders(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a NUL character is in no file name")
+        if isinstance(value, str) and info.field_name != "video":
+            for name in _BRACES.findall(value):
+                if name not in PLACEHOLDERS:
+                    raise ValueError(f"unknown placeholder {{{name}}}; the placeholders are {{{'}, {'.join(PLACEHOLDERS)}}}")
+        return value
+
+
+class LabelEntry(_Entry):
+    """One label file of a recording."""
+
+    kind: Literal["heart_rate", "pulse"] = Field("heart_rate", description="What the file holds.")
+    file: str = Field(min_length=1, description="Path from the source folder; may hold placeholders.")
+    column: _Column = Field(0, description="Column of the values: header name, or number from 0.")
+    unit: Literal["bpm", "hz"] = Field("bpm", description="Unit of a heart rate.")
+    missing: Annotated[tuple[float, ...], BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,))] = (
+        Field((), description="Values that stand for 'no value'.")
+    )
+    rate_hz: float | None = Field(None, gt=0, description="Sampling rate; the first row is at the first frame.")
+    time_column: _Column | None = Field(None, description="Column of the times, on the clock of the video, instead of a rate.")
+    time_unit_s: float = Field(1.0, gt=0, description="Length of one unit of the times in seconds; 0.001 for milliseconds.")
+    per_frame: bool = Field(False, description="Whether row i belongs to frame i, instead of a rate or times.")
+    required: bool = Field(False, description="Whether the recording fails where the file is not there, instead of a note.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LabelEntry:
+        given = [f"rate_hz = {self.rate_hz:g}"] if self.rate_hz is not None else []
+        given += [f"time_column = {self.time_column!r}"] if self.time_column is not None else []
+        given += ["per_frame = true"] if self.per_frame else []
+        if len(given) != 1:
+            raise ValueError(
+                f"exactly one of rate_hz, time_column and per_frame says when a row was taken, not {' and '.join(given) or 'none'}"
+            )
+        if self.time_column is not None and self.time_column == self.column:
+            raise ValueError(f"column and time_column are both {self.column!r}; say which column holds the values")
+        if self.unit == "hz" and self.kind != "heart_rate":
+            raise ValueError("unit = 'hz' is for a heart rate; a pulse wave has no unit here")
+        return self
+
+
+class Defaults(_Entry):
+    """What may stand in ``[defaults]`` and in each recording."""
+
+    subject: str = Field("", description="Who is seen; empty: the recording's id. May hold placeholders.")
+    scenario: str = Field("", description="What was done. May hold placeholders.")
+    camera: str = Field("", description="Which camera. May hold placeholders.")
+    fold: int | None = Field(None, ge=1, description="Fold of the subject, from 1.")
+    rate_hz: float | None = Field(None, gt=0, le=10_000, description="Constant frame rate, instead of the container's times.")
+    times: str | None = Field(None, min_length=1, description="File of frame times, one number a line; may hold placeholders.")
+    times_unit_s: float = Field(1.0, gt=0, description="Length of one unit of that file in seconds.")
+    label: tuple[LabelEntry, ...] = Field((), description="Label files, at most one of each kind.")
+    extras: dict[str, str | int | float] = Field(default_factory=dict, description="Anything else, kept with the recording.")
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Defaults:
+        if self.rate_hz is not None and self.times is not None:
+            raise ValueError("rate_hz and times are two clocks; keep one")
+        kinds = [one.kind for one in self.label]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError("two labels of one kind; keep one")
+        return self
+
+
+class RecordingEntry(Defaults):
+    """One video, or all videos that a pattern matches."""
+
+    video: str = Field(
+        min_length=1, description="Path from the source folder: a file, a folder of pictures, or a pattern such as *.mp4."
+    )
+    id: str = Field("", description="Id; empty: the video's name without suffix. May hold placeholders.")
+
+
+def checked(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
+    """Check a mapping.
+
+    Raises
+    ------
+    DatabaseError
+        With each wrong key, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [f"  {_explained(dict(one), model)}" for one in error.errors()]
+        raise DatabaseError(f"{where}:\n" + "\n".join(dict.fromkeys(lines))) from None
+
+
+def _explained(error: dict[str, Any], model: type[BaseModel]) -> str:
+    """Say one error of pydantic in the words of the file: where, key, value, what is allowed."""
+    loc = list(error["loc"])
+    place = ""
+    if len(loc) > 1 and loc[0] == "label" and isinstance(loc[1], int):
+        place, model, loc = f"label {loc[1] + 1}: ", LabelEntry, loc[2:]
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{place}unknown key {loc[0]!r}; the keys are {', '.join(model.model_fields)}"
+    if not loc:
+        return f"{place}{message}"
+    if error["type"] == "missing":
+        return f"{place}{loc[0]} is missing"
+    value = repr(error["input"])
+    return f"{place}{loc[0]} = {value if len(value) <= 80 else value[:80] + '...'}: {message}"
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    recording: list[dict[str, Any]] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A checked file.
+
+    Parameters
+    ----------
+    name : str
+        Name of the study; empty where the file gives none.
+    entries : tuple of (str, RecordingEntry)
+        Where each entry stands, for messages, and the entry.
+    """
+
+    name: str
+    entries: tuple[tuple[str, RecordingEntry], ...]
+
+
+def read_toml(path: Path) -> Spec:
+    r"""Read ``database.toml``.
+
+    Raises
+    ------
+    DatabaseError
+        Where it cannot be read, is no TOML, or holds a key or value that is not allowed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "database.toml"
+    ...     _ = path.write_text('[[recording]]\nvideo = "a.mp4"\nrate = 30')
+    ...     read_toml(path)
+    Traceback (most recent call last):
+    stmap_pipeline.errors.DatabaseError: ...database.toml: recording 1:
+      unknown key 'rate'; the keys are subject, scenario, camera, ...
+    """
+    try:
+        values = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise DatabaseError(f"{printable(path)}: is not TOML: {error}") from None
+    document = checked(_Document, values, printable(path))
+    checked(Defaults, document.defaults, f"{printable(path)}: [defaults]")
+    entries = []
+    for number, own in enumerate(document.recording, start=1):
+        common = dict(document.defaults)
+        if own.keys() & {"rate_hz", "times"}:  # a recording's own clock replaces the common one, whichever kind that is
+            common.pop("rate_hz", None)
+            common.pop("times", None)
+        where = f"{path.name}, recording {number}"
+        entries.append((where, checked(RecordingEntry, {**common, **own}, f"{printable(path)}: recording {number}")))
+    return Spec(document.name, tuple(entries))
+
+
+def read_csv(path: Path) -> Spec:
+    r"""Read ``database.csv``: a row for each recording, a column for each key; an empty cell is a key left out.
+
+    The keys of a label are columns such as ``label_file`` and ``label_column``, of a second label ``label2_file`` and so on;
+    ``extra_NAME`` keeps anything else; several missing values stand in one cell with blanks between.
+
+    Raises
+    ------
+    DatabaseError
+        Where it cannot be read, or holds a column or value that is not allowed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "database.csv"
+    ...     _ = path.write_text("video,subject,label_file,label_rate_hz\na.mp4,s01,a.txt,1\n")
+    ...     read_csv(path).entries[0][1].label[0].file
+    'a.txt'
+    """
+    text = _text(path)
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise DatabaseError(f"{printable(path)}: is no CSV file ({error})") from None
+    header = [name.strip() for name in rows[0]] if rows else []
+    _check_columns(path, header)
+    entries = []
+    for line, row in enumerate(rows[1:], start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        where = f"{printable(path)}: row {line}"
+        if len(row) > len(header):
+            raise DatabaseError(f"{where}: holds {len(row)} cells, but the header names {len(header)}")
+        entries.append((f"{path.name}, row {line}", checked(RecordingEntry, _nested(dict(zip(header, row, strict=False))), where)))
+    if not entries:
+        raise DatabaseError(f"{printable(path)}: holds no row; write one for each video, or remove the file")
+    return Spec("", tuple(entries))
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise DatabaseError(f"{printable(path)}: cannot be read ({error.strerror})") from None
+    if len(data) > _MAX_BYTES:
+        raise DatabaseError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB, so it is no list of recordings")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DatabaseError(f"{printable(path)}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def _check_columns(path: Path, header: list[str]) -> None:
+    flat = [name for name in RecordingEntry.model_fields if name not in ("label", "extras")]
+    allowed = f"the columns are {', '.join(flat)}, label_KEY, label2_KEY with {', '.join(LabelEntry.model_fields)}, and extra_NAME"
+    for name in header:
+        match = _LABEL_COLUMN.match(name)
+        known = name in flat or (name.startswith("extra_") and len(name) > 6) or (match and match[2] in LabelEntry.model_fields)
+        if not known:
+            raise DatabaseError(f"{printable(path)}: unknown column {name!r}; {allowed}")
+        if header.count(name) > 1:
+            raise DatabaseError(f"{printable(path)}: column {name!r} is there twice")
+    if "video" not in header:
+        raise DatabaseError(f"{printable(path)}: has no column 'video'; {allowed}")
+
+
+def _nested(cells: dict[str, str]) -> dict[str, Any]:
+    """Turn a flat row into the shape of a TOML entry."""
+    entry: dict[str, Any] = {}
+    extras: dict[str, str] = {}
+    labels: dict[str, dict[str, Any]] = {}
+    for name, cell in cells.items():
+        value = cell.strip()
+        match = _LABEL_COLUMN.match(name)
+        if not value:
+            continue
+        if match:
+            labels.setdefault(match[1], {})[match[2]] = _label_value(match[2], value)
+        elif name.startswith("extra_"):
+            extras[name.removeprefix("extra_")] = value
+        else:
+            entry[name] = value
+    # a label without a file is a column that this recording leaves out: settings alone describe nothing
+    files = [labels[name] for name in sorted(labels) if "file" in labels[name]]
+    return {**entry, "label": files, "extras": extras}
+
+
+def _label_value(key: str, text: str) -> Any:
+    if key == "missing":
+        return text.split()
+    return int(text) if key in ("column", "time_column") and text.isascii() and text.isdigit() else text
