@@ -6,12 +6,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from stmap_pipeline.synth.camera import Illumination, SensorNoise
 from stmap_pipeline.synth.encode import Codec, write_video
-from stmap_pipeline.synth.motion import Acting, HeadMotion
-from stmap_pipeline.synth.pulse import Pulse
-from stmap_pipeline.synth.scene import Scene, make_scene
-from stmap_pipeline.synth.sines import Sines
+from stmap_pipeline.synth.pulse import Pulse, Sines
+from stmap_pipeline.synth.scene import Acting, HeadMotion, Illumination, Scene, SensorNoise, make_scene
 
 RATE_HZ = 30.0
 HEART_RATE_BPM = 72.0

@@ -14,9 +14,8 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline.process import build_recording
 from stmap_pipeline.records import ClockSource, Recording, RecordingResult, VideoSource
 from stmap_pipeline.synth.encode import write_video
-from stmap_pipeline.synth.motion import HeadMotion
-from stmap_pipeline.synth.scene import Scene
-from stmap_pipeline.synth.sines import Sines
+from stmap_pipeline.synth.pulse import Sines
+from stmap_pipeline.synth.scene import HeadMotion, Scene
 
 _SIZE = (640, 480)
 _FRAMES, _EVENT, _BACK = 210, 75, 135
@@ -40,9 +39,9 @@ def _beside(subject: Scene, other: Scene, index: int) -> Image:
 
 def _passing(subject: Scene, other: Scene, index: int) -> Image:
     time_s = index / RATE_HZ
-    planes = subject.exact(time_s)
+    planes = subject.render_exact(time_s)
     # the head of the other crosses once, in about a second
-    other.lay_over(planes, time_s)
+    other.composite(planes, time_s)
     noise = subject.noise.planes(index, _SIZE[1], _SIZE[0])
     return np.clip(np.rint(planes + np.stack(noise)), 0, 255).astype(np.uint8).transpose(1, 2, 0)
 

@@ -15,8 +15,8 @@ import numpy as np
 from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.quality import CLOSE_BPM, find_evidence, measures, pulse_signals
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm
-from stmap_pipeline.synth.traces_cast import cast
-from stmap_pipeline.synth.traces_simulate import simulate
+from stmap_pipeline.synth.trace_model import simulate
+from stmap_pipeline.synth.traces import plan_recordings
 
 # from nearly clean to worse than VIPL-HR; and the share of recordings from which the pulse is taken
 SEVERITIES = (0.25, 0.5, 1.0, 2.0)
@@ -26,7 +26,7 @@ WINDOWS_S = (6.0, 10.0, 20.0)
 
 def collect(method: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Give measures, whether each rate was right, whether there was a pulse at all, and the window's length."""
-    plans = cast(107, seed, None, 30.0)
+    plans = plan_recordings(107, seed, None, 30.0)
     random = np.random.default_rng([seed, 9])
     rows: list[tuple[np.ndarray, bool, bool, float]] = []
     for index, place in enumerate(random.permutation(len(plans))[:count]):

@@ -15,8 +15,8 @@ from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
 from stmap_pipeline.faces.geometry import STEADY, invert, transform
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
+from stmap_pipeline.synth.face import face_depth
 from stmap_pipeline.synth.scene import Scene
-from stmap_pipeline.synth.turn import depth
 from stmap_pipeline.video import Image
 
 Array = npt.NDArray[np.float64]
@@ -70,11 +70,11 @@ class TrueRegion:
         seen = []
         for index, places in measured.items():
             points = transform(invert(scene.similarity(times_s[index])), places)
-            turn = scene.motion.turn(times_s[index])
-            seen.append(points if turn is None else np.stack(turn.backward(*points.T), axis=1))
+            turn = scene.motion.rotation(times_s[index])
+            seen.append(points if turn is None else np.stack(turn.unproject(*points.T), axis=1))
         self.box = fit_affine(nodes, np.mean(seen, axis=0))
-        self.lattice = Lattice(grid, lambda cells: depth(*transform(self.box, cells).T))
-        self._nodes = np.column_stack([transform(self.box, nodes), depth(*transform(self.box, nodes).T)])
+        self.lattice = Lattice(grid, lambda cells: face_depth(*transform(self.box, cells).T))
+        self._nodes = np.column_stack([transform(self.box, nodes), face_depth(*transform(self.box, nodes).T)])
         self._terms = np.column_stack([nodes, np.ones(len(nodes)), self._nodes[:, 2]])
         # points along all lines across, then all lines down: halfway between them lie the samples of an integral
         along = np.linspace(0, 1, _SAMPLES + 1)
@@ -84,7 +84,7 @@ class TrueRegion:
 
     def placed(self, time_s: float) -> Placement:
         """Give the box on :attr:`lattice` in the frame at a time: what the pipeline's would be, if it knew the head."""
-        return np.linalg.lstsq(self._terms, self._scene.place(self._nodes[:, :2], time_s), rcond=None)[0].T
+        return np.linalg.lstsq(self._terms, self._scene.project(self._nodes[:, :2], time_s), rcond=None)[0].T
 
     def means(self, picture: Image, time_s: float) -> Array:
         """Average each block over its true region: (N, 3) means of R, G and B.
@@ -93,7 +93,7 @@ class TrueRegion:
         along its border, so no pixel inside is read; what is left of error is 0.0003 gray levels.
         """
         grid = self._grid
-        across, down = (self._scene.place(one, time_s) for one in self._lines)
+        across, down = (self._scene.project(one, time_s) for one in self._lines)
         across, down = across.reshape(grid.rows + 1, -1, 2), down.reshape(grid.cols + 1, -1, 2)
         planes = []
         for plane in picture.planes:

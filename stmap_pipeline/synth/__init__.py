@@ -1,24 +1,24 @@
-"""Face videos that were never filmed: drawn people with a known pulse, in the layout of a real database.
+"""Synthetic data with a known pulse: drawn face videos in the layout of a real database, and simulated traces without video.
 
 ======================  ==================================================================================
-:mod:`.synthesis`       plan and write a database; go on after a kill
-:mod:`.scene`           one person before one camera: pixels at any time, and the truth about them
-:mod:`.shape`           landmarks of a face, and a person by seed
-:mod:`.paint`           a head, drawn once (:mod:`.features`, :mod:`.relief`, :mod:`.canvas`, :mod:`.backdrop`)
-:mod:`.motion`          pose, blinks, talk; :mod:`.pulse`: heart rate and wave; :mod:`.sines`: what both are made of
-:mod:`.camera`          light and sensor noise
-:mod:`.encode`          frames into files, the same bytes each time
-:mod:`.recording`       the plan of one recording, and its quirks; :mod:`.labels`: what a pulse oximeter writes
-:mod:`.vipl`            the layouts: VIPL-HR, :mod:`.mmse`: MMSE-HR, :mod:`.folder`: one's own videos
+:mod:`.synthesis`       drawn databases: plan, write in parallel, resume
+:mod:`.layouts`         where files and labels of VIPL-HR, MMSE-HR and a folder of user videos lie
+:mod:`.recordings`      plan of one recording: scene, camera, quirks
+:mod:`.scene`           one person in front of one camera: motion, light, noise; pixels and truth at any time
+:mod:`.face`            geometry of a drawn face; :mod:`.paint`: its painting
+:mod:`.encode`          video encoding, the same bytes each time
+:mod:`.traces`          simulated databases of the size of VIPL-HR; :mod:`.trace_model`: simulation of one recording
+:mod:`.pulse`           heart rate and blood volume wave of both
 ======================  ==================================================================================
 
-These people are models: a frontal head that does not turn, one light, a pulse of one color direction. What works on
-them may fail on a real face; what fails on them will.
+Drawn people are models: a frontal head, one light, a pulse of one color direction. What works on
+them may fail on a real face; what fails on them will fail there too.
 """
 
-from stmap_pipeline.synth.recording import QUIRKS, SyntheticRecording
+from stmap_pipeline.synth.layouts import LAYOUTS, SETTINGS
+from stmap_pipeline.synth.recordings import QUIRKS, SyntheticRecording
 from stmap_pipeline.synth.scene import Scene, make_scene
-from stmap_pipeline.synth.synthesis import LAYOUTS, SETTINGS, Synthesis, plan_synthesis, synthesize
+from stmap_pipeline.synth.synthesis import Synthesis, plan_synthesis
 
 __all__ = [
     "LAYOUTS",
@@ -29,5 +29,4 @@ __all__ = [
     "SyntheticRecording",
     "make_scene",
     "plan_synthesis",
-    "synthesize",
 ]

@@ -1,6 +1,6 @@
-"""Frames into a video file, in one thread, so that the same frames give the same bytes.
+"""Encoding of frames into video files, in one thread, so that the same frames become the same bytes.
 
-The conversion to YUV is our own: FFmpeg's own default is off by up to a gray level, more than the pulse.
+The conversion to YUV is done here: FFmpeg's default is off by up to a gray level, more than the pulse.
 """
 
 from __future__ import annotations
@@ -23,15 +23,13 @@ from stmap_pipeline.errors import OutputError
 
 Frame = npt.NDArray[np.uint8]
 _TICKS_PER_S = 90_000
-_JPEG_RANGE = 2
-_VIDEO_RANGE = 1
-_BT601 = 5
+_BT601 = 5  # FFmpeg's number of this color space
 _NAMES = {(2, 2): "420", (1, 2): "422", (1, 1): "444"}
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How a video is packed.
+    """How a video is encoded.
 
     Parameters
     ----------
@@ -40,9 +38,9 @@ class Codec:
     full_range : bool
         Whether luma runs from 0 to 255 instead of 16 to 235.
     options : tuple of (str, str)
-        Of the encoder; quality above all, high enough that the pulse survives.
+        Of the encoder; the quality is high enough that the pulse survives.
     subsampling : (int, int)
-        Rows and columns of the picture for one sample of chroma: (2, 2), (1, 2) or (1, 1).
+        Rows and columns of the image for one sample of chroma: (2, 2), (1, 2) or (1, 1).
     """
 
     encoder: str
@@ -62,15 +60,20 @@ class Codec:
         """
         return f"yuv{'j' if self.full_range else ''}{_NAMES[self.subsampling]}p"
 
+    @property
+    def color_range(self) -> int:
+        """FFmpeg's number of the range: 2 full, 1 video."""
+        return 2 if self.full_range else 1
 
-# without mbtree: with it and B-frames, the same frames gave other bytes with what happened to stand in fresh memory
+
+# without mbtree: with it and B-frames, bytes depended on uninitialized memory
 _X264 = "threads=1:mbtree=0"
 CODECS: dict[str, Codec] = {
     "mjpeg-avi": Codec("mjpeg", "avi", True, (("qmin", "2"), ("qmax", "2"))),
     "mpeg4-avi": Codec("mpeg4", "avi", False, (("qmin", "2"), ("qmax", "2"))),
     "h264-mp4": Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", _X264))),
 }
-"""Name -> how that video is packed."""
+"""Name -> codec."""
 
 
 def yuv_planes(frame: Frame, full_range: bool, subsampling: tuple[int, int] = (2, 2)) -> tuple[Frame, Frame, Frame]:
@@ -120,14 +123,14 @@ def write_video(
     size_px: tuple[int, int],
     container_rate_hz: float | None = None,
 ) -> int:
-    """Encode frames.
+    """Encode frames into a file.
 
     Parameters
     ----------
     path : Path
-        Final place or a temporary one: the name does not decide the format.
+        The name does not decide the format.
     frames : iterable of (float, (H, W, 3) array of uint8)
-        Time in seconds and picture. One is held at a time.
+        Time in seconds and image. One is held at a time.
     codec : Codec
     size_px : (int, int)
         Width and height, both even.
@@ -159,56 +162,47 @@ def write_video(
         raise ValueError(f"a video with halved chroma needs an even size, not {width}x{height}")
     # FFmpeg's own lines on stderr would tear a progress bar
     av.logging.set_level(None)
-    try:
-        return _encoded(path, frames, codec, size_px, container_rate_hz)
-    except av.error.FFmpegError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror}); free space or mend permissions, then run again"
-        ) from error
-
-
-def _encoded(
-    path: Path, frames: Iterable[tuple[float, Frame]], codec: Codec, size_px: tuple[int, int], container_rate_hz: float | None
-) -> int:
     count = 0
     rate = Fraction(container_rate_hz or 30).limit_denominator(1001)
     tick = Fraction(1, _TICKS_PER_S) if container_rate_hz is None else 1 / rate
-    with av.open(str(path), "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
-        stream: Any = container.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
-        stream.width, stream.height = size_px
-        stream.pix_fmt = codec.pixel_format
-        context = stream.codec_context
-        context.thread_count = 1
-        context.colorspace = _BT601
-        context.color_range = _JPEG_RANGE if codec.full_range else _VIDEO_RANGE
-        context.flags |= int(av.codec.context.Flags.bitexact)
-        context.time_base = tick
-        for time_s, image in frames:
-            frame = _packed(image, codec)
-            frame.time_base = tick
-            frame.pts = count if container_rate_hz else round(time_s * _TICKS_PER_S)
-            container.mux(stream.encode(frame))
-            count += 1
-        container.mux(stream.encode(None))
+    try:
+        with av.open(str(path), "w", format=codec.container, options={"fflags": "+bitexact"}) as container:
+            stream: Any = container.add_stream(codec.encoder, rate=rate, options=dict(codec.options))
+            stream.width, stream.height = size_px
+            stream.pix_fmt = codec.pixel_format
+            context = stream.codec_context
+            context.thread_count = 1
+            context.colorspace = _BT601
+            context.color_range = codec.color_range
+            context.flags |= int(av.codec.context.Flags.bitexact)
+            context.time_base = tick
+            for time_s, image in frames:
+                frame = _packed(image, codec)
+                frame.time_base = tick
+                frame.pts = count if container_rate_hz else round(time_s * _TICKS_PER_S)
+                container.mux(stream.encode(frame))
+                count += 1
+            container.mux(stream.encode(None))
+    except av.error.FFmpegError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror}); free disk space or check permissions, then run again"
+        ) from error
     return count
 
 
 def _packed(image: Frame, codec: Codec) -> av.VideoFrame:
     frame = av.VideoFrame(image.shape[1], image.shape[0], codec.pixel_format)
     frame.colorspace = _BT601
-    frame.color_range = _JPEG_RANGE if codec.full_range else _VIDEO_RANGE
+    frame.color_range = codec.color_range
     for plane, values in zip(frame.planes, yuv_planes(image, codec.full_range, codec.subsampling), strict=True):
-        if plane.line_size == values.shape[1]:
-            plane.update(values.tobytes())
-        else:
-            rows = np.zeros((plane.height, plane.line_size), np.uint8)
-            rows[:, : values.shape[1]] = values
-            plane.update(rows.tobytes())
+        rows = np.zeros((plane.height, plane.line_size), np.uint8)
+        rows[:, : values.shape[1]] = values
+        plane.update(rows.tobytes())
     return frame
 
 
 def encode_jpeg(image: Frame, quality: int = 92) -> bytes:
-    """Encode one picture as JPEG.
+    """Encode one image as JPEG.
 
     Examples
     --------
@@ -217,5 +211,5 @@ def encode_jpeg(image: Frame, quality: int = 92) -> bytes:
     """
     good, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not good:
-        raise ValueError(f"a picture of shape {image.shape} cannot be encoded as JPEG")
+        raise ValueError(f"an image of shape {image.shape} cannot be encoded as JPEG")
     return data.tobytes()

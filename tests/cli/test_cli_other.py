@@ -99,7 +99,7 @@ def test_synth_refuses_what_it_cannot_draw_and_folders_that_are_in_use(here):
     for words, message in (
         (["new", "--subjects", "500"], "vipl-hr has 1 to 107 subjects, not 500"),
         (["mine"], "mine: is not empty and holds no synthetic database"),
-        (["own", "--layout", "folder", "--subjects", "1"], "of other settings (duration_s 1.0 -> 20.0)"),
+        (["own", "--layout", "folder", "--subjects", "1"], "with other settings (duration_s 1.0 -> 20.0)"),
     ):
         run = stmap("synth", *words)
         assert (run.code, run.out) == (1, "")

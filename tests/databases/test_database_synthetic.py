@@ -54,7 +54,7 @@ def test_what_is_written_is_listed(tmp_path, layout):
     listed = {one.recording_id: one for one in DATABASE.list_recordings(tmp_path)}
     for one in plan.recordings:
         extras = listed[one.recording_id].extras
-        assert float(extras["true_heart_rate_bpm"]) == one.facts().true_heart_rate_bpm
+        assert float(extras["true_heart_rate_bpm"]) == one.metadata().true_heart_rate_bpm
         assert extras["quirks"].split() == list(one.quirks)
         assert extras["layout"] == layout
     assert all(listed[name].skip_reason == "absent" for name in listed.keys() - {one.recording_id for one in plan.recordings})

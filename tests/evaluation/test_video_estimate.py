@@ -12,8 +12,8 @@ from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.video_estimate import ACCEPT, estimate_blocks, estimate_video
 from stmap_pipeline.records import BlockTrace
 from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.synth.traces_cast import cast
-from stmap_pipeline.synth.traces_simulate import simulate
+from stmap_pipeline.synth.trace_model import simulate
+from stmap_pipeline.synth.traces import plan_recordings
 
 RATE_HZ = 15.0
 
@@ -168,7 +168,7 @@ def test_another_source_of_rates_is_judged_by_what_the_traces_show():
 
 
 def accepted(severity, pulse, count=30):
-    plans = cast(107, 11, None, 30.0)
+    plans = plan_recordings(107, 11, None, 30.0)
     chosen = np.random.default_rng(4).permutation(len(plans))[:count]
     shares, errors = [], []
     for place in chosen:

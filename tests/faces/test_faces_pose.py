@@ -13,10 +13,8 @@ from stmap_pipeline.faces.geometry import Motion, fit_similarity, transform
 from stmap_pipeline.faces.pose import PoseFit
 from stmap_pipeline.faces.relief import Relief
 from stmap_pipeline.faces.template import FaceTemplate
-from stmap_pipeline.synth.camera import SensorNoise
-from stmap_pipeline.synth.motion import Acting, HeadMotion
-from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.synth.sines import Sines
+from stmap_pipeline.synth.pulse import Sines
+from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 
 small = st.floats(-0.3, 0.3)
 HEAD = np.random.default_rng(2).normal(0, 40, (68, 3))

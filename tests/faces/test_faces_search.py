@@ -12,8 +12,7 @@ from measured import backend
 from stmap_pipeline.faces import TrackingStats
 from stmap_pipeline.faces.geometry import detector_box
 from stmap_pipeline.faces.search import search
-from stmap_pipeline.synth.motion import Acting, HeadMotion
-from stmap_pipeline.synth.scene import make_scene
+from stmap_pipeline.synth.scene import Acting, HeadMotion, make_scene
 
 
 def still(seed, size_px):

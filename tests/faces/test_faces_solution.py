@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from stmap_pipeline.faces.solution import ASKED, Solution, slopes_of
 from stmap_pipeline.faces.template import FaceTemplate
-from stmap_pipeline.synth.camera import SensorNoise
-from stmap_pipeline.synth.motion import Acting, HeadMotion
-from stmap_pipeline.synth.scene import make_scene
+from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 
 SIDE = 128
 U, V = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))

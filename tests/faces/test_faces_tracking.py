@@ -12,10 +12,8 @@ from video_files import exact_frame, write_video
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces import TrackingStats, track
 from stmap_pipeline.faces.geometry import STEADY, invert, transform
-from stmap_pipeline.synth.camera import SensorNoise
-from stmap_pipeline.synth.motion import Acting, HeadMotion
-from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.synth.sines import Sines
+from stmap_pipeline.synth.pulse import Sines
+from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 from stmap_pipeline.video import Frame
 from stmap_pipeline.video.frame import make_reader
 

@@ -1,12 +1,11 @@
-"""Heart rate, beats and wave belong together, and a label device reports them."""
+"""Heart rate, beats and wave are consistent, in the formula of drawn videos and in the sampled pulse of simulated traces."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.synth.labels import heart_rate_rows, lines, oxygen_rows, pressure_lines, pulse_rate_lines, wave_rows
-from stmap_pipeline.synth.pulse import Pulse, random_pulse
+from stmap_pipeline.synth.pulse import Pulse, Sines, random_pulse, random_sines
 
 pulses = st.builds(
     lambda seed, bpm: random_pulse(np.random.default_rng(seed), bpm, 0.006), st.integers(0, 10**6), st.floats(48, 130)
@@ -17,7 +16,7 @@ pulses = st.builds(
 def test_the_mean_is_that_of_the_rate(pulse, start_s, length_s):
     times = start_s + (np.arange(2000) + 0.5) / 2000 * length_s
     rates = [pulse.heart_rate_bpm(time_s) for time_s in times]
-    assert pulse.mean_over(start_s, start_s + length_s) == pytest.approx(np.mean(rates), abs=1e-3)
+    assert pulse.mean_between(start_s, start_s + length_s) == pytest.approx(np.mean(rates), abs=1e-3)
 
 
 @given(pulses)
@@ -42,33 +41,40 @@ def test_more_blood_is_less_light():
     assert all(green == pytest.approx(-0.01 * wave) for wave, green in changes)
 
 
-def test_rates_cover_the_video_second_by_second():
-    pulse = random_pulse(np.random.default_rng(1), 90.0, 0.006)
-    rows = heart_rate_rows(pulse, 10.2)
-    assert len(rows) == 11
-    assert rows[4] == round(pulse.mean_over(4, 5))
+seeds = st.integers(0, 2**32 - 1)
 
 
-def test_the_wave_of_the_sensor_has_the_rate_of_the_heart():
-    rows = np.array(wave_rows(Pulse(90.0), 20.0))
-    assert rows.size == 1201
-    spectrum = np.abs(np.fft.rfft(rows[:1200] - rows[:1200].mean()))
-    assert np.argmax(spectrum) / 20 * 60 == 90
-    assert rows.min() > 0
+@given(seeds, st.floats(0, 100), st.floats(0.01, 5))
+def test_the_integral_grows_by_the_value(seed, time_s, amplitude):
+    sines = random_sines(np.random.default_rng(seed), amplitude, 0.05, 2.0)
+    step = 1e-4
+    slope = (sines.integral(time_s + step) - sines.integral(time_s - step)) / (2 * step)
+    assert slope == pytest.approx(sines.at(time_s), abs=1e-4 * amplitude + 1e-7)
 
 
-def test_lines_at_a_thousand_hertz():
-    pulse = Pulse(72.0)
-    rates, pressure = pulse_rate_lines(pulse, 1.5), pressure_lines(pulse, 1.5)
-    assert len(rates) == len(pressure) == 1500
-    assert set(rates) == {"72.000"}
-    assert 60 < min(map(float, pressure)) < 90 < max(map(float, pressure)) < 140
+@given(seeds, st.floats(0, 1000))
+def test_the_amplitude_is_a_bound(seed, time_s):
+    assert abs(random_sines(np.random.default_rng(seed), 3.0, 0.1, 1.0).at(time_s)) <= 3.0
 
 
-def test_oxygen_is_that_of_a_healthy_person():
-    assert set(oxygen_rows(1, 300)) == {97, 98, 99}
+@given(seeds, st.integers(1, 6))
+def test_the_rates_are_spread_over_the_band(seed, count):
+    rates = random_sines(np.random.default_rng(seed), 1.0, 0.1, 10.0, count).rates_hz
+    assert rates[0] >= 0.1
+    assert rates[-1] <= 10.0
+    assert list(rates) == sorted(rates)
 
 
-def test_lines_end_as_asked():
-    assert lines([1, 2], "Wave", "\r\n") == b"Wave\r\n1\r\n2\r\n"
-    assert lines([0, 32]) == b"0\n32\n"
+def test_nothing_is_zero():
+    assert Sines().at(3.0) == 0
+    assert Sines().integral(3.0) == 0
+
+
+def test_parts_of_unequal_number_are_refused():
+    with pytest.raises(ValueError, match="one amplitude, one rate and one phase"):
+        Sines((1.0,), (1.0, 2.0), (0.0,))
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(ValueError, match="positive"):
+        Sines((1.0,), (0.0,), (0.0,))

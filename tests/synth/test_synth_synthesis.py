@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from stmap_pipeline.errors import ConfigError, OutputError
-from stmap_pipeline.synth import plan_synthesis, synthesize
+from stmap_pipeline.synth import plan_synthesis
 
 ASKED = {"layout": "folder", "subjects": 2, "seed": 3, "duration_s": 2.0}
 
@@ -24,7 +24,7 @@ def test_what_was_told_is_what_stands_in_the_file(folder_tree):
     found = json.loads((folder_tree.out / "synthetic.json").read_text())
     assert found["format"] == "stmap-synthetic"
     assert {key: found[key] for key in ASKED} == ASKED
-    told = [(one.recording_id, one.facts().true_heart_rate_bpm) for one in folder_tree.recordings]
+    told = [(one.recording_id, one.metadata().true_heart_rate_bpm) for one in folder_tree.recordings]
     assert [(one["recording_id"], one["true_heart_rate_bpm"]) for one in found["recordings"]] == told
     assert not any("resumed" in one for one in found["recordings"])
 
@@ -36,14 +36,14 @@ def test_nothing_temporary_stays(folder_tree, vipl_tree, mmse_tree):
 
 def test_a_finished_database_is_left_alone(folder_tree):
     before = tree_of(folder_tree.out)
-    again = list(synthesize(folder_tree.out, **ASKED))
+    again = list(plan_synthesis(folder_tree.out, **ASKED).run())
     assert [one.recording_id for one in again] == [one.recording_id for one in folder_tree.recordings]
     assert all(one.resumed for one in again)
     assert tree_of(folder_tree.out) == before
 
 
 def test_workers_write_the_same_bytes(folder_tree, tmp_path):
-    done = list(synthesize(tmp_path / "new", **ASKED, jobs=2))
+    done = list(plan_synthesis(tmp_path / "new", **ASKED).run(jobs=2))
     assert sorted(one.recording_id for one in done) == [one.recording_id for one in folder_tree.recordings]
     assert tree_of(tmp_path / "new") == tree_of(folder_tree.out)
 
@@ -52,7 +52,7 @@ KILLED_IN_THE_SECOND_VIDEO = """
 import os, signal, sys
 from pathlib import Path
 from stmap_pipeline.synth import plan_synthesis
-from stmap_pipeline.synth.recording import RecordingPlan
+from stmap_pipeline.synth.recordings import RecordingPlan
 
 drawn, frames = [], RecordingPlan.frames
 
@@ -81,16 +81,16 @@ def test_a_killed_run_goes_on(folder_tree, tmp_path):
     assert "synthetic.json" not in left
     assert "s01_rest.mp4" not in left
 
-    done = list(synthesize(out, **ASKED))
+    done = list(plan_synthesis(out, **ASKED).run())
     assert [one.recording_id for one in done if one.resumed] == ["s01_free"]
     assert tree_of(out) == tree_of(folder_tree.out)
 
 
 def test_a_run_that_is_given_up_can_be_taken_up(folder_tree, tmp_path):
-    run = synthesize(tmp_path / "new", **ASKED)
+    run = plan_synthesis(tmp_path / "new", **ASKED).run()
     first = next(run)
     run.close()
-    again = list(synthesize(tmp_path / "new", **ASKED))
+    again = list(plan_synthesis(tmp_path / "new", **ASKED).run())
     assert [one.recording_id for one in again if one.resumed] == [first.recording_id]
     assert tree_of(tmp_path / "new") == tree_of(folder_tree.out)
 
@@ -105,7 +105,7 @@ def test_other_settings_are_refused_by_name(folder_tree, key, value):
 
 
 def test_an_unfinished_database_of_other_settings_is_refused(tmp_path):
-    next(synthesize(tmp_path, **ASKED))
+    next(plan_synthesis(tmp_path, **ASKED).run())
     with pytest.raises(OutputError, match="layout folder -> mmse-hr"):
         plan_synthesis(tmp_path, **{**ASKED, "layout": "mmse-hr"})
 
@@ -145,20 +145,14 @@ def test_a_damaged_mark_is_named(tmp_path, text):
         ({"subjects": 0}, "folder has 1 to 999 subjects, not 0"),
         ({"layout": "vipl-hr", "subjects": 108}, "vipl-hr has 1 to 107 subjects, not 108"),
         ({"seed": -1}, "whole number from 0"),
-        ({"duration_s": 0.5}, "a video lasts 1 to 3600 s, not 0.5"),
-        ({"duration_s": float("nan")}, "a video lasts 1 to 3600 s, not nan"),
-        ({"archive_folders": True}, "only vipl-hr is shipped in archives"),
+        ({"duration_s": 0.5}, "a recording lasts 1 to 3600 s, not 0.5"),
+        ({"duration_s": float("nan")}, "a recording lasts 1 to 3600 s, not nan"),
     ],
 )
 def test_a_wrong_choice_is_told(tmp_path, wrong, message):
     with pytest.raises(ConfigError, match=message):
         plan_synthesis(tmp_path / "new", **{**ASKED, **wrong})
     assert not (tmp_path / "new").exists()
-
-
-def test_no_workers_is_a_wrong_choice(tmp_path):
-    with pytest.raises(ConfigError, match="jobs must be at least 1"):
-        next(plan_synthesis(tmp_path, **ASKED).run(jobs=0))
 
 
 def test_a_recording_that_was_removed_is_drawn_again_after_a_kill(folder_tree, tmp_path):

@@ -11,8 +11,7 @@ from stmap_pipeline.errors import ConfigError, OutputError
 from stmap_pipeline.pipeline import read_status, verify
 from stmap_pipeline.shards import Shards, export_windows
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.synth.traces import plan_traces
-from stmap_pipeline.synth.traces_cast import TAKES, VIDEOS_BY_RATE_BPM, cast
+from stmap_pipeline.synth.traces import TAKES, VIDEOS_BY_RATE_BPM, plan_recordings, plan_traces
 
 SMALL = {"recordings_per_subject": 2, "duration_s": 21.0}
 
@@ -34,7 +33,7 @@ def maps(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vipl():
-    return cast(107, 0, None, 30.0)
+    return plan_recordings(107, 0, None, 30.0)
 
 
 def test_the_output_is_a_finished_build(maps):
@@ -146,11 +145,6 @@ def test_wrong_settings_are_refused(options, message, tmp_path):
     assert not (tmp_path / "maps").exists()
 
 
-def test_no_process_at_all_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="jobs"):
-        next(plan_traces(tmp_path / "maps", 1, **SMALL).run(jobs=0))
-
-
 def test_107_subjects_have_the_recordings_and_folds_of_vipl_hr(vipl):
     assert len(vipl) == 2378
     first = [one for one in vipl if one.take == 1]
@@ -186,7 +180,7 @@ def test_frame_rates_are_those_of_the_cameras(vipl):
 
 
 def test_fewer_recordings_are_drawn_over_scenarios_and_cameras():
-    plans = cast(20, 0, 3, 30.0)
+    plans = plan_recordings(20, 0, 3, 30.0)
     assert len(plans) == 60
     assert len({one.scenario for one in plans}) >= 8
     assert {one.camera for one in plans} == {1, 2, 3}

@@ -1,4 +1,4 @@
-"""What a simulated camera sees: a pulse of the right rate and color, hidden as much as on real video, and no number made from nothing."""
+"""Simulated traces have a pulse of the right rate and color, hidden about as much as in real video."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stmap_pipeline.evaluation import compare_heart_rate, dominant_rate_bpm
-from stmap_pipeline.synth.traces_cast import TracePlan, cast
-from stmap_pipeline.synth.traces_model import LOOKS, make_person
-from stmap_pipeline.synth.traces_noise import band, bursts, low_pass, rates_hz, shaped_noise
-from stmap_pipeline.synth.traces_pulse import make_heart
-from stmap_pipeline.synth.traces_simulate import simulate
+from stmap_pipeline.synth.pulse import simulate_pulse
+from stmap_pipeline.synth.trace_model import SCENARIOS, TracePlan, band, bursts, draw_person, low_pass, shaped_noise, simulate
+from stmap_pipeline.synth.traces import plan_recordings
 
 
 def plan(scenario="v1", camera=1, mean_bpm=72.0, rate_hz=25.0, duration_s=30.0, number=1):
@@ -19,23 +17,23 @@ def plan(scenario="v1", camera=1, mean_bpm=72.0, rate_hz=25.0, duration_s=30.0, 
 
 @given(st.integers(0, 1000), st.floats(45, 130), st.booleans())
 def test_the_mean_rate_is_the_one_asked_for_and_the_phase_its_integral(seed, mean_bpm, after_exercise):
-    heart = make_heart(np.random.default_rng(seed), mean_bpm, 30.0, after_exercise=after_exercise)
+    heart = simulate_pulse(np.random.default_rng(seed), mean_bpm, 30.0, after_exercise=after_exercise)
     inside = (heart.times_s >= -1e-9) & (heart.times_s < 30)
-    beats = np.interp([0.0, 30.0], heart.times_s, heart.phase)
+    beats = np.interp([0.0, 30.0], heart.times_s, heart.beats)
     assert heart.heart_rate_bpm[inside].mean() == pytest.approx(mean_bpm, abs=0.5)
     assert beats[1] - beats[0] == pytest.approx(heart.heart_rate_bpm[inside].mean() / 2, abs=0.05)
-    assert np.all(np.diff(heart.phase) > 0)
+    assert np.all(np.diff(heart.beats) > 0)
 
 
 def test_a_heart_recovers_after_exercise():
-    hearts = [make_heart(np.random.default_rng(seed), 100.0, 30.0, after_exercise=True) for seed in range(20)]
+    hearts = [simulate_pulse(np.random.default_rng(seed), 100.0, 30.0, after_exercise=True) for seed in range(20)]
     fall = [np.interp(1, one.times_s, one.heart_rate_bpm) - np.interp(29, one.times_s, one.heart_rate_bpm) for one in hearts]
     assert np.mean(fall) > 3
 
 
 def test_the_label_is_what_a_pulse_oximeter_shows():
-    heart = make_heart(np.random.default_rng(0), 71.0, 25.5, after_exercise=False)
-    label = heart.label(25.5)
+    heart = simulate_pulse(np.random.default_rng(0), 71.0, 25.5, after_exercise=False)
+    label = heart.oximeter_rate(25.5)
     assert label.times_s.tolist() == list(range(26))
     assert np.array_equal(label.heart_rate_bpm, np.rint(label.heart_rate_bpm))
     assert label.mean_between(0.0, 25.5) == pytest.approx(71.0, abs=1.0)
@@ -44,7 +42,7 @@ def test_the_label_is_what_a_pulse_oximeter_shows():
     assert label.heart_rate_bpm[10] == np.rint(heart.heart_rate_bpm[inside].mean())
 
 
-@pytest.mark.parametrize("scenario", sorted(LOOKS))
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
 def test_alone_the_pulse_has_the_rate_of_its_label(scenario):
     row = compare_heart_rate(simulate(plan(scenario, mean_bpm=84.0), 3, severity=0.0))
     assert abs(row.error_bpm) < 4
@@ -68,7 +66,7 @@ def test_without_a_pulse_there_is_none():
 
 
 def test_more_severity_hides_more():
-    plans = [one for one in cast(12, 1, 2, 20.0) if one.scenario != "v2"]
+    plans = [one for one in plan_recordings(12, 1, 2, 20.0) if one.scenario != "v2"]
     snr = [np.mean([compare_heart_rate(simulate(one, 1, severity)).snr_db for one in plans]) for severity in (0.2, 1.0, 3.0)]
     assert snr[0] > snr[1] + 3 > snr[2] + 6
 
@@ -83,7 +81,7 @@ def test_motion_is_common_to_all_blocks_and_noise_is_not():
 
 
 def test_a_recording_is_the_same_whatever_was_simulated_before():
-    plans = cast(2, 0, 2, 20.0)
+    plans = plan_recordings(2, 0, 2, 20.0)
     alone = simulate(plans[3], 0)
     for one in plans[:3]:
         simulate(one, 0)
@@ -113,7 +111,7 @@ def test_times_are_those_of_the_camera():
 
 
 def test_dark_skin_pulses_less():
-    people = [make_person(np.random.default_rng(seed)) for seed in range(200)]
+    people = [draw_person(np.random.default_rng(seed)) for seed in range(200)]
     light = [one.pulse for one in people if one.color.sum() > np.median([p.color.sum() for p in people])]
     dark = [one.pulse for one in people if one.color.sum() <= np.median([p.color.sum() for p in people])]
     assert np.mean(light) > np.mean(dark)
@@ -122,17 +120,18 @@ def test_dark_skin_pulses_less():
 
 @given(st.integers(1, 4), st.integers(40, 500), st.integers(0, 50))
 def test_shaped_noise_has_unit_deviation_and_no_mean(count, samples, seed):
-    values = shaped_noise(np.random.default_rng(seed), count, samples, low_pass(rates_hz(samples, 25.0), 0.3, 1.4))
+    values = shaped_noise(np.random.default_rng(seed), count, samples, low_pass(np.fft.rfftfreq(samples, 1 / 25), 0.3, 1.4))
     assert values.shape == (count, samples)
     np.testing.assert_allclose(values.mean(axis=1), 0, atol=1e-9)
     np.testing.assert_allclose(values.std(axis=1), 1)
 
 
 def test_a_band_of_noise_lies_where_it_should():
-    values = shaped_noise(np.random.default_rng(0), 1, 1500, band(rates_hz(1500, 25.0), 2.0, 0.05))[0]
+    values = shaped_noise(np.random.default_rng(0), 1, 1500, band(np.fft.rfftfreq(1500, 1 / 25), 2.0, 0.05))[0]
     assert dominant_rate_bpm(values, 25.0) == pytest.approx(120, abs=8)
 
 
 def test_bursts_are_on_for_the_share_asked_for():
-    share = [bursts(np.random.default_rng(seed), 2000, 25.0, 0.7, 2.5).mean() for seed in range(10)]
+    rates_hz = np.fft.rfftfreq(2000, 1 / 25)
+    share = [bursts(np.random.default_rng(seed), 2000, rates_hz, share=0.7, length_s=2.5).mean() for seed in range(10)]
     assert np.mean(share) == pytest.approx(0.7, abs=0.07)

@@ -1,11 +1,11 @@
-"""The face that everything is drawn from."""
+"""Geometry of a drawn face: landmarks, expressions, rotation out of the plane."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stmap_pipeline.synth.shape import LEFT_EYE, MEAN_SHAPE, MIRROR, RIGHT_EYE, SKIN_TONES, make_identity
+from stmap_pipeline.synth.face import LEFT_EYE, MEAN_SHAPE, MIRROR, RIGHT_EYE, SKIN_TONES, make_identity
 
 people = st.builds(make_identity, st.integers(0, 10**6), st.sampled_from(list(SKIN_TONES)))
 
