@@ -183,7 +183,12 @@ def _recording(root: Path, database: str, found: _Found, notes: tuple[str, ...])
         )
     clock = ClockSource()
     if entry.times is not None:
-        clock = ClockSource("times_file", root / _filled(entry.times, root, path, is_path=True), unit_s=entry.times_unit_s)
+        clock = ClockSource(
+            "times_file",
+            root / _filled(entry.times, root, path, is_path=True),
+            unit_s=entry.times_unit_s,
+            column=entry.times_column,
+        )
     elif entry.rate_hz is not None:
         clock = ClockSource("constant", rate_hz=entry.rate_hz, note="rate_hz as given for this recording")
     return Recording(

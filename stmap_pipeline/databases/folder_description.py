@@ -92,6 +92,7 @@ class Defaults(_Entry):
     rate_hz: float | None = Field(None, gt=0, le=10_000, description="Constant frame rate, instead of the container's times.")
     times: str | None = Field(None, min_length=1, description="File of frame times, one number a line; may hold placeholders.")
     times_unit_s: float = Field(1.0, gt=0, description="Length of one unit of that file in seconds.")
+    times_column: _Column | None = Field(None, description="Column of the times in that file, where it has more than one.")
     label: tuple[LabelEntry, ...] = Field((), description="Label files, at most one of each kind.")
     extras: dict[str, str | int | float] = Field(default_factory=dict, description="Anything else, kept with the recording.")
 

@@ -10,6 +10,6 @@
 """
 
 from stmap_pipeline.labels.frame_times import read_frame_times
-from stmap_pipeline.labels.reader import Labels, read_labels
+from stmap_pipeline.labels.reader import Labels, check_sources, read_labels
 
-__all__ = ["Labels", "read_frame_times", "read_labels"]
+__all__ = ["Labels", "check_sources", "read_frame_times", "read_labels"]

@@ -11,17 +11,19 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.tables import TableError, read_table
 
 
-def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]:
+def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None = None) -> npt.NDArray[np.float64]:
     r"""Read the time of each frame.
 
-    Nothing is repaired here: a time that was guessed would move the heart rate. The first time is kept as it is.
+    Nothing is repaired: a time that was guessed would move the heart rate. The first time is kept as it is.
 
     Parameters
     ----------
     path : Path
-        One number a line, with or without a header line.
+        One number a line, or columns, with or without a header line.
     unit_s : float
         Length of one unit of the file in seconds; 0.001 for milliseconds.
+    column : str or int, optional
+        Column of the times, by header name or by number from 0. Needed where the file has more than one.
 
     Returns
     -------
@@ -31,8 +33,8 @@ def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]
     Raises
     ------
     RecordingError
-        ``source_missing`` where the file is not there; ``clock_unreadable`` where it is empty, holds more than one number
-        a line, or a time that is no number or not later than the one before.
+        ``source_missing`` where the file is not there; ``clock_unreadable`` where it is empty, has several columns and none is
+        named, or holds a time that is no number or not later than the one before.
 
     Examples
     --------
@@ -44,23 +46,24 @@ def read_frame_times(path: Path, unit_s: float = 1.0) -> npt.NDArray[np.float64]
     array([0.   , 0.032, 0.064])
     """
     try:
-        table = read_table(path, [0])
+        table = read_table(path, [0 if column is None else column])
     except FileNotFoundError:
         raise RecordingError("decode", "source_missing", f"{printable(path)}: the file of frame times is not there") from None
     except TableError as error:
         raise RecordingError("decode", "clock_unreadable", str(error)) from None
-    if table.columns > 1:
-        raise _unreadable(path, table.first_line, f"holds {table.columns} numbers; a file of frame times has one a line")
-    times_s = table.values[0] * unit_s
-    known = np.isfinite(times_s)
+    if table.columns > 1 and column is None:
+        what = f"has {table.columns} columns; name the one of the times (times_column in database.toml)"
+        raise _unreadable(path, table.first_line, what)
+    times = table.values[0]
+    known = np.isfinite(times)
     if not known.all():
         raise _unreadable(path, table.first_line + int(np.argmin(known)), "holds no number")
-    later = np.diff(times_s) > 0
+    later = np.diff(times) > 0
     if not later.all():
         row = int(np.argmin(later)) + 1
-        before, here = table.values[0][row - 1 : row + 1]
-        raise _unreadable(path, table.first_line + row, f"{here:g} is not later than {before:g} on the line before")
-    return times_s
+        what = f"{times[row]:.9g} is not later than {times[row - 1]:.9g} on the line before"
+        raise _unreadable(path, table.first_line + row, what)
+    return times * unit_s
 
 
 def _unreadable(path: Path, line: int, what: str) -> RecordingError:

@@ -128,7 +128,7 @@ def check_times(recording: Recording, stored: RecordingResult) -> None:
     """
     clock = recording.clock
     if clock.kind == "times_file" and clock.path is not None:
-        listed_s = read_frame_times(clock.path, clock.unit_s)
+        listed_s = read_frame_times(clock.path, clock.unit_s, clock.column)
         if not np.isin(stored.blocks.times_s, listed_s).all():
             raise NotReusableError(f"{clock.path.name} holds other times than before")
 

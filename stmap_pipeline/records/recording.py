@@ -50,6 +50,8 @@ class ClockSource:
         Frame rate of a constant clock.
     note : str
         Why this clock was chosen where a reader might expect another one; stored with the recording.
+    column : str or int, optional
+        Column of the times in the file of frame times, where it has more than one.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class ClockSource:
     unit_s: float = 1.0
     rate_hz: float | None = None
     note: str = ""
+    column: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.kind == "times_file" and self.path is None:

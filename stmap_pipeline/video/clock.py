@@ -41,7 +41,7 @@ class Clock:
 
     def __post_init__(self) -> None:
         if self.source.kind == "times_file" and self.source.path is not None:
-            self._listed = read_frame_times(self.source.path, self.source.unit_s)
+            self._listed = read_frame_times(self.source.path, self.source.unit_s, self.source.column)
 
     def time_of(self, pts_s: float | None) -> float | None:
         """Return the time of the next frame in seconds, or None where it has none and must be dropped."""

@@ -35,8 +35,11 @@ def column(folder: Path, text: str | bytes, wanted: str | int = 0) -> list[float
         ("nan\n75\n", [NAN, 75]),
         (" 7.5e1 \n+76\n-1\n", [75, 76, -1]),
         ('"75"\n"76"\n', [75, 76]),
-        ("75,1\n76\n,3\n", [75, 76, NAN]),
-        ("75,1\n76\n77\n", [75, 76, 77]),
+        ("HR,n\n75,1\n76\n,3\n", [75, 76, NAN]),
+        ("HR,n\n75,1\n76\n77\n", [75, 76, 77]),
+        ("75.5,1\n76\n", [75.5, 76]),
+        ("75\n72,5\n", [75, 72.5]),
+        ("72,5 0,1\n73,5 0,2\n", [72.5, 73.5]),
         ("HR (mean, bpm)\n75\n", [75]),
         ("HR; 2\n", [NAN]),
         ("HR 2\n75\n", [75]),
@@ -56,6 +59,57 @@ def test_columns_by_name_and_number(tmp_path: Path, mark: str) -> None:
     assert column(tmp_path, text, "Heart") == [71, 72]
     assert column(tmp_path, text, " heart ") == [71, 72]
     assert column(tmp_path, text, 1) == [71, 72]
+
+
+@pytest.mark.parametrize("comments", ["# a\n", "# device 7\n# 2026-11-28\n", "#\n\n# a, b, c\n% d\n// 1.0\n"])
+@pytest.mark.parametrize("header", ["time_s,hr\n", "# time_s,hr\n", "# time_s hr\n", "time_s;hr\n"])
+@pytest.mark.parametrize("wanted", ["hr", 1])
+def test_comment_lines_before_the_header_shift_no_row(tmp_path: Path, comments: str, header: str, wanted: str | int) -> None:
+    mark = ";" if ";" in header else ","
+    assert column(tmp_path, comments + header + f"0{mark}75\n1{mark}76\n", wanted) == [75, 76]
+
+
+@pytest.mark.parametrize("header", ["", "t hr", "a\nb\nt hr", "a, b\nc d e f\nt hr"])
+@pytest.mark.parametrize("wanted", ["hr", 1])
+def test_a_header_of_numpy_shifts_no_row(tmp_path: Path, header: str, wanted: str | int) -> None:
+    np.savetxt(tmp_path / "table.txt", [[0, 75], [1, 76]], header=header)
+    if header or wanted == 1:
+        assert read_table(tmp_path / "table.txt", [wanted]).values[0].tolist() == [75, 76]
+
+
+def test_the_header_is_the_line_with_the_names_that_are_asked_for(tmp_path: Path) -> None:
+    text = "Name,Sport\nAnna,OTHER\nSample rate,Time,HR (bpm)\n1,0,75\n,1,76\n"
+    assert column(tmp_path, text, "HR (bpm)") == [75, 76]
+
+
+@pytest.mark.parametrize("mark", [";", ",", "\t"])
+def test_the_separator_may_be_named_as_excel_does(tmp_path: Path, mark: str) -> None:
+    assert column(tmp_path, f"sep={mark}\ntime_s{mark}hr\n0{mark}75\n1{mark}76\n", "hr") == [75, 76]
+
+
+def test_quoted_decimal_commas(tmp_path: Path) -> None:
+    text = '"time_s","hr"\n"0,0","75,5"\n"1,0","76"\n'
+    assert [values.tolist() for values in read_table(write(tmp_path / "t", text), ["time_s", "hr"]).values] == [[0, 1], [75.5, 76]]
+
+
+def test_a_line_of_units_is_no_row(tmp_path: Path) -> None:
+    assert column(tmp_path, "t,hr\ns,bpm\n0,75\n1,76\n", 1) == [75, 76]
+
+
+@pytest.mark.parametrize(
+    "first", ["1e400", "0x50", "7_5", "1.#QNAN", "-1.#IND", "+inf", "#N/A", "#DIV/0!", "12:00", ".5.", "--", ""]
+)
+@pytest.mark.parametrize("mark", ["", ",", ";", " "])
+def test_a_first_row_that_begins_like_a_number_is_no_header(tmp_path: Path, first: str, mark: str) -> None:
+    if not first and mark in ("", " "):
+        return
+    rest = f"{mark}1" if mark else ""
+    np.testing.assert_array_equal(column(tmp_path, f"{first}{rest}\n70{rest}\n71{rest}\n", 0), [NAN, 70, 71])
+
+
+def test_the_first_cell_that_is_text_is_kept_for_the_message(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t", "time,hr\n2024-05-03T10:00:00Z,75\n2024-05-03T10:00:01Z,nan\n"), ["time", "hr"])
+    assert table.no_number == ("2024-05-03T10:00:00Z", "")
 
 
 def test_quotes_hide_the_separator(tmp_path: Path) -> None:
@@ -80,6 +134,11 @@ def test_rows_tell_their_line(tmp_path: Path) -> None:
         ("a,b\n1,2\n", 2, r"has no column 2 \(from 0\); it has 2: a, b"),
         ("1,2\n", "a", r"has no header, so no column 'a'; give the column by its number from 0 \(2 there\)"),
         ("HR\n72,5\n", 0, "line 2 holds 2 cells, but the header names 1"),
+        ("HR\nlost\n75\n", 0, "line 2: 'lost' under the header is no number"),
+        ("71,5\n72,5\n", 0, "line 1: '71,5' is one number with a decimal comma or two numbers"),
+        ("1,234\n1,235\n", 0, "line 1: '1,234' is one number"),
+        ("t,HR\n0,70\n2,72,5,6\n", "HR", "line 3 holds 4 cells, but the header names 2"),
+        ("0;70\n2;72;5\n", 1, "line 2 holds 3 cells, but the first row holds 2"),
         ("75\r76\r77", 0, "line 1 ends in carriage returns alone"),
         (b"\x00\x01", 0, "line 1 holds binary data or UTF-16"),
         ("7\n5\n".encode("utf-16"), 0, "line 1 holds binary data or UTF-16"),

@@ -28,6 +28,12 @@ def test_a_header_is_no_time(tmp_path: Path) -> None:
     assert times(tmp_path, "time_ms\n0\n40\n", 0.001).tolist() == [0.0, 0.04]
 
 
+@pytest.mark.parametrize("column", ["ms", 1])
+def test_the_column_may_be_named(tmp_path: Path, column: str | int) -> None:
+    path = write(tmp_path / "time.csv", "frame,ms\n0,0\n1,40\n")
+    assert read_frame_times(path, 0.001, column).tolist() == [0.0, 0.04]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -37,7 +43,7 @@ def test_a_header_is_no_time(tmp_path: Path) -> None:
         ("0\n\n66\n", "line 2: holds no number"),
         ("0\n33\n33\n", "line 3: 33 is not later than 33 on the line before"),
         ("time\n0\n66\n33\n", "line 4: 33 is not later than 66 on the line before"),
-        ("0 33 66\n", "line 1: holds 3 numbers; a file of frame times has one a line"),
+        ("0 33 66\n", "line 1: has 3 columns; name the one of the times"),
         (b"\x00\x00RIFF", "holds binary data"),
     ],
 )

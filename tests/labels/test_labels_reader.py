@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from stmap_pipeline.databases import mmse_hr as mmse
 from stmap_pipeline.databases import vipl_hr as vipl
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.labels import Labels, read_labels
-from stmap_pipeline.records import LabelSource, Recording, VideoSource
+from stmap_pipeline.labels import Labels, check_sources, read_labels
+from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAN = np.nan
 FRAMES = np.arange(90) / 30.0
@@ -79,13 +80,13 @@ def test_times_that_do_not_increase_are_told_with_their_line(tmp_path: Path, tim
 
 
 def test_text_and_codes_and_impossible_rates_become_nan_with_notes(tmp_path: Path) -> None:
-    labels = read(tmp_path, "HR\n70\n255\n255\nlost\n0\n-5\n301\n300\n70\n70\n", np.arange(300) / 30, rate_hz=1.0, missing=(255.0,))
+    labels = read(tmp_path, "HR\n70\n255\n255\nlost\n0\n-5\n301\n300\n1\n70\n70\n70\n70\n", rate_hz=1.0, missing=(255.0,))
     assert labels.heart_rate is not None
-    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 300, 70, 70])
-    assert labels.notes == (
-        "label.csv: 1 of 10 rows holds no number",
-        'label.csv: 2 of 10 values are the code for "no value"',
-        "label.csv: 3 of 10 heart rates taken out (not within 0 to 300 bpm)",
+    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 300, NAN, *[70] * 4])
+    assert labels.notes[:3] == (
+        "label.csv: 1 of 13 rows holds no number",
+        'label.csv: 2 of 13 values are the code for "no value"',
+        "label.csv: 4 of 13 heart rates taken out (not within 20 to 300 bpm)",
     )
 
 
@@ -108,17 +109,67 @@ def test_all_codes_is_a_label_that_knows_nothing(tmp_path: Path) -> None:
     assert np.isnan(labels.heart_rate.heart_rate_bpm).all()
 
 
-@given(st.lists(st.one_of(st.just("x"), st.integers(30, 200)), min_size=2, max_size=40))
+@given(st.lists(st.one_of(st.just("n/a"), st.integers(30, 200)), min_size=2, max_size=40))
 def test_more_than_half_unreadable_is_refused(tmp_path_factory: pytest.TempPathFactory, cells: list[str | int]) -> None:
     folder = tmp_path_factory.getbasetemp()
     text = "\n".join(str(cell) for cell in ["HR", *cells])
-    bad = cells.count("x")
+    bad = cells.count("n/a")
     if 2 * bad > len(cells):
         assert f"{bad} of {len(cells)} rows hold no number in column 0" in failed(folder, text, rate_hz=1.0)
     else:
         trace = read(folder, text, rate_hz=1.0).heart_rate
         assert trace is not None
         assert int(np.isnan(trace.heart_rate_bpm).sum()) == bad
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "message"),
+    [
+        ("1.25\n1.267\n1.25\n", {"rate_hz": 1.0}, 'look like hertz; set unit = "hz"'),
+        ("rr_ms\n800\n789\n800\n811\n", {"rate_hz": 1.0}, "4 of 4 heart rates lie outside 25 to 240 bpm"),
+        ("7000\n7100\n72\n0\n0\n", {"per_frame": True}, "2 of 3 heart rates lie outside"),
+        ("1700000000.0\n1.0\n75\n76\n75\n", {"rate_hz": 1.0}, "begins with a start time"),
+        (
+            "t,hr\n2024-05-03T10:00:00Z,75\n2024-05-03T10:00:01Z,76\n",
+            {"column": "hr", "time_column": "t"},
+            "'2024-05-03T10:00:00Z'",
+        ),
+    ],
+)
+def test_what_is_no_heart_rate_in_bpm_is_refused_before_decoding(
+    tmp_path: Path, text: str, how: dict[str, Any], message: str
+) -> None:
+    assert message in failed(tmp_path, text, **how)
+
+
+def test_a_start_time_is_no_pulse_either(tmp_path: Path) -> None:
+    assert "begins with a start time" in failed(tmp_path, "1700000000.0\n64.0\n0.1\n0.2\n", kind="pulse", rate_hz=64.0)
+
+
+# ---- before decoding
+
+
+def test_all_that_needs_no_frames_is_checked_before_decoding(tmp_path: Path) -> None:
+    write(tmp_path / "good.csv", "t,hr\n0,70\n1,71\n")
+    write(tmp_path / "back.csv", "t,hr\n1,70\n0,71\n")
+    write(tmp_path / "times.csv", "0\n40\n40\n")
+
+    def source(name: str, **how: Any) -> Recording:
+        return recording(LabelSource("heart_rate", tmp_path / name, column="hr", time_column="t", **how))
+
+    def reason(one: Recording) -> str:
+        with pytest.raises(RecordingError) as caught:
+            check_sources(one)
+        return caught.value.reason
+
+    check_sources(source("good.csv"))
+    check_sources(source("gone.csv"))
+    check_sources(recording())
+    assert reason(source("gone.csv", required=True)) == "source_missing"
+    assert reason(source("back.csv")) == "label_unreadable"
+    clock = ClockSource("times_file", tmp_path / "times.csv", unit_s=0.001)
+    assert reason(replace(source("good.csv"), clock=clock)) == "clock_unreadable"
+    assert reason(replace(source("good.csv"), clock=replace(clock, path=tmp_path / "gone.txt"))) == "source_missing"
 
 
 # ---- files
@@ -190,6 +241,18 @@ def test_durations_that_differ_are_noted(tmp_path: Path, rows: int, rate_hz: flo
     assert bool(labels.notes) == said
     if said:
         assert "and the video 34.7 s" in labels.notes[0]
+
+
+def test_milliseconds_read_as_seconds_are_named_and_label_nothing(tmp_path: Path) -> None:
+    text = "t,hr\n" + "".join(f"{1000 * i},70\n" for i in range(30))
+    labels = read(tmp_path, text, np.arange(900) / 30, column="hr", time_column="t")
+    assert "time_unit_s = 0.001" in labels.notes[0]
+    assert labels.heart_rate is not None
+    assert np.isnan(labels.heart_rate.mean_between(0.0, 10.0))
+
+
+def test_a_rate_near_zero_makes_no_long_note(tmp_path: Path) -> None:
+    assert all(len(note) < 200 for note in read(tmp_path, "70\n71\n", rate_hz=1e-300).notes)
 
 
 def test_a_label_of_another_time_is_noted(tmp_path: Path) -> None:
