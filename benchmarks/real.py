@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.evaluation.classical import pos
-from stmap_pipeline.evaluation.face import face_mean
+from stmap_pipeline.evaluation.classical import face_mean, pos
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm, snr_db
 from stmap_pipeline.pipeline.process import build_recording
 from stmap_pipeline.records import Recording, VideoSource

@@ -19,8 +19,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
-from stmap_pipeline.evaluation.baselines import BASELINES
-from stmap_pipeline.evaluation.videos import VIDEOS
+from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.shards import columns, schema
 from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, RUN_FILES
 from stmap_pipeline.training.config import TrainConfig

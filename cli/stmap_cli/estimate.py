@@ -12,8 +12,7 @@ from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, printable
 
 if TYPE_CHECKING:
-    from stmap_pipeline.evaluation.run_rates import RunRates
-    from stmap_pipeline.evaluation.video_result import VideoEstimate
+    from stmap_pipeline.evaluation.estimate import RunRates, VideoEstimate
 
 _CLASSICAL = ("pos", "chrom", "green")
 
@@ -74,7 +73,7 @@ def estimate(videos: tuple[Path, ...], method: str, window_s: float | None, step
         from stmap_pipeline.report.estimate_picture import check_picture
 
         check_picture(plot)
-    from stmap_pipeline.evaluation.video_estimate import WINDOW_S, estimate_video
+    from stmap_pipeline.evaluation.estimate import WINDOW_S, estimate_video
 
     screen = console()
     progress = Progress("estimating", len(videos), screen, if_stopped="what was found stands above")
@@ -95,7 +94,7 @@ def _run(method: str) -> RunRates:
     run = Path(method)
     if not run.exists():
         raise click.UsageError(f"--method {method!r} is neither {', '.join(_CLASSICAL)} nor the folder of a run")
-    from stmap_pipeline.evaluation.run_rates import RunRates
+    from stmap_pipeline.evaluation.estimate import RunRates
 
     return RunRates(run)
 

@@ -13,7 +13,7 @@ from stmap_cli.options import folder_argument, jobs_option, seed_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.evaluation import Evaluation, Figure, Score
+    from stmap_pipeline.evaluation import Evaluation, Interval, Score
 
 TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
 
@@ -204,7 +204,7 @@ def _empty_table(*heads: str) -> Any:
     return table
 
 
-def _with_interval(figure: Figure) -> str:
+def _with_interval(figure: Interval) -> str:
     if figure.low != figure.low:
         return _number(figure.value, ".2f")
     # a backslash keeps rich from reading the bracket

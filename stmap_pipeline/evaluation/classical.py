@@ -1,7 +1,7 @@
 """Classical pulse extraction: GREEN, CHROM and POS, the baselines that need no training.
 
-Each takes the color of the face on a uniform clock, (T, 3) R, G, B with NaN where there was no face, and gives a pulse
-(T,) without unit. The sign is that of the light: a pulse beat, which darkens the skin, points down. Stretches between gaps
+:func:`face_mean` reduces block means to one color per frame. Each method takes it on a uniform clock, (T, 3) R, G, B with NaN where
+there was no face, and returns a pulse (T,) without unit. The sign is that of the light: a pulse beat, which darkens the skin, points down. Stretches between gaps
 are treated one by one; a stretch shorter than a method's window stays NaN, because nothing can be said of it.
 """
 
@@ -15,13 +15,53 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import butter, sosfiltfilt
 
 from stmap_pipeline.errors import UnknownNameError
-from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.records import BlockTrace
 
 FloatArray = npt.NDArray[np.float64]
 
 # 1.6 s holds at least one beat of 40 bpm; both papers use it (32 frames at 20 Hz)
 WINDOW_S = 1.6
 CHROM_BAND_HZ = (0.7, 4.0)
+
+
+def face_mean(blocks: BlockTrace) -> npt.NDArray[np.float64]:
+    """Compute the mean of the blocks of each frame, weighted by their coverage.
+
+    A block that is out of sight for some frames is left out there, and its own level with it: the others do not shift the
+    mean, so no step is made that a spectrum would show. Where all blocks are seen, the result is the plain weighted mean.
+
+    Parameters
+    ----------
+    blocks : BlockTrace
+
+    Returns
+    -------
+    (T, 3) array of float64
+        R, G, B in gray levels; NaN in frames without a face.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.records import RoiGrid
+    >>> means = np.array([[[10, 20, 30], [30, 40, 50]], [[11, 20, 30], [np.nan] * 3], [[np.nan] * 3] * 2], dtype=np.float32)
+    >>> coverage = np.isfinite(means[:, :, 0]).astype(np.float32)
+    >>> face_mean(BlockTrace(np.arange(3.0), means, coverage, RoiGrid(1, 2))).tolist()
+    [[20.0, 30.0, 40.0], [20.75, 30.0, 40.0], [nan, nan, nan]]
+    """
+    means = blocks.means.astype(np.float64)
+    seen = np.isfinite(means).all(axis=2) & (blocks.coverage > 0)
+    weight = np.where(seen, blocks.coverage, 0.0).astype(np.float64)
+    values = np.where(seen[:, :, None], means, 0.0)
+
+    frames_seen, per_block = seen.sum(axis=0), weight.sum(axis=0)
+    # a block nobody saw has no level: its weight is 0 wherever the level is used
+    usual_weight = per_block / np.maximum(frames_seen, 1)
+    level = np.einsum("tn,tnc->nc", weight, values) / np.where(per_block > 0, per_block, 1.0)[:, None]
+    per_frame = weight.sum(axis=1)
+    if not per_frame.any():
+        return np.full((len(means), 3), np.nan)
+    face_level = usual_weight @ level / usual_weight.sum()
+    deviation = np.einsum("tn,tnc->tc", weight, values) - weight @ level
+    return np.asarray(face_level + deviation / np.where(per_frame > 0, per_frame, np.nan)[:, None])
 
 
 def green(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
@@ -138,18 +178,22 @@ def pos(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
     size = int(np.ceil(WINDOW_S * rate_hz))
 
     def of_run(run: FloatArray) -> FloatArray:
-        windows = sliding_window_view(run, size, axis=0)
-        # (windows, 3, size), each divided by its own mean
-        mean = windows.mean(axis=2, keepdims=True)
-        r, g, b = np.moveaxis(windows / np.where(mean > 0, mean, np.nan), 1, 0)
-        first, second = g - b, g + b - 2 * r
-        beat = first + _ratio(first.std(axis=1), second.std(axis=1))[:, None] * second
-        beat -= beat.mean(axis=1, keepdims=True)
-        total, count = np.zeros(len(run)), np.zeros(len(run))
-        for offset in range(size):
-            total[offset : offset + len(beat)] += beat[:, offset]
-            count[offset : offset + len(beat)] += 1
-        return np.asarray(total / count)
+        # the projection of a window is a sum of its channels with weights of the window, so that all follows from sums over windows
+        level = run.mean(axis=0)
+        rest = run - level
+        mean = _window_sums(rest, size) / size
+        covariance = _window_sums(rest[:, :, None] * rest[:, None, :], size) / size - mean[:, :, None] * mean[:, None, :]
+        color = mean + level
+        # a channel without light has no relative change
+        dark = ~(color > 0).all(axis=1)
+        first, second = (np.array(plane) / np.where(dark[:, None], np.inf, color) for plane in ([0, 1, -1], [-2, 1, 1]))
+        deviation = [np.sqrt(np.maximum(np.einsum("wc,wcd,wd->w", plane, covariance, plane), 0)) for plane in (first, second)]
+        # both projections of a window have no mean, so neither has their sum
+        weights = first + _ratio(*deviation)[:, None] * second
+        held = np.pad(np.column_stack([weights, np.ones(len(run) - size + 1), dark]), ((size - 1, size - 1), (0, 0)))
+        r, g, b, count, in_dark = _window_sums(held, size).T
+        pulse = (r * run[:, 0] + g * run[:, 1] + b * run[:, 2]) / count
+        return np.asarray(np.where(in_dark > 0.5, np.nan, pulse))
 
     return _by_run(colors, size, of_run)
 
@@ -158,7 +202,7 @@ METHODS: dict[str, Callable[[npt.ArrayLike, float], FloatArray]] = {"green": gre
 
 
 def method_named(name: str) -> Callable[[npt.ArrayLike, float], FloatArray]:
-    """Find a method by name.
+    """Return a method by name.
 
     Raises
     ------
@@ -173,6 +217,18 @@ def method_named(name: str) -> Callable[[npt.ArrayLike, float], FloatArray]:
     if name not in METHODS:
         raise UnknownNameError(f"no pulse method is called {name!r} (known: {', '.join(sorted(METHODS))})")
     return METHODS[name]
+
+
+def known_runs(known: npt.NDArray[np.bool_]) -> list[slice]:
+    """List the longest stretches in which all samples are known.
+
+    Examples
+    --------
+    >>> known_runs(np.array([False, True, True, False, True]))
+    [slice(1, 3, None), slice(4, 5, None)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(known, dtype=np.int8), [0]))))
+    return [slice(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _checked(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
@@ -192,6 +248,12 @@ def _by_run(colors: FloatArray, shortest: int, extract: Callable[[FloatArray], F
     # far below one bit of the stored float32: what is left of a constant color is rounding, and rounding has a spectrum
     pulse[np.abs(pulse) < 1e-9] = 0.0
     return pulse
+
+
+def _window_sums(values: FloatArray, size: int) -> FloatArray:
+    """Add up each window of ``size`` samples, (T, ...) to (T - size + 1, ...)."""
+    total = np.cumsum(np.concatenate([np.zeros((1, *values.shape[1:])), values]), axis=0)
+    return np.asarray(total[size:] - total[:-size])
 
 
 def _ratio(over: npt.ArrayLike, under: npt.ArrayLike) -> FloatArray:

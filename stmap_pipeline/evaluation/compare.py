@@ -1,104 +1,217 @@
-"""True and estimated heart rate of one recording side by side: a row of the demo's table."""
+"""Compare the errors of two runs on the same videos: what makes a video hard cancels out of the difference."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from stmap_pipeline.evaluation.estimate import RATE_HZ, UniformPulse, estimate_heart_rate, uniform_pulse
-from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm, snr_db
-from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.errors import ModelError
+from stmap_pipeline.evaluation.metrics import BANDS, Interval, band_of, mean_interval
+from stmap_pipeline.evaluation.result import METHOD_COLUMNS, Bootstrap, Group, Video, read_evaluation, read_videos, without_nan
 
-Truth = Literal["heart_rate", "pulse", ""]
-Span = tuple[float, float]
+_SAME_BPM = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class HeartRateComparison:
-    """Truth and estimate over one and the same interval.
+class Difference:
+    """Errors of two runs on the same videos.
 
     Parameters
     ----------
-    recording_id : str
-    true_bpm : float
-        NaN where the recording has no label.
-    truth : {"heart_rate", "pulse", ""}
-        Which label the truth comes from: the mean of the heart rate, else the spectrum of the pulse.
-    estimated_bpm : float
-    snr_db : float
-        At the true rate, or at the estimate where the truth is unknown.
-    start_s, stop_s : float
-        The interval: where video and label both are.
-    """
-
-    recording_id: str
-    true_bpm: float
-    truth: Truth
-    estimated_bpm: float
-    snr_db: float
-    start_s: float
-    stop_s: float
-
-    @property
-    def error_bpm(self) -> float:
-        """Estimate minus truth."""
-        return self.estimated_bpm - self.true_bpm
-
-
-def compare_heart_rate(
-    result: RecordingResult, method: str = "pos", *, rate_hz: float = RATE_HZ, pulse: UniformPulse | None = None
-) -> HeartRateComparison:
-    """Hold the heart rate that a classical method finds in the stored traces against the label.
-
-    Parameters
-    ----------
-    result : RecordingResult
-    method : {"green", "chrom", "pos"}
-    rate_hz : float
-        Uniform rate of the pulse.
-    pulse : UniformPulse, optional
-        The pulse of this recording, where it was extracted before; ``method`` is not used then.
-
-    Returns
-    -------
-    HeartRateComparison
+    group : {"all", "band"}
+    name : str
+        Band of true heart rate; empty for all.
+    n : int
+        Videos in which both have an estimate.
+    n_missing : int
+        Videos of either without.
+    first_mae_bpm, second_mae_bpm : float
+        Mean absolute error of each on these videos.
+    difference_bpm : Interval
+        Second minus first, with its interval: below zero the second errs less. Where the interval holds zero, the data do not
+        distinguish the two.
 
     Examples
     --------
-    >>> from stmap_pipeline.records import BlockTrace, HeartRateTrace, LandmarkTrack, Recording, RoiGrid, VideoSource
-    >>> times_s = np.arange(600) / 30
-    >>> beat = 1 + 0.01 * np.sin(2 * np.pi * 1.2 * times_s)[:, None, None] * [0.3, 0.8, 0.5]
-    >>> blocks = BlockTrace(times_s, (beat * [120, 100, 80]).astype(np.float32), np.ones((600, 1), np.float32), RoiGrid(1, 1))
-    >>> track = LandmarkTrack(times_s, np.zeros((600, 68, 2), np.float32), np.ones(600, np.float32))
-    >>> label = HeartRateTrace(np.arange(20.0), np.full(20, 73.0))
-    >>> row = compare_heart_rate(RecordingResult(Recording("a", "folder", "a", VideoSource("a.avi")), blocks, track, label))
-    >>> row.true_bpm, round(row.estimated_bpm, 1), row.truth
-    (73.0, 72.0, 'heart_rate')
+    >>> Difference("all", "", 100, 0, 6.0, 5.4, Interval(-0.6, -0.9, -0.2)).is_clear
+    True
     """
-    times_s = result.blocks.times_s
-    span = (float(times_s[0]), float(np.nextafter(times_s[-1], np.inf))) if times_s.size else (0.0, 0.0)
-    true_bpm, truth, (start_s, stop_s) = _truth(result, span, rate_hz)
-    pulse = pulse or uniform_pulse(result.blocks, method, rate_hz=rate_hz)
-    value = pulse.value[(pulse.times_s >= start_s) & (pulse.times_s < stop_s)]
-    estimated_bpm = dominant_rate_bpm(value, rate_hz)
-    ratio_db = snr_db(value, rate_hz, true_bpm if np.isfinite(true_bpm) else estimated_bpm)
-    return HeartRateComparison(result.recording.recording_id, true_bpm, truth, estimated_bpm, ratio_db, start_s, stop_s)
+
+    group: Group
+    name: str
+    n: int
+    n_missing: int
+    first_mae_bpm: float
+    second_mae_bpm: float
+    difference_bpm: Interval
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.difference_bpm.low > 0 or self.difference_bpm.high < 0
 
 
-def _truth(result: RecordingResult, span: Span, rate_hz: float) -> tuple[float, Truth, Span]:
-    if result.heart_rate is not None:
-        known_s = result.heart_rate.times_s[np.isfinite(result.heart_rate.heart_rate_bpm)]
-        if known_s.size:
-            spacing_s = float(np.median(np.diff(result.heart_rate.times_s))) if result.heart_rate.times_s.size > 1 else 0.0
-            both = max(span[0], float(known_s[0])), min(span[1], float(known_s[-1]) + spacing_s)
-            mean_bpm = result.heart_rate.mean_between(*both)
-            if np.isfinite(mean_bpm):
-                return mean_bpm, "heart_rate", both
-    if result.pulse is not None and result.pulse.times_s.size:
-        both = max(span[0], float(result.pulse.times_s[0])), min(span[1], float(result.pulse.times_s[-1]))
-        rate_bpm = estimate_heart_rate(result.pulse, rate_hz=rate_hz, start_s=both[0], stop_s=both[1])
-        if np.isfinite(rate_bpm):
-            return rate_bpm, "pulse", both
-    return float("nan"), "", span
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """Two runs, side by side.
+
+    Parameters
+    ----------
+    first, second : str
+        Their names.
+    simulated : bool
+        Whether the videos are synthetic data.
+    bootstrap : Bootstrap
+    rows : tuple of Difference
+        All videos, then the bands of heart rate that occur.
+    """
+
+    first: str
+    second: str
+    simulated: bool
+    bootstrap: Bootstrap
+    rows: tuple[Difference, ...]
+
+    @property
+    def overall(self) -> Difference:
+        """The difference on all videos."""
+        return self.rows[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what JSON can hold; what is unknown is null."""
+        content: dict[str, Any] = without_nan(asdict(self))
+        return content
+
+
+def compare_runs(
+    first: Path | Sequence[Path],
+    second: Path | Sequence[Path],
+    *,
+    method: str = "network",
+    second_method: str | None = None,
+    bootstrap: Bootstrap | None = None,
+) -> RunComparison:
+    """Compare the errors of two runs on the videos that both were evaluated on.
+
+    Subjects (or videos) are drawn with replacement, and the difference of the absolute errors is averaged over each draw: a paired
+    percentile bootstrap. Of several runs that differ in their seed alone, the absolute error of a video is the mean over the runs, so
+    that what is compared is less the luck of a seed; how much the seeds themselves vary is not in the interval.
+
+    Parameters
+    ----------
+    first, second : Path or sequence of Path
+        Folders with ``videos.csv`` and ``evaluation.json``: runs, or evaluations of runs on the same other maps.
+    method, second_method : str
+        What is compared, as in :data:`~stmap_pipeline.evaluation.result.METHOD_COLUMNS`; the second is as the first unless given, and
+        may be another method of the same run.
+    bootstrap : Bootstrap, optional
+
+    Returns
+    -------
+    RunComparison
+
+    Raises
+    ------
+    ModelError
+        Where one is not evaluated or damaged, or they share no video or not their labels.
+    ValueError
+        Where there is no such method, or no run.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.evaluation import evaluate_run
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> run, maps = example_run(error_bpm=1.0)
+    >>> _ = evaluate_run(run, maps)
+    >>> compare_runs(run, run, method="constant", second_method="network").overall.difference_bpm.value < 0
+    True
+    """
+    bootstrap = bootstrap or Bootstrap()
+    one, two = _side(first, method), _side(second, second_method or method)
+    both = sorted(one.videos.keys() & two.videos.keys())
+    if not both:
+        raise ModelError(f"{one.where} and {two.where} have no video in common; compare evaluations on the same maps")
+    videos = [one.videos[name] for name in both]
+    for video in videos:
+        _refuse_other_truth(video, one.where, two.videos[video.recording_id], two.where)
+    errors = np.array([[side.errors_bpm[name] for side in (one, two)] for name in both])
+    labeled = np.isfinite([video.true_bpm for video in videos])
+    left_out = len(one.videos.keys() ^ two.videos.keys())
+    rows = [_difference("all", "", videos, errors, labeled, left_out, bootstrap)]
+    bands = np.array(band_of([video.true_bpm for video in videos]))
+    rows += [_difference("band", name, videos, errors, bands == name, 0, bootstrap) for name in BANDS if (bands == name).any()]
+    return RunComparison(one.name, two.name, one.simulated or two.simulated, bootstrap, tuple(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One or several runs: the videos that all of them have, and the mean of their absolute errors."""
+
+    name: str
+    where: str
+    simulated: bool
+    videos: dict[str, Video]
+    errors_bpm: dict[str, float]
+
+
+def _side(paths: Path | Sequence[Path], method: str) -> _Side:
+    if method not in METHOD_COLUMNS:
+        raise ValueError(f"no method is called {method!r} (known: {', '.join(METHOD_COLUMNS)})")
+    folders = [paths] if isinstance(paths, Path) else list(paths)
+    if not folders:
+        raise ValueError("a comparison needs a run on each side")
+    evaluations = [read_evaluation(folder) for folder in folders]
+    tables = [{video.recording_id: video for video in read_videos(folder / "videos.csv")} for folder in folders]
+    shared = [name for name in tables[0] if all(name in table for table in tables)]
+    for folder, table in zip(folders[1:], tables[1:], strict=True):
+        for name in shared:
+            _refuse_other_truth(tables[0][name], str(folders[0]), table[name], str(folder))
+    column = METHOD_COLUMNS[method]
+    errors = {
+        name: float(np.mean([abs(getattr(table[name], column) - table[name].true_bpm) for table in tables])) for name in shared
+    }
+    names = ", ".join(one.run.name for one in evaluations)
+    return _Side(
+        names if method == "network" else f"{method} ({names})",
+        ", ".join(map(str, folders)),
+        any(one.simulated for one in evaluations),
+        {name: tables[0][name] for name in shared},
+        errors,
+    )
+
+
+def _refuse_other_truth(mine: Video, here: str, other: Video, there: str) -> None:
+    same = abs(mine.true_bpm - other.true_bpm) < _SAME_BPM or (np.isnan(mine.true_bpm) and np.isnan(other.true_bpm))
+    if not same:
+        raise ModelError(
+            f"{mine.recording_id} has {mine.true_bpm:g} bpm in {here} and {other.true_bpm:g} bpm in {there}: these are "
+            "evaluations on other maps or windows"
+        )
+
+
+def _difference(
+    group: Group,
+    name: str,
+    videos: Sequence[Video],
+    errors: npt.NDArray[np.float64],
+    part: npt.NDArray[np.bool_],
+    left_out: int,
+    bootstrap: Bootstrap,
+) -> Difference:
+    known = part & np.isfinite(errors).all(axis=1)
+    units = np.array([one.subject if bootstrap.unit == "subject" else one.recording_id for one in videos], dtype=np.str_)
+    first, second = errors[known].T
+    interval = mean_interval(
+        second - first,
+        units[known],
+        resamples=bootstrap.resamples,
+        confidence=bootstrap.confidence,
+        seed=bootstrap.seed,
+    )
+    mae = (float(first.mean()), float(second.mean())) if known.any() else (float("nan"), float("nan"))
+    return Difference(group, name, int(known.sum()), int((part & ~known).sum()) + left_out, mae[0], mae[1], interval)

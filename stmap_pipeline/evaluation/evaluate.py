@@ -1,31 +1,65 @@
-"""Evaluate a run: on the persons it held out, or on other maps."""
+"""Evaluate a run: on the subjects it held out in training, or on other maps.
+
+:func:`evaluate_run` reads the predictions for the held-out subjects, or lets the networks predict other maps; adds a constant and the
+classical methods on the same windows; and writes the tables and ``evaluation.json`` of :mod:`.result`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
 
-from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.evaluation.apply import Applied, held_out_predictions, predictions_on, traces_sha256
-from stmap_pipeline.evaluation.baselines import classical_rates, read_baselines, write_baselines
-from stmap_pipeline.evaluation.predictions import Predictions, write_predictions
-from stmap_pipeline.evaluation.result import Bootstrap, Evaluation, MapsSummary, RunSummary, read_evaluation, write_evaluation
-from stmap_pipeline.evaluation.run_facts import RunFacts, read_run
-from stmap_pipeline.evaluation.scores import MOST_PARTS, video_scores, window_scores
-from stmap_pipeline.evaluation.videos import Video, videos_of, write_videos
-from stmap_pipeline.shards import Shards
+from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
+from stmap_pipeline.evaluation.classical import METHODS
+from stmap_pipeline.evaluation.heart_rate import classical_rates
+from stmap_pipeline.evaluation.metrics import BANDS, Score, band_of, score
+from stmap_pipeline.evaluation.result import (
+    METHOD_COLUMNS,
+    Bootstrap,
+    Evaluation,
+    Group,
+    MapsSummary,
+    Predictions,
+    RunSummary,
+    ScoreRow,
+    Video,
+    read_baselines,
+    read_evaluation,
+    read_predictions,
+    videos_of,
+    write_baselines,
+    write_evaluation,
+    write_predictions,
+    write_videos,
+)
+from stmap_pipeline.records import Window
+from stmap_pipeline.shards import RecordingInfo, Shards
+from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.training import require_torch
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.protocol import FoldSplit, plan_protocol
 
 FloatArray = npt.NDArray[np.float64]
 Stage = Literal["networks", "recordings"]
 #: Called with what is counted, how many are done, and of how many.
 OnProgress = Callable[[Stage, int, int], None]
+
+_MAX_JSON = 2**24
+_SAME_BPM = 1e-3
+# in a folder of user videos each may be a scenario of its own
+MOST_PARTS = 40
+
+T = TypeVar("T", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +74,7 @@ class EvaluateOptions:
     device : str
         Where the network runs, on other maps than those of its training.
     baselines : Path, optional
-        Folder of an evaluation on the same maps: the classical rates of its windows are taken over where they are the same windows.
+        Folder of an evaluation on the same recordings and clock: its classical rates are used where it has all of the windows.
     on_progress : callable, optional
         Called with what is counted - ``networks`` that estimated other maps, ``recordings`` that the classical methods estimated -
         and with the number done and of all.
@@ -61,8 +95,8 @@ class EvaluateOptions:
 def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: EvaluateOptions | None = None) -> Evaluation:
     """Evaluate a run on maps and write ``videos.csv``, ``baselines.csv`` and ``evaluation.json``.
 
-    On the maps of its training: what each network said of the persons that it held out, as far as its folds are trained. On
-    other maps: the networks of all folds are asked, their mean is taken, and ``predictions.csv`` is written, too.
+    On the maps of its training: the predictions of each network for the subjects that it held out, as far as its folds are trained. On
+    other maps: the mean of the predictions of all folds' networks; ``predictions.csv`` is written, too.
 
     Parameters
     ----------
@@ -81,7 +115,8 @@ def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: Eva
     Raises
     ------
     ModelError
-        Where the run is no run, has no finished fold, is damaged, or does not fit the maps.
+        Where the run is no run, has no finished fold, is damaged, or does not fit the maps; or where the baselines are of other
+        recordings or another clock.
     ShardError
         Where the maps are damaged or unfinished.
     ExtraMissingError
@@ -98,54 +133,433 @@ def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: Eva
     (3, 3, ['baselines.csv', 'predictions.csv', 'videos.csv'])
     """
     options = options or EvaluateOptions()
-    facts = read_run(run)
+    metadata = read_run(run)
     with Shards(maps) as shards:
-        applied = held_out_predictions(facts, shards)
+        here = MapsSummary.of(shards)
+        if options.baselines is not None and not read_evaluation(options.baselines).maps.is_same(here):
+            raise ModelError(f"{options.baselines}: is an evaluation of other recordings, or on another clock, than {maps}")
+        applied = held_out_predictions(metadata, shards)
         if applied is None:
-            applied = predictions_on(facts, shards, options.device, partial(_told, options, "networks"))
-        folder = out or (run if applied.held_out else run / f"on-{maps.resolve().name}")
-        traces = traces_sha256(shards)
-        _refuse_folder(folder, run, traces, held_out=applied.held_out)
-        rates = _rates(shards, applied.predictions, folder, traces, options)
-        evaluation, videos = _evaluation(facts, shards, applied, rates, traces, options.bootstrap)
+            applied = predictions_on(metadata, shards, options.device, partial(_report, options, "networks"))
+        folder = out or (run if applied.held_out else run / f"on-{here.name}")
+        _refuse_folder(folder, run, here, held_out=applied.held_out)
+        rates = _classical(shards, applied.predictions, folder, here, options)
+        evaluation, videos = _evaluation(metadata, shards, here, applied, rates, options.bootstrap)
     if not applied.held_out:
         write_predictions(folder / "predictions.csv", applied.predictions)
     write_videos(folder / "videos.csv", videos)
     write_baselines(folder / "baselines.csv", applied.predictions, rates)
-    # last: an evaluation that is there speaks of the tables beside it
+    # last: an evaluation that is there describes the tables beside it
     write_evaluation(folder, evaluation)
     return evaluation
 
 
-def database_of(maps: Shards) -> str:
-    """Name the database that maps were built from."""
-    return str(maps.manifest.settings.get("database", ""))
+class TrainedOn(BaseModel):
+    """The maps that a run was trained on, from its ``maps.json``.
+
+    Parameters
+    ----------
+    path_name, fingerprint, manifest_sha256, database : str
+    simulated : bool
+        Whether no camera was involved.
+
+    Examples
+    --------
+    >>> TrainedOn(path_name="maps", fingerprint="c0ffee", manifest_sha256="", database="vipl-hr", simulated=False).database
+    'vipl-hr'
+    """
+
+    path_name: str
+    fingerprint: str
+    manifest_sha256: str
+    database: str
+    simulated: bool
 
 
-def _rates(maps: Shards, windows: Predictions, folder: Path, traces: str, options: EvaluateOptions) -> FloatArray:
+class _RunJson(BaseModel):
+    format: str
+    schema_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunMetadata:
+    """A run folder.
+
+    Parameters
+    ----------
+    path : Path
+    config : TrainConfig
+    finished : bool
+        Whether all of its folds are trained.
+    maps : TrainedOn
+
+    Examples
+    --------
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> run = read_run(example_run()[0])
+    >>> run.config.protocol, run.finished, run.maps.database
+    ('within', True, 'example')
+    """
+
+    path: Path
+    config: TrainConfig
+    finished: bool
+    maps: TrainedOn
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.resolve().name
+
+    def tables(self) -> list[Path]:
+        """List the tables of predictions: that of the run, or of the folds that are done."""
+        whole = self.path / "predictions.csv"
+        return [whole] if whole.is_file() else sorted(self.path.glob("fold*/predictions.csv"))
+
+
+def read_run(path: Path) -> RunMetadata:
+    """Read the settings and the progress of a run folder, without torch; the run may be unfinished.
+
+    Raises
+    ------
+    ModelError
+        Where it is no run folder, or a file of it is damaged.
+
+    Examples
+    --------
+    >>> read_run(Path("nowhere"))
+    Traceback (most recent call last):
+    ...
+    stmap_pipeline.errors.ModelError: nowhere: there is no such folder; give the RUN folder of a stmap train
+    """
+    if not path.is_dir():
+        raise ModelError(f"{path}: there is no such folder; give the RUN folder of a stmap train")
+    if not (path / "run.toml").is_file():
+        raise ModelError(f"{path}: holds no run.toml, so it is no run of stmap train; give the folder that stmap train wrote")
+    try:
+        config = TrainConfig.from_toml(path / "run.toml")
+    except ConfigError as error:
+        raise ModelError(f"{error}; restore a copy or train again") from None
+    maps = _parsed(path / "maps.json", TrainedOn)
+    finished = (path / "run.json").is_file()
+    if finished:
+        run = _parsed(path / "run.json", _RunJson)
+        if run.format != "stmap-run" or run.schema_version != 1:
+            raise ModelError(
+                f"{path / 'run.json'}: is {run.format!r}, version {run.schema_version}; this stmap reads 'stmap-run', version 1"
+            )
+    return RunMetadata(path, config, finished, maps)
+
+
+def _parsed(path: Path, kind: type[T]) -> T:
+    try:
+        if path.stat().st_size > _MAX_JSON:
+            raise ValueError(f"it has more than {_MAX_JSON:,} bytes")
+        return kind.model_validate(json.loads(path.read_bytes()))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'content'}: {one['msg']}" for one in error.errors()[:3])
+        raise ModelError(f"{path}: was not written by this stmap, or was changed ({wrong})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Predictions of a run, and how they were made.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    constant_bpm : mapping of int to float
+        Mean heart rate of the training videos, by fold; NaN where unknown.
+    held_out : bool
+        Whether they are for the maps of the training, and for subjects that were held out.
+    folds : tuple of int
+    notes : tuple of str
+    """
+
+    predictions: Predictions
+    constant_bpm: Mapping[int, float]
+    held_out: bool
+    folds: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+
+def held_out_predictions(run: RunMetadata, shards: Shards) -> Applied | None:
+    """Read the predictions of a run for the subjects it held out, where these are the maps it was trained on.
+
+    Returns
+    -------
+    Applied or None
+        None where the maps are others.
+
+    Raises
+    ------
+    ModelError
+        Where the run has no finished fold, or its tables are damaged or do not fit its maps.
+    """
+    tables = run.tables()
+    if not tables:
+        raise ModelError(f"{run.path}: no fold is finished; run the same stmap train command again, with --resume")
+    predictions = read_predictions(tables)
+    mismatch = _mismatch(predictions, shards)
+    if mismatch and _is_same(run, shards):
+        raise ModelError(
+            f"{tables[0]}: {mismatch}, though these are the maps of its training; the table was changed: restore a copy or train again"
+        )
+    if mismatch or (not len(predictions) and not _is_same(run, shards)):
+        return None
+    if shards.manifest.fingerprint != run.maps.fingerprint:
+        # most networks were trained on these subjects
+        raise ModelError(
+            f"{shards.root}: holds the recordings that {run.path} was trained on, built with other settings; evaluate on "
+            f"{run.maps.path_name}, or train on these maps"
+        )
+    windows, splits = _protocol(run, shards)
+    folds = sorted({one.fold for one in splits} & ({0} | set(predictions.fold.tolist())))
+    for split in splits:
+        _refuse_trained(tables[0], predictions, windows, split)
+    notes: list[str] = []
+    if not run.finished:
+        notes.append(f"the run is not finished: {_named(folds)} alone")
+    elif rest := sorted({one.fold for one in splits} - set(folds)):
+        notes.append(f"{_named(rest)} {'was' if len(rest) == 1 else 'were'} not trained: these are the numbers of {_named(folds)}")
+    if not len(predictions):
+        notes.append("all subjects were trained on and none was held out: evaluate the run on other maps")
+    constants = {one.fold: _training_mean_bpm(windows, one) for one in splits if one.fold in folds}
+    return Applied(predictions, constants, True, tuple(folds), tuple(notes))
+
+
+def predictions_on(
+    run: RunMetadata, shards: Shards, device: str = "auto", on_network: Callable[[int, int], None] | None = None
+) -> Applied:
+    """Predict all windows of other maps that are as valid as those of the training.
+
+    A prediction is the mean over the networks of all folds. Labels are not needed.
+
+    Parameters
+    ----------
+    run : RunMetadata
+    shards : Shards
+    device : str
+    on_network : callable, optional
+        Called with the number of networks that are done and of all.
+
+    Raises
+    ------
+    ModelError
+        Where the run has no finished fold or is damaged, or the maps are of another kind than those of the training.
+    ShardError
+        Where the maps have no such window, or are damaged.
+    ExtraMissingError
+        Where the extra ``train`` is not installed.
+    """
+    require_torch()
+    # imported late: own maps are evaluated without torch
+    from stmap_pipeline.training.predict import Model
+
+    windows = shards.windows(min_valid_fraction=run.config.min_valid_fraction)
+    if not windows:
+        raise ShardError(
+            f"{shards.root}: none of {len(shards.windows())} windows has a known face in {run.config.min_valid_fraction:.0%} of its "
+            "frames, which is what the network was trained on; see windows.csv"
+        )
+    folds = Model.folds(run.path)
+    total, names = np.zeros(len(windows)), []
+    for fold in folds:
+        model = Model.load(run.path, fold, device)
+        total += model.predict(shards, windows)
+        names.append(f"fold{fold}/{model.name}")
+        if on_network is not None:
+            on_network(len(names), len(folds))
+    notes = [] if run.finished else [f"the run is not finished: {_named(folds)} alone"]
+    if len(folds) > 1:
+        notes.append(f"each window has the mean of the predictions of {_named(folds)}")
+    constant_bpm = _constant_of_training(run, folds)
+    if not np.isfinite(constant_bpm):
+        notes.append("the constant predictor is unknown: evaluate the run on the maps of its training first")
+    if run.maps.database and run.maps.database == shards.manifest.settings.get("database"):
+        notes.append(f"training and test are both {run.maps.database}: make sure that no subject is in both")
+    predictions = Predictions.of(windows, total / len(folds), checkpoint=" + ".join(names))
+    return Applied(predictions, {0: constant_bpm}, False, (0,), tuple(notes))
+
+
+def _mismatch(predictions: Predictions, shards: Shards) -> str:
+    """Return which prediction is for no window of these maps; empty where all are for one."""
+    columns = shards.window_columns(("recording_id", "start", "stop", "heart_rate_bpm"))
+    labels = {key: label for *key_of, label in zip(*columns.values(), strict=True) for key in (tuple(key_of),)}
+    keys = zip(predictions.recording_id.tolist(), predictions.start.tolist(), predictions.stop.tolist(), strict=True)
+    for (name, start, stop), label in zip(keys, predictions.heart_rate_bpm.tolist(), strict=True):
+        there = labels.get((name, start, stop))
+        if there is None:
+            return f"{name} has no window of samples {start} to {stop} in {shards.root}"
+        # a label that went through single precision is the same label
+        if not (abs(there - label) < _SAME_BPM or (np.isnan(there) and np.isnan(label))):
+            return f"samples {start} to {stop} of {name} have {label:g} bpm, in {shards.root} {there:g} bpm"
+    return ""
+
+
+def _is_same(run: RunMetadata, shards: Shards) -> bool:
+    if hashlib.sha256((shards.root / MANIFEST).read_bytes()).hexdigest() == run.maps.manifest_sha256:
+        return True
+    try:
+        # with another augmentation they are the same maps all the same
+        earlier = read_evaluation(run.path)
+    except ModelError:
+        return False
+    return earlier.held_out and earlier.maps.is_same(MapsSummary.of(shards))
+
+
+def _protocol(run: RunMetadata, shards: Shards) -> tuple[list[Window], list[FoldSplit]]:
+    # resampled windows have no part in the mean of the training videos, and may have been removed since
+    found = plan_protocol(shards, run.config.model_copy(update={"augment": "none"}))
+    return found.windows, found.splits
+
+
+def _refuse_trained(table: Path, predictions: Predictions, windows: Sequence[Window], split: FoldSplit) -> None:
+    trained = {windows[one].recording_id for part in (split.training, split.validation) for one in part.tolist()}
+    if both := sorted(trained & set(predictions.recording_id[predictions.fold == split.fold].tolist())):
+        raise ModelError(f"{table}: {both[0]} was trained on in fold {split.fold}, so it cannot be evaluated there; train again")
+
+
+def _training_mean_bpm(windows: Sequence[Window], split: FoldSplit) -> float:
+    """Mean over the videos of the mean of their labels, of all subjects that were not held out."""
+    labels: dict[str, list[float]] = {}
+    for part in (split.training, split.validation):
+        for one in part.tolist():
+            labels.setdefault(windows[one].recording_id, []).append(windows[one].heart_rate_bpm)
+    return float(np.mean([np.mean(one) for one in labels.values()])) if labels else float("nan")
+
+
+def _constant_of_training(run: RunMetadata, folds: Sequence[int]) -> float:
+    try:
+        earlier = read_evaluation(run.path)
+    except ModelError:
+        return float("nan")
+    known = [earlier.constant_bpm.get(str(fold), float("nan")) for fold in folds]
+    return float(np.mean(known)) if earlier.held_out and known else float("nan")
+
+
+def _named(folds: Sequence[int]) -> str:
+    return f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
+
+
+def video_scores(videos: Sequence[Video], bootstrap: Bootstrap) -> list[ScoreRow]:
+    """Compute the errors of each method on all videos with a label, and on each band, scenario, camera and fold.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+    bootstrap : Bootstrap
+
+    Returns
+    -------
+    list of ScoreRow
+        None where no video has a label. A division into more than 40 parts is left out.
+
+    Examples
+    --------
+    >>> videos = [Video(f"p{i}", f"p{i}", "v1", "", 1, 2, 60.0 + i, 62.0 + i, 70.0, 60.0, 60.0, 60.0) for i in range(30)]
+    >>> rows = video_scores(videos, Bootstrap())
+    >>> [(one.group, one.name, one.score.n) for one in rows if one.method == "network"]
+    [('all', '', 30), ('band', '60-70', 10), ('band', '70-85', 15), ('band', '85-100', 5), ('scenario', 'v1', 30), ('fold', '1', 30)]
+    """
+    labeled = [one for one in videos if np.isfinite(one.true_bpm)]
+    true = np.array([one.true_bpm for one in labeled])
+    units = np.array([one.subject if bootstrap.unit == "subject" else one.recording_id for one in labeled], dtype=np.str_)
+    scored = partial(_score, bootstrap=bootstrap)
+    rows = []
+    for group, name, part in _parts(labeled):
+        for method, column in METHOD_COLUMNS.items():
+            estimated = np.array([getattr(one, column) for one in labeled])
+            rows.append(ScoreRow("videos", method, group, name, scored(estimated[part], true[part], units[part])))
+    return rows
+
+
+def window_scores(
+    predictions: Predictions,
+    rates_bpm: FloatArray,
+    infos: Mapping[str, RecordingInfo],
+    constant_bpm: Mapping[int, float],
+    bootstrap: Bootstrap,
+) -> list[ScoreRow]:
+    """Compute the errors of each method on all windows with a label.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    rates_bpm : (n, 3) array
+        Heart rate of each window by GREEN, CHROM and POS.
+    infos : mapping of str to RecordingInfo
+    constant_bpm : mapping of int to float
+        Mean heart rate of the training videos, by fold.
+    bootstrap : Bootstrap
+
+    Returns
+    -------
+    list of ScoreRow
+        None where no window has a label.
+    """
+    labeled = np.isfinite(predictions.heart_rate_bpm)
+    if not labeled.any():
+        return []
+    names, index = np.unique(predictions.recording_id, return_inverse=True)
+    of_video = np.array([infos[name].subject if bootstrap.unit == "subject" else name for name in names.tolist()], dtype=np.str_)
+    constant = np.array([constant_bpm.get(fold, np.nan) for fold in predictions.fold.tolist()])
+    estimates = {"network": predictions.predicted_bpm, "constant": constant, **dict(zip(METHODS, rates_bpm.T, strict=True))}
+    units, true = of_video[index][labeled], predictions.heart_rate_bpm[labeled]
+    return [
+        ScoreRow("windows", method, "all", "", _score(estimates[method][labeled], true, units, bootstrap))
+        for method in METHOD_COLUMNS
+    ]
+
+
+def _score(estimated: FloatArray, true: FloatArray, units: npt.NDArray[np.str_], bootstrap: Bootstrap) -> Score:
+    return score(estimated, true, units, resamples=bootstrap.resamples, confidence=bootstrap.confidence, seed=bootstrap.seed)
+
+
+def _parts(videos: Sequence[Video]) -> Iterator[tuple[Group, str, npt.NDArray[np.bool_]]]:
+    if not videos:
+        return
+    yield "all", "", np.ones(len(videos), dtype=np.bool_)
+    divisions: dict[Group, list[str]] = {
+        "band": band_of([one.true_bpm for one in videos]),
+        "scenario": [one.scenario for one in videos],
+        "camera": [one.camera for one in videos],
+        "fold": [str(one.fold) if one.fold else "" for one in videos],
+    }
+    for group, names in divisions.items():
+        # what has no name is no part
+        known = [one for one in BANDS if one in names] if group == "band" else sorted(set(names) - {""})
+        if len(known) <= MOST_PARTS:
+            yield from ((group, name, np.array([one == name for one in names])) for name in known)
+
+
+def _classical(shards: Shards, windows: Predictions, folder: Path, here: MapsSummary, options: EvaluateOptions) -> FloatArray:
+    """Compute the classical rates of the windows, or take those of an earlier evaluation."""
     for earlier in filter(None, (options.baselines, folder)):
         try:
-            same = read_evaluation(earlier).maps.traces_sha256 == traces
+            same = read_evaluation(earlier).maps.is_same(here)
         except ModelError:
             same = False
         if same and (rates := read_baselines(earlier / "baselines.csv", windows)) is not None:
             return rates
-    rates = np.full((len(windows), 3), np.nan)
+    rates = np.full((len(windows), len(METHODS)), np.nan)
     total = len(np.unique(windows.recording_id))
-    _told(options, "recordings", 0, total)
-    with closing(classical_rates(maps, windows, jobs=options.jobs)) as found:
-        for done, one in enumerate(found, 1):
-            rates[one.rows] = one.rates_bpm
-            _told(options, "recordings", done, total)
+    _report(options, "recordings", 0, total)
+    with closing(classical_rates(shards, windows, jobs=options.jobs)) as found:
+        for done, (rows, of_recording) in enumerate(found, 1):
+            rates[rows] = of_recording
+            _report(options, "recordings", done, total)
     return rates
 
 
-def _told(options: EvaluateOptions, stage: Stage, done: int, total: int) -> None:
+def _report(options: EvaluateOptions, stage: Stage, done: int, total: int) -> None:
     if options.on_progress is not None:
         options.on_progress(stage, done, total)
 
 
-def _refuse_folder(folder: Path, run: Path, traces: str, *, held_out: bool) -> None:
+def _refuse_folder(folder: Path, run: Path, here: MapsSummary, *, held_out: bool) -> None:
     """Keep the tables of a run, and those of an evaluation on other maps of the same name, from being replaced."""
     is_own = folder.resolve() == run.resolve()
     if (folder / "run.toml").exists() and not (is_own and held_out):
@@ -154,16 +568,16 @@ def _refuse_folder(folder: Path, run: Path, traces: str, *, held_out: bool) -> N
         earlier = read_evaluation(folder)
     except ModelError:
         return
-    if earlier.maps.traces_sha256 != traces and not is_own:
+    if not earlier.maps.is_same(here) and not is_own:
         raise OutputError(
             f"{folder}: holds an evaluation on other maps called {earlier.maps.name}; remove it, or give another folder with --out"
         )
 
 
 def _evaluation(
-    facts: RunFacts, maps: Shards, applied: Applied, rates: FloatArray, traces: str, bootstrap: Bootstrap
+    run: RunMetadata, shards: Shards, here: MapsSummary, applied: Applied, rates: FloatArray, bootstrap: Bootstrap
 ) -> tuple[Evaluation, list[Video]]:
-    infos = {one.recording_id: one for one in maps.recordings()}
+    infos = {one.recording_id: one for one in shards.recordings()}
     predictions, constants = applied.predictions, applied.constant_bpm
     videos = videos_of(predictions, rates, infos, constants)
     labeled = [one for one in videos if np.isfinite(one.true_bpm)]
@@ -173,18 +587,18 @@ def _evaluation(
     )
     evaluation = Evaluation(
         run=RunSummary(
-            name=facts.name,
-            network=facts.config.network,
-            protocol=facts.config.protocol,
-            augment=facts.config.augment,
-            target=facts.config.target,
-            seed=facts.config.seed,
-            finished=facts.finished,
-            database=facts.maps.database,
-            simulated=facts.maps.simulated,
+            name=run.name,
+            network=run.config.network,
+            protocol=run.config.protocol,
+            augment=run.config.augment,
+            target=run.config.target,
+            seed=run.config.seed,
+            finished=run.finished,
+            database=run.maps.database,
+            simulated=run.maps.simulated,
         ),
-        maps=MapsSummary(maps.root.resolve().name, database_of(maps), maps.manifest.fingerprint, traces),
-        simulated=maps.simulated,
+        maps=here,
+        simulated=shards.simulated,
         held_out=applied.held_out,
         folds=applied.folds,
         videos=len(videos),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stmap_pipeline.evaluation.predictions import Predictions, write_predictions
+from stmap_pipeline.evaluation.result import Predictions, write_predictions
 from stmap_pipeline.shards import Shards, atomic_write_text
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
@@ -21,7 +21,7 @@ from stmap_pipeline.training.protocol import plan_protocol
 def example_run(
     run: Path | None = None, maps: Path | None = None, *, config: TrainConfig | None = None, error_bpm: float = 3.0
 ) -> tuple[Path, Path]:
-    """Write the folder of a run whose "network" errs by a given spread, and no weights.
+    """Write the folder of a run whose predictions err by a given spread, without weights.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def example_run(
         parts = []
         for split in protocol.splits:
             windows = [protocol.windows[one] for one in split.evaluation.tolist()]
-            said = np.array([one.heart_rate_bpm for one in windows]) + error_bpm * random.standard_normal(len(windows))
-            parts.append(Predictions.of(windows, said, fold=split.fold, checkpoint="last"))
+            predicted = np.array([one.heart_rate_bpm for one in windows]) + error_bpm * random.standard_normal(len(windows))
+            parts.append(Predictions.of(windows, predicted, fold=split.fold, checkpoint="last"))
         database, fingerprint = str(shards.manifest.settings.get("database", "")), shards.manifest.fingerprint
         simulated = shards.simulated
     write_predictions(run / "predictions.csv", Predictions.joined(parts))

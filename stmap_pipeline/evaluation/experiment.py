@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
-from stmap_pipeline.evaluation.apply import traces_sha256
+from stmap_pipeline.evaluation.result import traces_sha256
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training.config import TrainConfig
 

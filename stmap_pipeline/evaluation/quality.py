@@ -1,6 +1,6 @@
-"""How far a heart rate can be trusted that was found in the traces of a face: the evidence for it, and one figure of 0 to 1.
+"""Quality of a heart rate that was found in the traces of a face: the evidence for it, and one number from 0 to 1.
 
-A figure is a calibrated chance, not a taste: on simulated traces, of the windows with a quality of 0.6 to 0.8, 62 to 64 % are within
+The number is a calibrated chance: on simulated traces, of the windows with a quality of 0.6 to 0.8, 62 to 64 % are within
 5 bpm of the truth, of those above 95 to 97 %. ``benchmarks/quality.py`` makes the numbers of :data:`CALIBRATION`.
 """
 
@@ -11,15 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.evaluation.classical import method_named
-from stmap_pipeline.evaluation.face import face_mean
+from stmap_pipeline.evaluation.classical import face_mean, method_named
+from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
 from stmap_pipeline.evaluation.spectrum import snr_db
-from stmap_pipeline.maps.uniform import resample_uniform
 from stmap_pipeline.records import BlockTrace
 
 FloatArray = npt.NDArray[np.float64]
 
-RATE_HZ = 30.0
 CLOSE_BPM = 5.0
 _KNOWN = 0.75
 _FEWEST_BLOCKS = 4
@@ -55,7 +53,7 @@ class PulseSignals(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What speaks for a heart rate in an interval.
+    """Evidence for a heart rate in an interval.
 
     Parameters
     ----------
@@ -64,7 +62,7 @@ class Evidence(NamedTuple):
         :func:`~stmap_pipeline.evaluation.spectrum.snr_db`.
     agreement : float
         How much the blocks beat together at the rate, from 0 to 1: length of the mean of their unit phasors. A pulse reaches all
-        skin at once, while motion lights some blocks up and others down, and noise has no order.
+        skin at once, while motion makes some blocks brighter and others darker, and noise has no order.
     """
 
     snr_db: float
@@ -94,14 +92,14 @@ def pulse_signals(blocks: BlockTrace, method: str = "pos") -> PulseSignals:
     extract = method_named(method)
     frames, count = len(blocks.times_s), blocks.grid.count
     colors = np.concatenate([face_mean(blocks), blocks.means.reshape(frames, 3 * count)], axis=1)
-    times_s, even = resample_uniform(blocks.times_s, colors, RATE_HZ)
+    times_s, uniform = on_uniform_grid(blocks.times_s, colors, RATE_HZ)
     # one series at a time: a block that is out of sight must not take the others along
-    series = [extract(even[:, first : first + 3], RATE_HZ) for first in range(0, even.shape[1], 3)]
+    series = [extract(uniform[:, first : first + 3], RATE_HZ) for first in range(0, uniform.shape[1], 3)]
     return PulseSignals(times_s, series[0], np.stack(series[1:], axis=1), method, RATE_HZ)
 
 
 def find_evidence(signals: PulseSignals, begin: int, end: int, heart_rate_bpm: float) -> Evidence:
-    """Measure what speaks for a heart rate in samples ``begin`` to ``end``.
+    """Compute the evidence for a heart rate in samples ``begin`` to ``end``.
 
     Parameters
     ----------
@@ -132,7 +130,7 @@ def find_evidence(signals: PulseSignals, begin: int, end: int, heart_rate_bpm: f
 
 
 def quality(evidence: Evidence, method: str, window_s: float) -> float:
-    """Turn evidence into the chance that the rate is within 5 bpm of the truth.
+    """Compute from the evidence the chance that a rate is within 5 bpm of the truth.
 
     Parameters
     ----------
@@ -160,7 +158,7 @@ def quality(evidence: Evidence, method: str, window_s: float) -> float:
 
 
 def measures(evidence: Evidence, window_s: float) -> FloatArray:
-    """Give the numbers that :data:`CALIBRATION` weighs, in its order."""
+    """Return the numbers that :data:`CALIBRATION` weights, in its order."""
     return np.array([np.clip(evidence.snr_db, *_LIMITS_DB), evidence.agreement, np.log2(window_s / 10.0)])
 
 
@@ -171,7 +169,7 @@ def _agreement(blocks: FloatArray, cycles_per_sample: float) -> float:
         return float("nan")
     taper = np.hanning(len(blocks) + 2)[1:-1, None] * known[:, seen]
     values = np.where(known, blocks, 0.0)[:, seen]
-    # without its mean, so that no slow rest leaks to the rate
+    # without its mean, so that nothing slow leaks to the rate
     values = values - (taper * values).sum(axis=0) / taper.sum(axis=0)
     turns = np.exp(-2j * np.pi * cycles_per_sample * np.arange(len(blocks)))
     phasors = turns @ (taper * values)

@@ -1,23 +1,70 @@
-"""The result of an evaluation: what was compared with what, and the six numbers of each method, for all videos and for parts of them."""
+"""What an evaluation reads and writes: tables of windows and of videos, and ``evaluation.json``.
+
+===================  ==========================================================================================
+``predictions.csv``  :class:`Predictions`: truth and estimate of the network for each window
+``baselines.csv``    GREEN, CHROM and POS for the same windows
+``videos.csv``       :class:`Video`: the means over the windows of a recording
+``evaluation.json``  :class:`Evaluation`: what was compared with what, and the errors of each method
+===================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Score
+from stmap_pipeline.errors import ModelError, ShardError
+from stmap_pipeline.evaluation.classical import METHODS
+from stmap_pipeline.evaluation.metrics import CONFIDENCE, RESAMPLES, Score
 from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.records import Window
+from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
+from stmap_pipeline.shards.tables import parse_columns
+from stmap_pipeline.training.columns import PREDICTIONS
 from stmap_pipeline.version import __version__
 
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Methods of an evaluation, by their columns in ``videos.csv``; ``predicted`` is the network.
+METHOD_COLUMNS = {"network": "predicted_bpm", "constant": "constant_bpm"} | {name: f"{name}_bpm" for name in METHODS}
+
+VIDEOS: tuple[Column, ...] = (
+    Column("recording_id", "", "recording, unique in the database"),
+    Column("subject", "", "person"),
+    Column("scenario", "", "what the person did, in the database's own terms"),
+    Column("camera", "", "which camera, in the database's own terms"),
+    Column("fold", "", "fold that was held out; 0 where the network was not trained on this database, or it has no folds", "int"),
+    Column("windows", "", "windows that the means are over", "int"),
+    Column("true_bpm", "beats/min", "mean label of these windows; empty where there is none", "float"),
+    Column("predicted_bpm", "beats/min", "mean of the network's predictions", "float"),
+    Column("constant_bpm", "beats/min", "mean heart rate of the videos that the network was trained on", "float"),
+    *(
+        Column(
+            f"{name}_bpm", "beats/min", f"mean over the windows in which {name.upper()} sees a pulse; empty without any", "float"
+        )
+        for name in METHODS
+    ),
+)
+
+BASELINES: tuple[Column, ...] = (
+    Column("recording_id", "", "recording, unique in the database"),
+    Column("start_s", "s", "start of the window on the clock of the recording", "float"),
+    Column("stop_s", "s", "end of the window", "float"),
+    *(Column(f"{name}_bpm", "beats/min", f"heart rate by {name.upper()}; empty where it sees none", "float") for name in METHODS),
+)
+
 FORMAT = "stmap-evaluation"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 EVALUATION = "evaluation.json"
 # ten thousand scores have 10 MB
 _MAX_JSON = 2**27
@@ -25,6 +72,309 @@ _MAX_JSON = 2**27
 Of = Literal["videos", "windows"]
 Group = Literal["all", "band", "scenario", "camera", "fold"]
 Unit = Literal["subject", "video"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Windows and the heart rate that a network predicted for each, in columns of one length.
+
+    Parameters
+    ----------
+    recording_id : (n,) array of str
+    fold, start, stop : (n,) array of int
+    start_s, stop_s : (n,) array
+    heart_rate_bpm : (n,) array
+        Truth; NaN where unknown.
+    predicted_bpm : (n,) array
+    checkpoint : (n,) array of str
+
+    Examples
+    --------
+    >>> one = Predictions.of([Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)], [70.5], fold=1, checkpoint="fold1/best")
+    >>> len(one), one.predicted_bpm.tolist()
+    (1, [70.5])
+    """
+
+    recording_id: npt.NDArray[np.str_]
+    fold: IntArray
+    start: IntArray
+    stop: IntArray
+    start_s: FloatArray
+    stop_s: FloatArray
+    heart_rate_bpm: FloatArray
+    predicted_bpm: FloatArray
+    checkpoint: npt.NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.recording_id)
+
+    @classmethod
+    def of(cls, windows: Sequence[Window], predicted_bpm: npt.ArrayLike, *, fold: int = 0, checkpoint: str = "") -> Predictions:
+        """Join windows with predictions of the same order."""
+        predicted = np.asarray(predicted_bpm, dtype=np.float64)
+        if predicted.shape != (len(windows),):
+            raise ValueError(f"{len(windows)} windows need as many predictions, not {predicted.shape}")
+        return cls(
+            np.array([one.recording_id for one in windows], dtype=np.str_),
+            np.full(len(windows), fold, dtype=np.int64),
+            np.array([one.start for one in windows], dtype=np.int64),
+            np.array([one.stop for one in windows], dtype=np.int64),
+            np.array([one.start_s for one in windows], dtype=np.float64),
+            np.array([one.stop_s for one in windows], dtype=np.float64),
+            np.array([one.heart_rate_bpm for one in windows], dtype=np.float64),
+            predicted,
+            np.full(len(windows), checkpoint),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Concatenate several."""
+        empty = cls.of([], [])
+        return cls(*(np.concatenate([getattr(one, field.name) for one in (empty, *parts)]) for field in fields(cls)))
+
+
+def read_predictions(paths: Sequence[Path]) -> Predictions:
+    """Read one or several tables of predictions as one.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Raises
+    ------
+    ModelError
+        Where a table is missing or no such table, or holds a window twice, or a recording in two folds.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> window = Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "predictions.csv"
+    ...     write_predictions(path, Predictions.of([window], [70.5]))
+    ...     read_predictions([path]).predicted_bpm.tolist()
+    [70.5]
+    """
+    kinds = {"str": np.str_, "int": np.int64, "float": np.float64}
+    tables = []
+    for path in paths:
+        cells = _read_cells(path, PREDICTIONS, "train again, or restore a copy")
+        try:
+            tables.append(Predictions(**{one.name: np.array(cells[one.name], dtype=kinds[one.kind]) for one in PREDICTIONS}))
+        except (TypeError, OverflowError) as error:
+            raise ModelError(f"{path}: is no table of predictions ({error}); train again, or restore a copy") from None
+    found = Predictions.joined(tables)
+    _refuse_doubles(found, paths)
+    return found
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write the table, atomically.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+    """
+    _write_cells(path, PREDICTIONS, [getattr(predictions, one.name).tolist() for one in PREDICTIONS])
+
+
+def _refuse_doubles(found: Predictions, paths: Sequence[Path]) -> None:
+    where = ", ".join(map(str, paths))
+    names, index = np.unique(found.recording_id, return_inverse=True)
+    least, most = np.full(len(names), np.iinfo(np.int64).max), np.full(len(names), np.iinfo(np.int64).min)
+    np.minimum.at(least, index, found.fold)
+    np.maximum.at(most, index, found.fold)
+    if (least != most).any():
+        raise ModelError(f"{where}: {names[least != most][0]} is in two folds, so it was trained on; train again")
+    order = np.lexsort((found.stop, found.start, index))
+    keys = np.stack([index, found.start, found.stop])[:, order]
+    same = np.flatnonzero((np.diff(keys, axis=1) == 0).all(axis=0)) if len(found) > 1 else np.empty(0, dtype=np.intp)
+    if same.size:
+        one = order[same[0]]
+        raise ModelError(f"{where}: holds samples {found.start[one]} to {found.stop[one]} of {found.recording_id[one]} twice")
+
+
+def write_baselines(path: Path, windows: Predictions, rates_bpm: FloatArray) -> None:
+    """Write the classical rates of all windows: they take longer to compute than all the rest of an evaluation.
+
+    Parameters
+    ----------
+    path : Path
+    windows : Predictions
+    rates_bpm : (n, 3) array
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+    """
+    _write_cells(
+        path, BASELINES, [windows.recording_id.tolist(), windows.start_s.tolist(), windows.stop_s.tolist(), *rates_bpm.T.tolist()]
+    )
+
+
+def read_baselines(path: Path, windows: Predictions) -> FloatArray | None:
+    """Read the classical rates of an earlier evaluation, where it has all of the windows.
+
+    A window is the same where it has the same start and end in seconds: on another clock the same samples are other seconds.
+
+    Returns
+    -------
+    (n, 3) array or None
+        None where the table is not there, is no such table, or lacks a window.
+    """
+    try:
+        cells = _read_cells(path, BASELINES, "")
+    except ModelError:
+        return None
+    *keys, green, chrom, pos = (cells[one.name] for one in BASELINES)
+    row_of = {key: row for row, key in enumerate(zip(*keys, strict=True))}
+    asked = zip(windows.recording_id.tolist(), windows.start_s.tolist(), windows.stop_s.tolist(), strict=True)
+    rows = [row_of.get(key, -1) for key in asked]
+    return None if -1 in rows else np.asarray(np.array([green, chrom, pos], dtype=np.float64).T[rows])
+
+
+def _write_cells(path: Path, columns: Sequence[Column], cells: Sequence[Sequence[Any]]) -> None:
+    names = [one.name for one in columns]
+    write_table(path, columns, (dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)))
+
+
+def _read_cells(path: Path, columns: Sequence[Column], remedy: str) -> dict[str, list[Any]]:
+    """Read the columns of a table by name."""
+    try:
+        there = read_columns(path)
+        wrong = [one.name for one in columns if (one.name, one.kind) not in {(have.name, have.kind) for have in there}]
+        if wrong:
+            raise ShardError(f"{path}: has no column {', '.join(wrong)} of the kind that this table has")
+        return parse_columns(path, there, path.read_bytes().decode("utf-8"), [one.name for one in columns])
+    except FileNotFoundError:
+        raise ModelError(f"{path}: is not there; {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: is no table ({error}); {remedy}") from None
+    except ShardError as error:
+        raise ModelError(f"{error}; {remedy}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One recording of an evaluation: a row of ``videos.csv``.
+
+    Parameters
+    ----------
+    recording_id, subject, scenario, camera : str
+    fold : int
+    windows : int
+        Windows that the means are over.
+    true_bpm, predicted_bpm, constant_bpm, green_bpm, chrom_bpm, pos_bpm : float
+        NaN where unknown, or where no window has an estimate.
+
+    Examples
+    --------
+    >>> Video("p001_v1", "p001", "v1", "source1", 1, 41, 72.0, 74.5, 79.2, 71.0, 72.4, float("nan")).predicted_bpm
+    74.5
+    """
+
+    recording_id: str
+    subject: str
+    scenario: str
+    camera: str
+    fold: int
+    windows: int
+    true_bpm: float
+    predicted_bpm: float
+    constant_bpm: float
+    green_bpm: float
+    chrom_bpm: float
+    pos_bpm: float
+
+
+def videos_of(
+    predictions: Predictions, rates_bpm: FloatArray, infos: Mapping[str, RecordingInfo], constant_bpm: Mapping[int, float]
+) -> list[Video]:
+    """Compute the means over the windows of each video.
+
+    Where some windows of a video have a label, only these are averaged, so that truth and estimates are of the same time.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    rates_bpm : (n, 3) array
+        Heart rate of each window by GREEN, CHROM and POS.
+    infos : mapping of str to RecordingInfo
+    constant_bpm : mapping of int to float
+        Mean heart rate of the training videos, by fold.
+
+    Returns
+    -------
+    list of Video
+        In the order of their ids.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards import Shards
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> maps = Shards(example_maps())
+    >>> windows = maps.windows(recording_id="p001_v1")
+    >>> predicted = Predictions.of(windows, np.linspace(60, 70, len(windows)), fold=1)
+    >>> [one] = videos_of(predicted, np.full((len(windows), 3), np.nan), {"p001_v1": maps.info("p001_v1")}, {1: 80.0})
+    >>> one.windows, one.true_bpm, one.predicted_bpm, one.constant_bpm, one.pos_bpm
+    (3, 66.0, 65.0, 80.0, nan)
+    """
+    names, first, index = np.unique(predictions.recording_id, return_index=True, return_inverse=True)
+    labeled = np.isfinite(predictions.heart_rate_bpm)
+    has_label = np.bincount(index, labeled, len(names)) > 0
+    used = labeled | ~has_label[index]
+    counts = np.bincount(index[used], minlength=len(names))
+
+    def mean(values: FloatArray) -> list[float]:
+        known = used & np.isfinite(values)
+        number = np.bincount(index[known], minlength=len(names))
+        total = np.bincount(index[known], values[known], len(names))
+        return [float(one) for one in np.where(number > 0, total / np.maximum(number, 1), np.nan)]
+
+    true_bpm, predicted_bpm = mean(predictions.heart_rate_bpm), mean(predictions.predicted_bpm)
+    classical = [mean(column) for column in rates_bpm.T]
+    videos = []
+    for place, name in enumerate(names.tolist()):
+        info, fold = infos[name], int(predictions.fold[first[place]])
+        constant = constant_bpm.get(fold, float("nan"))
+        rates = (true_bpm[place], predicted_bpm[place], constant, *(column[place] for column in classical))
+        videos.append(Video(name, info.subject, info.scenario, info.camera, fold, int(counts[place]), *rates))
+    return videos
+
+
+def write_videos(path: Path, videos: Sequence[Video]) -> None:
+    """Write ``videos.csv``, atomically.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+    """
+    _write_cells(path, VIDEOS, [[getattr(video, one.name) for video in videos] for one in VIDEOS])
+
+
+def read_videos(path: Path) -> list[Video]:
+    """Read ``videos.csv``.
+
+    Raises
+    ------
+    ModelError
+        Where it is not there, or is no such table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_videos(Path(folder) / "videos.csv", [Video("a", "p1", "", "", 1, 2, 72.0, 74.5, 79.2, 71.0, 72.4, 70.0)])
+    ...     read_videos(Path(folder) / "videos.csv")[0].chrom_bpm
+    72.4
+    """
+    cells = _read_cells(path, VIDEOS, "run stmap evaluate again")
+    if None in cells["fold"] + cells["windows"]:
+        raise ModelError(f"{path}: a video lacks its fold or its number of windows; run stmap evaluate again")
+    return [Video(*row) for row in zip(*(cells[one.name] for one in fields(Video)), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +436,7 @@ class RunSummary:
     finished : bool
         Whether all of its folds are trained.
     database : str
-        That it was trained on; ``simulated`` where no camera was involved.
+        That it was trained on; ``simulated`` for synthetic data.
     simulated : bool
     """
 
@@ -112,27 +462,67 @@ class MapsSummary:
     database, fingerprint : str
     traces_sha256 : str
         Of all that was recorded: an augmentation does not change it.
+    clock : str
+        That windows are counted on: ``native``, or ``uniform`` with its rate.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> with Shards(example_maps()) as shards:
+    ...     one = MapsSummary.of(shards)
+    >>> one.clock, len(one.traces_sha256), one.is_same(one)
+    ('native', 64, True)
     """
 
     name: str
     database: str
     fingerprint: str
     traces_sha256: str
+    clock: str
+
+    @classmethod
+    def of(cls, shards: Shards) -> MapsSummary:
+        """Return the summary of an output of ``stmap build-maps``."""
+        windows = shards.config.windows
+        return cls(
+            name=shards.root.resolve().name,
+            database=str(shards.manifest.settings.get("database", "")),
+            fingerprint=shards.manifest.fingerprint,
+            traces_sha256=traces_sha256(shards),
+            clock="native" if windows.clock == "native" else f"{windows.clock} {windows.rate_hz:g} Hz",
+        )
+
+    def is_same(self, other: MapsSummary) -> bool:
+        """Return whether the same recordings are counted on the same clock."""
+        return (self.traces_sha256, self.clock) == (other.traces_sha256, other.clock)
+
+
+def traces_sha256(shards: Shards) -> str:
+    """Hash what was recorded: unlike the hash of the manifest, it does not change with an augmentation.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> len(traces_sha256(Shards(example_maps())))
+    64
+    """
+    lines = (f"{one.path} {one.sha256}\n" for one in shards.manifest.files if one.path.startswith("shards/"))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All that came of an evaluation.
+    """The result of an evaluation.
 
     Parameters
     ----------
     run : RunSummary
     maps : MapsSummary
     simulated : bool
-        Whether the videos that it was evaluated on never were in front of a camera. Such numbers never stand beside
-        published ones without the word.
+        Whether the videos that it was evaluated on are synthetic data. Such numbers never stand beside published ones without the
+        word.
     held_out : bool
-        Whether each video was predicted by a network that was trained on other persons of the same maps; otherwise the maps
+        Whether each video was predicted by a network that was trained on other subjects of the same maps; otherwise the maps
         are others than those of the training.
     folds : tuple of int
         Folds that were evaluated; 0 is a network without a fold.
@@ -169,7 +559,7 @@ class Evaluation:
         return list(dict.fromkeys(one.name for one in self.rows if one.group == group and one.of == "videos"))
 
     def score(self, method: str, group: Group = "all", name: str = "", of: Of = "videos") -> Score:
-        """Find the numbers of a method.
+        """Return the errors of a method.
 
         Raises
         ------
@@ -182,7 +572,7 @@ class Evaluation:
         raise KeyError(f"no score of {method} for the {of} of {group} {name}".rstrip())
 
     def to_json(self) -> str:
-        """Write as JSON; what is unknown is null."""
+        """Return JSON; what is unknown is null."""
         head = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "software": f"stmap {__version__}"}
         return json.dumps({**head, **without_nan(asdict(self))}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -236,7 +626,7 @@ _READER = TypeAdapter(Evaluation)
 
 
 def without_nan(content: Any) -> Any:
-    """Put None in the place of each float that JSON cannot hold.
+    """Return the content with None for each float that JSON cannot hold.
 
     Examples
     --------
@@ -247,7 +637,7 @@ def without_nan(content: Any) -> Any:
 
 
 def _with(content: Any, change: Callable[[Any], Any]) -> Any:
-    """Change each leaf."""
+    """Return the content with each leaf changed."""
     if isinstance(content, dict):
         return {key: _with(one, change) for key, one in content.items()}
     if isinstance(content, list | tuple):

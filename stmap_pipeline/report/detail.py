@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation import UniformPulse, detrend, heart_rate_over_time, power_spectrum, uniform_pulse
-from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.evaluation.classical import known_runs
 from stmap_pipeline.evaluation.spectrum import BAND_BPM
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
@@ -191,13 +191,13 @@ def _draw_rates(name: str, result: RecordingResult, window: tuple[float, float])
 
 def _draw_spectrum(name: str, pulse: UniformPulse, quality: Quality) -> Figure:
     spectrum = power_spectrum(pulse.value, pulse.rate_hz)
-    power = spectrum.power / spectrum.power.max() if spectrum.power.size else spectrum.power
+    rates_bpm, power = (spectrum.rates_bpm, spectrum.power / spectrum.power.max()) if spectrum.known else (np.empty(0), np.empty(0))
     rules = [(quality.true_bpm, "s2", f"label {quality.true_bpm:.1f}")] if np.isfinite(quality.true_bpm) else []
     return lines(
         name,
         "Spectrum",
         "Of the POS pulse over the whole recording. Good: one sharp peak at the label. Bad: several peaks alike, or the highest one elsewhere.",
-        [Line("", "s1", spectrum.rates_bpm, power)],
+        [Line("", "s1", rates_bpm, power)],
         x_label="rate (bpm)",
         y_label="power",
         x_limits=BAND_BPM,

@@ -9,9 +9,9 @@ import numpy as np
 
 from stmap_pipeline.errors import ExtraMissingError, OutputError
 from stmap_pipeline.evaluation.classical import METHODS
+from stmap_pipeline.evaluation.estimate import VideoEstimate
 from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
 from stmap_pipeline.evaluation.spectrum import BAND_BPM, detrend, power_spectrum
-from stmap_pipeline.evaluation.video_result import VideoEstimate
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.report.picture import ESTIMATE, FORMATS, SHADE
 
@@ -74,7 +74,7 @@ def draw_estimate(found: VideoEstimate, path: Path, *, dpi: int = 120) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> from stmap_pipeline.evaluation.video_estimate import estimate_blocks
+    >>> from stmap_pipeline.evaluation.estimate import estimate_blocks
     >>> from stmap_pipeline.maps.example import example_result
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     draw_estimate(estimate_blocks(example_result(frames=450).blocks), Path(folder) / "one.png", dpi=50).name
@@ -126,7 +126,7 @@ def _draw_over_time(axes: Axes, signals: PulseSignals) -> None:
     for column, start in enumerate(starts):
         part = signals.face[start : start + size]
         spectrum = power_spectrum(part, signals.rate_hz)
-        if spectrum.rates_bpm.size and np.isfinite(part).mean() > 0.5:
+        if spectrum.known and np.isfinite(part).mean() > 0.5:
             picture[:, column] = np.interp(grid_bpm, spectrum.rates_bpm, np.sqrt(spectrum.power / spectrum.power.max()))
     first_s, half_s = float(signals.times_s[0]) + min(size, len(signals.times_s)) / signals.rate_hz / 2, 0.5
     extent = (first_s - half_s, first_s + (len(starts) - 1) * step / signals.rate_hz + half_s, *BAND_BPM)
@@ -156,7 +156,7 @@ def _draw_rates(axes: Axes, found: VideoEstimate) -> None:
 
 def _draw_spectrum(axes: Axes, signals: PulseSignals, found: VideoEstimate) -> None:
     spectrum = power_spectrum(signals.face, signals.rate_hz)
-    if spectrum.rates_bpm.size:
+    if spectrum.known:
         axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE)
     if np.isfinite(found.heart_rate_bpm):
         axes.axvline(found.heart_rate_bpm, color="0.3", linestyle="--", linewidth=1)

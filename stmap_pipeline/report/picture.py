@@ -22,7 +22,7 @@ from stmap_pipeline.evaluation import (
     power_spectrum,
     uniform_pulse,
 )
-from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.evaluation.classical import known_runs
 from stmap_pipeline.evaluation.spectrum import BAND_BPM
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
@@ -206,7 +206,7 @@ def _edges(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _draw_spectrum(axes: Axes, pulse: UniformPulse, row: HeartRateComparison) -> None:
     inside = (pulse.times_s >= row.start_s) & (pulse.times_s < row.stop_s)
     spectrum = power_spectrum(pulse.value[inside], pulse.rate_hz)
-    if spectrum.power.size:
+    if spectrum.known:
         axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE, linewidth=1)
     else:
         axes.text(0.5, 0.5, "no pulse to be seen", ha="center", va="center", transform=axes.transAxes)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation import compare_heart_rate
-from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.evaluation.classical import known_runs
 from stmap_pipeline.records import LandmarkTrack, RecordingResult
 
 MOTION_LAG_S = 0.5

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ExtraMissingError, ModelError
-from stmap_pipeline.evaluation.apply import traces_sha256
-from stmap_pipeline.evaluation.predictions import Predictions, read_predictions
+from stmap_pipeline.evaluation.result import Predictions, read_predictions, traces_sha256
 from stmap_pipeline.records import Window
 from stmap_pipeline.report.figures import Figure
 from stmap_pipeline.report.png import color_picture, level_picture

@@ -8,7 +8,7 @@ from math import nan
 
 import numpy as np
 
-from stmap_pipeline.evaluation import Figure, Score
+from stmap_pipeline.evaluation import Interval, Score
 from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.report.runs_read import Evaluated, Run
 from stmap_pipeline.report.tables import UNKNOWN
@@ -119,7 +119,7 @@ def summarize(scores: Sequence[Score], measure: str) -> Summary:
     ----------
     scores : sequence of Score
     measure : str
-        A name of :data:`stmap_pipeline.evaluation.bootstrap.MEASURES`.
+        A name of :data:`stmap_pipeline.evaluation.metrics.MEASURES`.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def summarize(scores: Sequence[Score], measure: str) -> Summary:
     >>> summarize(both, "mae_bpm")
     Summary(value=2.0, spread=0.707..., low=nan, high=nan, runs=2)
     """
-    figures: list[Figure] = [getattr(one, measure) for one in scores]
+    figures: list[Interval] = [getattr(one, measure) for one in scores]
     known = [one for one in figures if np.isfinite(one.value)]
     if not known:
         return Summary(nan, nan, nan, nan, 0)

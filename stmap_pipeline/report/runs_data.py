@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stmap_pipeline.evaluation import Score
-from stmap_pipeline.evaluation.bootstrap import MEASURES
+from stmap_pipeline.evaluation.metrics import MEASURES
 from stmap_pipeline.report.published import PUBLISHED, RECALLED
 from stmap_pipeline.report.runs_read import Run
 from stmap_pipeline.report.runs_tables import MEASURE_FIELDS

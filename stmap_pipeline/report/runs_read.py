@@ -12,9 +12,8 @@ import numpy as np
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation import Evaluation, Score, Video, heart_rate_metrics, read_evaluation, read_videos
-from stmap_pipeline.evaluation.result import EVALUATION
-from stmap_pipeline.evaluation.run_facts import RunFacts, read_run
-from stmap_pipeline.evaluation.videos import METHOD_COLUMNS
+from stmap_pipeline.evaluation.evaluate import RunMetadata, read_run
+from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS
 from stmap_pipeline.shards import read_columns, read_table
 from stmap_pipeline.training.columns import HISTORY
 
@@ -59,7 +58,7 @@ class Run:
 
     Parameters
     ----------
-    facts : RunFacts
+    facts : RunMetadata
     record : mapping
         ``run.json``; empty where the run is not finished.
     own : Evaluated, optional
@@ -72,7 +71,7 @@ class Run:
         What is missing, and what to do about it.
     """
 
-    facts: RunFacts
+    facts: RunMetadata
     record: Mapping[str, Any]
     own: Evaluated | None
     others: Sequence[Evaluated]
@@ -174,7 +173,7 @@ def check_identity(score: Score, where: str) -> None:
         )
 
 
-def _problems(facts: RunFacts, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
+def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
     found = []
     if not facts.finished:
         done = len(list(facts.path.glob("fold*/last.json")))

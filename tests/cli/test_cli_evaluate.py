@@ -125,7 +125,7 @@ def test_ctrl_c_ends_in_a_line_and_leaves_no_half_evaluation(run, maps, monkeypa
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stmap_pipeline.evaluation.baselines.window_rates_bpm", stopped)
+    monkeypatch.setattr("stmap_pipeline.evaluation.heart_rate.window_rates_bpm", stopped)
     told = stmap("evaluate", run, maps, *QUICK)
     assert (told.code, told.out) == (130, "")
     assert told.err == "stopped; 0 of 8 done - the same command begins anew\n"

@@ -8,8 +8,7 @@ from simulated_traces import PULSE_COLOR, SKIN_COLOR, frame_times, simulated_blo
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.evaluation import METHODS, dominant_rate_bpm, face_mean, snr_db
-from stmap_pipeline.evaluation.classical import method_named
-from stmap_pipeline.evaluation.runs import known_runs
+from stmap_pipeline.evaluation.classical import known_runs, method_named
 from stmap_pipeline.records import BlockTrace, RoiGrid
 
 RATE_HZ = 30.0

@@ -1,12 +1,136 @@
+"""Scores and their intervals: equal to reference implementations, and to the slow way of drawing."""
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import pearsonr
+from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error, root_mean_squared_error
 
-from stmap_pipeline.evaluation import heart_rate_metrics
+from stmap_pipeline.evaluation import band_of, heart_rate_metrics, score
+from stmap_pipeline.evaluation.metrics import MEASURES, mean_interval
 
 RATES = st.floats(40, 180)
 PAIRS = st.lists(st.tuples(RATES, RATES), min_size=1, max_size=50)
+ROWS = st.lists(st.tuples(RATES, RATES, st.sampled_from("abcdefg")), min_size=1, max_size=60)
+
+
+def data(subjects=20, videos=6, seed=0, shared_bpm=4.0, own_bpm=5.0):
+    random = np.random.default_rng(seed)
+    true = random.normal(80, 12, subjects * videos)
+    units = np.repeat([f"p{i:03d}" for i in range(subjects)], videos)
+    error = np.repeat(random.normal(0, shared_bpm, subjects), videos) + random.normal(0, own_bpm, subjects * videos)
+    return true + error, true, units
+
+
+@given(ROWS)
+def test_the_numbers_are_those_of_reference_implementations(rows):
+    estimated, true = np.array([row[:2] for row in rows]).T
+    result = score(estimated, true, [row[2] for row in rows], resamples=5)
+    assert result.n == len(rows)
+    assert result.me_bpm.value == pytest.approx(np.mean(estimated - true), abs=1e-9)
+    assert result.sd_bpm.value == pytest.approx(np.std(estimated - true), abs=1e-9)
+    assert result.mae_bpm.value == pytest.approx(mean_absolute_error(true, estimated), abs=1e-9)
+    assert result.rmse_bpm.value == pytest.approx(root_mean_squared_error(true, estimated), abs=1e-9)
+    assert result.mer_percent.value == pytest.approx(100 * mean_absolute_percentage_error(true, estimated), abs=1e-9)
+    if np.ptp(estimated) > 0.1 < np.ptp(true):
+        assert result.r.value == pytest.approx(pearsonr(estimated, true).statistic, abs=1e-9)
+    assert result.rmse_bpm.value**2 == pytest.approx(result.me_bpm.value**2 + result.sd_bpm.value**2, abs=1e-9)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.integers(2, 12))
+def test_each_draw_is_what_the_plain_metrics_say_of_it(seed, subjects):
+    estimated, true, units = data(subjects, 4, seed)
+    estimated[::7] = np.nan
+    result = score(estimated, true, units, resamples=50, seed=seed)
+    random = np.random.default_rng(seed)
+    taken = random.integers(0, subjects, (50, subjects))
+    rows_of = [np.flatnonzero(units == name) for name in np.unique(units)]
+    slow = []
+    for draw in taken:
+        rows = np.concatenate([rows_of[one] for one in draw])
+        plain = heart_rate_metrics(estimated[rows], true[rows])
+        slow.append([getattr(plain, name) for name in MEASURES])
+    low, high = np.nanquantile(slow, [0.025, 0.975], axis=0)
+    for i, name in enumerate(MEASURES):
+        assert getattr(result, name).low == pytest.approx(low[i], abs=1e-9), name
+        assert getattr(result, name).high == pytest.approx(high[i], abs=1e-9), name
+
+
+def test_many_draws_of_many_units_are_made_in_parts_and_stay_the_same(monkeypatch):
+    estimated, true, units = data(30, 3)
+    whole = score(estimated, true, units, resamples=200)
+    monkeypatch.setattr("stmap_pipeline.evaluation.metrics._BLOCK_CELLS", 1000)
+    assert score(estimated, true, units, resamples=200) == whole
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_one_another():
+    estimated, true, units = data()
+    assert score(estimated, true, units) == score(estimated, true, units)
+    assert score(estimated, true, units, seed=1).mae_bpm != score(estimated, true, units).mae_bpm
+
+
+def test_an_interval_holds_its_number_and_is_wider_with_more_confidence():
+    estimated, true, units = data()
+    narrow, wide = score(estimated, true, units, confidence=0.8), score(estimated, true, units, confidence=0.99)
+    for name in MEASURES:
+        inner, outer = getattr(narrow, name), getattr(wide, name)
+        assert outer.low < inner.low < inner.value < inner.high < outer.high
+
+
+def test_subjects_who_err_in_their_own_way_make_the_honest_interval_wider():
+    estimated, true, units = data(25, 20, shared_bpm=6.0, own_bpm=2.0)
+    by_subject = score(estimated, true, units).mae_bpm
+    by_video = score(estimated, true, np.arange(len(true)).astype(str)).mae_bpm
+    assert by_subject.high - by_subject.low > 2 * (by_video.high - by_video.low)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    inside = 0
+    for seed in range(200):
+        estimated, true, units = data(40, 5, seed, shared_bpm=3.0, own_bpm=4.0)
+        figure = score(estimated, true, units, resamples=200, seed=seed).mae_bpm
+        inside += figure.low <= 5 * np.sqrt(2 / np.pi) <= figure.high
+    assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_one_subject_has_numbers_and_no_interval():
+    result = score([70.0, 82.0], [72.0, 80.0], ["p001", "p001"])
+    assert (result.n, result.n_units, result.mae_bpm.value) == (2, 1, 2.0)
+    assert np.isnan([result.mae_bpm.low, result.rmse_bpm.high]).all()
+    assert result.metrics == heart_rate_metrics([70.0, 82.0], [72.0, 80.0])
+
+
+def test_unknown_estimates_are_counted_and_their_subject_is_no_unit():
+    result = score([70.0, np.nan, 75.0, 90.0], [72.0, 80.0, np.nan, 91.0], ["a", "b", "c", "d"])
+    assert (result.n, result.n_missing, result.n_units) == (2, 2, 2)
+    nothing = score([np.nan], [70.0], ["a"])
+    assert (nothing.n, nothing.n_missing, nothing.n_units) == (0, 1, 0)
+    assert np.isnan([nothing.mae_bpm.value, nothing.mae_bpm.low]).all()
+
+
+def test_a_constant_has_no_correlation_and_no_interval_of_one():
+    _, true, units = data()
+    result = score(np.full(len(true), 79.3), true, units)
+    assert np.isnan([result.r.value, result.r.low, result.r.high]).all()
+    assert result.mae_bpm.low < result.mae_bpm.value < result.mae_bpm.high
+
+
+def test_a_paired_mean_is_drawn_like_a_score():
+    estimated, true, units = data()
+    assert mean_interval(estimated - true, units).low == pytest.approx(score(estimated, true, units).me_bpm.low)
+    assert np.isnan(mean_interval([], []).value)
+    assert np.isnan(mean_interval([1.0, 2.0], ["a", "a"]).low)
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [({"resamples": 0}, "at least one resample"), ({"confidence": 1.0}, "confidence"), ({"units": ["a"]}, "a unit for each pair")],
+)
+def test_choices_that_make_no_sense_are_refused(more, text):
+    with pytest.raises(ValueError, match=text):
+        score(**{"estimated_bpm": [70.0, 71.0], "true_bpm": [70.0, 71.0], "units": ["a", "b"], **more})
 
 
 @given(PAIRS)
@@ -36,7 +160,6 @@ def test_hand_made_numbers():
     assert result.rmse_bpm == pytest.approx(np.sqrt(29 / 3))
     assert result.mer_percent == pytest.approx(100 * (2 / 72 + 5 / 80) / 3)
     assert result.r == pytest.approx(np.corrcoef([70, 85, 60], [72, 80, 60])[0, 1])
-    assert heart_rate_metrics([70, 85, 60], [72, 80, 60], ddof=1).sd_bpm == pytest.approx(np.std([-2, 5, 0], ddof=1))
 
 
 def test_too_little_to_say():
@@ -44,9 +167,9 @@ def test_too_little_to_say():
     assert (nothing.n, nothing.n_missing) == (0, 1)
     assert np.isnan([nothing.mae_bpm, nothing.rmse_bpm, nothing.r, nothing.sd_bpm]).all()
     assert heart_rate_metrics([], []).n == 0
-    one = heart_rate_metrics([70.0], [72.0], ddof=1)
-    assert one.mae_bpm == 2
-    assert np.isnan(one.sd_bpm)
+    one = heart_rate_metrics([70.0], [72.0])
+    assert (one.mae_bpm, one.sd_bpm) == (2.0, 0.0)
+    assert np.isnan(one.r)
 
 
 def test_a_constant_predictor_has_no_correlation():
@@ -58,3 +181,9 @@ def test_a_constant_predictor_has_no_correlation():
 def test_lists_of_different_length_are_refused():
     with pytest.raises(ValueError, match="one length"):
         heart_rate_metrics([70.0, 71.0], [70.0])
+
+
+def test_a_band_begins_with_its_lower_end():
+    assert band_of([30, 59.99, 60, 69.99, 70, 85, 99.9, 100, 200]) == [
+        "<60", "<60", "60-70", "60-70", "70-85", "85-100", "85-100", ">=100", ">=100"
+    ]  # fmt: skip

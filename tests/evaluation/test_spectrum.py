@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stmap_pipeline.evaluation import detrend, dominant_rate_bpm, power_spectrum, snr_db
+from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
 
 
 def sine(rate_bpm, duration_s, rate_hz=30.0, phase=0.0):
@@ -62,7 +63,7 @@ def test_a_slope_and_a_curve_are_no_pulse():
 def test_where_no_pulse_can_be_seen_there_is_no_number(signal):
     assert np.isnan(dominant_rate_bpm(signal, 30))
     assert np.isnan(snr_db(signal, 30, 72))
-    assert power_spectrum(signal, 30).power.size == 0
+    assert not power_spectrum(signal, 30).known
 
 
 @settings(max_examples=40, deadline=None)
@@ -117,5 +118,76 @@ def test_snr_of_an_unknown_rate_is_unknown(rate_bpm):
 def test_impossible_requests_are_refused():
     with pytest.raises(ValueError, match="no rate between 90 and 180 bpm can be seen at 2"):
         dominant_rate_bpm(sine(72, 10), 2.0, band_bpm=(90, 180))
-    with pytest.raises(ValueError, match="one axis"):
-        dominant_rate_bpm(np.zeros((30, 3)), 30)
+
+
+def signal(length, bpm, seed, gap=0, noise=0.5):
+    random = np.random.default_rng(seed)
+    values = np.sin(2 * np.pi * bpm / 60 * np.arange(length) / 30.0) + noise * random.standard_normal(length)
+    start = int(random.integers(0, length))
+    values[start : start + gap] = np.nan
+    return values
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(60, 700), st.floats(30, 200), st.integers(0, 10**6), st.integers(0, 80)), min_size=1, max_size=6)
+)
+def test_a_batch_has_the_rates_that_each_signal_has_alone(wanted):
+    signals = [signal(length, bpm, seed, gap) for length, bpm, seed, gap in wanted]
+    alone = [dominant_rate_bpm(one, 30.0) for one in signals]
+    assert dominant_rates_bpm(signals, 30.0) == pytest.approx(alone, abs=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("rate_hz", [8.0, 25.0, 29.97, 30.0, 60.0])
+@pytest.mark.parametrize("band_bpm", [(40.0, 180.0), (45.05, 239.9)])
+def test_other_rates_and_bands_agree_too(rate_hz, band_bpm):
+    signals = [signal(round(12 * rate_hz), bpm, seed) for seed, bpm in enumerate((50.0, 90.0, 130.0))]
+    alone = [dominant_rate_bpm(one, rate_hz, band_bpm) for one in signals]
+    assert dominant_rates_bpm(signals, rate_hz, band_bpm) == pytest.approx(alone, abs=1e-6, nan_ok=True)
+
+
+def test_what_has_no_rate_is_unknown_beside_what_has_one():
+    time_s = np.arange(300) / 30.0
+    signals = [np.full(300, np.nan), np.zeros(300), np.linspace(0, 5, 300), np.sin(7.5 * time_s), np.sin(7.5 * time_s)[:80]]
+    found = dominant_rates_bpm(signals, 30.0)
+    assert np.isnan(found[[0, 1, 2, 4]]).all()
+    assert found[3] == pytest.approx(7.5 / (2 * np.pi) * 60, abs=0.2)
+    assert dominant_rates_bpm([], 30.0).size == 0
+    assert np.isnan(dominant_rates_bpm([np.empty(0)], 30.0)).all()
+
+
+def test_a_signal_of_more_than_ten_minutes_has_its_own_grid():
+    long = signal(19_000, 71.3, 3)
+    assert dominant_rates_bpm([long, long[:300]], 30.0) == pytest.approx(
+        [dominant_rate_bpm(long, 30.0), dominant_rate_bpm(long[:300], 30.0)]
+    )
+
+
+def test_an_impossible_band_is_refused():
+    with pytest.raises(ValueError, match="can be seen at 1"):
+        dominant_rates_bpm([np.zeros(100)], 1.0)
+
+
+def test_spectra_of_many_signals_are_those_of_each():
+    signals = np.stack([signal(300, bpm, seed, gap=20 * seed) for seed, bpm in enumerate((50.0, 90.0, 130.0))]).reshape(1, 3, 300)
+    signals[0, 2, :290] = np.nan
+    found = power_spectrum(signals, 30.0, (40, 240))
+    assert found.power.shape == (1, 3, len(found.rates_bpm))
+    assert found.known.tolist() == [[True, True, False]]
+    for index in range(3):
+        alone = power_spectrum(signals[0, index], 30.0, (40, 240))
+        np.testing.assert_allclose(found.power[0, index], alone.power, rtol=1e-9)
+        assert found.peak_bpm()[0, index] == pytest.approx(float(alone.peak_bpm()), nan_ok=True)
+        assert found.snr_db([[50.0, 90.0, 130.0]])[0, index] == pytest.approx(
+            snr_db(signals[0, index], 30.0, [50.0, 90.0, 130.0][index]), nan_ok=True
+        )
+    np.testing.assert_allclose(detrend(signals, 30.0)[0, 1], detrend(signals[0, 1], 30.0))
+
+
+def test_the_spectrum_is_that_of_a_zero_padded_fourier_transform():
+    values = signal(300, 77.0, 5)
+    tapered = detrend(values, 30.0) * np.hanning(302)[1:-1]
+    power = np.abs(np.fft.rfft(tapered, 18_000)) ** 2
+    found = power_spectrum(values, 30.0)
+    np.testing.assert_allclose(found.power, power[400:1801], rtol=1e-6, atol=1e-9 * power.max())
+    np.testing.assert_allclose(found.rates_bpm, np.arange(400, 1801) * 0.1)

@@ -4,8 +4,7 @@ import pytest
 from simulated_traces import frame_times, simulated_blocks
 
 from stmap_pipeline.errors import OutputError
-from stmap_pipeline.evaluation.video_estimate import estimate_blocks
-from stmap_pipeline.evaluation.video_result import VideoEstimate
+from stmap_pipeline.evaluation.estimate import VideoEstimate, estimate_blocks
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 from stmap_pipeline.report.estimate_picture import draw_estimate

@@ -15,7 +15,7 @@ from reported_runs import Page, evaluated
 from tiny_runs import train
 
 from stmap_pipeline.evaluation.example import example_run
-from stmap_pipeline.evaluation.predictions import read_predictions
+from stmap_pipeline.evaluation.result import read_predictions
 from stmap_pipeline.report.runs import write_runs_report
 from stmap_pipeline.report.runs_attention import show_attention
 from stmap_pipeline.report.runs_cases import within_cases

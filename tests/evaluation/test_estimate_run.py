@@ -10,8 +10,7 @@ from augmented_maps import small_maps
 from tiny_runs import train
 
 from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation.run_rates import RunRates
-from stmap_pipeline.evaluation.video_estimate import estimate_blocks
+from stmap_pipeline.evaluation.estimate import RunRates, estimate_blocks
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.shards import Shards

@@ -1,14 +1,22 @@
 """Tables of a run: read as written, and refused where they cannot be what they say."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation import Video, band_of, read_videos
-from stmap_pipeline.evaluation.predictions import Predictions, read_predictions, write_predictions
-from stmap_pipeline.evaluation.videos import videos_of, write_videos
+from stmap_pipeline.evaluation import Video, read_videos
+from stmap_pipeline.evaluation.result import (
+    Predictions,
+    read_baselines,
+    read_predictions,
+    videos_of,
+    write_baselines,
+    write_predictions,
+    write_videos,
+)
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo
 
@@ -105,13 +113,25 @@ def test_videos_are_read_as_written_and_a_changed_table_is_refused(tmp_path):
     with pytest.raises(ModelError, match="lacks its fold or its number of windows"):
         read_videos(path)
     path.with_suffix(".json").write_text("{}")
-    with pytest.raises(ModelError, match="other columns"):
+    with pytest.raises(ModelError, match="has no column recording_id"):
         read_videos(path)
     with pytest.raises(ModelError, match="run stmap evaluate again"):
         read_videos(tmp_path / "nothing.csv")
 
 
-def test_a_band_begins_with_its_lower_end():
-    assert band_of([30, 59.99, 60, 69.99, 70, 85, 99.9, 100, 200]) == [
-        "<60", "<60", "60-70", "60-70", "70-85", "85-100", "85-100", ">=100", ">=100"
-    ]  # fmt: skip
+def test_earlier_classical_rates_are_used_where_all_windows_are_the_same_seconds(tmp_path):
+    windows = Predictions.of([window(start=start) for start in (0, 30, 60, 90)], [0.0] * 4)
+    rates = np.arange(12.0).reshape(-1, 3)
+    rates[1, 2] = NAN
+    path = tmp_path / "baselines.csv"
+    assert read_baselines(path, windows) is None
+    write_baselines(path, windows, rates)
+    assert np.array_equal(read_baselines(path, windows), rates, equal_nan=True)
+    part = Predictions.of([window(start=start) for start in (90, 30)], [0.0] * 2)
+    assert np.array_equal(read_baselines(path, part), rates[[3, 1]], equal_nan=True)
+    assert read_baselines(path, Predictions.of([window(start=1)], [0.0])) is None
+    # the same samples on a clock of 25 Hz
+    other = dataclasses.replace(window(), stop_s=12.0)
+    assert read_baselines(path, Predictions.of([other], [0.0])) is None
+    path.write_text("nonsense")
+    assert read_baselines(path, windows) is None
