@@ -29,7 +29,7 @@ from stmap_pipeline.records import ClockSource, Recording, RoiGrid, VideoSource
 from stmap_pipeline.video import open_stream
 
 FRAMES = 300
-LITERAL = Config.from_mapping({"faces": {"mode": "literal"}, "blocks": {"align": "eyes"}})
+PER_FRAME = Config.from_mapping({"faces": {"mode": "per-frame"}, "blocks": {"align": "eyes"}})
 # Blocks with at least this share of skin are judged.
 _SKIN = 0.9
 
@@ -69,7 +69,7 @@ class Fidelity:
 def measure(cell: Cell, folder: Path) -> Fidelity:
     """Build a clip and compare with its truth."""
     scene = scene_of(cell.kind, cell.size_px, cell.person)
-    config = LITERAL if cell.mode == "literal" else Config()
+    config = PER_FRAME if cell.mode == "per-frame" else Config()
     path = clip(folder, scene, f"{cell.kind}{cell.person}", cell.codec, FRAMES)
     recording = Recording("clip", "drawn", "clip", VideoSource(path), ClockSource("constant", rate_hz=RATE_HZ))
     built = build_recording(recording, config)
@@ -83,7 +83,7 @@ def measure(cell: Cell, folder: Path) -> Fidelity:
             now_s = times_s[frame.index]
             true[frame.index] = region.means(frame.image, now_s)[:, 1]
             placed = region.placed(now_s)
-            alone[frame.index] = block_means([frame.image], placed[None], region.lattice)[0][0, :, 1]
+            alone[frame.index] = block_means([frame.image], placed[None], region.edges)[0][0, :, 1]
     skin = region.skin_share() > _SKIN
     wave = np.array([scene.pulse.green_change(now_s) for now_s in times_s])[found]
     traces = [true[found][:, skin], alone[found][:, skin], built.blocks.means[found][:, skin, 1].astype(float)]
@@ -116,7 +116,7 @@ def cells(scope: str) -> Iterator[Cell]:
     if scope == "quick":
         yield from (Cell(kind, "lossless") for kind in ("move", "talk", "turn"))
         yield Cell("move", "h264-4M")
-        yield Cell("move", "lossless", mode="literal")
+        yield Cell("move", "lossless", mode="per-frame")
         return
     codecs = [codec for codec in CODECS if codec != "h264-8M"]
     if scope == "default":
@@ -132,13 +132,13 @@ def cells(scope: str) -> Iterator[Cell]:
         yield from (Cell(kind, codec, HD) for kind in KINDS for codec in high)
         yield from (Cell(kind, codec, person=person) for person in (1, 2) for kind in KINDS for codec in ("lossless", "h264-4M"))
     for kind, codec in (("move", "lossless"), ("move", "h264-4M"), ("talk", "mjpeg")):
-        yield Cell(kind, codec, mode="literal")
+        yield Cell(kind, codec, mode="per-frame")
 
 
 def row(cell: Cell, one: Fidelity) -> list[str]:
     """Format a line of the table."""
     return [
-        cell.kind + (f" #{cell.person + 1}" if cell.person else "") + (" (literal)" if cell.mode == "literal" else ""),
+        cell.kind + (f" #{cell.person + 1}" if cell.person else "") + (" (per-frame)" if cell.mode == "per-frame" else ""),
         cell.codec,
         f"{cell.size_px[0]}x{cell.size_px[1]}",
         f"{one.true_db:.1f} / {one.face_true_db:.1f}",
@@ -225,8 +225,8 @@ def main() -> None:
     show(
         "A face that goes, and others that come", ("event", "lost after s", "back after s", "frames on another", "told", ""), events
     )
-    real = run_real(LITERAL)
-    show("POS on real recordings", ("recording", "ours", "literal", ""), real)
+    real = run_real(PER_FRAME)
+    show("POS on real recordings", ("recording", "ours", "per-frame", ""), real)
     summary = aims(results)
     show("Aims", ("what", "aim", "worst cell", ""), summary)
     print(f"\n{time.perf_counter() - start:.0f} s")

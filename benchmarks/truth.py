@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
-from stmap_pipeline.blocks.box import Affine, Placement, face_box
-from stmap_pipeline.blocks.lattice import Lattice
-from stmap_pipeline.blocks.reference import take_reference
+from stmap_pipeline.blocks.grid import Box, GridEdges, face_box, find_reference
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces import TrackedFrame
-from stmap_pipeline.faces.geometry import STEADY, invert, transform
+from stmap_pipeline.faces.backend import STEADY
+from stmap_pipeline.faces.pose import Affine, transform
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.synth.face import face_depth
 from stmap_pipeline.synth.scene import Scene
@@ -25,27 +25,27 @@ _SAMPLES = 1500
 
 
 def nodes_of(grid: RoiGrid) -> Array:
-    """List the corners of all blocks in grid coordinates: (K, 2)."""
+    """Return the corners of all blocks in grid coordinates: (K, 2)."""
     column, row = np.meshgrid(np.arange(grid.cols + 1.0), np.arange(grid.rows + 1.0))
     return np.stack([column.ravel(), row.ravel()], axis=1)
 
 
 def measured_nodes(track: LandmarkTrack, grid: RoiGrid, config: BlocksConfig) -> dict[int, Array]:
-    """Give where the pipeline laid the corners of blocks in each frame with a face, from the landmarks that it stored."""
+    """Return where the pipeline placed the corners of blocks in each frame with a face, from the landmarks that it stored."""
     shapes = (
         TrackedFrame(index, float(track.times_s[index]), track.points_px[index].astype(float), 0.0, None, (0, 0))
         for index in np.flatnonzero(track.found)
     )
-    reference, frames = take_reference(shapes)
+    reference, _, frames = find_reference(shapes)
     if reference is None:
         return {}
     nodes = nodes_of(grid)
     own = transform(face_box(reference.points_px, grid, config.height_factor), nodes)
-    depth = reference.relief.depth(own)
+    depth = reference.depth.at(own)
     return {
         frame.index: transform(face_box(frame.points_px, grid, config.height_factor), nodes)
         if config.align == "eyes"
-        else reference.pose_of(frame.points_px).on(own, depth)
+        else reference.poses([frame.points_px])[0].project(own, depth)
         for frame in frames
         if frame.points_px is not None
     }
@@ -69,11 +69,11 @@ class TrueRegion:
         nodes = nodes_of(grid)
         seen = []
         for index, places in measured.items():
-            points = transform(invert(scene.similarity(times_s[index])), places)
+            points = transform(cv2.invertAffineTransform(scene.similarity(times_s[index])), places)
             turn = scene.motion.rotation(times_s[index])
             seen.append(points if turn is None else np.stack(turn.unproject(*points.T), axis=1))
         self.box = fit_affine(nodes, np.mean(seen, axis=0))
-        self.lattice = Lattice(grid, lambda cells: face_depth(*transform(self.box, cells).T))
+        self.edges = GridEdges(grid, lambda cells: face_depth(*transform(self.box, cells).T))
         self._nodes = np.column_stack([transform(self.box, nodes), face_depth(*transform(self.box, nodes).T)])
         self._terms = np.column_stack([nodes, np.ones(len(nodes)), self._nodes[:, 2]])
         # points along all lines across, then all lines down: halfway between them lie the samples of an integral
@@ -82,22 +82,22 @@ class TrueRegion:
         down = np.stack(np.meshgrid(along * grid.rows, np.arange(grid.cols + 1.0)), axis=-1)[..., ::-1]
         self._lines = [transform(self.box, one.reshape(-1, 2)) for one in (across, down)]
 
-    def placed(self, time_s: float) -> Placement:
-        """Give the box on :attr:`lattice` in the frame at a time: what the pipeline's would be, if it knew the head."""
+    def placed(self, time_s: float) -> Box:
+        """Return the box on :attr:`edges` in the frame at a time: what the pipeline's would be, if it knew the head."""
         return np.linalg.lstsq(self._terms, self._scene.project(self._nodes[:, :2], time_s), rcond=None)[0].T
 
-    def means(self, picture: Image, time_s: float) -> Array:
+    def means(self, image: Image, time_s: float) -> Array:
         """Average each block over its true region: (N, 3) means of R, G and B.
 
-        A picture is its pixels' squares here. By Green's theorem the sum over a region is the integral of the sum from the left
+        A image is its pixels' squares here. By Green's theorem the sum over a region is the integral of the sum from the left
         along its border, so no pixel inside is read; what is left of error is 0.0003 gray levels.
         """
         grid = self._grid
         across, down = (self._scene.project(one, time_s) for one in self._lines)
         across, down = across.reshape(grid.rows + 1, -1, 2), down.reshape(grid.cols + 1, -1, 2)
         planes = []
-        for plane in picture.planes:
-            shrink = np.array([plane.shape[1] / picture.gray.shape[1], plane.shape[0] / picture.gray.shape[0]])
+        for plane in image.planes:
+            shrink = np.array([plane.shape[1] / image.gray.shape[1], plane.shape[0] / image.gray.shape[0]])
             lines = (across + 0.5) * shrink, (down + 0.5) * shrink
             # sums over what is around its mean are small, and so is what the steps along the border leave of error
             corner = np.clip(np.min([one.min(axis=(0, 1)) for one in lines], axis=0).astype(int), 0, None)
@@ -108,10 +108,10 @@ class TrueRegion:
                 for source in (part - level, None)
             )
             planes.append((values / areas).ravel() + level)
-        return np.asarray(np.stack(planes, axis=1) @ picture.to_rgb[:, :-1].T + picture.to_rgb[:, -1])
+        return np.asarray(np.stack(planes, axis=1) @ image.to_rgb[:, :-1].T + image.to_rgb[:, -1])
 
     def skin_share(self) -> Array:
-        """Give the share of each block that pulses."""
+        """Return the share of each block that pulses."""
         skin = np.rint(self._scene.skin(0.0) * 255).astype(np.uint8)
         one = Image(skin, (skin,), np.array([[1.0, 0.0]] * 3))
         return np.asarray(self.means(one, 0.0)[:, 0] / 255)
@@ -194,7 +194,7 @@ def landmark_errors(track: LandmarkTrack, scene: Scene, times_s: Array) -> Landm
     """Compare a track with the landmarks of a scene."""
     seen, errors, eyes = [], [], []
     for index in np.flatnonzero(track.found):
-        back, truth = invert(scene.similarity(times_s[index])), scene.landmarks(times_s[index])
+        back, truth = cv2.invertAffineTransform(scene.similarity(times_s[index])), scene.landmarks(times_s[index])
         seen.append(transform(back, track.points_px[index].astype(float)) * scene.px_per_unit)
         errors.append(seen[-1] - transform(back, truth) * scene.px_per_unit)
         eyes.append(np.hypot(*(truth[45] - truth[36])))
@@ -207,5 +207,5 @@ def landmark_errors(track: LandmarkTrack, scene: Scene, times_s: Array) -> Landm
 
 
 def _jump(points: npt.ArrayLike) -> float:
-    """Give the root mean square of the way (T, K, 2) points go from frame to frame."""
+    """Return the root mean square of the way (T, K, 2) points go from frame to frame."""
     return float(np.sqrt((np.diff(points, axis=0) ** 2).sum(axis=2).mean()))

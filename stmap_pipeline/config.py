@@ -114,10 +114,10 @@ class FacesConfig(_Section):
     """Face detection, landmarks and their smoothing."""
 
     backend: str = Field("dlib68", description="Face detector and landmark model, by name.")
-    mode: Literal["tracked", "literal"] = Field(
+    mode: Literal["tracked", "per-frame"] = Field(
         "tracked",
-        description="'tracked': each frame laid on a template of the face, shape from the landmark model, detector only where needed. "
-        "'literal': detector and landmark model in every frame and a plain moving average, as the paper reads.",
+        description="'tracked': each frame aligned with a template of the face, shape from the landmark model, detector only where needed. "
+        "'per-frame': detector and landmark model in every frame and a moving average, as the paper reads.",
     )
     landmark_every_s: float = Field(3.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
@@ -130,13 +130,13 @@ class FacesConfig(_Section):
         2.0,
         gt=0,
         le=10,
-        description="Time in which a correction by the landmark model comes in; for half of it frames are held back.",
+        description="Time in which an update by the landmark model comes in; frames wait for half of it.",
     )
     memory_s: float = Field(
-        10.0, gt=0, le=1000, description="Time after which a correction by the landmark model counts 1/e; longer is steadier."
+        10.0, gt=0, le=1000, description="Time after which an update by the landmark model weighs 1/e; longer is steadier."
     )
-    literal_smoothing_frames: Annotated[int, AfterValidator(_odd)] = Field(
-        5, ge=1, le=61, description="Length of the centered moving average over the landmarks in the literal mode; odd."
+    per_frame_smoothing_frames: Annotated[int, AfterValidator(_odd)] = Field(
+        5, ge=1, le=61, description="Length of the centered moving average over the landmarks in the per-frame mode; odd."
     )
 
 
@@ -150,8 +150,8 @@ class BlocksConfig(_Section):
     )
     align: Literal["pose", "eyes"] = Field(
         "pose",
-        description="'pose': the box of the reference shape, carried by the motion and the turn of the head fitted to all landmarks. "
-        "'eyes': a new box from the landmarks of each frame, turned by the line of the eyes, as the paper reads.",
+        description="'pose': the box of the reference shape, projected by the pose of the head that is fitted to all landmarks. "
+        "'eyes': a new box from the landmarks of each frame, rotated with the line of the eyes, as the paper reads.",
     )
     mask: Literal["none", "hull", "skin"] = Field(
         "none",

@@ -25,7 +25,7 @@ def backend() -> Dlib68:
 @cache
 def measure(path: Path, mask: str = "none", mode: str = "tracked") -> tuple[Measurement, TrackingStats]:
     config = Config.from_mapping(
-        {"faces": {"mode": mode}, "blocks": {"mask": mask, "align": "eyes" if mode == "literal" else "pose"}}
+        {"faces": {"mode": mode}, "blocks": {"mask": mask, "align": "eyes" if mode == "per-frame" else "pose"}}
     )
     return measure_with(path, config.blocks, config)
 

@@ -1,11 +1,19 @@
-"""Find one face, carry its 68 landmarks from frame to frame, and say when it is gone.
+"""Find one face, track its 68 landmarks from frame to frame, and report when it is lost.
 
-:func:`track` is the door. :mod:`.tracked` lays each frame on a template of the face and takes its shape from the landmark model;
-:mod:`.literal` runs detector and model in every frame; :mod:`.dlib68` is the backend for both, one registry line each.
-What is done with the landmarks begins in :mod:`stmap_pipeline.blocks`.
+:func:`track` is the public entry point.
+
+:mod:`.tracker`    the loop over frames: search, align, verify, lose
+:mod:`.search`     the detector's part: a whole image, a known place; cuts
+:mod:`.template`   alignment of each frame with a template of the face
+:mod:`.pose`       similarity, depth model of the face, weak-perspective pose
+:mod:`.smoothing`  zero-phase smoothing of the landmarks in a lookahead buffer
+:mod:`.per_frame`  the paper's own way: detector and landmark model in every frame
+:mod:`.backend`    interface of a detector with a landmark model; :mod:`.dlib68` is one, with one registry line
+
+The landmarks place the blocks of :mod:`stmap_pipeline.blocks`.
 """
 
-from stmap_pipeline.faces.base import Detection, FaceBackend, TrackedFrame, TrackingStats
-from stmap_pipeline.faces.track import track
+from stmap_pipeline.faces.backend import Detection, FaceBackend, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.tracker import track
 
 __all__ = ["Detection", "FaceBackend", "TrackedFrame", "TrackingStats", "track"]

@@ -1,17 +1,12 @@
-"""What tracking hands on depends on the stored landmarks alone, so that blocks measured from stored ones are the same to the bit.
-
-:func:`keep` brings tracked frames into that form; :func:`replay` makes such frames of a stored track, without tracking.
-"""
+"""Frames from a stored track: with the landmarks that were stored for them, without tracking."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import numpy as np
 
-from stmap_pipeline.faces.base import Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.backend import Points, TrackedFrame
 from stmap_pipeline.records import LandmarkTrack
 from stmap_pipeline.video import Frame, Image
 
@@ -19,43 +14,10 @@ from stmap_pipeline.video import Frame, Image
 # above the brows, and one that is tilted or of a turned head reaches farther.
 SIDES, ABOVE = 0.15, 0.25
 _ALIGNED_PX = 4
-# Frames that are rounded together: a step of numpy costs more than its 136 numbers.
-_AT_ONCE = 32
-_LARGEST = 32767
 
 
 class StaleTrackError(Exception):
     """A stored track is not that of the video at hand."""
-
-
-def keep(frames: Iterable[TrackedFrame], stats: TrackingStats) -> Iterator[TrackedFrame]:
-    """Round the landmarks to the steps in which they are stored, and cut the pictures to what these ask for.
-
-    A picture that is smaller already is counted in ``stats``: what is measured in it cannot be measured again.
-    """
-    source = iter(frames)
-    while held := deque(islice(source, _AT_ONCE)):
-        found = [frame.points_px for frame in held if frame.points_px is not None]
-        size_px = held[0].image_size_px
-        points = storable(np.array(found).reshape(-1, 68, 2), max(size_px))
-        kept = zip(points, _surroundings(points, size_px), strict=True)
-        # each is let go as it is handed on
-        while held:
-            frame = held.popleft()
-            yield frame if frame.points_px is None else _cut(frame, *next(kept), stats)
-
-
-def _cut(frame: TrackedFrame, points: Points, edges: tuple[int, int, int, int], stats: TrackingStats) -> TrackedFrame:
-    part = frame.image
-    if part is None:
-        return frame
-    left, top, right, bottom = edges
-    x, y = part.origin_px
-    if x > left or y > top or x + part.size_px[0] < right or y + part.size_px[1] < bottom:
-        stats.narrow_pictures += 1
-    else:
-        part = part.crop(left - x, top - y, right - x, bottom - y, copy=False)
-    return TrackedFrame(frame.index, frame.time_s, points, frame.score, part, frame.image_size_px)
 
 
 def replay(frames: Iterable[Frame], track: LandmarkTrack) -> Iterator[TrackedFrame]:
@@ -93,23 +55,6 @@ def replay(frames: Iterable[Frame], track: LandmarkTrack) -> Iterator[TrackedFra
         yield TrackedFrame(frame.index, frame.time_s, points, float(track.score[index]), picture, size_px)
     if count != len(found):
         raise StaleTrackError(f"landmarks are stored for {len(found)} frames, and {count} were decoded")
-
-
-def storable(points: Points, side_px: int) -> Points:
-    """Round to the grid on which landmarks are stored.
-
-    That is in 16-bit steps of 1/32 px in pictures up to 1000 px, 1/16 up to 2000, and so on. What is rounded off moves no block:
-    a box is fitted to all points.
-
-    Examples
-    --------
-    >>> storable(np.array([[100.01, 2000.0]]), 640).tolist()
-    [[100.0, 1023.96875]]
-    """
-    steps = next((one for one in (32, 16, 8) if side_px * one <= 32000), 4)
-    # a point farther outside of the picture would have all others stored in larger steps
-    rounded = np.rint(points * steps).clip(-_LARGEST, _LARGEST)
-    return np.asarray(rounded / steps)
 
 
 def _surroundings(points: Points, size_px: tuple[int, int]) -> list[tuple[int, int, int, int]]:

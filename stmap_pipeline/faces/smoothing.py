@@ -1,4 +1,7 @@
-"""Hold frames back until their landmarks can be smoothed with what comes after them: zero phase, bounded memory."""
+"""Smooth landmarks with zero phase: frames wait in a lookahead buffer until the landmarks after them are known.
+
+The landmarks of a frame are its pose, free of spikes, applied to the shape of the face, averaged over seconds. Memory is bounded.
+"""
 
 from __future__ import annotations
 
@@ -10,112 +13,121 @@ from itertools import groupby, islice
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
-from stmap_pipeline.faces.base import Points, TrackedFrame
-from stmap_pipeline.faces.geometry import STILL
-from stmap_pipeline.faces.kept import ABOVE, SIDES
-from stmap_pipeline.faces.pose import Pose, placed
-from stmap_pipeline.faces.relief import Depth
-from stmap_pipeline.faces.steadying import BESIDE, steadied
+from stmap_pipeline.faces.backend import Points, TrackedFrame
+from stmap_pipeline.faces.pose import IDENTITY, Depths, Pose, PoseCoefficients, project
 from stmap_pipeline.video import Frame, Image
 
-# Frames that are placed together: a step of numpy costs more than its 136 numbers.
-_AT_ONCE = 16
+# Frames that are smoothed together: a step of numpy costs more than its 136 numbers.
+_BATCH = 16
+# Frames before and after a pose with which it is compared.
+_NEIGHBORS = 2
+# Length of a departure from the neighboring poses, in template pixels, of which half is removed. What departs by more is a jerk of the
+# head, a frame that the camera repeated, or a wrong time: it is left as measured.
+_SPIKE_PX = 0.15
+# Part of the image that is kept around the landmarks, beside and below, and above them, in units of their larger extent: the face box
+# begins a fifth of chin to brow above the brows, and one that is tilted or of a turned head reaches farther.
+MARGIN, MARGIN_ABOVE = 0.15, 0.25
+# What waits in the buffer is larger by this, since updates and smoothing still move the landmarks.
+WAITING_MARGIN = 0.12
+_MAX_STEPS = 32767
 
 
-class Segment:
-    """An unbroken stretch in which one face was followed, and its shape, as the landmark model corrects it.
+class LandmarkSmoother:
+    """Shape of one face while it is tracked without interruption, as updates of the landmark model correct it.
 
-    The template places the face to a hundredth of a pixel but may drift over minutes; the model never drifts but is off by half
-    a pixel, another way each time. So the shape is a long average of what the model says, and what each new word adds to it comes
-    in so slowly (two low passes) that nothing of it is left in the band of the pulse: blocks hang on the shape.
+    The template places the face to a hundredth of a pixel but may drift over minutes; the landmark model never drifts but is off by
+    half a pixel, differently in each frame. So the shape is a long average of the model's landmarks, and each update comes in so slowly
+    (two low passes) that nothing of it is left in the band of the pulse: the shape places the blocks.
 
     Parameters
     ----------
     shape : (68, 2) array
         Landmarks in template pixels at the start.
-    depth : (68,) array
-        Of the landmarks.
-    half_s : float
+    depths : (68,) array
+        Depths of the landmarks.
+    lookahead_s : float
         How far the average looks ahead, and the time constant of the low passes.
     memory_s : (68, 1) array
-        Time after which a correction of a point counts 1/e; where it is short, so are the low passes.
+        Time after which an update of a point weighs 1/e; where it is short, so are the low passes.
 
     Attributes
     ----------
+    closed : bool
+        Set when tracking of this face has ended: no update follows.
     latest : (68, 2) array
-        The shape that the model gave last.
-    region : (4,) tuple of complex
-        Corners of what is kept of the picture, in template pixels.
-    center, reach : complex and float
-        Middle of the face and half of its extent, in template pixels.
+        Landmarks of the last update.
+    crop_corners : (4,) tuple of complex
+        Corners of the part of the image to keep, in template pixels.
+    center, half_extent : complex and float
+        Middle and half extent of the face in template pixels.
     """
 
-    def __init__(self, shape: Points, depth: Depth, half_s: float, memory_s: npt.NDArray[np.float64]) -> None:
-        self.closed, self.depth = False, depth
+    def __init__(self, shape: Points, depths: Depths, lookahead_s: float, memory_s: npt.NDArray[np.float64]) -> None:
+        self.closed, self.depths = False, depths
         self.latest = shape
-        self.region = _region(shape)
-        self.center, self.reach = complex(*shape.mean(axis=0)), float(np.ptp(shape, axis=0).max()) / 2
-        self._half_s, self._forget = half_s, -1 / memory_s
-        self._rate = -1 / np.minimum(half_s, memory_s / 2)
-        self._words: deque[tuple[float, Points]] = deque()
+        self.crop_corners = _crop_corners(shape)
+        self.center, self.half_extent = complex(*shape.mean(axis=0)), float(np.ptp(shape, axis=0).max()) / 2
+        self._lookahead_s, self._decay_rate = lookahead_s, -1 / memory_s
+        self._low_pass_rate = -1 / np.minimum(lookahead_s, memory_s / 2)
+        self._updates: deque[tuple[float, Points]] = deque()
         self._sum, self._weight = np.zeros_like(shape), np.zeros((len(shape), 1))
-        self._heard_s = 0.0
-        # the average, and what the first and the second low pass have made of it
+        self._consumed_s = 0.0
+        # the average, and the states of the first and the second low pass
         self._average = self._once = self._twice = shape
         self._time_s = math.nan
 
-    def add(self, time_s: float, shape: Points) -> None:
-        """Add what the model says at a time."""
-        self._words.append((time_s, shape))
+    def update(self, time_s: float, shape: Points) -> None:
+        """Add the landmarks that the model found at a time, in template pixels."""
+        self._updates.append((time_s, shape))
         self.latest = shape
-        self.region = _region(shape)
+        self.crop_corners = _crop_corners(shape)
 
     def shapes(self, times_s: npt.NDArray[np.float64]) -> Points:
-        """Give the shapes for some frames, (T, 68, 2); frames are asked for in order."""
+        """Return the smoothed shapes at some times, (T, 68, 2); times must increase from call to call."""
         shapes = np.empty((len(times_s), *self._average.shape))
         start = 0
         while start < len(times_s):
-            self._hear(float(times_s[start]))
-            next_s = self._words[0][0] - self._half_s if self._words else math.inf
+            self._consume(float(times_s[start]))
+            next_s = self._updates[0][0] - self._lookahead_s if self._updates else math.inf
             stop = max(start + 1, int(np.searchsorted(times_s, next_s)))
-            shapes[start:stop] = self._followed(times_s[start:stop])
+            shapes[start:stop] = self._low_passed(times_s[start:stop])
             start = stop
         return shapes
 
-    def _hear(self, time_s: float) -> None:
-        """Take in what was said up to the end of the look-ahead."""
-        while self._words and self._words[0][0] - self._half_s <= time_s:
-            word_s, shape = self._words.popleft()
-            fade = np.exp(self._forget * (word_s - self._heard_s))
-            self._sum = self._sum * fade + shape
-            self._weight = self._weight * fade + 1.0
-            self._average, self._heard_s = self._sum / self._weight, word_s
+    def _consume(self, time_s: float) -> None:
+        """Average in all updates up to the end of the lookahead."""
+        while self._updates and self._updates[0][0] - self._lookahead_s <= time_s:
+            update_s, shape = self._updates.popleft()
+            decay = np.exp(self._decay_rate * (update_s - self._consumed_s))
+            self._sum = self._sum * decay + shape
+            self._weight = self._weight * decay + 1.0
+            self._average, self._consumed_s = self._sum / self._weight, update_s
 
-    def _followed(self, times_s: npt.NDArray[np.float64]) -> Points:
-        """Give what both low passes make of an average that stays: two exponentials, in closed form."""
+    def _low_passed(self, times_s: npt.NDArray[np.float64]) -> Points:
+        """Return the output of both low passes for an average that stays constant: two exponentials, in closed form."""
         if math.isnan(self._time_s):
             self._once = self._twice = self._average
             self._time_s = float(times_s[0])
         steps_s = np.diff(times_s, prepend=self._time_s)[:, None, None]
-        left = np.exp(self._rate * (times_s - self._time_s)[:, None, None])
-        gained = np.cumsum(-np.expm1(self._rate * steps_s), axis=0)
+        decay = np.exp(self._low_pass_rate * (times_s - self._time_s)[:, None, None])
+        gain = np.cumsum(-np.expm1(self._low_pass_rate * steps_s), axis=0)
         once, twice = self._once - self._average, self._twice - self._average
-        shapes = self._average + left * (twice + gained * once)
-        self._once, self._twice, self._time_s = self._average + left[-1] * once, shapes[-1], float(times_s[-1])
+        shapes = self._average + decay * (twice + gain * once)
+        self._once, self._twice, self._time_s = self._average + decay[-1] * once, shapes[-1], float(times_s[-1])
         return shapes
 
 
-def _region(shape: Points) -> tuple[complex, ...]:
+def _crop_corners(shape: Points) -> tuple[complex, ...]:
     (left, top), (right, bottom) = shape.min(axis=0).tolist(), shape.max(axis=0).tolist()
     extent = max(right - left, bottom - top)
-    # more than is kept in the end: corrections and tilt still move the landmarks, and a picture too small cannot be measured again
-    beside, above = (SIDES + 0.12) * extent, (ABOVE + 0.12) * extent
+    beside, above = (MARGIN + WAITING_MARGIN) * extent, (MARGIN_ABOVE + WAITING_MARGIN) * extent
     return tuple(complex(x, y) for x in (left - beside, right + beside) for y in (top - above, bottom + beside))
 
 
 @dataclass(slots=True)
-class _Held:
+class _Waiting:
     index: int
     time_s: float
     size_px: tuple[int, int]
@@ -123,66 +135,142 @@ class _Held:
     score: float = math.nan
     image: Image | None = None
     # None without a face
-    segment: Segment | None = None
+    smoother: LandmarkSmoother | None = None
 
 
-class Delay:
-    """A queue of frames that are waiting for the landmarks of the frames after them.
+class LookaheadBuffer:
+    """Queue of frames that wait for the landmarks of the frames after them.
 
     Parameters
     ----------
-    half_s : float
-        The look-ahead: half the time in which a correction is faded in.
+    lookahead_s : float
     """
 
-    def __init__(self, half_s: float) -> None:
-        self._half_s = half_s
-        self._queue: deque[_Held] = deque()
-        self._gone: deque[_Held] = deque(maxlen=BESIDE)
+    def __init__(self, lookahead_s: float) -> None:
+        self._lookahead_s = lookahead_s
+        self._queue: deque[_Waiting] = deque()
+        self._done: deque[_Waiting] = deque(maxlen=_NEIGHBORS)
 
-    def lost(self, frame: Frame) -> None:
+    def add_lost(self, frame: Frame) -> None:
         """Add a frame without a face."""
-        self._queue.append(_Held(frame.index, frame.time_s, frame.image.size_px, Pose(STILL)))
+        self._queue.append(_Waiting(frame.index, frame.time_s, frame.image.size_px, Pose(IDENTITY)))
 
-    def followed(self, frame: Frame, pose: Pose, score: float, segment: Segment, part: Image) -> None:
-        """Add a frame with a face and the part of its picture around it."""
-        self._queue.append(_Held(frame.index, frame.time_s, frame.image.size_px, pose, score, part, segment))
+    def add(self, frame: Frame, pose: Pose, score: float, smoother: LandmarkSmoother, part: Image) -> None:
+        """Add a frame with a face and the part of its image around it."""
+        self._queue.append(_Waiting(frame.index, frame.time_s, frame.image.size_px, pose, score, part, smoother))
 
-    def revoke(self, since_index: int) -> None:
-        """Turn the frames from a number on into frames without a face: what was followed there was not the face."""
-        for held in self._queue:
-            if held.index >= since_index:
-                held.image = held.segment = None
-                held.score = math.nan
+    def invalidate(self, since_index: int) -> None:
+        """Turn the frames from an index on into frames without a face: what was tracked there was not the face."""
+        for one in self._queue:
+            if one.index >= since_index:
+                one.image = one.smoother = None
+                one.score = math.nan
 
-    def ready(self, now_s: float = math.inf) -> Iterator[TrackedFrame]:
-        """Give frames whose smoothing is complete at a time, in order: some at once, or all that are left."""
-        while self._queue and (now_s == math.inf or self._waited(now_s)):
-            ready = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
-            points = self._points(list(self._gone), ready, list(islice(self._queue, BESIDE)))
-            self._gone.extend(ready)
-            for held, found in zip(ready, points, strict=True):
-                yield TrackedFrame(held.index, held.time_s, found, held.score, held.image, held.size_px)
-                held.image = None
+    def pop_ready(self, now_s: float = math.inf) -> Iterator[TrackedFrame]:
+        """Yield the frames whose lookahead has passed at a time, in order: a batch at once, or all that are left."""
+        while self._queue and (now_s == math.inf or self._is_ready(now_s)):
+            ready = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+            landmarks = self._landmarks(list(self._done), ready, list(islice(self._queue, _NEIGHBORS)))
+            self._done.extend(ready)
+            for one, points in zip(ready, landmarks, strict=True):
+                part = None if one.image is None or points is None else crop_to_landmarks(one.image, points)
+                one.image = None
+                yield TrackedFrame(one.index, one.time_s, points, one.score, part, one.size_px)
 
-    def _waited(self, now_s: float) -> bool:
-        if len(self._queue) < _AT_ONCE + BESIDE:
+    def _is_ready(self, now_s: float) -> bool:
+        if len(self._queue) < _BATCH + _NEIGHBORS:
             return False
-        last = self._queue[_AT_ONCE - 1]
-        return last.segment is None or last.segment.closed or last.time_s + self._half_s <= now_s
+        last = self._queue[_BATCH - 1]
+        return last.smoother is None or last.smoother.closed or last.time_s + self._lookahead_s <= now_s
 
     @staticmethod
-    def _points(before: list[_Held], ready: list[_Held], after: list[_Held]) -> list[Points | None]:
-        """Give the landmarks of frames that have a face; those before and after them only have a say in the poses."""
-        points: list[Points | None] = [None] * len(ready)
+    def _landmarks(before: list[_Waiting], ready: list[_Waiting], after: list[_Waiting]) -> list[Points | None]:
+        """Compute the landmarks of the ready frames that have a face; those before and after only serve as neighbors."""
+        landmarks: list[Points | None] = [None] * len(ready)
         start = -len(before)
-        for segment, stretch in groupby([*before, *ready, *after], key=lambda held: held.segment):
-            same = list(stretch)
-            inside = slice(max(0, -start), max(0, min(len(same), len(ready) - start)))
-            if segment is not None and same[inside]:
-                times_s = np.array([held.time_s for held in same])
-                poses = steadied(times_s, np.array([held.pose.terms for held in same]), segment.center, segment.reach)
-                found = placed(poses[inside], segment.shapes(times_s[inside]), segment.depth)
-                points[max(0, start) : max(0, start) + len(found)] = found
-            start += len(same)
-        return points
+        for smoother, group in groupby([*before, *ready, *after], key=lambda one: one.smoother):
+            frames = list(group)
+            inside = slice(max(0, -start), max(0, min(len(frames), len(ready) - start)))
+            if smoother is not None and frames[inside]:
+                times_s = np.array([one.time_s for one in frames])
+                poses = np.array([one.pose.coefficients for one in frames])
+                poses = despike(times_s, poses, smoother.center, smoother.half_extent)[inside]
+                points = round_landmarks(project(poses, smoother.shapes(times_s[inside]), smoother.depths), max(frames[0].size_px))
+                landmarks[max(0, start) : max(0, start) + len(points)] = points
+            start += len(frames)
+        return landmarks
+
+
+def despike(times_s: npt.NDArray[np.float64], poses: PoseCoefficients, center: complex, half_extent: float) -> PoseCoefficients:
+    """Remove from each pose what departs, with its neighbors, from a cubic in time; the first and last two are left.
+
+    A template is aligned with each frame separately, so noise of the camera and of the codec makes each pose err on its own. Five
+    poses leave one degree of freedom to a cubic: their fourth divided difference, which amplifies white noise 70 times and is next to
+    nothing for any motion of a head within a sixth of a second (Savitzky and Golay 1964, here for any times).
+
+    Parameters
+    ----------
+    times_s : (T,) array
+    poses : (T, 4) array
+        :attr:`~stmap_pipeline.faces.pose.Pose.coefficients` of each frame.
+    center, half_extent : complex and float
+        Middle and half extent of the face in the coordinates that the poses project.
+
+    Returns
+    -------
+    (T, 4) array
+
+    Examples
+    --------
+    >>> times_s = np.array([0.0, 0.03, 0.07, 0.1, 0.13])
+    >>> cubic = np.stack([1 + times_s, 0.1 * times_s, 2j * times_s, 50 * times_s + 400j * times_s**3], axis=1)
+    >>> np.allclose(despike(times_s, cubic, 0j, 60.0), cubic)
+    True
+    >>> spike = cubic + [[0, 0, 0, 0.07 * (time_s == 0.07)] for time_s in times_s]
+    >>> np.abs(despike(times_s, spike, 0j, 60.0) - cubic)[2].round(3).tolist()
+    [0.0, 0.0, 0.0, 0.038]
+    """
+    found = poses.astype(np.complex128)
+    size = 2 * _NEIGHBORS + 1
+    if len(poses) < size:
+        return found
+    five = sliding_window_view(times_s, size)
+    apart = five[:, :, None] - five[:, None, :]
+    # the distance of each time from itself, and of equal times where a clock stands still
+    apart[apart == 0] = 1
+    weights = 1 / apart.prod(axis=2)
+    share = weights[:, _NEIGHBORS] / (weights * weights).sum(axis=1)
+    departure = share * np.einsum("tk,tck->ct", weights, sliding_window_view(poses, size, axis=0))
+    linear, anisotropy, rotation, shift = departure
+    length = (
+        np.abs(shift + linear * center + anisotropy * center.conjugate())
+        + (np.abs(linear) + np.abs(anisotropy)) * half_extent
+        + np.abs(rotation) / 2
+    )
+    removed = 1 / (1 + (length / (_SPIKE_PX * np.abs(poses[_NEIGHBORS:-_NEIGHBORS, 0]))) ** 2)
+    found[_NEIGHBORS:-_NEIGHBORS] -= (removed * departure).T
+    return found
+
+
+def crop_to_landmarks(part: Image, points: Points) -> Image:
+    """Return the part of an image that is measured, without a copy: it depends on the landmarks and not on the course of tracking."""
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    extent = max(right - left, bottom - top)
+    beside, above = MARGIN * extent, MARGIN_ABOVE * extent
+    x, y = part.origin_px
+    return part.crop(int(left - beside) - x, int(top - above) - y, int(right + beside) - x, int(bottom + beside) - y, copy=False)
+
+
+def round_landmarks(points: Points, side_px: int) -> Points:
+    """Round landmarks to the 16-bit steps in which they are stored, so that blocks are placed by what is stored.
+
+    A step is 1/32 px in images up to 1000 px, 1/16 px up to 2000, and so on. Rounding moves no block: a box is fitted to all points.
+
+    Examples
+    --------
+    >>> round_landmarks(np.array([[100.01, 2000.0]]), 640).tolist()
+    [[100.0, 1023.96875]]
+    """
+    steps = next((one for one in (32, 16, 8) if side_px * one <= 32000), 4)
+    # a point farther outside of the image would have all others stored in larger steps
+    return np.asarray(np.rint(points * steps).clip(-_MAX_STEPS, _MAX_STEPS) / steps)

@@ -1,8 +1,9 @@
-"""Lay each frame's face on a remembered picture of it: the motion of the head to a hundredth of a pixel.
+"""Align each frame with a template of the face: the motion of the head to a hundredth of a pixel.
 
-Landmarks say where a face is to about a pixel; ten thousand pixels of skin say how it moved to a hundredth of one. Each frame is
-brought to the template's frame by the last motion, and what is left is solved for in closed form (:mod:`.solution`). The template
-follows the looks of the face, and tells how much a frame looks like it.
+Landmarks place a face to about a pixel; ten thousand pixels of skin measure its motion to a hundredth of one. Each frame is warped to
+the template by a predicted pose, and the remaining motion is solved for in closed form (inverse-compositional alignment: Baker and
+Matthews, "Lucas-Kanade 20 years on", IJCV 2004). The template is updated as the face's appearance changes, and its correlation with a
+frame shows whether the face is still there.
 """
 
 from __future__ import annotations
@@ -15,38 +16,42 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.faces.base import Gray, Points
-from stmap_pipeline.faces.geometry import Motion, fit_similarity, motion_of
-from stmap_pipeline.faces.pose import Pose
-from stmap_pipeline.faces.relief import Relief
-from stmap_pipeline.faces.skin import skin_weights
-from stmap_pipeline.faces.solution import Patch, Solution, slopes_of
+from stmap_pipeline.faces.backend import LEFT_EYE, MOUTH, RIGHT_EYE, Gray, Points
+from stmap_pipeline.faces.pose import FaceDepth, Pose, Similarity, fit_similarity
+
+Patch = npt.NDArray[np.float32]
+Gradients = tuple[Patch, Patch]
 
 # Side of the template in pixels where the face is at least as large; finer gains nothing.
 _SIDE = 128
-# Side of the coarse picture in which likeness is judged: noise and small errors of place are averaged out.
-_COARSE = 32
-# Steps of the solution: a second one where the first moved the skin by more than this, in template pixels, for it is linear. What a
-# step leaves is a twentieth of its length. Three are enough but where a head jerks.
-_STEPS, _SHORT_PX = 5, 0.1
+# Side of the coarse template that is correlated with a frame: noise and small errors of place are averaged out.
+_COARSE_SIDE = 32
+# Pixels that are used in a solution. What a pixel contributes goes with the square of its gradient, and a quarter of the template's
+# pixels has 93 to 97 % of the sum; four times as many do not fit into the processor's caches beside the rest.
+SELECTED_PIXELS = 4096
+# Gradient to fourth order. Differences of neighbors suffer less from what a codec makes of fine texture but underestimate gradients, so
+# that a step would go too far: by 5 % on drawn faces, by 16 % on a real one.
+_GRADIENT_KERNEL = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
+# Steps of the solver: a second one where the first moved the skin by more than this, in template pixels, since the solution is linear.
+# What a step leaves is a twentieth of its length. Three are enough unless a head jerks.
+_MAX_STEPS, _SHORT_STEP_PX = 5, 0.1
+# A last step longer than this, in template pixels, has not converged.
+_MAX_LAST_STEP_PX = 0.3
+# Smallest gain of the light of a face, and largest sine of its out-of-plane rotation; beyond, the template lies on something else.
+_MIN_GAIN, _MAX_ROTATION = 0.1, 0.6
 # Pixels of a frame per template pixel beyond which nothing is a face any more.
 _LARGEST_SCALE = 64.0
-# A head that seems turned by more than this, in sines, is another thing that the template does not fit.
-_MOST_LEAN = 0.6
-# A last step longer than this, in template pixels, has found nothing.
-_LOST_PX = 0.3
-# How fast pixels that begin to change lose their say.
-_WARY = 0.5
-# An edge that is misplaced by so many template pixels is none that changes: a codec moves edges about by as much, and they are what
-# says where the face is.
-_FORGIVEN_PX = 0.2
-# The template follows the face's looks with this time constant, and is made anew so often; sooner while it is young.
-_LEARNING_S, _LEARN_EVERY_S, _LEARN_EVERY_YOUNG_S, _YOUNG_S = 5.0, 0.5, 0.15, 1.0
+# Share of an increase by which the estimated variance of a pixel grows at once: how fast pixels that begin to change lose their weight.
+_VARIANCE_GROWTH = 0.5
+# Misplacement of an edge, in template pixels, that is no change of it: codecs move edges by as much, and edges are what places the face.
+_EDGE_TOLERANCE_PX = 0.2
+# Time constant of the template's update, and the interval between updates; shorter while it is young.
+_UPDATE_S, _UPDATE_EVERY_S, _UPDATE_EVERY_YOUNG_S, _YOUNG_S = 5.0, 0.5, 0.15, 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
-    """A part of a frame, ``step`` times smaller, and where it begins."""
+class PyramidLevel:
+    """A part of a frame, ``step`` times smaller, that begins at ``origin`` in the frame."""
 
     gray: Gray
     step: int
@@ -55,28 +60,28 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
-    """A frame laid on the template.
+    """A frame aligned with the template.
 
     Parameters
     ----------
     pose : Pose
         From template pixels to pixels of the frame.
     gain, offset : float
-        Of the frame's light against the template's.
+        Of the frame's gray levels against the template's.
     converged : bool
-    seen : Seen
-        What of the frame was looked at.
+    level : PyramidLevel
+        The part of the frame that was aligned.
     """
 
     pose: Pose
     gain: float
     offset: float
     converged: bool
-    seen: Seen
+    level: PyramidLevel
 
 
 class FaceTemplate:
-    """The picture of one face, upright and fixed in size, that frames are laid on.
+    """Gray image of one face, upright and of a fixed size, with which frames are aligned.
 
     Parameters
     ----------
@@ -89,8 +94,8 @@ class FaceTemplate:
     ----------
     shape : (68, 2) array
         The landmarks in template pixels.
-    depth : (68,) array
-        Of the landmarks.
+    depths : (68,) array
+        Depths of the landmarks.
     pose : Pose
         From template pixels to pixels of ``gray``.
     center : complex
@@ -103,31 +108,31 @@ class FaceTemplate:
         extent = float((high - low).max())
         self._side = int(np.clip(extent, 32, _SIDE))
         self.shape = (points - (low + high) / 2) * (self._side / extent) + (self._side - 1) / 2
-        self.pose = Pose(motion_of(fit_similarity(self.shape, points)))
+        self.pose = Pose(fit_similarity(self.shape, points))
         self.center = complex(self._side - 1, self._side - 1) / 2
         self.corners = (0j, self._side + 0j, self._side * 1j, self._side * (1 + 1j))
-        self._prior = self._weights = skin_weights(self.shape, self._side)
-        # of the half sized picture, in each other row: enough to say what is usual
-        self._inside = _smaller(self._prior, self._side // 2) > 0.5
-        self._inside[1::2] = False
-        relief = Relief(self.shape)
-        self.depth = relief.depth(self.shape)
-        self._most_lean = _MOST_LEAN * relief.unit
+        self._skin = self._weights = skin_weights(self.shape, self._side)
+        # of the template at half size, in every other row: enough for a median
+        self._is_skin = _resized(self._skin, self._side // 2) > 0.5
+        self._is_skin[1::2] = False
+        model = FaceDepth(self.shape)
+        self.depths = model.at(self.shape)
+        self._max_rotation = _MAX_ROTATION * model.eye_distance
         u, v = np.meshgrid(np.arange(float(self._side)), np.arange(float(self._side)))
-        depth = relief.depth(np.stack([u.ravel(), v.ravel()], axis=1))
-        self._grid = np.stack([u.ravel(), v.ravel(), np.ones_like(depth), depth]).astype(np.float32)
-        self._moments = _moments(((u + 1j * v).ravel() - self.center) * (2 / self._side), depth, self._prior.ravel())
-        self._picture = self._patch(self._around(gray, 0j, self.pose.motion), self.pose)
-        self._slopes = slopes_of(self._picture)
-        self._start_s = self._learned_s = time_s
-        self._sum = np.zeros_like(self._picture)
-        self._unlike = np.zeros_like(self._picture)
+        depths = model.at(np.stack([u.ravel(), v.ravel()], axis=1))
+        self._grid = np.stack([u.ravel(), v.ravel(), np.ones_like(depths), depths]).astype(np.float32)
+        self._motion_form = _motion_form(((u + 1j * v).ravel() - self.center) * (2 / self._side), depths, self._skin.ravel())
+        self._template = self._warped(self._level(gray, 0j, self.pose.similarity), self.pose)
+        self._gradients = central_differences(self._template)
+        self._start_s = self._updated_s = time_s
+        self._sum = np.zeros_like(self._template)
+        self._squared_error = np.zeros_like(self._template)
         self._variance: Patch | None = None
         self._count, self._frames = 0, 1
         self._prepare()
 
-    def align(self, gray: Gray, guess: Pose, origin: complex = 0j, *, thorough: bool = False) -> Alignment:
-        """Lay a frame on the template, starting from a guess of its motion.
+    def align(self, gray: Gray, guess: Pose, origin: complex = 0j, *, all_pixels: bool = False) -> Alignment:
+        """Align a frame with the template, starting from a predicted pose.
 
         Parameters
         ----------
@@ -136,124 +141,126 @@ class FaceTemplate:
         guess : Pose
         origin : complex
             Where the part begins in the frame.
-        thorough : bool
-            Ask all pixels: where a gesture blurs the edges, the others still say where they belong.
+        all_pixels : bool
+            Use all pixels: where a gesture blurs the edges, the others still place the face.
         """
-        (motion, lean, squeeze), length, gain, offset = guess, math.inf, 0.0, 0.0
-        solution = self._whole_solution if thorough else self._solution
-        seen = self._around(gray, origin, motion)
-        for step in range(_STEPS):
-            values = _sampled(seen, Pose(motion, lean, squeeze), solution.grid)
-            gain, offset, *change, _, _ = (solution.matrix @ values).tolist()
-            # near zero the template is not in the picture at all
-            held = gain if abs(gain) > 1e-3 else 1e-3
+        (similarity, rotation, anisotropy), length, gain, offset = guess, math.inf, 0.0, 0.0
+        solver = self._full_solver if all_pixels else self._solver
+        level = self._level(gray, origin, similarity)
+        for step in range(_MAX_STEPS):
+            values = _sampled(level, Pose(similarity, rotation, anisotropy), solver.grid)
+            gain, offset, *change, _, _ = (solver.matrix @ values).tolist()
+            # with a gain near zero the template is not in the frame at all
+            divisor = gain if abs(gain) > 1e-3 else 1e-3
             x, y, turn, zoom, stretch, shear, yaw, pitch = change
-            # the basis counts lengths in half sides, from the center
-            shift, growth = complex(x, y) / held, complex(zoom, turn) / held * (2 / self._side)
-            squeezed = complex(stretch, shear) / held * (2 / self._side)
-            motion = motion.after(Motion(1 + growth, shift - growth * self.center - squeezed * self.center.conjugate()).inverse())
-            squeeze -= squeezed
-            lean -= complex(yaw, pitch) / held
-            length = math.sqrt(abs(change @ self._moments @ change)) / abs(held)
-            if length < _SHORT_PX or not length < self._side or step == _STEPS - 1:
+            # the solver counts lengths in half sides, from the center
+            shift, growth = complex(x, y) / divisor, complex(zoom, turn) / divisor * (2 / self._side)
+            skew = complex(stretch, shear) / divisor * (2 / self._side)
+            similarity = similarity.after(
+                Similarity(1 + growth, shift - growth * self.center - skew * self.center.conjugate()).inverse()
+            )
+            anisotropy -= skew
+            rotation -= complex(yaw, pitch) / divisor
+            length = math.sqrt(abs(change @ self._motion_form @ change)) / abs(divisor)
+            if length < _SHORT_STEP_PX or not length < self._side or step == _MAX_STEPS - 1:
                 break
-        found = length < _LOST_PX and gain > 0.1 and abs(lean) < self._most_lean
-        return Alignment(Pose(motion, lean, squeeze), gain, offset, found, seen)
+        converged = length < _MAX_LAST_STEP_PX and gain > _MIN_GAIN and abs(rotation) < self._max_rotation
+        return Alignment(Pose(similarity, rotation, anisotropy), gain, offset, converged, level)
 
-    def patch(self, aligned: Alignment) -> Patch:
-        """Give an aligned frame in the template's frame, (S, S)."""
-        return self._patch(aligned.seen, aligned.pose)
+    def warp(self, aligned: Alignment) -> Patch:
+        """Warp an aligned frame to the template, (S, S)."""
+        return self._warped(aligned.level, aligned.pose)
 
-    def likeness(self, patch: Patch) -> float:
-        """Correlate a patch with the template, coarsely; -1 to 1, 0 where it has no contrast."""
-        coarse, size = self._coarse(patch)
-        return float(coarse @ self._coarse_picture) / size if size > 0.2 else 0.0
+    def correlation(self, patch: Patch) -> float:
+        """Return the weighted correlation of a warped frame with the template, at a coarse size; 0 where it has no contrast."""
+        contrast, deviation = self._coarse(patch)
+        return float(contrast @ self._coarse_template) / deviation if deviation > 0.2 else 0.0
 
-    def learn(self, aligned: Alignment, patch: Patch, time_s: float, *, at_once: bool = False) -> None:
-        """Take in how the face looks in a frame in which it is known to be.
+    def update(self, aligned: Alignment, patch: Patch, time_s: float, *, replace: bool = False) -> None:
+        """Update the template by a frame in which the face is known to be.
 
-        Pixels that change - lids, lips, a hand - come to count little.
+        Pixels that change, such as lids, lips or a hand, lose their weight.
 
         Parameters
         ----------
         aligned : Alignment
         patch : (S, S) array
-            Of the same frame.
+            The same frame, warped.
         time_s : float
-        at_once : bool
-            Take the frame as the new template: the looks of the face have changed.
+        replace : bool
+            Take the frame as the new template: the appearance of the face has changed.
         """
-        if at_once:
-            self._picture, self._variance, self._count = patch, None, 0
-            self._slopes = slopes_of(patch)
-            self._sum[:], self._unlike[:] = 0, 0
+        if replace:
+            self._template, self._variance, self._count = patch, None, 0
+            self._gradients = central_differences(patch)
+            self._sum[:], self._squared_error[:] = 0, 0
             self._start_s, self._frames = time_s, 1
-            self._weights = self._prior
+            self._weights = self._skin
         else:
-            looks = (patch - aligned.offset) / aligned.gain
-            self._sum += looks
-            looks -= self._picture
-            self._unlike += looks * looks
+            normalized = (patch - aligned.offset) / aligned.gain
+            self._sum += normalized
+            normalized -= self._template
+            self._squared_error += normalized * normalized
             self._count += 1
-            every_s = _LEARN_EVERY_YOUNG_S if time_s - self._start_s < _YOUNG_S else _LEARN_EVERY_S
-            if time_s - self._learned_s < every_s:
+            every_s = _UPDATE_EVERY_YOUNG_S if time_s - self._start_s < _YOUNG_S else _UPDATE_EVERY_S
+            if time_s - self._updated_s < every_s:
                 return
             self._frames += self._count
-            share = max(self._count / self._frames, 1 - float(np.exp((self._learned_s - time_s) / _LEARNING_S)))
-            self._picture = (1 - share) * self._picture + (share / self._count) * self._sum
-            self._slopes = slopes_of(self._picture)
-            self._weigh(self._unlike / np.float32(self._count), share)
-            self._sum[:], self._unlike[:], self._count = 0, 0, 0
-        self._learned_s = time_s
+            share = max(self._count / self._frames, 1 - float(np.exp((self._updated_s - time_s) / _UPDATE_S)))
+            self._template = (1 - share) * self._template + (share / self._count) * self._sum
+            self._gradients = central_differences(self._template)
+            self._update_weights(self._squared_error / np.float32(self._count), share)
+            self._sum[:], self._squared_error[:], self._count = 0, 0, 0
+        self._updated_s = time_s
         self._prepare()
 
-    def _weigh(self, unlike: Patch, share: float) -> None:
-        # on half the side: all is smooth over some pixels
-        unlike = cv2.GaussianBlur(_smaller(unlike, self._side // 2), (0, 0), 1.0)
+    def _update_weights(self, squared_error: Patch, share: float) -> None:
+        # at half size: everything is smooth over some pixels
+        squared_error = cv2.GaussianBlur(_resized(squared_error, self._side // 2), (0, 0), 1.0)
         if self._variance is None:
-            self._variance = unlike
+            self._variance = squared_error
         else:
-            # a mouth that begins to speak is to be left out at once, and not to be trusted at its first pause
-            change = unlike - self._variance
-            self._variance = self._variance + np.where(change > 0, np.float32(_WARY), np.float32(share)) * change
-        across, down = self._slopes
-        steep = _smaller(down * down + across * across, self._side // 2)
-        misplaced = np.float32(_FORGIVEN_PX**2) * cv2.GaussianBlur(steep, (0, 0), 1.0)
-        usual = float(np.median(self._variance[self._inside])) + 1e-3
-        worth = 1 / (1 + np.square(self._variance / (usual + misplaced)))
-        self._weights = self._prior * cv2.resize(worth, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
+            # a mouth that begins to speak loses its weight at once and does not get it back in its first pause
+            change = squared_error - self._variance
+            self._variance = self._variance + np.where(change > 0, np.float32(_VARIANCE_GROWTH), np.float32(share)) * change
+        across, down = self._gradients
+        steepness = _resized(down * down + across * across, self._side // 2)
+        tolerated = np.float32(_EDGE_TOLERANCE_PX**2) * cv2.GaussianBlur(steepness, (0, 0), 1.0)
+        typical = float(np.median(self._variance[self._is_skin])) + 1e-3
+        factor = 1 / (1 + np.square(self._variance / (typical + tolerated)))
+        self._weights = self._skin * cv2.resize(factor, (self._side, self._side), interpolation=cv2.INTER_LINEAR)
 
     def _prepare(self) -> None:
-        """Make what frames are laid on and likened to."""
-        self._solution = Solution(self._picture, self._slopes, self._weights, self._grid)
-        self.__dict__.pop("_whole_solution", None)
-        coarse_weights = _smaller(self._weights, _COARSE).ravel()
+        """Compute what depends on the template alone: the solver and the coarse template."""
+        self._solver = InverseCompositionalSolver(self._template, self._gradients, self._weights, self._grid)
+        self.__dict__.pop("_full_solver", None)
+        coarse_weights = _resized(self._weights, _COARSE_SIDE).ravel()
         self._coarse_weights = coarse_weights / coarse_weights.sum()
         self._coarse_roots = np.sqrt(self._coarse_weights)
-        coarse, size = self._coarse(self._picture)
-        self._coarse_picture = coarse / max(size, 1e-6)
+        contrast, deviation = self._coarse(self._template)
+        self._coarse_template = contrast / max(deviation, 1e-6)
 
     @cached_property
-    def _whole_solution(self) -> Solution:
-        """Made where it is needed; forgotten with the template that it was made of."""
-        return Solution(self._picture, self._slopes, self._weights, self._grid, asked=self._picture.size)
+    def _full_solver(self) -> InverseCompositionalSolver:
+        """Solver with all pixels, made where it is needed and dropped when the template changes."""
+        return InverseCompositionalSolver(self._template, self._gradients, self._weights, self._grid, count=self._template.size)
 
     def _coarse(self, patch: Patch) -> tuple[Patch, float]:
-        """Give the contrast of a patch, (K,), and its size: the weighted standard deviation."""
-        small = _smaller(patch, _COARSE).ravel()
+        """Return the contrast of a patch, (K,), and its weighted standard deviation."""
+        small = _resized(patch, _COARSE_SIDE).ravel()
         contrast = (small - small @ self._coarse_weights) * self._coarse_roots
         return contrast, math.sqrt(contrast @ contrast)
 
-    def _around(self, gray: Gray, origin: complex, motion: Motion) -> Seen:
-        """Take the part of a frame in which the face is sought, halved until a warp leaves few pixels out.
+    def _level(self, gray: Gray, origin: complex, similarity: Similarity) -> PyramidLevel:
+        """Return the part of a frame around the face, halved until a warp skips few pixels.
 
         A warp reads single pixels: from a larger face it would take the noise of few instead of the mean of many.
         """
-        halvings = int(math.log2(min(_LARGEST_SCALE, max(1.0, motion.scale))))
+        halvings = int(math.log2(min(_LARGEST_SCALE, max(1.0, similarity.scale))))
         if halvings == 0:
-            return Seen(gray, 1, origin)
+            return PyramidLevel(gray, 1, origin)
         step = 1 << halvings
-        center, reach = motion.on_point(self.center) - origin, 0.75 * self._side * motion.scale + 2 * step
+        center, reach = similarity.apply_to_point(self.center) - origin, 0.75 * self._side * similarity.scale + 2 * step
         left, top = (max(0, int(one - reach)) // step * step for one in (center.real, center.imag))
         width, height = (
             max(1, (min(size, int(one + reach)) - start) // step)
@@ -262,30 +269,157 @@ class FaceTemplate:
         part = gray[top : top + height * step, left : left + width * step]
         for _ in range(halvings):
             part = cv2.resize(part, (part.shape[1] // 2, part.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        return Seen(part, step, origin + complex(left, top))
+        return PyramidLevel(part, step, origin + complex(left, top))
 
-    def _patch(self, seen: Seen, pose: Pose) -> Patch:
-        return _sampled(seen, pose, self._grid).reshape(self._side, self._side)
-
-
-def _smaller(picture: Patch, side: int) -> Patch:
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+    def _warped(self, level: PyramidLevel, pose: Pose) -> Patch:
+        return _sampled(level, pose, self._grid).reshape(self._side, self._side)
 
 
-def _sampled(seen: Seen, pose: Pose, grid: Patch) -> Patch:
-    """Read a frame where the points of a grid (4, K) lie in it; (K,)."""
-    # a pixel of the smaller picture is centered between those it was made of
+class InverseCompositionalSolver:
+    """Least-squares solution for light and motion: one matrix, computed once per template, times the pixels of a frame.
+
+    Parameters
+    ----------
+    template : (S, S) array of float32
+    gradients : tuple of (S, S) arrays
+        As :func:`central_differences` returns them.
+    weights : (S, S) array of float32
+        Of the pixels.
+    grid : (4, S * S) array of float32
+        Column, row, 1 and depth of each pixel.
+    count : int
+        About how many pixels are selected: those with the steepest gradients.
+
+    Attributes
+    ----------
+    grid : (4, K) array of float32
+        Those of the selected pixels.
+    matrix : (12, K) array of float32
+        Times the values of these pixels in a frame it gives gain and offset of the light; then gain times the correction of the
+        frame's pose: shift across and down, rotation, scale, stretch, shear, out-of-plane rotation across and down, with lengths in
+        half sides around the center; then the slopes of the light.
+    """
+
+    def __init__(self, template: Patch, gradients: Gradients, weights: Patch, grid: Patch, count: int = SELECTED_PIXELS) -> None:
+        side = len(template)
+        chosen = _steepest(((gradients[0] * gradients[0] + gradients[1] * gradients[1]) * weights).ravel(), count)
+        self.grid = grid.take(chosen, axis=1)
+        values, across, down, weight = (one.ravel().take(chosen) for one in (template, *gradients, weights))
+        u, v = (self.grid[:2] * 2 + 1) / side - 1
+        depths = self.grid[3]
+        basis = np.empty((12, len(chosen)), np.float32)
+        basis[0], basis[1], basis[2], basis[3] = values, 1.0, across, down
+        basis[4], basis[5] = u * down - v * across, u * across + v * down
+        basis[6], basis[7] = u * across - v * down, v * across + u * down
+        basis[8], basis[9] = depths * across, depths * down
+        basis[10], basis[11] = u * values, v * values
+        weighted = basis * weight
+        # inverting 12 x 12 takes a tenth of the time of solving with a right side of 12 x 4096
+        inverse = np.linalg.inv((weighted @ basis.T).astype(np.float64) + 1e-3 * np.eye(12))
+        exact = [cv2.filter2D(template, -1, one).ravel().take(chosen) for one in (_GRADIENT_KERNEL, _GRADIENT_KERNEL.T)]
+        flat, true = (one @ weighted[2] + other @ weighted[3] for one, other in ((across, down), exact))
+        inverse[2:10] *= flat / max(true, 1e-6)
+        self.matrix = inverse.astype(np.float32) @ weighted
+
+
+def central_differences(patch: Patch) -> Gradients:
+    """Return central differences across and down; 0 on the border.
+
+    Examples
+    --------
+    >>> across, down = central_differences(np.tile(np.arange(0, 10, 2, dtype=np.float32), (3, 1)))
+    >>> across[1].tolist(), down[1].tolist()
+    ([0.0, 2.0, 2.0, 2.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0])
+    """
+    across, down = np.zeros_like(patch), np.zeros_like(patch)
+    np.subtract(patch[:, 2:], patch[:, :-2], out=across[:, 1:-1])
+    np.subtract(patch[2:], patch[:-2], out=down[1:-1])
+    across *= 0.5
+    down *= 0.5
+    return across, down
+
+
+def _steepest(steepness: Patch, count: int) -> npt.NDArray[np.intp]:
+    """Return the indices of about ``count`` largest values."""
+    if len(steepness) <= count:
+        return np.arange(len(steepness))
+    # every fourth pixel is enough to estimate the quantile
+    some = steepness[::4]
+    rank = len(some) - len(some) * count // len(steepness)
+    return np.flatnonzero(steepness >= np.partition(some, rank)[rank])
+
+
+def _resized(patch: Patch, side: int) -> Patch:
+    return np.asarray(cv2.resize(patch, (side, side), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _sampled(level: PyramidLevel, pose: Pose, grid: Patch) -> Patch:
+    """Sample a frame at the projected points of a grid (4, K), bilinearly; (K,)."""
+    # a pixel of the smaller image is centered between those it was made of
     half = complex(0.5, 0.5)
-    across, down, shift, lean = pose.columns
-    across, down, lean = across / seen.step, down / seen.step, lean / seen.step
-    shift = (shift - seen.origin + half) / seen.step - half
-    matrix = np.array([(one.real, one.imag) for one in (across, down, shift, lean)], dtype=np.float32).T
+    across, down, shift, rotation = pose.columns
+    across, down, rotation = across / level.step, down / level.step, rotation / level.step
+    shift = (shift - level.origin + half) / level.step - half
+    matrix = np.array([(one.real, one.imag) for one in (across, down, shift, rotation)], dtype=np.float32).T
     x, y = (matrix @ grid).reshape(2, 1, -1)
-    values = cv2.remap(seen.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cv2.remap(level.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(values.ravel(), dtype=np.float32)
 
 
-def _moments(z: npt.NDArray[np.complex128], depth: npt.NDArray[np.float64], weights: Patch) -> npt.NDArray[np.float64]:
-    """Give the mean square over the skin of the way that a change of pose moves it by, as a form (8, 8) of the change."""
-    ways = np.stack([np.ones_like(z), 1j * np.ones_like(z), 1j * z, z, z.conj(), 1j * z.conj(), depth, 1j * depth])
+def _motion_form(z: npt.NDArray[np.complex128], depths: npt.NDArray[np.float64], weights: Patch) -> npt.NDArray[np.float64]:
+    """Return the (8, 8) quadratic form of a change of pose that gives the mean squared displacement of the skin."""
+    ways = np.stack([np.ones_like(z), 1j * np.ones_like(z), 1j * z, z, z.conj(), 1j * z.conj(), depths, 1j * depths])
     return np.asarray(((ways * weights) @ ways.conj().T).real / weights.sum())
+
+
+def skin_weights(points: Points, side: int) -> Patch:
+    """Return weights of the pixels of an upright face: 1 on skin, 0 on eyes, mouth and border, where background shows.
+
+    Parameters
+    ----------
+    points : (68, 2) array
+        Landmarks in pixels of the image.
+    side : int
+        Of the image in pixels.
+
+    Returns
+    -------
+    (side, side) array
+        0 to 1, soft at the edges.
+
+    Examples
+    --------
+    >>> points = np.full((68, 2), 64.0)
+    >>> points[:4] = [[4, 4], [124, 4], [124, 124], [4, 124]]
+    >>> points[LEFT_EYE] = points[RIGHT_EYE] = [[34, 44], [40, 44], [48, 44], [54, 44], [48, 44], [40, 44]]
+    >>> weights = skin_weights(points, 128)
+    >>> nose, eye, corner = weights[54, 74], weights[44, 44], weights[4, 4]
+    >>> [round(float(one), 2) for one in (nose, eye, corner)]
+    [1.0, 0.0, 0.0]
+    """
+    weights = np.zeros((side, side), np.float32)
+    fill_hull(weights, points, 1.0)
+    weights = cv2.erode(weights, np.ones((max(3, side // 16),) * 2))
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    for eye in (points[LEFT_EYE], points[RIGHT_EYE]):
+        width = float(np.hypot(*(eye[3] - eye[0])))
+        # a blink changes everything between lash and brow, however far the eye is open in the first frame
+        ellipse = np.column_stack([0.75 * np.cos(angles), 0.6 * np.sin(angles) - 0.1]) * width
+        fill_hull(weights, eye.mean(axis=0) + ellipse, 0.0)
+    mouth = points[MOUTH]
+    fill_hull(weights, mouth.mean(axis=0) + (mouth - mouth.mean(axis=0)) * np.array([1.4, 1.8]), 0.0)
+    return np.asarray(cv2.GaussianBlur(weights, (0, 0), max(1.0, side / 64)), dtype=np.float32)
+
+
+def fill_hull(weights: Patch, points: Points, value: float) -> None:
+    """Set the inside of the convex hull of points (N, 2), in pixels, in an array (H, W).
+
+    Examples
+    --------
+    >>> weights = np.zeros((3, 4), np.float32)
+    >>> fill_hull(weights, np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), 1.0)
+    >>> weights.astype(int).tolist()
+    [[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]]
+    """
+    hull = cv2.convexHull(np.round(points * 16).astype(np.int32).reshape(-1, 1, 2))
+    cv2.fillConvexPoly(weights, hull, value, lineType=cv2.LINE_8, shift=4)

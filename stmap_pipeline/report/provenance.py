@@ -169,7 +169,7 @@ def _maps_text(config: Config, source: str) -> str:
         f"the landmark model was run every {faces.landmark_every_s:g} s."
         if faces.mode == "tracked"
         else f"Faces and landmarks were found in every frame by the backend {faces.backend}, and landmarks smoothed by a moving average "
-        f"over {faces.literal_smoothing_frames} frames."
+        f"over {faces.per_frame_smoothing_frames} frames."
     )
     align = (
         "carried by the motion and the turn of the head fitted to all landmarks"

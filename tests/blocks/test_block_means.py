@@ -1,4 +1,4 @@
-"""Block means are area means: no jump with sub-pixel motion, no color conversion, no rounding, nothing outside the picture."""
+"""Block means are area means: no jump with sub-pixel motion, no color conversion, no rounding, nothing outside the image."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from video_files import colorful, exact_frame
 
-from stmap_pipeline.blocks.box import face_box
-from stmap_pipeline.blocks.lattice import Lattice
+from stmap_pipeline.blocks.grid import GridEdges, face_box
 from stmap_pipeline.blocks.means import block_means
-from stmap_pipeline.faces.geometry import compose
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.video.frame import make_reader
 
@@ -19,7 +17,7 @@ GRID = RoiGrid(5, 5)
 SIZE = (240, 200)
 
 
-def picture_of(image, pixel_format="yuv444p"):
+def image_of(image, pixel_format="yuv444p"):
     frame = exact_frame(image, pixel_format)
     return make_reader(frame, "test").read(frame)
 
@@ -32,7 +30,7 @@ def placed(center, width, height, degrees, grid=GRID):
 
 
 def true_means(image, box, grid=GRID, fine=128):
-    """Area means of a picture of square pixels by brute force: many points a block."""
+    """Area means of a decoded of square pixels by brute force: many points a block."""
     steps = (np.arange(fine * grid.cols) + 0.5) / fine, (np.arange(fine * grid.rows) + 0.5) / fine
     col, row = np.meshgrid(*steps)
     x, y = np.tensordot(box, np.stack([col, row, np.ones_like(col)]), axes=1)
@@ -40,14 +38,14 @@ def true_means(image, box, grid=GRID, fine=128):
     return values.reshape(grid.rows, fine, grid.cols, fine, -1).mean(axis=(1, 3)).reshape(grid.count, -1)
 
 
-def means_of(picture, box, *others):
-    """Means and coverage in one picture."""
-    return tuple(one[0] for one in block_means([picture], box[None], *others))
+def means_of(decoded, box, *others):
+    """Means and coverage in one decoded."""
+    return tuple(one[0] for one in block_means([decoded], box[None], *others))
 
 
 @pytest.fixture(scope="module")
 def noisy():
-    """A picture with as much fine detail as pixels can hold, colors inside the range."""
+    """A decoded with as much fine detail as pixels can hold, colors inside the range."""
     rng = np.random.default_rng(3)
     return np.clip(colorful(SIZE[1], SIZE[0]).astype(float) + rng.normal(0, 12, (SIZE[1], SIZE[0], 3)), 30, 225).astype(np.uint8)
 
@@ -59,9 +57,9 @@ def noisy():
 def test_means_are_area_means_wherever_the_box_lies(noisy, x, y, width, height, degrees):
     box = placed((x, y), width, height, degrees)
     corners = box @ np.array([[0, GRID.cols, 0, GRID.cols], [0, 0, GRID.rows, GRID.rows], [1, 1, 1, 1]])
-    # the largest ones that are tilted most leave the picture by a sliver
+    # the largest ones that are tilted most leave the decoded by a sliver
     assume((corners >= -0.5).all() and (np.array(SIZE) - 0.5 >= corners.T).all())
-    means, coverage = means_of(picture_of(noisy), box, Lattice(GRID))
+    means, coverage = means_of(image_of(noisy), box, GridEdges(GRID))
     # white noise of 12 levels over blocks of 400 pixels and more: a warp that read single pixels would be off by 1 and more
     np.testing.assert_allclose(means, true_means(noisy, box), atol=0.5)
     assert np.all(coverage == 1)
@@ -85,7 +83,7 @@ def test_a_pulse_keeps_its_amplitude_while_the_face_moves():
         )
         image = np.repeat(np.clip(level, 0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
         box = placed((120 + shift[0], 100 + shift[1]), 150, 150, 0)
-        found.append(means_of(picture_of(image, "gray"), box, Lattice(GRID))[0][:, 1])
+        found.append(means_of(image_of(image, "gray"), box, GridEdges(GRID))[0][:, 1])
     signal = np.array(found) - np.mean(found, axis=0)
     wave = np.sin(phase)
     amplitude = signal.T @ wave / (wave @ wave)
@@ -100,31 +98,31 @@ def test_subsampled_planes_give_the_same_colors(pixel_format):
         np.uint8
     )
     box = placed((121.3, 99.2), 140.7, 133.1, 7)
-    means, _ = means_of(picture_of(image, pixel_format), box, Lattice(GRID))
+    means, _ = means_of(image_of(image, pixel_format), box, GridEdges(GRID))
     np.testing.assert_allclose(means, true_means(image, box), atol=0.3)
 
 
-def test_a_crop_gives_what_the_whole_picture_gives(noisy):
+def test_a_crop_gives_what_the_whole_decoded_gives(noisy):
     box = placed((121.3, 99.2), 90.0, 100.0, -5)
     for pixel_format in ("yuv420p", "yuv444p"):
-        picture = picture_of(noisy, pixel_format)
-        part = picture.crop(53, 31, 190, 171)
-        np.testing.assert_allclose(means_of(part, box, Lattice(GRID))[0], means_of(picture, box, Lattice(GRID))[0], atol=0.01)
+        decoded = image_of(noisy, pixel_format)
+        part = decoded.crop(53, 31, 190, 171)
+        np.testing.assert_allclose(means_of(part, box, GridEdges(GRID))[0], means_of(decoded, box, GridEdges(GRID))[0], atol=0.01)
 
 
-def test_what_lies_outside_the_picture_counts_neither_in_mean_nor_in_coverage():
+def test_what_lies_outside_the_decoded_counts_neither_in_mean_nor_in_coverage():
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     # half of the first column of blocks is beyond the left edge, whose pixels end at -0.5
     box = placed((50 - 0.5 - 10, 100), 100, 100, 0)
-    means, coverage = means_of(picture_of(image), box, Lattice(GRID))
+    means, coverage = means_of(image_of(image), box, GridEdges(GRID))
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 0], 0.5, atol=0.02)
     np.testing.assert_allclose(coverage.reshape(5, 5)[:, 1:], 1.0)
     np.testing.assert_allclose(means, 90.0, atol=0.5)
 
 
-def test_a_block_that_is_nowhere_in_the_picture_is_nan_not_zero():
+def test_a_block_that_is_nowhere_in_the_decoded_is_nan_not_zero():
     means, coverage = means_of(
-        picture_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), Lattice(GRID)
+        image_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), GridEdges(GRID)
     )
     assert np.isnan(means).all()
     assert (coverage == 0).all()
@@ -135,12 +133,9 @@ def test_a_mask_takes_out_what_it_hides(noisy):
     image[:, 120:] = 0
     box = placed((119.5, 100), 100, 100, 0)
 
-    def mask(height, width):
-        weights = np.ones((height, width), np.float32)
-        weights[:, width // 2 :] = 0
-        return weights
-
-    means, coverage = means_of(picture_of(image), box, Lattice(GRID), mask)
+    mask = np.ones((240, 240), np.float32)
+    mask[:, 120:] = 0
+    means, coverage = means_of(image_of(image), box, GridEdges(GRID), mask)
     np.testing.assert_allclose(coverage.reshape(5, 5), [[1, 1, 0.5, 0, 0]] * 5, atol=0.02)
     assert np.isnan(means.reshape(5, 5, 3)[:, 3:]).all()
     # the black half shows nowhere
@@ -167,4 +162,4 @@ def test_the_box_turns_and_grows_with_the_face(rows, cols, factor, degrees, zoom
         [[np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))], [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]]
     )
     motion = np.column_stack([turn, [12, -7]])
-    np.testing.assert_allclose(face_box(points @ turn.T + [12, -7], grid, factor), compose(motion, box), atol=1e-9)
+    np.testing.assert_allclose(face_box(points @ turn.T + [12, -7], grid, factor), motion @ np.vstack([box, [0, 0, 1]]), atol=1e-9)

@@ -6,18 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from measured import backend
 from video_files import exact_frame
 
 from stmap_pipeline.config import FacesConfig
-from stmap_pipeline.faces import TrackedFrame, TrackingStats, track
-from stmap_pipeline.faces.kept import StaleTrackError, keep, replay, storable
+from stmap_pipeline.faces import track
+from stmap_pipeline.faces.kept import StaleTrackError, replay
 from stmap_pipeline.records import LandmarkTrack
 from stmap_pipeline.shards.quantize import quantize_landmarks, restore_landmarks
 from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.video import Frame, Image
+from stmap_pipeline.video import Frame
 from stmap_pipeline.video.frame import make_reader
 
 # 4:2:0 in a picture whose sides are no multiples of four
@@ -46,7 +44,7 @@ def stored(tracked) -> LandmarkTrack:
     )
 
 
-@pytest.mark.parametrize("mode", ["tracked", "literal"])
+@pytest.mark.parametrize("mode", ["tracked", "per-frame"])
 def test_stored_landmarks_give_the_frames_that_tracking_gave(frames, mode):
     tracked = list(track(frames, FacesConfig(mode=mode), backend()))
     again = list(replay(frames, stored(tracked)))
@@ -74,41 +72,3 @@ def test_a_track_of_another_video_is_refused(frames):
     later = [replace(frame, time_s=frame.time_s + 1e-9) for frame in frames]
     with pytest.raises(StaleTrackError, match="frame 0 at"):
         list(replay(later, track))
-
-
-@given(
-    st.sampled_from([320, 640, 1000, 1001, 1920, 3840, 7680]),
-    st.lists(st.floats(-1.0, 2.0), min_size=136, max_size=136),
-)
-def test_what_is_rounded_once_is_stored_without_rounding(side_px, shares):
-    points = storable(np.reshape(shares, (68, 2)) * side_px, side_px)
-    np.testing.assert_array_equal(storable(points, side_px), points)
-    steps, scale_px = quantize_landmarks(points[None].astype(np.float32))
-    np.testing.assert_array_equal(restore_landmarks(steps, scale_px)[0], points)
-
-
-@given(st.floats(0, 1920), st.floats(0, 1080))
-def test_rounding_moves_a_point_of_a_picture_by_no_more_than_half_a_step(x, y):
-    moved = storable(np.array([[x, y]]), 1920) - [[x, y]]
-    assert np.abs(moved).max() <= 1 / 32
-
-
-def test_a_picture_that_is_too_small_is_counted_and_left_alone():
-    luma = np.arange(200 * 300, dtype=np.uint32).astype(np.uint8).reshape(200, 300)
-    whole = Image(luma, (luma,), np.eye(3, 2))
-    points = np.random.default_rng(0).uniform([120, 80], [180, 130], (68, 2))
-    stats = TrackingStats()
-
-    def kept(part):
-        return next(keep([TrackedFrame(0, 0.0, points, 1.0, part, (300, 200))], stats)).image
-
-    wanted = kept(whole)
-    assert wanted.size_px < whole.size_px
-    assert (stats.narrow_pictures, wanted.gray.base is not None) == (0, True)
-    large = kept(whole.crop(60, 30, 240, 190))
-    assert large.origin_px == wanted.origin_px
-    np.testing.assert_array_equal(large.gray, wanted.gray)
-    assert stats.narrow_pictures == 0
-    small = whole.crop(112, 72, 188, 136)
-    assert kept(small) is small
-    assert stats.narrow_pictures == 1

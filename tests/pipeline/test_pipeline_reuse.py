@@ -94,8 +94,8 @@ def test_the_bytes_are_those_of_a_full_build(source, built, change, level, tmp_p
     assert verify(tmp_path / "maps") == []
 
 
-def test_landmarks_of_the_literal_mode_can_be_taken_over_too(source, tmp_path):
-    settings = {"windows": WINDOWS, "faces": {"mode": "literal"}}
+def test_landmarks_of_the_per_frame_mode_can_be_taken_over_too(source, tmp_path):
+    settings = {"windows": WINDOWS, "faces": {"mode": "per-frame"}}
     build(source, tmp_path / "before", Config.from_mapping(settings), only="bert")
     other = Config.from_mapping({**settings, "blocks": {"cols": 2, "mask": "hull"}})
     build(source, tmp_path / "full", other, only="bert")

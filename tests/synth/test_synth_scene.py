@@ -312,7 +312,7 @@ TIMES_S = np.arange(12) * 1.37
 @pytest.fixture(scope="module")
 def face_models():
     dlib = pytest.importorskip("dlib")
-    from stmap_pipeline.faces.weights import find_weights
+    from stmap_pipeline.faces.dlib68 import find_weights
 
     return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(find_weights()))
 

@@ -9,12 +9,12 @@ import dlib
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.faces.weights import find_weights
+from stmap_pipeline.faces.dlib68 import find_weights
 
 _SIDE = 130  # of the aligned face, in pixels; 5 x 5 blocks
 
 
-class LiteralReference:
+class PerFrameReference:
     """OpenCV to BGR, dlib's detector and landmark model on each full frame, a warp of the face box, 5 x 5 means."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class LiteralReference:
         return self._detector(gray, 0)
 
     def build(self, path: Path, frames: int) -> npt.NDArray[np.float64]:
-        """Give (T, 25, 3) means of the first frames of a video."""
+        """Return (T, 25, 3) means of the first frames of a video."""
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         rows = []
         for _ in range(frames):

@@ -1,4 +1,4 @@
-"""Block means against the definition itself: each pixel a square, clipped by each block in turn."""
+"""Block sums by the definition: each pixel a square, clipped by each block in turn."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stmap_pipeline.blocks.exact import block_sums
-from stmap_pipeline.blocks.lattice import Lattice
+from stmap_pipeline.blocks.grid import GridEdges
+from stmap_pipeline.blocks.means import block_sums
 from stmap_pipeline.records import RoiGrid
 
-PICTURE = np.random.default_rng(5).integers(0, 256, (26, 30), dtype=np.uint8)
+PLANE = np.random.default_rng(5).integers(0, 256, (26, 30), dtype=np.uint8)
 
 
 def clipped(polygon, inside, crossing):
@@ -41,7 +41,7 @@ def area_in_square(corners, column, row):
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
-def by_definition(picture, box, grid):
+def by_definition(plane, box, grid):
     means = []
     for row in range(grid.rows):
         for column in range(grid.cols):
@@ -49,17 +49,17 @@ def by_definition(picture, box, grid):
             low, high = np.floor(np.min(corners, axis=0)).astype(int), np.ceil(np.max(corners, axis=0)).astype(int)
             cells = [(x, y) for y in range(low[1], high[1]) for x in range(low[0], high[0])]
             weights = np.array([area_in_square(corners, x, y) for x, y in cells])
-            means.append(weights @ [float(picture[y, x]) for x, y in cells] / weights.sum())
+            means.append(weights @ [float(plane[y, x]) for x, y in cells] / weights.sum())
     return np.array(means)
 
 
-def sums_of(planes, box, lattice):
-    """Sums, areas and whole areas in one picture."""
-    return tuple(one[0] for one in block_sums([planes], box[None], lattice))
+def sums_of(planes, box, edges):
+    """Sums, areas and whole areas in one plane."""
+    return tuple(one[0] for one in block_sums([planes], box[None], edges))
 
 
-def exact_means(picture, box, grid):
-    sums, areas, _ = sums_of([picture], box, Lattice(grid))
+def exact_means(plane, box, grid):
+    sums, areas, _ = sums_of([plane], box, GridEdges(grid))
     return sums[0] / areas
 
 
@@ -84,50 +84,52 @@ def test_means_are_those_of_the_definition(left, top, width, height, degrees, ro
     box = box_of(left, top, width, height, degrees, grid)
     # lines are stairs that stray by an eighth of a pixel: in white noise a percent of what a mean of many pixels varies by
     atol = 50 * (width * height / (rows * cols)) ** -0.75 if degrees else 1e-9
-    np.testing.assert_allclose(exact_means(PICTURE, box, grid), by_definition(PICTURE, box, grid), atol=atol)
+    np.testing.assert_allclose(exact_means(PLANE, box, grid), by_definition(PLANE, box, grid), atol=atol)
 
 
 @pytest.mark.parametrize("rows", [1, 5, 64])
 def test_an_upright_grid_is_exact_to_the_last_digit(rows):
     grid = RoiGrid(rows, 3)
     box = box_of(2.25, 1.5, 24.3, 21.7, 0.0, grid)
-    np.testing.assert_allclose(exact_means(PICTURE, box, grid), by_definition(PICTURE, box, grid), rtol=1e-9)
+    np.testing.assert_allclose(exact_means(PLANE, box, grid), by_definition(PLANE, box, grid), rtol=1e-9)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 3.0, -11.0])
-def test_a_flat_picture_has_its_level_everywhere(degrees):
+def test_a_flat_plane_has_its_level_everywhere(degrees):
     flat = np.full((60, 70), 137, np.uint8)
     for grid in (RoiGrid(5, 5), RoiGrid(64, 64)):
-        sums, areas, _ = sums_of([flat, flat.astype(np.uint16) * 256], box_of(15.0, 12.0, 33.3, 31.1, degrees, grid), Lattice(grid))
+        sums, areas, _ = sums_of(
+            [flat, flat.astype(np.uint16) * 256], box_of(15.0, 12.0, 33.3, 31.1, degrees, grid), GridEdges(grid)
+        )
         np.testing.assert_allclose(areas, 33.3 * 31.1 / grid.count, rtol=1e-9)
         np.testing.assert_allclose(sums[0] / areas, 137, rtol=1e-9)
         np.testing.assert_allclose(sums[1] / areas, 137 * 256, rtol=1e-9)
 
 
-def test_a_grid_may_fill_the_picture_to_its_edges():
+def test_a_grid_may_fill_the_plane_to_its_edges():
     box = np.array([[15.0, 0, 0], [0, 13.0, 0]])
-    expected = PICTURE.reshape(2, 13, 2, 15).mean(axis=(1, 3)).ravel()
-    np.testing.assert_allclose(exact_means(PICTURE, box, RoiGrid(2, 2)), expected, rtol=1e-8)
+    expected = PLANE.reshape(2, 13, 2, 15).mean(axis=(1, 3)).ravel()
+    np.testing.assert_allclose(exact_means(PLANE, box, RoiGrid(2, 2)), expected, rtol=1e-8)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 4.0, -17.0])
 def test_what_lies_beyond_the_edge_counts_neither_in_sum_nor_in_area(degrees):
     grid = RoiGrid(3, 2)
     box = box_of(20.4, -5.3, 17.2, 23.1, degrees, grid)
-    wide = np.pad(PICTURE, 40)
-    seen = np.pad(np.ones_like(PICTURE), 40)
+    wide = np.pad(PLANE, 40)
+    seen = np.pad(np.ones_like(PLANE), 40)
     shifted = box + np.array([0, 0, 40])
-    sums, areas, whole = sums_of([PICTURE], box, Lattice(grid))
-    around, _, _ = sums_of([wide, seen], shifted, Lattice(grid))
+    sums, areas, whole = sums_of([PLANE], box, GridEdges(grid))
+    around, _, _ = sums_of([wide, seen], shifted, GridEdges(grid))
     np.testing.assert_allclose(whole, 17.2 * 23.1 / 6, rtol=1e-9)
     np.testing.assert_allclose(areas, around[1], atol=1e-6)
     np.testing.assert_allclose(sums[0], around[0], atol=1e-6)
     assert areas.min() < 0.9 * areas.max()
 
 
-def test_a_grid_beyond_the_picture_sums_up_to_nothing():
+def test_a_grid_beyond_the_plane_sums_up_to_nothing():
     for left, top in ((-50, 3), (40, 3), (3, -50), (3, 40)):
-        sums, areas, _ = sums_of([PICTURE], box_of(left, top, 9, 9, 5.0, RoiGrid(2, 2)), Lattice(RoiGrid(2, 2)))
+        sums, areas, _ = sums_of([PLANE], box_of(left, top, 9, 9, 5.0, RoiGrid(2, 2)), GridEdges(RoiGrid(2, 2)))
         assert not sums.any()
         assert not areas.any()
 
@@ -135,7 +137,7 @@ def test_a_grid_beyond_the_picture_sums_up_to_nothing():
 def test_a_face_on_its_side_is_as_exact():
     grid = RoiGrid(2, 3)
     box = box_of(24.2, 3.1, 18.0, 14.0, 90.0, grid)
-    np.testing.assert_allclose(exact_means(PICTURE, box, grid), by_definition(PICTURE, box, grid), rtol=1e-9)
+    np.testing.assert_allclose(exact_means(PLANE, box, grid), by_definition(PLANE, box, grid), rtol=1e-9)
 
 
 def curved(cells):
@@ -143,12 +145,12 @@ def curved(cells):
     return 0.5 * cells[:, 0] ** 2 - 0.3 * cells[:, 1] * cells[:, 0]
 
 
-@pytest.mark.parametrize("lean", [(0.0, 0.0), (1.5, 0.0), (0.0, -1.2), (-2.0, 1.0)])
-def test_lines_on_a_face_that_is_turned_are_curves(lean):
+@pytest.mark.parametrize("rotation", [(0.0, 0.0), (1.5, 0.0), (0.0, -1.2), (-2.0, 1.0)])
+def test_lines_on_a_face_that_is_turned_are_curves(rotation):
     grid = RoiGrid(2, 3)
-    box = np.column_stack([box_of(40.0, 30.0, 90.0, 80.0, 6.0, grid), lean])
-    picture = np.random.default_rng(8).integers(0, 256, (150, 180), dtype=np.uint8)
-    sums, areas, whole = sums_of([picture, np.ones_like(picture)], box, Lattice(grid, curved))
+    box = np.column_stack([box_of(40.0, 30.0, 90.0, 80.0, 6.0, grid), rotation])
+    plane = np.random.default_rng(8).integers(0, 256, (150, 180), dtype=np.uint8)
+    sums, areas, whole = sums_of([plane, np.ones_like(plane)], box, GridEdges(grid, curved))
     np.testing.assert_allclose(sums[1], areas, rtol=1e-9)
     np.testing.assert_allclose(areas, whole)
     # the same by brute force: many points of each block, each counting by the area around it
@@ -160,7 +162,7 @@ def test_lines_on_a_face_that_is_turned_are_curves(lean):
     down = box[:, 1:2] + box[:, 3:] * (-0.3 * cells[:, 0])
     area = (across[0] * down[1] - across[1] * down[0]) / fine**2
     block = row.ravel().astype(int) * grid.cols + col.ravel().astype(int)
-    value = picture[y.astype(int), x.astype(int)]
+    value = plane[y.astype(int), x.astype(int)]
     np.testing.assert_allclose(areas, np.bincount(block, area), rtol=1e-3)
     means = np.bincount(block, area * value) / np.bincount(block, area)
     # white noise of 74 levels: a stair of an eighth of a pixel
@@ -170,35 +172,35 @@ def test_lines_on_a_face_that_is_turned_are_curves(lean):
 def test_finer_cells_of_a_turned_face_add_up_to_its_blocks():
     grid = RoiGrid(2, 3)
     box = np.column_stack([box_of(4.0, 3.0, 19.0, 18.0, 0.0, grid), (0.4, -0.3)])
-    lattice = Lattice(grid, curved)
-    sums, areas, _ = sums_of([PICTURE], box, lattice)
-    cells, parts, _ = sums_of([PICTURE], box / (5, 4, 1, 1), lattice.finer(4, 5))
+    edges = GridEdges(grid, curved)
+    sums, areas, _ = sums_of([PLANE], box, edges)
+    cells, parts, _ = sums_of([PLANE], box / (5, 4, 1, 1), edges.subdivided(4, 5))
     gathered = [one.reshape(2, 4, 3, 5).sum(axis=(1, 3)).ravel() for one in (cells[0], parts)]
     np.testing.assert_allclose(gathered[1], areas, rtol=0.01)
     np.testing.assert_allclose(gathered[0] / gathered[1], sums[0] / areas, atol=1.5)
 
 
 @pytest.mark.parametrize("shrink", [1, 2])
-def test_pictures_that_are_read_together_are_those_read_alone(shrink):
+def test_images_that_are_read_together_equal_those_read_alone(shrink):
     grid, rng = RoiGrid(3, 2), np.random.default_rng(2)
     sizes = [(26, 30), (40, 33), (21, 50), (26, 30)]
-    pictures = [[rng.integers(0, 256, size, dtype=np.uint8) for _ in range(2)] for size in sizes]
+    planes = [[rng.integers(0, 256, size, dtype=np.uint8) for _ in range(2)] for size in sizes]
     # tilted by as much, as more steps are only more exact; the second lies partly, the third wholly outside
     boxes = np.stack([box_of(left, 5.3, 17.2, 15.1, 6.0, grid) / shrink for left in (6.4, -8.0, 80.0, 9.9)])
-    lattice = Lattice(grid)
+    edges = GridEdges(grid)
     for together, *alone in zip(
-        block_sums(pictures, boxes, lattice), *(sums_of(*one, lattice) for one in zip(pictures, boxes, strict=True)), strict=True
+        block_sums(planes, boxes, edges), *(sums_of(*one, edges) for one in zip(planes, boxes, strict=True)), strict=True
     ):
         np.testing.assert_allclose(together, np.stack(alone), rtol=1e-9, atol=1e-6)
 
 
 def test_areas_are_those_that_the_lines_enclose():
     grid, rng = RoiGrid(3, 2), np.random.default_rng(4)
-    lattice = Lattice(grid, curved)
+    edges = GridEdges(grid, curved)
     boxes = np.stack(
         [np.column_stack([box_of(4.0, 3.0, 19.0, 18.0, angle, grid), rng.normal(0, 0.5, 2)]) for angle in (0.0, 9.0, -25.0)]
     )
-    stairs = lattice.stairs(4, 3)
-    x, y = boxes[:, 0] @ stairs.at_x, boxes[:, 1] @ stairs.at_y
-    np.testing.assert_allclose(stairs.areas(boxes), stairs.enclosed(x * y), rtol=1e-9)
-    np.testing.assert_allclose(stairs.areas(boxes[:, :, :3]).sum(axis=1), 19 * 18, rtol=1e-9)
+    sampling = edges.sampling(4, 3)
+    x, y = boxes[:, 0] @ sampling.at_x, boxes[:, 1] @ sampling.at_y
+    np.testing.assert_allclose(sampling.areas(boxes), sampling.line_integrals(x * y), rtol=1e-9)
+    np.testing.assert_allclose(sampling.areas(boxes[:, :, :3]).sum(axis=1), 19 * 18, rtol=1e-9)
