@@ -27,6 +27,7 @@ from tables import machine, show, show_machine
 from torch import Tensor, nn
 
 from stmap_pipeline import Shards
+from stmap_pipeline.balance.plan import SPEEDS
 from stmap_pipeline.records import Window
 from stmap_pipeline.registry import names
 from stmap_pipeline.synth.traces import plan_traces
@@ -42,8 +43,8 @@ FOLDS, EPOCHS = 5, 50
 def with_resampled(maps: Shards, windows: list[Window], share: float, random: np.random.Generator) -> list[Window]:
     """Replace a share of the windows by the same at another speed, where their recordings are long enough."""
     last_s = {one.recording_id: maps.means(one.recording_id)[0][-1] - 0.5 for one in maps.recordings()}
-    played = [replace(one, hr_scale=scale) for one, scale in zip(windows, random.uniform(0.67, 1.5, len(windows)), strict=True)]
-    possible = np.array([one.source_stop_s < last_s[one.recording_id] for one in played])
+    played = [replace(one, speed=speed) for one, speed in zip(windows, random.choice(SPEEDS, len(windows)).tolist(), strict=True)]
+    possible = np.array([one.speed * one.stop_s < last_s[one.recording_id] for one in played])
     chosen = possible & (random.random(len(windows)) < share / possible.mean())
     return [new if yes else old for new, old, yes in zip(played, windows, chosen, strict=True)]
 

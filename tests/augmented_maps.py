@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stmap_pipeline.balance import BalanceOptions, Bins
 from stmap_pipeline.config import Config
-from stmap_pipeline.maps.balance import BalanceOptions, Bins
 from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.shards import Shards, plan_augmentation, write_augmentation
 from stmap_pipeline.shards.example import example_maps
 
 OPTIONS = BalanceOptions(bins=Bins(40, 160, 20))
@@ -23,6 +24,13 @@ def small_maps(root: Path, *, frames: int = 240, **windows: object) -> Path:
     ]
     settings = {"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"} | windows}
     return example_maps(root, results, Config.from_mapping(settings))
+
+
+def add_augmentation(root: Path, options: BalanceOptions = OPTIONS) -> Path:
+    """Plan and write an augmentation."""
+    with Shards(root) as shards:
+        write_augmentation(shards, plan_augmentation(shards, options))
+    return root
 
 
 def content(root: Path) -> dict[str, bytes]:

@@ -6,12 +6,11 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+from augmented_maps import add_augmentation
 from evaluated_runs import folded_maps
 
 from stmap_pipeline.evaluation import Bootstrap, EvaluateOptions, evaluate_run
 from stmap_pipeline.evaluation.example import example_run
-from stmap_pipeline.maps.balance import BalanceOptions, Bins
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.training.config import TrainConfig
 
 RESAMPLES = 100
@@ -26,7 +25,7 @@ ERRORS_BPM = {
 def balanced_maps(root: Path) -> Path:
     """Four subjects in two folds, with resampled windows."""
     maps = folded_maps(root)
-    apply_augmentation(maps, plan_augmentation(maps, BalanceOptions(bins=Bins(40, 160, 20))))
+    add_augmentation(maps)
     return maps
 
 

@@ -1,9 +1,10 @@
-"""`stmap augment`: rare heart rates by resampling, as rows of windows.csv."""
+"""`stmap augment`: rare heart rates by resampled windows beside the build."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,8 @@ from stmap_cli.options import folder_argument, min_valid_option, seed_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.maps.balance import Augmentation, Options
-
-# options that only one of the rules knows
-BALANCE_ALONE = ("target", "max_scale")
-FG2019_ALONE = ("scales", "band")
+    from stmap_pipeline.balance import Augmentation, BalanceOptions
+    from stmap_pipeline.shards import Shards
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
@@ -46,7 +44,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
 @click.option(
     "--rule",
     type=click.Choice(["balance", "fg2019"]),
-    help="Choose the windows in this way: 'balance' aims at the target, 'fg2019' resamples a middle band by fixed scales.",
+    help="Choose the windows by this rule: 'balance' aims at the target, 'fg2019' resamples a middle band.",
 )
 @click.option(
     "--target",
@@ -68,20 +66,11 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     "--bin", "bin_bpm", type=float, default=5.0, show_default=True, metavar="BPM", help="Count heart rates in bins of this width."
 )
 @click.option(
-    "--max-scale",
-    type=float,
-    default=1.5,
-    show_default=True,
-    metavar="FACTOR",
-    help="Change a heart rate by this factor at most, or by its reciprocal.",
-)
-@click.option(
-    "--scales",
+    "--speeds",
     type=Numbers(),
-    default="0.67,1.5",
-    show_default=True,
     metavar="FACTORS",
-    help="Resample by these factors on the heart rate (fg2019).",
+    help="Play recordings at these speeds, which are factors on the heart rate.  [default: ten from 1/1.5 to 1.5, evenly spaced in "
+    "log; with the rule fg2019 0.67,1.5]",
 )
 @click.option(
     "--band",
@@ -89,25 +78,29 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     default="70,85",
     show_default=True,
     metavar="LOW,HIGH",
-    help="Resample windows with a heart rate between these, in bpm (fg2019).",
+    help="Resample what has a heart rate between these, in bpm (fg2019).",
+)
+@click.option(
+    "--max-added",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="FACTOR",
+    help="Add at most this many times the windows that were recorded; inf for no limit.",
 )
 @seed_option("Decide by this number all that is otherwise open.")
 @click.option("--per-subject-cap", type=click.IntRange(min=1), metavar="N", help="Add at most N windows of one subject.")
-@min_valid_option("Use what has a known face in this share of the frames or more.")
+@min_valid_option("Use windows with a known face in this share of their samples or more.")
 @click.option("--dry-run", is_flag=True, help="Show what would be added and write nothing.")
-@click.option("--reset", is_flag=True, help="Take away what an earlier run added.")
+@click.option("--reset", is_flag=True, help="Remove what an earlier run added.")
 @click.option(
     "--write-shards",
     type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Also write all windows as finished maps, a folder a subject, for other people's trainers.",
+    help="Also write all windows as finished maps, one folder for each subject, for other trainers.",
 )
 @click.option(
-    "-j",
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Run N processes.  [default: one to plan, one per core to write finished maps]",
+    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Write finished maps in N processes.  [default: one per core]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
 @click.pass_context
@@ -126,8 +119,9 @@ def augment(
 ) -> None:
     """Balance the heart rates of MAPS by windows resampled in time.
 
-    MAPS is the output of stmap build-maps. The new windows are rows of MAPS/windows.csv; no sample is copied, and --reset takes
-    them away again. They are for training alone: each stays with its subject, and Shards.split() keeps them out of evaluation.
+    MAPS is the output of stmap build-maps. The new windows are listed in the folder MAPS/augmentation, and nothing else changes; no
+    sample is copied, and --reset removes the folder. They are for training alone: each stays with its subject, and Shards.split()
+    keeps them out of evaluation.
 
     \b
     Example:
@@ -138,72 +132,77 @@ def augment(
     if reset:
         if balance or rule or dry_run or write_shards:
             raise click.UsageError("--reset stands alone; to plan anew, no reset is needed")
-        _reset(maps, screen)
+        from stmap_pipeline.shards import read_manifest, remove_augmentation
+
+        read_manifest(maps)
+        there = remove_augmentation(maps)
+        say(screen, "removed: the output is as it was built" if there else "nothing to remove: there are no resampled windows")
         return
     if not balance and rule is None:
         raise click.UsageError("nothing to do: give --balance, --rule fg2019 or --reset")
     chosen = rule or "balance"
-    for name in FG2019_ALONE if chosen == "balance" else BALANCE_ALONE:
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} has no meaning with the rule {chosen}")
-    from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
+    unused = "band" if chosen == "balance" else "target"
+    if ctx.get_parameter_source(unused) is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--{unused} has no meaning with the rule {chosen}")
+    from stmap_pipeline.shards import Shards, plan_augmentation, write_augmentation
 
     options = _options(chosen, choices)
-    plan = plan_augmentation(maps, options, jobs or 1)
-    told = plan.to_mapping()
-    if not as_json:
-        _show(plan)
-    _tell(told, screen)
-    if not dry_run:
-        apply_augmentation(maps, plan, _draw_or_none(screen))
-        say(screen, f"written  ->  {maps / 'windows.csv'}, {maps / 'augmentation'}")
-        if write_shards is not None:
-            _write_shards(maps, write_shards, jobs or default_jobs(), options.min_valid_fraction, screen)
+    with Shards(maps) as shards:
+        plan = plan_augmentation(shards, options)
+        result = plan.to_mapping()
+        if not as_json:
+            _show(plan)
+        _summarize(result, screen)
+        if not dry_run:
+            write_augmentation(shards, plan, _draw(plan, screen))
+            say(screen, f"written  ->  {maps / 'augmentation'}")
+            if write_shards is not None:
+                _write_shards(shards, write_shards, jobs or default_jobs(), options.min_valid_fraction, screen)
     if as_json:
-        click.echo(json.dumps({"maps": str(maps), "dry_run": dry_run, **told}))
+        click.echo(json.dumps({"maps": str(maps), "dry_run": dry_run, **result}))
 
 
-def _options(rule: str, choices: dict[str, Any]) -> Options:
-    from stmap_pipeline.maps.balance import BalanceOptions, Bins, Fg2019Options, Target, read_target
+def _options(rule: Any, choices: dict[str, Any]) -> BalanceOptions:
+    from stmap_pipeline.balance import BalanceOptions, Bins, Target, read_target
 
     low_bpm, high_bpm = choices["range_bpm"]
-    bins = Bins(low_bpm, high_bpm, choices["bin_bpm"])
-    common: dict[str, Any] = {
-        "bins": bins,
-        "seed": choices["seed"],
-        "per_subject_cap": choices["per_subject_cap"],
-        "min_valid_fraction": choices["min_valid"],
-    }
-    if rule == "fg2019":
-        return Fg2019Options(hr_scales=choices["scales"], band_bpm=choices["band"], **common)
-    target = Target() if choices["target"] == "uniform" else read_target(Path(choices["target"]))
-    return BalanceOptions(target=target, max_scale=choices["max_scale"], **common)
+    return BalanceOptions(
+        rule,
+        bins=Bins(low_bpm, high_bpm, choices["bin_bpm"]),
+        target=Target() if choices["target"] == "uniform" else read_target(Path(choices["target"])),
+        band_bpm=choices["band"],
+        speeds=choices["speeds"] or (),
+        max_added=choices["max_added"],
+        per_subject_cap=choices["per_subject_cap"],
+        min_valid_fraction=choices["min_valid"],
+        seed=choices["seed"],
+    )
 
 
-def _reset(maps: Path, screen: Console) -> None:
-    from stmap_pipeline.pipeline.augment import reset_augmentation
-
-    there = reset_augmentation(maps)
-    say(screen, "taken away: the output is as it was built" if there else "nothing to take away: no window is resampled")
-
-
-def _tell(told: dict[str, Any], screen: Console) -> None:
-    entropy = [told[f"normalized_entropy_{when}"] for when in ("before", "after")]
+def _summarize(result: dict[str, Any], screen: Console) -> None:
+    before, added, wanted = (result[f"windows_{which}"] for which in ("before", "added", "wanted"))
+    at = f" at speeds from {result['speed_min']:g} to {result['speed_max']:g}" if added else ""
     say(
         screen,
-        f"adds     {counted(told['windows_added'], 'window')} to {number(told['windows_before'])}, made from "
-        f"{number(told['windows_used'])} of {counted(told['recordings_used'], 'recording')}; "
-        f"none is used more than {counted(told['uses_of_a_window_at_most'], 'time')}",
+        f"adds     {counted(added, 'window')} to {number(before)}, from {counted(result['recordings_used'], 'recording')}{at}",
     )
-    if None not in entropy:
-        say(screen, f"entropy  {entropy[0]:.3f} -> {entropy[1]:.3f} (1 is flat)")
-    short = [one for one in told["bins"] if one["shortfall"]]
-    for one in short:
+    say(screen, f"epoch    {number(before)} -> {number(before + added)} windows ({result['epoch_factor']:.2f} times as long)")
+    limit = result["options"]["max_added"]
+    if limit is not None and wanted > limit * before:
         say(
             screen,
-            f"short    {one['low_bpm']:g}-{one['high_bpm']:g} bpm has {number(one['after'])} of {number(one['wanted'])} wanted: "
-            f"{one['shortfall']}",
+            f"limited  the rule asks for {number(wanted)} more; --max-added {limit:g} keeps it to {number(int(limit * before))}",
         )
+    entropy = [result[f"normalized_entropy_{when}"] for when in ("before", "after")]
+    if None not in entropy:
+        say(screen, f"entropy  {entropy[0]:.3f} -> {entropy[1]:.3f} (1 is flat)")
+    for one in result["bins"]:
+        if one["shortfall"]:
+            say(
+                screen,
+                f"short    {one['low_bpm']:g}-{one['high_bpm']:g} bpm has {number(one['after'])} of {number(one['wanted'])} wanted: "
+                f"{one['shortfall']}",
+            )
 
 
 def _show(plan: Augmentation) -> None:
@@ -228,27 +227,25 @@ def _show(plan: Augmentation) -> None:
     out.print(table)
 
 
-def _draw_or_none(screen: Console) -> Any:
-    """Give what draws the pictures, where the extra for them is installed."""
+def _draw(plan: Augmentation, screen: Console) -> Mapping[str, bytes]:
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
         say(screen, 'no pictures: matplotlib is not installed; pip install "stmap[plot]" and run the same command again')
-        return None
+        return {}
     from stmap_pipeline.report import draw_histogram
 
-    return draw_histogram
+    return draw_histogram(plan)
 
 
-def _write_shards(maps: Path, out: Path, jobs: int, min_valid_fraction: float, screen: Console) -> None:
-    from stmap_pipeline.shards import Shards, export_by_subject
+def _write_shards(shards: Shards, out: Path, jobs: int, min_valid_fraction: float, screen: Console) -> None:
+    from stmap_pipeline.shards import export_by_subject
 
-    with Shards(maps) as shards:
-        subjects = len({one.subject for one in shards.recordings()})
+    subjects = len({one.subject for one in shards.recordings()})
     progress = Progress("writing", subjects, screen, if_stopped="nothing was written")
     written = 0
     with progress.running():
-        for step in export_by_subject(maps, out, jobs=jobs, min_valid_fraction=min_valid_fraction):
+        for step in export_by_subject(shards.root, out, jobs=jobs, min_valid_fraction=min_valid_fraction):
             written = step.written
             progress.step()
     say(screen, f"finished maps: {counted(written, 'window')}  ->  {out}")

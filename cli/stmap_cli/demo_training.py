@@ -39,19 +39,20 @@ def run(maps: Path, out: Path, jobs: int, screen: Console) -> list[Path]:
 
 
 def _balance(maps: Path, screen: Console) -> None:
+    from stmap_pipeline.balance import BalanceOptions
     from stmap_pipeline.errors import StmapError
-    from stmap_pipeline.maps.balance import BalanceOptions
-    from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
+    from stmap_pipeline.shards import Shards, plan_augmentation, write_augmentation
 
     say(screen, f"4  balance rare heart rates: {shlex.join(['stmap', 'augment', str(maps), '--balance'])}")
     try:
-        plan = plan_augmentation(maps, BalanceOptions())
+        shards = Shards(maps)
+        plan = plan_augmentation(shards, BalanceOptions())
     except StmapError as error:
         # videos shorter than a window
         say(screen, f"   nothing is added: {error}")
         return
-    apply_augmentation(maps, plan)
-    say(screen, f"   {len(plan.added)} windows resampled in time are added for training")
+    write_augmentation(shards, plan)
+    say(screen, f"   {len(plan.windows)} windows resampled in time are added for training")
 
 
 def _train(maps: Path, folder: Path, screen: Console) -> bool:

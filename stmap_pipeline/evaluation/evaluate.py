@@ -386,8 +386,7 @@ def predictions_on(
 
 def _mismatch(predictions: Predictions, shards: Shards) -> str:
     """Return which prediction is for no window of these maps; empty where all are for one."""
-    columns = shards.window_columns(("recording_id", "start", "stop", "heart_rate_bpm"))
-    labels = {key: label for *key_of, label in zip(*columns.values(), strict=True) for key in (tuple(key_of),)}
+    labels = {(one.recording_id, one.start, one.stop): one.heart_rate_bpm for one in shards.windows()}
     keys = zip(predictions.recording_id.tolist(), predictions.start.tolist(), predictions.stop.tolist(), strict=True)
     for (name, start, stop), label in zip(keys, predictions.heart_rate_bpm.tolist(), strict=True):
         there = labels.get((name, start, stop))

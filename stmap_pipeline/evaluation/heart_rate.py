@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stmap_pipeline.evaluation.classical import METHODS, face_mean, method_named
 from stmap_pipeline.evaluation.result import Predictions
 from stmap_pipeline.evaluation.spectrum import BAND_BPM, SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
-from stmap_pipeline.maps.uniform import resample_uniform
+from stmap_pipeline.maps.resample import resample_uniform
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult
 from stmap_pipeline.shards import Shards
@@ -63,7 +63,7 @@ class HeartRateSeries(NamedTuple):
 
 
 def on_uniform_grid(times_s: FloatArray, values: npt.ArrayLike, rate_hz: float) -> tuple[FloatArray, FloatArray]:
-    """Resample (T, C) samples to a uniform rate; see :func:`~stmap_pipeline.maps.uniform.resample_uniform`.
+    """Resample (T, C) samples to a uniform rate; see :func:`~stmap_pipeline.maps.resample.resample_uniform`.
 
     Returns
     -------

@@ -1,21 +1,19 @@
-"""From stored block means to maps and windows. Nothing here opens a file.
+"""From stored block means to ST-maps and windows. Nothing here opens a file.
 
 =====================  ==================================================================
-:mod:`.uniform`        irregular frame times to a uniform grid
 :mod:`.color`          linear color spaces, one 3 x 3 matrix each
-:mod:`.normalize`      min-max or z-score of each row over the window; filling gaps
-:mod:`.stmap`          a map from block means
+:mod:`.resample`       irregular frame times to a uniform grid; a recording played faster or slower
 :mod:`.windows`        a recording cut into intervals with labels
-:mod:`.resample`       a recording played faster or slower; :mod:`.resample_torch` does it in batches
-:mod:`.balance`        which windows are to be resampled so that all heart rates occur
+:mod:`.normalize`      min-max or z-score of each row over the window; filling gaps
+:mod:`.stmap`          an ST-map from block means
 =====================  ==================================================================
 """
 
 from stmap_pipeline.maps.color import COLOR_SPACES, channel_names, color_matrix, convert_color
 from stmap_pipeline.maps.normalize import fill_rows, normalize_rows
+from stmap_pipeline.maps.resample import resample_uniform, uniform_times
 from stmap_pipeline.maps.stmap import make_stmap, resample_blocks, stmap_from_means
-from stmap_pipeline.maps.uniform import resample_uniform, uniform_times
-from stmap_pipeline.maps.windows import cut_windows, uncovered_samples
+from stmap_pipeline.maps.windows import cut_windows
 
 __all__ = [
     "COLOR_SPACES",
@@ -29,6 +27,5 @@ __all__ = [
     "resample_blocks",
     "resample_uniform",
     "stmap_from_means",
-    "uncovered_samples",
     "uniform_times",
 ]

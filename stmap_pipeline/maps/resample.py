@@ -1,280 +1,268 @@
-"""Play a recording faster or slower, so that its heart rate is another: band-limited resampling through true frame times.
+"""Sampling of traces: onto a uniform grid, and of a recording played faster or slower so that its heart rate is another.
 
-What is resampled is the long trace of a recording as stored. It is brought once onto an even grid at its own frame rate
-(:func:`even_trace`); each window is then a weighted sum of the samples around each wanted time (:func:`resample_even`). The
-batched version for a GPU, :mod:`stmap_pipeline.maps.resample_torch`, takes the same grid and the same weights.
+There is one way for each. :func:`resample_uniform` interpolates samples at a camera's irregular times on a uniform grid: a cubic
+spline where frames are dense, a straight line across short gaps. :func:`uniform_trace` does so at a recording's own frame rate, and
+:func:`play` reads that grid at any speed through an anti-aliasing filter.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.maps.extend import extend_into_gaps
-from stmap_pipeline.maps.uniform import _SAME_S, last_uniform_time, resample_uniform
-from stmap_pipeline.records import BlockTrace
-
 FloatArray = npt.NDArray[np.float64]
 
-# A sinc under a Kaiser window. 60 dB with 12 samples to each side make the band of transition 0.15 wide: what is below
+# a grid time this near to a frame is that frame; frame times are never finer than a microsecond
+_SAME_S = 1e-9
+# steps outside 1/3 to 3 times the median step are not jitter: a stall, a burst after it, or lost frames
+_IRREGULAR = 3.0
+# below this a spline has no curvature of its own to offer
+_MIN_RUN = 4
+
+# A sinc under a Kaiser window. 60 dB with 12 samples to each side make the transition band 0.15 wide: what is below
 # 0.35 of the sampling rate passes (600 bpm at 30 Hz, 335 at 16), what is above one half of it does not.
 STOPBAND_DB = 60.0
 REACH = 12
-BETA = 0.1102 * (STOPBAND_DB - 8.7)
-CUTOFF = 0.5 - (STOPBAND_DB - 8) / (2.285 * 2 * np.pi * 2 * REACH) / 2
+_BETA = 0.1102 * (STOPBAND_DB - 8.7)
+_CUTOFF = 0.5 - (STOPBAND_DB - 8) / (2.285 * 2 * np.pi * 2 * REACH) / 2
 
-#: Samples made up on both sides of a trace, so that the first and the last known sample have neighbors. Beyond them, which
-#: only a compression of more than four reaches, the sum goes over what is there.
-PADDING = 4 * REACH + 1
-
-# times are sums of rounded steps: a millionth of a sample is no distance
+# samples made up on both sides of a trace, so that the first and the last known sample have neighbors
+_PADDING = 4 * REACH + 1
+# positions are products of rounded steps: a millionth of a sample is no distance
 _SAME = 1e-6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvenTrace:
-    """Block means of a whole recording on an even grid at its own frame rate.
-
-    Parameters
-    ----------
-    start_s : float
-        Time of row 0, :data:`PADDING` intervals before the first frame.
-    interval_s : float
-        Median interval between the recording's frames.
-    values : (G, N, 3) array of float64
-        R, G, B in gray levels, without NaN: gaps and both ends are filled for the sake of their neighbors' weighted sums.
-    known : (G, N) array of bool
-        Whether the block was seen there; no value is handed out where it was not.
-    """
-
-    start_s: float
-    interval_s: float
-    values: npt.NDArray[np.floating[Any]]
-    known: npt.NDArray[np.bool_]
-
-
-def last_source_time(times_s: npt.ArrayLike) -> float:
-    """Give the latest time that can be read from a recording: its last frame, or less than a frame before it.
+def uniform_times(times_s: npt.ArrayLike, rate_hz: float) -> FloatArray:
+    """Give the uniform grid that starts at the first time and does not pass the last one.
 
     Parameters
     ----------
     times_s : (T,) array of float
-        Times of the frames, T >= 2.
+        Seconds, finite and increasing.
+    rate_hz : float
+        Samples per second, above 0.
+
+    Returns
+    -------
+    (U,) array of float64
+        ``times_s[0] + k / rate_hz``; empty where there is no frame.
+
+    Raises
+    ------
+    ValueError
+        Where the times do not increase or the rate is not positive.
 
     Examples
     --------
-    >>> last_source_time([0.0, 0.1, 0.2, 0.35])
-    0.3
+    >>> uniform_times([2.0, 2.3, 2.6], 5.0).tolist()
+    [2.0, 2.2, 2.4, 2.6]
     """
     times = np.asarray(times_s, dtype=np.float64)
-    return last_uniform_time(times, 1 / float(np.median(np.diff(times))))
+    if times.ndim != 1 or not np.isfinite(times).all() or np.any(np.diff(times) <= 0):
+        raise ValueError("times_s must be one vector of finite, increasing seconds")
+    if not (np.isfinite(rate_hz) and rate_hz > 0):
+        raise ValueError(f"rate_hz must be positive, not {rate_hz}")
+    if times.size == 0:
+        return times
+    return np.asarray(times[0] + np.arange(_steps(times, rate_hz) + 1) / rate_hz, dtype=np.float64)
 
 
-def even_trace(blocks: BlockTrace) -> EvenTrace:
-    """Bring a trace onto the grid that is resampled: cubic where frames are dense, straight across at most half a second.
+def _steps(times: FloatArray, rate_hz: float) -> int:
+    return int(np.floor((times[-1] - times[0] + _SAME_S) * rate_hz))
 
-    A camera without jitter keeps its samples as they are. Longer gaps, and what is before the first and after the last
-    frame, stay unknown; the numbers there only let the sums beside them end well, see
-    :func:`~stmap_pipeline.maps.extend.extend_into_gaps`.
+
+def nearest_frame(times_s: npt.ArrayLike, wanted_s: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Find the frame nearest to each wanted time, and whether it is near enough to speak for it.
 
     Parameters
     ----------
-    blocks : BlockTrace
-        At least two frames.
+    times_s : (T,) array of float
+        Seconds, increasing; T > 0 unless nothing is wanted.
+    wanted_s : (K,) array of float
+        Seconds.
 
-    Raises
-    ------
-    ValueError
-        Where there are fewer frames.
+    Returns
+    -------
+    index : (K,) array of int
+        The earlier one of two frames at the same distance.
+    near : (K,) array of bool
+        Whether the frame is at most one and a half median steps away: farther, and frames are missing there.
 
     Examples
     --------
-    >>> from stmap_pipeline.maps.example import example_result
-    >>> trace = even_trace(example_result(frames=90, rate_hz=30.0).blocks)
-    >>> round(trace.interval_s, 6), len(trace.values) - 2 * PADDING, int(trace.known.sum(axis=0)[0])
-    (0.033333, 90, 90)
+    >>> index, near = nearest_frame([0.0, 1.0, 2.0], [-3.0, 0.4, 1.5, 9.0])
+    >>> index.tolist(), near.tolist()
+    ([0, 0, 1, 2], [False, True, True, False])
     """
-    return even_means(blocks.times_s, blocks.means)
+    times, wanted = np.asarray(times_s, dtype=np.float64), np.asarray(wanted_s, dtype=np.float64)
+    if wanted.size == 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_)
+    right = np.clip(np.searchsorted(times, wanted), 0, times.size - 1)
+    left = np.maximum(right - 1, 0)
+    index = np.where(np.abs(wanted - times[left]) <= np.abs(times[right] - wanted), left, right)
+    median_s = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    near = np.abs(wanted - times[index]) <= _IRREGULAR / 2 * median_s + _SAME_S
+    return np.asarray(index, dtype=np.intp), np.asarray(near, dtype=np.bool_)
 
 
-def even_means(times_s: npt.ArrayLike, means: npt.ArrayLike) -> EvenTrace:
-    """Do what :func:`even_trace` does, to times (T,) and means (T, N, 3) by themselves.
+def resample_uniform(
+    times_s: npt.ArrayLike, values: npt.ArrayLike, rate_hz: float, *, max_gap_s: float = 0.5
+) -> tuple[FloatArray, FloatArray]:
+    """Interpolate samples at irregular times on a uniform grid.
+
+    Inside a run of regular frames (no unknown sample, steps between a third and three times the median) a cubic spline
+    through the samples is used: its error falls with the fourth power of the step, while shape-preserving cubics
+    flatten each crest, which is where a pulse is read. A run never shares a spline with what lies beyond a gap, so
+    nothing rings across it. Stalls, bursts and gaps up to ``max_gap_s`` are bridged by a straight line; longer ones
+    stay NaN, and so does what lies before the first and after the last known sample. Nothing is low-pass filtered: a
+    rate well below that of the frames folds their noise back.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float
+        Seconds, finite and increasing.
+    values : (T, ...) array of float
+        NaN is unknown; each series may have gaps of its own.
+    rate_hz : float
+        Samples per second of the grid.
+    max_gap_s : float
+        Longest time between two known samples that is bridged, in seconds.
+
+    Returns
+    -------
+    times_s : (U,) array of float64
+        See :func:`uniform_times`.
+    values : (U, ...) array of float64
 
     Raises
     ------
     ValueError
-        As :func:`even_trace`.
+        Where times and values differ in length, the times do not increase, or a parameter is out of range.
 
     Examples
     --------
-    >>> even_means([0.0, 0.5, 1.0], [[[9.0, 9.0, 9.0]]] * 3).interval_s
+    >>> times_s, values = resample_uniform([0.0, 0.1, 0.2, 0.4], [0.0, 1.0, float("nan"), 4.0], 10.0)
+    >>> values.round(6).tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0]
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    grid = uniform_times(times, rate_hz)
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.shape[:1] != times.shape:
+        raise ValueError(f"{times.size} times need as many values, not an array of shape {samples.shape}")
+    if not max_gap_s >= 0:
+        raise ValueError(f"max_gap_s must not be negative, not {max_gap_s}")
+    out = np.full((grid.size, *samples.shape[1:]), np.nan)
+    if samples.size == 0:
+        return grid, out
+    columns, flat = samples.reshape(times.size, -1), out.reshape(grid.size, int(np.prod(samples.shape[1:])))
+    median_s = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    patterns, owner = _distinct_columns(np.isfinite(columns))
+    for index in range(patterns.shape[1]):
+        known = np.flatnonzero(patterns[:, index])
+        if known.size:
+            members = np.flatnonzero(owner == index)
+            flat[:, members] = _interpolate(times, columns[:, members], known, grid, median_s, max_gap_s)
+    return grid, out
+
+
+def _interpolate(
+    times: FloatArray, columns: FloatArray, known: npt.NDArray[np.intp], grid: FloatArray, median_s: float, max_gap_s: float
+) -> FloatArray:
+    """Interpolate series that are known at the same frames."""
+    at, values = times[known], columns[known]
+    out = np.full((grid.size, values.shape[1]), np.nan)
+    # a known sample is handed on as it is, also at the edge of a gap and where the grid misses it by a rounding
+    nearest = np.clip(np.searchsorted(at, grid), 0, known.size - 1)
+    nearest = np.where((nearest > 0) & (np.abs(grid - at[nearest - 1]) <= np.abs(grid - at[nearest])), nearest - 1, nearest)
+    same = np.abs(grid - at[nearest]) <= _SAME_S
+    out[same] = values[nearest[same]]
+    between = np.flatnonzero(~same & (grid > at[0]) & (grid < at[-1]))
+    if not between.size:
+        return out
+    step = np.diff(at)
+    regular = (np.diff(known) == 1) & (step <= _IRREGULAR * median_s) & (step * _IRREGULAR >= median_s)
+    cell = np.clip(np.searchsorted(at, grid[between], side="right") - 1, 0, known.size - 2)
+    # which run of regular frames a cell lies in, and how long that is
+    run = np.cumsum(~regular)
+    smooth = (regular & (np.bincount(run, weights=regular)[run] + 1 >= _MIN_RUN))[cell]
+    line = ~smooth & (regular | (step <= max_gap_s + _SAME_S))[cell]
+    left = cell[line]
+    weight = ((grid[between[line]] - at[left]) / step[left])[:, None]
+    out[between[line]] = values[left] * (1 - weight) + values[left + 1] * weight
+    if smooth.any():
+        # a third of a second that whoever only lists windows need not wait
+        from scipy.interpolate import CubicSpline
+
+        breaks = np.flatnonzero(~regular)
+        for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, known.size - 1], strict=True):
+            inside = between[smooth & (cell >= first) & (cell < last)]
+            if inside.size:
+                out[inside] = CubicSpline(at[first : last + 1], values[first : last + 1])(grid[inside])
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UniformTrace:
+    """Block means of a whole recording on a uniform grid at its own frame rate, ready to be played at any speed.
+
+    Parameters
+    ----------
+    frame_times_s : (T,) array of float64
+        Times of the recording's frames.
+    interval_s : float
+        Median interval between frames, which is that of the grid.
+    values : (G, N, 3) array of float32
+        R, G, B in gray levels, without NaN: gaps and both ends are filled for the sake of their neighbors' weighted sums.
+    known : (G, N) array of bool
+        Whether the block was seen there.
+    """
+
+    frame_times_s: FloatArray
+    interval_s: float
+    values: npt.NDArray[np.float32]
+    known: npt.NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return self.frame_times_s.nbytes + self.values.nbytes + self.known.nbytes
+
+
+def uniform_trace(times_s: npt.ArrayLike, means: npt.ArrayLike) -> UniformTrace:
+    """Bring a trace onto a uniform grid at the median interval of its frames.
+
+    A camera without jitter keeps its samples as they are. Gaps of more than half a second, and what is before the first and
+    after the last frame, stay unknown; the numbers there only let the sums beside them end well, see
+    :func:`continue_into_gaps`.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float
+    means : (T, N, 3) array of float
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two frames.
+
+    Examples
+    --------
+    >>> uniform_trace([0.0, 0.5, 1.0], [[[9.0, 9.0, 9.0]]] * 3).interval_s
     0.5
     """
     times = np.asarray(times_s, dtype=np.float64)
     if len(times) < 2:
         raise ValueError(f"{len(times)} frames have no interval; a trace of two frames or more is needed")
     interval_s = float(np.median(np.diff(times)))
-    grid, means = resample_uniform(times, means, 1 / interval_s)
-    known = np.pad(np.isfinite(means).all(axis=2), ((PADDING, PADDING), (0, 0)))
-    values = np.pad(means, ((PADDING, PADDING), (0, 0), (0, 0)))
-    return EvenTrace(float(grid[0]) - PADDING * interval_s, interval_s, extend_into_gaps(values, known), known)
-
-
-def source_times(times_s: npt.ArrayLike, hr_scale: float) -> FloatArray:
-    """Give the times at which a recording is read so that it runs ``hr_scale`` times as fast.
-
-    Parameters
-    ----------
-    times_s : (T,) array of float
-        Times of the window's samples. The first one stays; the others move to ``times_s[0] + hr_scale * (t - times_s[0])``.
-    hr_scale : float
-
-    Examples
-    --------
-    >>> source_times([10.0, 10.5, 11.0], 1.5).tolist()
-    [10.0, 10.75, 11.5]
-    """
-    times = np.asarray(times_s, dtype=np.float64)
-    return np.asarray(times[:1] + hr_scale * (times - times[:1]))
-
-
-def compression(hr_scale: float, interval_s: float, source_interval_s: float) -> float:
-    """Say by how much the sampling becomes coarser than that of the source; never less than 1.
-
-    Parameters
-    ----------
-    hr_scale : float
-    interval_s : float
-        Between samples of the window, on the window's own clock.
-    source_interval_s : float
-        Between samples of the source.
-
-    Examples
-    --------
-    >>> compression(1.5, 1 / 30, 1 / 30), compression(0.67, 1 / 30, 1 / 30)
-    (1.5, 1.0)
-    """
-    return max(1.0, hr_scale * interval_s / source_interval_s)
-
-
-def resample_even(trace: EvenTrace, wanted_s: npt.ArrayLike, compress: float = 1.0) -> FloatArray:
-    """Read a trace at any times, without what the coarser sampling cannot hold.
-
-    Parameters
-    ----------
-    trace : EvenTrace
-    wanted_s : (K,) array of float
-        Times of the recording, increasing.
-    compress : float
-        See :func:`compression`: what lies above ``0.5 / compress`` of the source's sampling rate is taken out.
-
-    Returns
-    -------
-    (K, N, 3) array of float64
-        NaN where the time lies in a gap or outside the recording.
-
-    Raises
-    ------
-    ValueError
-        Where ``compress`` is below 1.
-
-    Notes
-    -----
-    The weights are those of a sinc under a Kaiser window (J. F. Kaiser, 1974), divided by their sum, so that a constant is
-    kept exactly at every position between two samples.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.maps.example import example_result
-    >>> trace = even_trace(example_result(frames=90).blocks)
-    >>> resample_even(trace, [0.0, 1.01, 99.0])[:, 0, 1].round(2).tolist()
-    [120.0, 120.39, nan]
-    """
-    if not compress >= 1:
-        raise ValueError(f"compress must be 1 or more, not {compress}")
-    # here and below: half a second that whoever only plans need not wait
-    from scipy.sparse import csr_array
-
-    place = (np.asarray(wanted_s, dtype=np.float64) - trace.start_s) / trace.interval_s
-    out = np.full((place.size, *trace.values.shape[1:]), np.nan)
-    inside = (place >= 0) & (place <= len(trace.values) - 1)
-    if not inside.any():
-        return out
-    place = place[inside]
-    left = np.floor(place).astype(np.intp)
-    reach = int(np.ceil(REACH * compress))
-    taps = left[:, None] + np.arange(1 - reach, reach + 1)
-    weights = kernel((place[:, None] - taps) / compress) * ((taps >= 0) & (taps < len(trace.values)))
-    weights /= weights.sum(axis=1, keepdims=True)
-    # rows of a sparse matrix: several times as fast as gathering the neighbors of each sample
-    entries = weights.ravel(), np.clip(taps, 0, len(trace.values) - 1).ravel(), np.arange(0, weights.size + 1, weights.shape[1])
-    matrix = csr_array(entries, shape=(len(place), len(trace.values)))
-    values = (matrix @ trace.values.reshape(len(trace.values), -1)).reshape(len(place), *trace.values.shape[1:])
-    part = place - left
-    before = trace.known[left] | (part > 1 - _SAME)[:, None]
-    after = trace.known[np.minimum(left + 1, len(trace.values) - 1)] | (part < _SAME)[:, None]
-    values[~(before & after)] = np.nan
-    out[inside] = values
-    return out
-
-
-def kernel(distance: npt.ArrayLike) -> FloatArray:
-    """Weight of a sample by its distance, in samples of the coarser of the two rates; not yet divided by the sum.
-
-    Examples
-    --------
-    >>> kernel([0.0, 12.0, -12.5]).tolist()
-    [1.0, 0.0, 0.0]
-    """
-    from scipy.special import i0
-
-    x = np.asarray(distance, dtype=np.float64)
-    # less its foot, so that a neighbor comes and goes without a step
-    window = (i0(BETA * np.sqrt(np.clip(1 - (x / REACH) ** 2, 0, None))) - 1) / (i0(BETA) - 1)
-    return np.asarray(np.sinc(2 * CUTOFF * x) * window)
-
-
-def resample_window(trace: EvenTrace, times_s: npt.ArrayLike, hr_scale: float, interval_s: float | None = None) -> FloatArray:
-    """Give the means of a window in which the recording runs ``hr_scale`` times as fast.
-
-    The window keeps its samples and their spacing, the camera's jitter included: it is what the same camera would have
-    recorded of a faster or slower course of events.
-
-    Parameters
-    ----------
-    trace : EvenTrace
-    times_s : (T,) array of float
-        Times of the window's samples on the clock of the recording.
-    hr_scale : float
-        Factor on the heart rate, above 0.
-    interval_s : float, optional
-        Usual interval between the window's samples, where it is not that of the frames (the uniform clock).
-
-    Returns
-    -------
-    (T, N, 3) array of float64
-
-    Raises
-    ------
-    ValueError
-        Where ``hr_scale`` is not positive.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.maps.example import example_result
-    >>> blocks = example_result(frames=90, heart_rate_bpm=60.0).blocks
-    >>> twice = resample_window(even_trace(blocks), blocks.times_s[:40], 2.0)[:, 0, 1]
-    >>> bool(np.abs(twice - (120 + 0.4 * np.sin(2 * np.pi * 2.0 * blocks.times_s[:40]))).max() < 0.01)
-    True
-    """
-    if not hr_scale > 0:
-        raise ValueError(f"hr_scale must be positive, not {hr_scale}")
-    own_s = trace.interval_s if interval_s is None else interval_s
-    return resample_even(trace, source_times(times_s, hr_scale), compression(hr_scale, own_s, trace.interval_s))
+    _, values = resample_uniform(times, means, 1 / interval_s)
+    known = np.pad(np.isfinite(values).all(axis=2), ((_PADDING, _PADDING), (0, 0)))
+    values = continue_into_gaps(np.pad(values, ((_PADDING, _PADDING), (0, 0), (0, 0))), known)
+    return UniformTrace(times, interval_s, values.astype(np.float32), known)
 
 
 def played_times(times_s: npt.ArrayLike, speed: float, interval_s: float | None = None) -> FloatArray:
@@ -314,31 +302,43 @@ def played_times(times_s: npt.ArrayLike, speed: float, interval_s: float | None 
         raise ValueError(f"{len(times)} frames have no interval; a trace of two frames or more is needed")
     own_s = float(np.median(np.diff(times)))
     step_s = own_s if interval_s is None else interval_s
-    last_s = last_uniform_time(times, 1 / own_s)
-    count = int(np.floor((last_s - times[0] + _SAME_S) / (speed * step_s))) + 1
+    count = _played_samples(_steps(times, 1 / own_s) + 1, speed * step_s / own_s)
     return np.asarray(times[0] / speed + np.arange(count) * step_s, dtype=np.float64)
 
 
+def _played_samples(samples: int, step: float) -> int:
+    # every `step`-th of the samples at the recording's own frame rate, the first one included
+    return int(np.floor((samples - 1) / step + _SAME)) + 1
+
+
 def play(
-    trace: EvenTrace, speed: float, interval_s: float | None = None, start: int = 0, stop: int | None = None
-) -> npt.NDArray[np.float32]:
-    """Return the means of a recording played ``speed`` times as fast, at :func:`played_times`.
+    trace: UniformTrace, speed: float, interval_s: float | None = None, start: int = 0, stop: int | None = None
+) -> tuple[FloatArray, npt.NDArray[np.float32]]:
+    """Return times and means of a recording played ``speed`` times as fast.
+
+    Frequencies that the coarser of the two samplings cannot hold are filtered out.
 
     Parameters
     ----------
-    trace : EvenTrace
+    trace : UniformTrace
     speed : float
         Factor on the heart rate, above 0.
     interval_s : float, optional
         Time between two samples; that of the trace where it is not given.
     start, stop : int
-        First sample and one past the last. Each sample has the same value whichever others are asked for.
+        First sample and one past the last. A sample has the same value whichever others are asked for.
 
     Returns
     -------
-    (K, N, 3) array of float32
-        NaN where the sample lies in a gap of the recording. Frequencies that the coarser of the two samplings cannot hold are
-        taken out.
+    times_s : (K,) array of float64
+        As :func:`played_times`.
+    means : (K, N, 3) array of float32
+        NaN where the sample lies in a gap of the recording.
+
+    Raises
+    ------
+    ValueError
+        Where ``speed`` is not positive, or the samples do not lie inside the played recording.
 
     Notes
     -----
@@ -349,53 +349,123 @@ def play(
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> blocks = example_result(frames=90, heart_rate_bpm=60.0).blocks
-    >>> twice = play(even_trace(blocks), 2.0)[:, 0, 1]
-    >>> len(twice), bool(np.abs(twice - (120 + 0.4 * np.sin(2 * np.pi * 2.0 * blocks.times_s[:45]))).max() < 0.01)
+    >>> times_s, means = play(uniform_trace(blocks.times_s, blocks.means), 2.0)
+    >>> len(times_s), bool(np.abs(means[:, 0, 1] - (120 + 0.4 * np.sin(2 * np.pi * 2.0 * times_s))).max() < 0.01)
     (45, True)
     """
     # half a second that whoever only plans need not wait
     from scipy.sparse import csr_array
 
-    step = speed * (1.0 if interval_s is None else interval_s / trace.interval_s)
-    samples = len(trace.values) - 2 * PADDING
-    count = int(np.floor((samples - 1) / step + _SAME)) + 1
-    if stop is None:
-        stop = count
+    if not (speed > 0 and np.isfinite(speed)):
+        raise ValueError(f"speed must be positive, not {speed}")
+    step_s = trace.interval_s if interval_s is None else interval_s
+    step = speed * step_s / trace.interval_s
+    count = _played_samples(len(trace.values) - 2 * _PADDING, step)
+    stop = count if stop is None else stop
     if not 0 <= start < stop <= count:
-        raise ValueError(f"samples {start} to {stop} do not lie inside the {count} of a recording played at {speed:g}")
-    table = _play_weights(step, -(-stop // 512) * 512)
-    left, part = table.left[start:stop] + PADDING, table.part[start:stop]
-    taps = table.weights.shape[1]
-    first, last = int(left[0]) + 1 - taps // 2, int(left[-1]) + 1 + taps // 2
-    rows = np.arange(max(first, 0), min(last, len(trace.values)))
-    columns = left[:, None] + (np.arange(1 - taps // 2, taps // 2 + 1, dtype=np.int32) - rows[0])
-    np.clip(columns, 0, len(rows) - 1, out=columns)
+        raise ValueError(f"samples {start} to {stop} do not lie inside the {count} of a recording played at speed {speed:g}")
+    left, part, weights = (column[start:stop] for column in _weights(step, -(-stop // 512) * 512))
+    left = left + _PADDING
+    taps = weights.shape[1]
+    first = max(int(left[0]) + 1 - taps // 2, 0)
+    source = trace.values[first : int(left[-1]) + 1 + taps // 2]
+    columns = left[:, None] + np.arange(1 - taps // 2 - first, 1 + taps // 2 - first, dtype=np.int32)
+    np.clip(columns, 0, len(source) - 1, out=columns)
     # rows of a sparse matrix: several times as fast as gathering the neighbors of each sample
     bounds = np.arange(0, columns.size + 1, taps, dtype=np.int32)
-    matrix = csr_array((table.weights[start:stop].ravel(), columns.ravel(), bounds), shape=(stop - start, len(rows)))
-    source = trace.values[rows[0] : rows[-1] + 1].reshape(len(rows), -1).astype(np.float64)
-    values = (matrix @ source).astype(np.float32).reshape(stop - start, *trace.values.shape[1:])
+    matrix = csr_array((weights.ravel(), columns.ravel(), bounds), shape=(stop - start, len(source)))
+    means = (matrix @ source.reshape(len(source), -1).astype(np.float64)).astype(np.float32)
+    means = means.reshape(stop - start, *source.shape[1:])
     if not trace.known[left[0] : left[-1] + 2].all():
         before = trace.known[left] | (part > 1 - _SAME)[:, None]
-        after = trace.known[np.minimum(left + 1, len(trace.known) - 1)] | (part < _SAME)[:, None]
-        values[~(before & after)] = np.nan
-    return values
+        after = trace.known[left + 1] | (part < _SAME)[:, None]
+        means[~(before & after)] = np.nan
+    return trace.frame_times_s[0] / speed + np.arange(start, stop) * step_s, means
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _PlayWeights:
-    left: npt.NDArray[np.int32]
-    part: FloatArray
-    weights: FloatArray
-
-
-# some 5 MB; the speeds of an augmentation are few
-@lru_cache(maxsize=16)
-def _play_weights(step: float, count: int) -> _PlayWeights:
+# the speeds of an augmentation are few, and half a minute at one of them takes 0.3 MB
+@lru_cache(maxsize=32)
+def _weights(step: float, count: int) -> tuple[npt.NDArray[np.int32], FloatArray, FloatArray]:
+    """Return for each played sample the grid sample before it, how far it is behind that, and the weights around it."""
     place = np.arange(count) * step
     left = np.floor(place + _SAME)
     part = np.maximum(place - left, 0.0)
-    compress = max(1.0, step)
-    reach = int(np.ceil(REACH * compress))
-    weights = kernel((part[:, None] - np.arange(1 - reach, reach + 1)) / compress)
-    return _PlayWeights(left.astype(np.int32), part, weights / weights.sum(axis=1, keepdims=True))
+    compression = max(1.0, step)
+    reach = int(np.ceil(REACH * compression))
+    weights = _kernel((part[:, None] - np.arange(1 - reach, reach + 1)) / compression)
+    return left.astype(np.int32), part, weights / weights.sum(axis=1, keepdims=True)
+
+
+def _kernel(distance: npt.ArrayLike) -> FloatArray:
+    # weight of a sample by its distance, in samples of the coarser of the two rates; not yet divided by the sum
+    from scipy.special import i0
+
+    x = np.asarray(distance, dtype=np.float64)
+    # minus its end value, so that a neighbor comes and goes without a step
+    window = i0(_BETA * np.sqrt(np.clip(1 - (x / REACH) ** 2, 0, None))) - 1
+    return np.asarray(np.sinc(2 * _CUTOFF * x) * window)
+
+
+def continue_into_gaps(values: npt.ArrayLike, known: npt.ArrayLike) -> FloatArray:
+    """Replace unknown samples by the continuation of their neighbors.
+
+    A stretch of known samples is continued by turning it about its last sample (a straight line goes on straight); between
+    two stretches one continuation is faded into the other. Value and slope run on without a step, so a symmetric filter
+    gives back the last known sample as it is. What is filled in is for the filter alone: it is no measurement.
+
+    Parameters
+    ----------
+    values : (G, N, C) array of float
+    known : (G, N) array of bool
+
+    Returns
+    -------
+    (G, N, C) array of float64
+        Equal to ``values`` where known; a block that is never known is 0.
+
+    Examples
+    --------
+    >>> series = np.array([0.0, 1.0, 2.0, 0.0, 0.0])[:, None, None]
+    >>> continue_into_gaps(series, np.array([False, True, True, False, False])[:, None])[:, 0, 0].tolist()
+    [0.0, 1.0, 2.0, 3.0, 3.0]
+    """
+    mask = np.asarray(known, dtype=np.bool_)
+    out = np.where(mask[:, :, None], np.asarray(values, dtype=np.float64), 0.0)
+    patterns, owner = _distinct_columns(mask)
+    for index in range(patterns.shape[1]):
+        members = np.flatnonzero(owner == index)
+        out[:, members] = _fill_gaps(out[:, members], patterns[:, index])
+    return out
+
+
+def _fill_gaps(values: FloatArray, known: npt.NDArray[np.bool_]) -> FloatArray:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], known.astype(np.int8), [0]))))
+    runs = [values[start:stop] for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+    if not runs:
+        return values
+    pieces = [_continued(runs[0][::-1], int(edges[0]))[::-1]]
+    for number, (run, following) in enumerate(pairwise(runs)):
+        gap = int(edges[2 * number + 2] - edges[2 * number + 1])
+        share = (np.arange(1, gap + 1) / (gap + 1))[:, None, None]
+        onward, backward = _continued(run, gap), _continued(following[::-1], gap)[::-1]
+        pieces += [run, (1 - share) * onward + share * backward]
+    pieces += [runs[-1], _continued(runs[-1], len(known) - int(edges[-1]))]
+    return np.concatenate(pieces)
+
+
+def _continued(run: FloatArray, count: int) -> FloatArray:
+    back = np.maximum(len(run) - 2 - np.arange(count), 0)
+    return np.asarray(2 * run[-1] - run[back])
+
+
+def _distinct_columns(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Return the different columns (T, P) of a mask (T, S), and which of them each column is (S,).
+
+    Mostly all series have the same gaps, as a lost face takes all blocks with it, and can share their work.
+    """
+    if mask.shape[1] == 0 or mask.shape[0] == 0 or (mask == mask[:, :1]).all():
+        return mask[:, :1], np.zeros(mask.shape[1], dtype=np.intp)
+    # one opaque value a column: np.unique(axis=1) takes thirty times as long
+    packed = np.ascontiguousarray(np.packbits(mask, axis=0).T)
+    _, first, owner = np.unique(packed.view(f"V{packed.shape[1]}")[:, 0], return_index=True, return_inverse=True)
+    return mask[:, first], owner.reshape(-1)

@@ -15,7 +15,7 @@ from stmap_pipeline.pipeline.plan import BuildPlan
 from stmap_pipeline.pipeline.recording_task import RecordingTask
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome
-from stmap_pipeline.shards import Shards, forget_augmentation
+from stmap_pipeline.shards import Shards
 
 
 def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, limits: Limits | None = None) -> Iterator[Outcome]:
@@ -60,8 +60,6 @@ def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, l
 
 
 def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | None) -> Iterator[Outcome]:
-    # asked once more, now that nobody else can augment it
-    forget_augmentation(plan.out)
     work = Work(plan.out)
     begin(plan)
     run = work.begin(

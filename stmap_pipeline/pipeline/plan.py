@@ -17,7 +17,6 @@ from stmap_pipeline.pipeline.reuse import Reuse, plan_reuse, reusable
 from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.records import Outcome, Recording
-from stmap_pipeline.shards import refuse_augmented
 from stmap_pipeline.version import __version__
 
 # Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
@@ -141,8 +140,6 @@ def plan_build(
         and not Work(out).folder.exists()
         and all(one.recording_id in earlier and earlier[one.recording_id].outcome.reason == one.reason for one in settled)
     )
-    if not complete:
-        refuse_augmented(out)
     ids = _reusable_ids(taken, todo) if taken is not None and todo else frozenset()
     return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete, taken, ids)
 

@@ -10,8 +10,16 @@ from typing import Any
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import StmapError
 from stmap_pipeline.pipeline.shard_task import Row, rows_of_shard
-from stmap_pipeline.pipeline.verify_augmentation import augmentation_problems
-from stmap_pipeline.shards import Problem, check_manifest, read_columns, read_manifest, read_table, recording_ids
+from stmap_pipeline.shards import (
+    Problem,
+    Shards,
+    augmentation_problems,
+    check_manifest,
+    read_columns,
+    read_manifest,
+    read_table,
+    recording_ids,
+)
 
 _SHOWN = 3
 _TABLES = {"stmap.toml", *(f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json"))}
@@ -69,6 +77,8 @@ def _compare(out: Path, known: set[str], quick: bool) -> Iterator[Problem]:
     manifest = read_manifest(out)
     if manifest.fingerprint != config.fingerprint():
         yield Problem("stmap.toml", "content", "stmap.toml holds other settings than the manifest")
+    with Shards(out) as shards:
+        yield from augmentation_problems(shards, quick)
     recordings = {str(row["recording_id"]): row for row in read_table(out / "recordings.csv")}
     built = {str(row["recording_id"]) for row in read_table(out / "outcomes.csv") if row["status"] == "ok"}
     if built != recordings.keys():
@@ -77,10 +87,7 @@ def _compare(out: Path, known: set[str], quick: bool) -> Iterator[Problem]:
     windows: dict[str, list[Row]] = {}
     if not quick:
         for row in read_table(out / "windows.csv"):
-            # the resampled ones are compared with these, and not with what a build would cut
-            if row["hr_scale"] == 1:
-                windows.setdefault(str(row["recording_id"]), []).append(row)
-        yield from augmentation_problems(out)
+            windows.setdefault(str(row["recording_id"]), []).append(row)
         if strange := windows.keys() - recordings.keys():
             yield Problem("windows.csv", "content", f"windows.csv has windows of {sorted(strange)[0]}, which recordings.csv lacks")
     subjects: dict[str, set[str]] = {}

@@ -1,8 +1,4 @@
-"""An interval of a recording with its label: a row of ``windows.csv``, never a copy of samples.
-
-A resampled window is a row too. It has the samples of the window it was made from - as many, at the same times - and what it
-shows in them is the recording played ``hr_scale`` times as fast from the same start.
-"""
+"""An interval of a recording with its label: a row of ``windows.csv``, never a copy of samples."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """An interval of one recording, cut on read; or, with another ``hr_scale`` than 1, resampled on read.
+    """An interval of one recording, cut on read; or, with another ``speed`` than 1, of the recording played at that speed.
 
     Parameters
     ----------
@@ -22,28 +18,27 @@ class Window:
     start, stop : int
         First sample and one past the last, on the clock of the table (native frames, or the uniform grid).
     start_s, stop_s : float
-        The same as times; ``stop_s`` is one sampling interval after the last sample.
+        The same as times; ``stop_s`` is one sampling interval after the last sample. At another speed what happened at time t
+        of the recording happens at ``t / speed``.
     heart_rate_bpm : float
         Mean heart rate inside the window, as the map shows it; NaN where the label does not cover it.
     beats : float
         Beats inside the window: ``heart_rate_bpm * (stop_s - start_s) / 60``.
     valid_fraction : float
-        Share of the frames that were read in which the face was known.
+        Share of the samples in which the face was known.
     coverage : float
-        Mean share of the blocks' area that was seen, over all blocks and frames that were read.
-    hr_scale : float
-        Factor on the heart rate by resampling in time: 1 is the recording as it is, 1.5 turns 60 bpm into 90.
+        Mean share of the blocks' area that was seen, over all blocks and samples.
     fold : int
         Fold of the subject, from 1; 0 where the database has none.
-    rule : str
-        The rule that made a resampled window; empty for a window as recorded.
+    speed : float
+        Factor on the heart rate by resampling in time: 1 is the recording as it is, 1.5 turns 60 bpm into 90.
 
     Examples
     --------
     >>> Window("p001_v1_source1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0).duration_s
     10.0
-    >>> Window("p001_v1_source1", 30, 330, 1.0, 11.0, 108.0, 18.0, 1.0, hr_scale=1.5, rule="balance").source_stop_s
-    16.0
+    >>> Window("p001_v1_source1", 30, 330, 1.0, 11.0, 108.0, 18.0, 1.0, speed=1.5).source_stop_s
+    16.5
     """
 
     recording_id: str
@@ -55,9 +50,8 @@ class Window:
     beats: float
     valid_fraction: float
     coverage: float = 1.0
-    hr_scale: float = 1.0
     fold: int = 0
-    rule: str = ""
+    speed: float = 1.0
 
     @property
     def duration_s(self) -> float:
@@ -72,17 +66,17 @@ class Window:
     @property
     def augmented(self) -> bool:
         """Whether the window is resampled: fit for training, never for evaluation."""
-        return self.hr_scale != 1
+        return self.speed != 1
 
     @property
     def source_start_s(self) -> float:
-        """Start of the part of the recording that is read, in seconds: that of the window."""
-        return self.start_s
+        """Start of the part of the recording that is shown, in seconds of the recording."""
+        return self.speed * self.start_s
 
     @property
     def source_stop_s(self) -> float:
-        """End of the part of the recording that is read, in seconds: of 10 s at ``hr_scale`` 1.5 it is 15 s long."""
-        return self.start_s + self.hr_scale * self.duration_s if self.augmented else self.stop_s
+        """End of the part of the recording that is shown, in seconds of the recording."""
+        return self.speed * self.stop_s
 
 
 @dataclass(frozen=True, slots=True, eq=False)

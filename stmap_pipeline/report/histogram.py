@@ -9,8 +9,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from stmap_pipeline.balance import Augmentation, BinResult
 from stmap_pipeline.errors import StmapError
-from stmap_pipeline.maps.balance import Augmentation, BinResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +45,10 @@ def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, b
 
     Examples
     --------
-    >>> from stmap_pipeline.maps.balance import Fg2019Options
-    >>> from stmap_pipeline.pipeline.augment import plan_augmentation
+    >>> from stmap_pipeline.balance import BalanceOptions
+    >>> from stmap_pipeline.shards import Shards, plan_augmentation
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> pictures = draw_histogram(plan_augmentation(example_maps(), Fg2019Options()), dpi=40)
+    >>> pictures = draw_histogram(plan_augmentation(Shards(example_maps()), BalanceOptions("fg2019")), dpi=40)
     >>> sorted(pictures), pictures["histogram.png"][1:4]
     (['histogram.png', 'histogram.svg'], b'PNG')
     """
@@ -64,7 +64,7 @@ def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, b
         _draw(figure.add_subplot(), augmentation.bins)
         rule = augmentation.options.rule
         figure.suptitle(
-            f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.added)} resampled ({rule}); "
+            f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.windows)} resampled ({rule}); "
             f"normalized entropy {augmentation.entropy_before:.2f} -> {augmentation.entropy_after:.2f}",
             fontsize=11,
         )

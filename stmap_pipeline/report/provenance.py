@@ -210,7 +210,7 @@ def _measures_text() -> str:
 def _augmentation_text(plan: dict[str, Any]) -> str:
     options = plan.get("options") or {}
     scales = [
-        f"{value:.2f}" if isinstance(value, int | float) else "unknown" for value in map(plan.get, ("hr_scale_min", "hr_scale_max"))
+        f"{value:.2f}" if isinstance(value, int | float) else "unknown" for value in map(plan.get, ("speed_min", "speed_max"))
     ]
     return (
         f"For training, {plan.get('windows_added', 0)} windows resampled in time were added to {plan.get('windows_before', 0)} as recorded "

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.balance import Bins as RateBins
+from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import REASONS
-from stmap_pipeline.maps.balance import Bins as RateBins
-from stmap_pipeline.maps.balance import normalized_entropy
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.report.figures import Bars, Figure, histogram
 from stmap_pipeline.report.metrics import METRICS

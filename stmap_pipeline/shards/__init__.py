@@ -6,7 +6,7 @@
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
 :mod:`.tables`             CSV with a dictionary of its columns; :mod:`.columns` has those of a build
 :mod:`.manifest`           sizes and hashes of all files, written last
-:mod:`.augmentation`       resampled windows behind those as recorded; :mod:`.split` keeps them out of evaluation
+:mod:`.augmentation`       resampled windows beside those as recorded, for training alone
 :mod:`.export`             finished maps for other people's trainers
 =========================  ==========================================================================
 
@@ -15,10 +15,10 @@ Below them, :mod:`.recording_io`, :mod:`.hdf5` and :mod:`.quantize` turn a recor
 
 from stmap_pipeline.files import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.shards.augmentation import (
-    forget_augmentation,
+    augmentation_problems,
     is_augmented,
+    plan_augmentation,
     read_augmentation,
-    refuse_augmented,
     remove_augmentation,
     write_augmentation,
 )
@@ -31,18 +31,15 @@ from stmap_pipeline.shards.columns import (
     outcome_row,
     recording_row,
     timing_row,
-    window_from_row,
     window_row,
     with_extra_columns,
 )
 from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
-from stmap_pipeline.shards.info import RecordingInfo
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
-from stmap_pipeline.shards.reader import Shards, Trace
+from stmap_pipeline.shards.reader import RecordingInfo, Shards, Split, Trace
 from stmap_pipeline.shards.recording_io import read_recording
 from stmap_pipeline.shards.schema import SCHEMA_VERSION
 from stmap_pipeline.shards.shard import merge_parts, read_one, read_part, read_shard, recording_ids, write_part, write_shard
-from stmap_pipeline.shards.split import Split
 from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
 
 __all__ = [
@@ -63,14 +60,15 @@ __all__ = [
     "atomic_path",
     "atomic_write_bytes",
     "atomic_write_text",
+    "augmentation_problems",
     "check_manifest",
     "export_by_subject",
     "export_windows",
-    "forget_augmentation",
     "is_augmented",
     "merge_parts",
     "outcome_from_row",
     "outcome_row",
+    "plan_augmentation",
     "read_augmentation",
     "read_columns",
     "read_manifest",
@@ -81,11 +79,9 @@ __all__ = [
     "read_table",
     "recording_ids",
     "recording_row",
-    "refuse_augmented",
     "remove_augmentation",
     "remove_temporaries",
     "timing_row",
-    "window_from_row",
     "window_row",
     "with_extra_columns",
     "write_augmentation",

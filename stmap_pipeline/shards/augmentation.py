@@ -1,35 +1,136 @@
-"""An augmentation on disk: rows behind those of ``windows.csv``, and ``augmentation/`` with the plan and its pictures.
+"""Resampled windows beside a finished build: the folder ``augmentation/`` with a table of windows, the plan and its pictures.
 
-The manifest is written last. Killed before, an output reads as it was recorded, and the next call of any of these puts it in
-order. Nobody else may write into the output meanwhile: see :mod:`stmap_pipeline.pipeline.augment`, which holds its lock.
+The build itself never changes. The folder appears as a whole, and its own manifest names the build that it was made from: where
+the windows of the build are others by now, the folder is refused and not read. Delete it, and it is gone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stmap_pipeline.errors import OutputError, ShardError
-from stmap_pipeline.files import atomic_write_bytes, atomic_write_text, remove_temporaries
-from stmap_pipeline.maps.balance import Augmentation
+import numpy as np
+
+from stmap_pipeline.balance import Augmentation, BalanceOptions, choose_windows
+from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapError
+from stmap_pipeline.files import atomic_folder
+from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.columns import WINDOWS, window_row
-from stmap_pipeline.shards.manifest import amend_manifest, read_manifest
-from stmap_pipeline.shards.tables import format_row, read_columns
-from stmap_pipeline.shards.window_table import AUGMENTATION, TABLE, read_window_table, recorded_settings
+from stmap_pipeline.shards.columns import RESAMPLED_WINDOWS, window_row
+from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
+from stmap_pipeline.shards.tables import write_table
+
+if TYPE_CHECKING:
+    from stmap_pipeline.shards.reader import Shards
 
 FOLDER = "augmentation"
 PLAN = "plan.json"
-PICTURES = ("histogram.png", "histogram.svg")
+
+# sums in another order may end in another last digit
+_SAME = 1e-9
+_AGAIN = "run stmap augment again, or stmap augment --reset"
+# keys of plan.json that are read back, and what they hold
+_NUMBERS = ("windows_before", "windows_added", "windows_wanted", "epoch_factor", "recordings_used")
+_NUMBERS_OR_NONE = ("speed_min", "speed_max", "normalized_entropy_before", "normalized_entropy_after")
+_BIN_NUMBERS = ("low_bpm", "high_bpm", "before", "added", "after")
+
+
+def plan_augmentation(maps: Shards, options: BalanceOptions) -> Augmentation:
+    """Choose the resampled windows that balance the heart rates of a build; nothing is written.
+
+    The same build, options and seed give the same plan, whether the build is augmented already or not.
+
+    Parameters
+    ----------
+    maps : Shards
+    options : BalanceOptions
+
+    Raises
+    ------
+    ShardError
+        Where the build is damaged, or has no window to train on.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards import Shards
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> plan = plan_augmentation(Shards(example_maps()), BalanceOptions("fg2019", band_bpm=(60, 90)))
+    >>> [(one.recording_id, one.speed, round(one.heart_rate_bpm, 2)) for one in plan.windows[::4]]
+    [('p001_v1', 0.67, 44.22), ('p001_v1', 1.5, 99.0)]
+    """
+    sources = (maps.source(one.recording_id) for one in maps.recordings())
+    try:
+        return choose_windows(sources, maps.config.windows, options)
+    except ConfigError as error:
+        raise ShardError(f"{maps.root}: {error}") from None
+
+
+def write_augmentation(maps: Shards, plan: Augmentation, pictures: Mapping[str, bytes] | None = None) -> None:
+    """Write a plan beside its build, in place of any that is there.
+
+    Parameters
+    ----------
+    maps : Shards
+    plan : Augmentation
+    pictures : mapping of str to bytes, optional
+        Files that are written beside the plan, by name.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards import Shards
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> maps = Shards(example_maps())
+    >>> write_augmentation(maps, plan_augmentation(maps, BalanceOptions("fg2019", band_bpm=(60, 90))))
+    >>> sorted({one.speed for one in Shards(maps.root).windows(augmented=True)})
+    [0.67, 1.0, 1.5]
+    """
+    remove_augmentation(maps.root)
+    with atomic_folder(maps.root / FOLDER) as folder:
+        rows = (window_row(one, maps.info(one.recording_id).subject, RESAMPLED_WINDOWS) for one in plan.windows)
+        write_table(folder / "windows.csv", RESAMPLED_WINDOWS, rows)
+        (folder / PLAN).write_text(json.dumps(plan.to_mapping(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        for name, data in (pictures or {}).items():
+            (folder / name).write_bytes(data)
+        made_from = {"windows_sha256": _windows_sha256(maps.manifest)}
+        write_manifest(folder, fingerprint=maps.manifest.fingerprint, files=list(folder.iterdir()), settings=made_from)
+
+
+def remove_augmentation(root: Path) -> bool:
+    """Remove the augmentation of a build, and return whether there was one.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> remove_augmentation(example_maps())
+    False
+    """
+    there = is_augmented(root)
+    try:
+        # first of all what says that there is one: a folder half removed is none
+        (root / FOLDER / PLAN).unlink(missing_ok=True)
+        if (root / FOLDER).exists():
+            shutil.rmtree(root / FOLDER)
+    except OSError as error:
+        raise OutputError(f"{root / FOLDER}: cannot be removed ({error.strerror})") from None
+    return there
 
 
 def is_augmented(root: Path) -> bool:
-    """Tell whether an output holds an augmentation, be it half written.
+    """Return whether an output holds an augmentation.
 
     Examples
     --------
@@ -37,53 +138,7 @@ def is_augmented(root: Path) -> bool:
     >>> is_augmented(example_maps())
     False
     """
-    if (root / FOLDER).exists():
-        return True
-    with contextlib.suppress(ShardError):
-        return AUGMENTATION in read_manifest(root).settings
-    return False
-
-
-def refuse_augmented(root: Path) -> None:
-    """Refuse to build into an output with resampled windows: recorded ones would come and go under a plan made of the old ones.
-
-    Raises
-    ------
-    OutputError
-        Saying how to go on.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> refuse_augmented(example_maps())
-    """
-    try:
-        read_manifest(root)
-    except ShardError:
-        # without a manifest nothing can be taken away: the build makes a new table, and the plan is gone with the old one
-        return
-    if is_augmented(root):
-        raise OutputError(
-            f"{root}: holds resampled windows, which would no longer fit after building here; run stmap augment {root} --reset, "
-            "build, and augment again (the same options give the same windows)"
-        )
-
-
-def forget_augmentation(root: Path) -> None:
-    """Delete what an augmentation left beside a table that is about to be written anew.
-
-    Raises
-    ------
-    OutputError
-        As :func:`refuse_augmented`.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> forget_augmentation(example_maps())
-    """
-    refuse_augmented(root)
-    _delete_folder(root)
+    return (root / FOLDER / PLAN).exists()
 
 
 def read_augmentation(root: Path) -> dict[str, Any] | None:
@@ -92,7 +147,7 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
     Raises
     ------
     ShardError
-        Where it cannot be read.
+        Where it cannot be read, or was made from other windows than the output has now.
 
     Examples
     --------
@@ -100,122 +155,115 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
     >>> read_augmentation(example_maps()) is None
     True
     """
-    if AUGMENTATION not in read_manifest(root).settings:
+    if not is_augmented(root):
         return None
+    augmentation_manifest(root, read_manifest(root))
     path = root / FOLDER / PLAN
     try:
         plan = json.loads(path.read_bytes())
-        if not isinstance(plan, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise ShardError(f"{path}: cannot be read ({error}); run stmap augment again") from None
-    return plan
+        _check_plan(plan)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ShardError(f"{path}: is no plan of an augmentation ({error}); {_AGAIN}") from None
+    return dict(plan)
 
 
-def write_augmentation(
-    root: Path,
-    augmentation: Augmentation,
-    windows: Iterable[Window],
-    subjects: Mapping[str, str],
-    pictures: Mapping[str, bytes] | None = None,
-) -> None:
-    """Put an augmentation in place of any that is there.
+def augmentation_manifest(root: Path, built: Manifest) -> Manifest | None:
+    """Return the manifest of the augmentation of a build; None where there is none.
 
     Parameters
     ----------
     root : Path
-    augmentation : Augmentation
-    windows : iterable of Window
-        Those that it adds.
-    subjects : mapping of str to str
-        Subject of each recording.
-    pictures : mapping of str to bytes, optional
-        By name, of :data:`PICTURES`.
+    built : Manifest
+        Of the build.
 
     Raises
     ------
     ShardError
-        Where the recorded rows of ``windows.csv`` are not what the build wrote, or were written by an older stmap.
-    OutputError
-        Where the system refuses to write.
+        Where it is damaged, or was made from other windows than the build has now.
+    """
+    if not is_augmented(root):
+        return None
+    try:
+        manifest = read_manifest(root / FOLDER)
+    except ShardError as error:
+        raise ShardError(f"{root / FOLDER}: is damaged ({error}); {_AGAIN}") from None
+    if (manifest.fingerprint, manifest.settings.get("windows_sha256")) != (built.fingerprint, _windows_sha256(built)):
+        raise ShardError(f"{root / FOLDER}: was made from other windows than windows.csv has now and is not read; {_AGAIN}")
+    return manifest
+
+
+def augmentation_problems(maps: Shards, quick: bool = False) -> Iterator[Problem]:
+    """Compare an augmentation with its manifest, its build, and the labels and frames of the recordings.
+
+    Not with a new plan: another version of NumPy may draw other random numbers, and the windows are right all the same.
+
+    Parameters
+    ----------
+    maps : Shards
+    quick : bool
+        Look at presence and size alone.
 
     Examples
     --------
-    >>> from stmap_pipeline.maps.balance import Fg2019Options
-    >>> from stmap_pipeline.pipeline.augment import plan_augmentation
-    >>> from stmap_pipeline.shards import Shards, check_manifest
+    >>> from stmap_pipeline.shards import Shards
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> root = example_maps()
-    >>> plan = plan_augmentation(root, Fg2019Options(hr_scales=(1.2,), band_bpm=(66, 67)))
-    >>> write_augmentation(root, plan, plan.added.windows(Shards(root).windows()), {"p001_v1": "p001"})
-    >>> len(Shards(root).windows()), len(Shards(root).windows(augmented=True)), check_manifest(root)
-    (10, 12, [])
+    >>> maps = Shards(example_maps())
+    >>> write_augmentation(maps, plan_augmentation(maps, BalanceOptions("fg2019", band_bpm=(60, 90))))
+    >>> list(augmentation_problems(Shards(maps.root)))
+    []
     """
-    manifest = read_manifest(root)
-    table = read_window_table(root, manifest)
-    if [one.name for one in read_columns(root / TABLE)] != [one.name for one in WINDOWS]:
-        raise ShardError(f"{root / TABLE}: has other columns than this stmap writes; build again, or use the stmap that built it")
-    pictures = dict(pictures or {})
-    remove_temporaries(root / FOLDER)
-    files = [root / FOLDER / PLAN, *(root / FOLDER / name for name in sorted(pictures)), root / TABLE]
-    atomic_write_text(files[0], json.dumps(augmentation.to_mapping(), indent=1, ensure_ascii=False) + "\n")
-    for name, data in sorted(pictures.items()):
-        atomic_write_bytes(root / FOLDER / name, data)
-    dropped = [name for name in PICTURES if name not in pictures]
-    _unlink(root, dropped)
-    atomic_write_bytes(root / TABLE, table.recorded + _rows(windows, subjects))
-    settings = {**manifest.settings, AUGMENTATION: {"rule": augmentation.options.rule, **recorded_settings(table)}}
-    amend_manifest(root, manifest, changed=files, removed=[f"{FOLDER}/{name}" for name in dropped], settings=settings)
+    if not is_augmented(maps.root):
+        return
+    try:
+        augmentation_manifest(maps.root, maps.manifest)
+        problems = check_manifest(maps.root / FOLDER, quick)
+        yield from (Problem(f"{FOLDER}/{one.path}", one.kind, f"{FOLDER}/{one.message}") for one in problems)
+        if problems or quick:
+            return
+        read_augmentation(maps.root)
+        added = [one for one in maps.windows(augmented=True) if one.augmented]
+        for name, windows in groupby(added, key=lambda one: one.recording_id):
+            for one in _wrong(maps, name, list(windows)):
+                yield Problem(
+                    f"{FOLDER}/windows.csv",
+                    "content",
+                    f"{name} from {one.start} at speed {one.speed:g} does not fit the label and the frames of its recording",
+                )
+    except StmapError as error:
+        yield Problem(FOLDER, "content", str(error))
 
 
-def remove_augmentation(root: Path) -> bool:
-    """Take an augmentation away; the output is then, byte for byte, what it was before.
-
-    Returns
-    -------
-    bool
-        Whether there was one.
-
-    Raises
-    ------
-    ShardError, OutputError
-        As :func:`write_augmentation`.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> remove_augmentation(example_maps())
-    False
-    """
-    manifest = read_manifest(root)
-    table = read_window_table(root, manifest)
-    there = is_augmented(root) or bool(table.added)
-    if not there:
-        return False
-    atomic_write_bytes(root / TABLE, table.recorded)
-    settings = {key: value for key, value in manifest.settings.items() if key != AUGMENTATION}
-    removed = [f"{FOLDER}/{name}" for name in (PLAN, *PICTURES)]
-    amend_manifest(root, manifest, changed=[root / TABLE], removed=removed, settings=settings)
-    _delete_folder(root)
-    return True
+def _wrong(maps: Shards, name: str, windows: list[Window]) -> Iterator[Window]:
+    source = maps.source(name)
+    for speed, group in groupby(windows, key=lambda one: one.speed):
+        clock = window_clock(source.times_s, source.valid, source.coverage, maps.config.windows, speed)
+        figures = window_figures(clock, source.heart_rate, maps.config.windows)
+        rows = dict(zip(figures.start.tolist(), np.stack(figures, axis=1), strict=True))
+        for one in group:
+            ours = [getattr(one, field) for field in figures._fields]
+            if one.start not in rows or one.fold != source.fold or not np.allclose(ours, rows[one.start], rtol=_SAME, atol=0):
+                yield one
 
 
-def _delete_folder(root: Path) -> None:
-    remove_temporaries(root / FOLDER)
-    _unlink(root, [PLAN, *PICTURES])
-    # what somebody else put there stays, and the folder with it
-    with contextlib.suppress(OSError):
-        (root / FOLDER).rmdir()
+def _windows_sha256(built: Manifest) -> str | None:
+    return next((one.sha256 for one in built.files if one.path == "windows.csv"), None)
 
 
-def _rows(windows: Iterable[Window], subjects: Mapping[str, str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for one in windows:
-        writer.writerow(format_row(Path(TABLE), WINDOWS, window_row(one, subjects[one.recording_id])))
-    return text.getvalue().encode("utf-8")
+def _check_plan(plan: Any) -> None:
+    """Raise an error where what was read is not what :meth:`Augmentation.to_mapping` writes."""
+    if not isinstance(plan["options"]["rule"], str):
+        raise TypeError("options.rule is no text")
+    for where, keys in ((plan, _NUMBERS), *((one, _BIN_NUMBERS) for one in plan["bins"])):
+        for key in keys:
+            if not _is_number(where[key]):
+                raise TypeError(f"{key} is no number")
+    optional = [(plan, key) for key in _NUMBERS_OR_NONE] + [(one, "wanted") for one in plan["bins"]]
+    for where, key in optional:
+        if not (where[key] is None or _is_number(where[key])):
+            raise TypeError(f"{key} is no number")
+    if not all(isinstance(one["shortfall"], str) for one in plan["bins"]):
+        raise TypeError("shortfall is no text")
 
 
-def _unlink(root: Path, names: list[str]) -> None:
-    for name in names:
-        (root / FOLDER / name).unlink(missing_ok=True)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -43,11 +43,13 @@ WINDOWS: tuple[Column, ...] = (
     Column("beats", "beats", "heart_rate_bpm * (stop_s - start_s) / 60", "float"),
     Column("valid_fraction", "1", "share of the window's samples in which the face was known", "float"),
     Column("coverage", "1", "mean share of the blocks' area that was seen in the window", "float"),
-    Column("hr_scale", "1", "factor on the heart rate by resampling in time; 1 is as recorded", "float"),
     _FOLD,
-    Column("source_start_s", "s", "start of the part of the recording that is read; start_s as recorded", "float"),
-    Column("source_stop_s", "s", "end of it: start_s + hr_scale * (stop_s - start_s); stop_s as recorded", "float"),
-    Column("rule", "", "rule that made a resampled window; empty as recorded"),
+)
+
+#: Of ``augmentation/windows.csv``: samples and times are those of the recording played at that speed.
+RESAMPLED_WINDOWS: tuple[Column, ...] = (
+    *WINDOWS,
+    Column("speed", "1", "factor on the heart rate: time t of the recording is t / speed here", "float"),
 )
 
 OUTCOMES: tuple[Column, ...] = (
@@ -66,7 +68,7 @@ TIMINGS: tuple[Column, ...] = (
     Column("reused", "", "taken over from another output: traces (nothing was decoded) or landmarks (nothing was tracked)"),
 )
 
-#: Columns that a window is read back from; the others say whose it is, or what follows from these.
+#: Columns that a window is read back from; a table of windows as recorded has no speed.
 OF_WINDOW = tuple(one.name for one in fields(Window))
 
 # units by the ending of a name
@@ -156,27 +158,15 @@ def with_extra_columns(
     return [*columns, *((described or {}).get(key) or _guess(key, found) for key, found in values.items())]
 
 
-def window_row(window: Window, subject: str) -> Row:
-    """Make the row of ``windows.csv``.
+def window_row(window: Window, subject: str, columns: Sequence[Column] = WINDOWS) -> Row:
+    """Return the row of ``windows.csv``, or of another table of windows.
 
     Examples
     --------
     >>> window_row(Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0), "p001")["beats"]
     12.0
     """
-    return {"subject": subject, **{column.name: getattr(window, column.name) for column in WINDOWS if column is not _SUBJECT}}
-
-
-def window_from_row(row: Mapping[str, Any]) -> Window:
-    """Read a window back from its row.
-
-    Examples
-    --------
-    >>> one = Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)
-    >>> window_from_row(window_row(one, "p001")) == one
-    True
-    """
-    return Window(**{name: row[name] for name in OF_WINDOW})
+    return {one.name: subject if one is _SUBJECT else getattr(window, one.name) for one in columns}
 
 
 def windows_from_columns(columns: Mapping[str, Sequence[Any]]) -> list[Window]:
@@ -188,7 +178,8 @@ def windows_from_columns(columns: Mapping[str, Sequence[Any]]) -> list[Window]:
     >>> windows_from_columns({name: [cell] for name, cell in window_row(one, "p001").items()}) == [one]
     True
     """
-    return [Window(*cells) for cells in zip(*(columns[name] for name in OF_WINDOW), strict=True)]
+    names = OF_WINDOW if "speed" in columns else OF_WINDOW[:-1]
+    return [Window(*cells) for cells in zip(*(columns[name] for name in names), strict=True)]
 
 
 def outcome_row(outcome: Outcome) -> Row:

@@ -20,8 +20,8 @@ CHECKSUM = "checksum"
 # a thousand times VIPL-HR has 30 MB
 MAX_BYTES = 2**28
 
-#: What a build writes without listing it: it differs from run to run, or is safe to delete.
-UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs")
+#: What is not listed: it differs from run to run, is safe to delete, or has a manifest of its own.
+UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs", "augmentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,50 +124,6 @@ def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], setti
     manifest = Manifest(SCHEMA_VERSION, f"stmap {__version__}", fingerprint, dict(settings or {}), entries)
     _store(root, manifest)
     return manifest
-
-
-def amend_manifest(
-    root: Path, manifest: Manifest, *, changed: Iterable[Path] = (), removed: Iterable[str] = (), settings: Mapping[str, Any]
-) -> Manifest:
-    """Write a manifest anew in which a few files changed; the others are taken over unread.
-
-    What the build says of itself (software, fingerprint) stays, and damage to a file that did not change stays visible.
-
-    Parameters
-    ----------
-    root : Path
-    manifest : Manifest
-        As read.
-    changed : iterable of Path
-        Files that are new or have another content; they are hashed.
-    removed : iterable of str
-        Paths as listed, with or without an entry.
-    settings : mapping
-        In place of those of ``manifest``.
-
-    Raises
-    ------
-    ValueError, OutputError
-        As :func:`write_manifest`.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> root = example_maps()
-    >>> _ = (root / "stmap.toml").write_text("")
-    >>> before = read_manifest(root)
-    >>> _ = amend_manifest(root, before, changed=[root / "stmap.toml"], settings=before.settings)
-    >>> check_manifest(root)
-    []
-    """
-    entries = {one.path: one for one in manifest.files}
-    entries |= {one.path: one for one in _entries(root, changed)}
-    for name in removed:
-        entries.pop(name, None)
-    files = tuple(entries[name] for name in sorted(entries))
-    amended = Manifest(SCHEMA_VERSION, manifest.software, manifest.fingerprint, dict(settings), files)
-    _store(root, amended)
-    return amended
 
 
 def _entries(root: Path, files: Iterable[Path]) -> Iterator[FileEntry]:

@@ -1,48 +1,85 @@
-"""Read a finished build: recordings, windows and maps, with files opened as late as possible and in each process anew."""
+"""Read a finished build: recordings, windows, traces and maps, with files opened as late as possible and in each process anew."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from functools import cached_property
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.balance import Source
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
-from stmap_pipeline.maps.balance import Source
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.maps.normalize import Fill, Normalization
-from stmap_pipeline.maps.resample import (
-    EvenTrace,
-    even_means,
-    last_source_time,
-    play,
-    played_times,
-    resample_window,
-    source_times,
-)
+from stmap_pipeline.maps.resample import UniformTrace, play, resample_uniform, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
-from stmap_pipeline.maps.uniform import resample_uniform, uniform_times
-from stmap_pipeline.maps.windows import window_clock
 from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
-from stmap_pipeline.shards.columns import RECORDINGS, outcome_from_row
+from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is_augmented
+from stmap_pipeline.shards.columns import OF_WINDOW, RECORDINGS, outcome_from_row, windows_from_columns
 from stmap_pipeline.shards.hdf5 import guarded
-from stmap_pipeline.shards.info import RecordingInfo
-from stmap_pipeline.shards.manifest import Problem, check_manifest, read_manifest
+from stmap_pipeline.shards.manifest import MANIFEST, MAX_BYTES, Manifest, Problem, check_manifest, read_manifest
 from stmap_pipeline.shards.open_shards import OpenShards
-from stmap_pipeline.shards.recent import LruCache
-from stmap_pipeline.shards.split import Split, split_windows, subjects_of
-from stmap_pipeline.shards.tables import read_table
-from stmap_pipeline.shards.window_table import WindowTable, parse_windows, read_window_table, recorded_columns
+from stmap_pipeline.shards.tables import parse_columns, read_columns, read_table
+
+T = TypeVar("T")
 
 # half a minute at 30 frames/s with 25 blocks takes 0.3 MB
-_CACHE_BYTES = 512 * 2**20
-# databases of which nobody was filmed; outputs of 0.1 tell it by the name alone
+CACHE_BYTES = 512 * 2**20
+# databases of synthetic data; outputs of 0.1 tell it by the name alone
 _SIMULATED = ("synthetic", "synthetic-traces")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """A row of ``recordings.csv``: what is known of a recording without opening its shard.
+
+    Parameters
+    ----------
+    recording_id, subject : str
+    fold : int
+        From 1; 0 where the database has none.
+    scenario, camera : str
+    frames : int
+    duration_s : float
+    heart_rate_min_bpm, heart_rate_mean_bpm, heart_rate_max_bpm : float
+        Ground truth during the video; NaN where unknown.
+    valid_fraction : float
+        Share of frames in which the face was known.
+    coverage : float
+        Mean share of the blocks' area that was seen.
+    notes : str
+    attributes : dict
+        Metadata and quality figures of the build.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> Shards(example_maps()).info("p001_v2").heart_rate_mean_bpm
+    96.0
+    """
+
+    recording_id: str
+    subject: str
+    fold: int
+    scenario: str
+    camera: str
+    frames: int
+    duration_s: float
+    heart_rate_min_bpm: float
+    heart_rate_mean_bpm: float
+    heart_rate_max_bpm: float
+    valid_fraction: float
+    coverage: float
+    notes: str
+    attributes: dict[str, str | int | float] = field(default_factory=dict)
 
 
 class Trace(NamedTuple):
@@ -59,6 +96,21 @@ class Trace(NamedTuple):
     means: npt.NDArray[np.float32]
 
 
+class Split(NamedTuple):
+    """Training and evaluation windows of disjoint subjects.
+
+    Parameters
+    ----------
+    training : list of Window
+        As recorded and resampled.
+    evaluation : list of Window
+        As recorded.
+    """
+
+    training: list[Window]
+    evaluation: list[Window]
+
+
 class Shards:
     """The output folder of a finished build.
 
@@ -69,6 +121,9 @@ class Shards:
     ----------
     path : str or Path
         The output folder of ``stmap build-maps``.
+    cache_bytes : int
+        Traces that were read last stay in memory, up to this size in each process. Reading in random order is fast while the
+        traces of all recordings fit: those of VIPL-HR have 0.6 GB.
 
     Raises
     ------
@@ -86,23 +141,30 @@ class Shards:
     p001_v1 30 66.0 (4, 60, 3)
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.root = Path(path)
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
         self._files = OpenShards(self.root, self.manifest)
+        self._cache_bytes = cache_bytes
         # on the clock of the windows, and on a uniform grid from which other speeds are resampled
-        self._traces = LruCache(self._read_trace, _CACHE_BYTES // 2)
-        self._grids = LruCache(self._read_grid, _CACHE_BYTES // 2)
+        self._recorded: LruCache[Trace] = LruCache(self._read_trace, cache_bytes // 2)
+        self._uniform: LruCache[UniformTrace] = LruCache(self._read_uniform, cache_bytes // 2)
 
     @property
     def simulated(self) -> bool:
-        """Whether nobody was filmed: faces were drawn, or traces were simulated without any picture.
+        """Whether the data are synthetic: faces were drawn, or traces were simulated without any image.
 
-        A drawn tree stays one when it is built as the database that it imitates.
+        A drawn tree stays synthetic when it is built as the database that it imitates.
         """
         settings = self.manifest.settings
         return settings.get("simulated") is True or settings.get("database") in _SIMULATED
+
+    @property
+    def augmentation_sha256(self) -> str:
+        """Hash of the manifest of the resampled windows, which the manifest of the build does not know; empty where there are none."""
+        path = self.root / FOLDER / MANIFEST
+        return hashlib.sha256(read_bytes(path, MAX_BYTES)).hexdigest() if is_augmented(self.root) else ""
 
     def recordings(
         self, *, subject: str | Collection[str] | None = None, fold: int | Collection[int] | None = None
@@ -119,7 +181,8 @@ class Shards:
         ShardError
             Where the table is damaged.
         """
-        return [one for one in self._infos.values() if _among(one.subject, subject) and _among(one.fold, fold)]
+        subjects, folds = _several(subject), _several(fold)
+        return [one for one in self._infos.values() if _among(one.subject, subjects) and _among(one.fold, folds)]
 
     def windows(
         self,
@@ -147,27 +210,18 @@ class Shards:
         Raises
         ------
         ShardError
-            Where the table is damaged.
+            Where a table is damaged, or an augmentation was made from other windows than there are now.
         """
+        subjects, folds, names = _several(subject), _several(fold), _several(recording_id)
         return [
             one
-            for one in (self._windows + self._added if augmented else self._windows)
+            for one in (self._windows + self._resampled if augmented else self._windows)
             if one.valid_fraction >= min_valid_fraction
             and not (labeled and np.isnan(one.heart_rate_bpm))
-            and _among(self._infos[one.recording_id].subject, subject)
-            and _among(one.fold, fold)
-            and _among(one.recording_id, recording_id)
+            and _among(self._infos[one.recording_id].subject, subjects)
+            and _among(one.fold, folds)
+            and _among(one.recording_id, names)
         ]
-
-    def window_columns(self, names: Collection[str]) -> dict[str, list[Any]]:
-        """Read columns of ``windows.csv`` as recorded, without making a window of each row.
-
-        Raises
-        ------
-        ShardError
-            Where the table is damaged.
-        """
-        return recorded_columns(self.root, self._table, names)
 
     def split(
         self,
@@ -175,8 +229,9 @@ class Shards:
         fold: int | Collection[int] | None = None,
         subject: str | Collection[str] | None = None,
         min_valid_fraction: float = 1.0,
+        augmented: bool = True,
     ) -> Split:
-        """Give the windows to train on and those to evaluate on, labeled ones only.
+        """List the windows to train on and those to evaluate on, labeled ones only.
 
         Parameters
         ----------
@@ -184,23 +239,45 @@ class Shards:
             What is held out for evaluation: official folds, or subjects. One of the two is needed.
         min_valid_fraction : float
             Only windows in which the face was known for at least this share.
+        augmented : bool
+            Also train on the resampled windows of ``stmap augment``, where there are any.
 
         Returns
         -------
         Split
-            ``training``: windows of all other subjects, resampled ones included. ``evaluation``: windows of the subjects held
-            out, as recorded. No subject is in both.
+            ``training``: windows of all other subjects. ``evaluation``: windows of the subjects held out, as recorded. No
+            subject is in both.
 
         Raises
         ------
         UnknownNameError
             Where a fold or subject is not there.
         ShardError
-            Where the database has no folds, or the table is damaged.
+            Where the database has no folds, or a table is damaged.
+        ValueError
+            Where both or neither of fold and subject are given.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> [len(side) for side in Shards(example_maps()).split(fold=2)]
+        [5, 3]
         """
-        folds = {one.subject: one.fold for one in self._infos.values()}
-        windows = self.windows(min_valid_fraction=min_valid_fraction, labeled=True, augmented=True)
-        return split_windows(windows, {name: one.subject for name, one in self._infos.items()}, subjects_of(folds, fold, subject))
+        if (fold is None) == (subject is None):
+            raise ValueError("a split is by fold or by subject: give one of the two")
+        if fold is not None:
+            held_out = self._subjects_of(set(_several(fold) or ()))
+        else:
+            held_out, known = set(_several(subject) or ()), {one.subject for one in self._infos.values()}
+            if not held_out or not held_out <= known:
+                raise UnknownNameError(f"no subject {', '.join(sorted(held_out - known))}; recordings() lists them")
+        split = Split([], [])
+        for one in self.windows(min_valid_fraction=min_valid_fraction, labeled=True, augmented=augmented):
+            if self._infos[one.recording_id].subject not in held_out:
+                split.training.append(one)
+            elif not one.augmented:
+                split.evaluation.append(one)
+        return split
 
     def outcomes(self) -> list[Outcome]:
         """List what became of each recording of the database.
@@ -215,7 +292,7 @@ class Shards:
             return [outcome_from_row(row) for row in read_table(path)]
 
     def info(self, recording_id: str) -> RecordingInfo:
-        """Give the row of one recording.
+        """Return the row of one recording.
 
         Raises
         ------
@@ -241,7 +318,7 @@ class Shards:
         return self._files.recording(self.info(recording_id).subject, recording_id)
 
     def means(self, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
-        """Read the times (T,) and means (T, N, 3) of a whole recording, guarded by the file's own checksums.
+        """Read the times (T,) and means (T, N, 3) of the frames of a recording, guarded by the file's own checksums.
 
         Raises
         ------
@@ -256,7 +333,7 @@ class Shards:
         At speed 1 the samples are the frames as recorded (native clock) or a uniform grid at ``windows.rate_hz``. At another
         speed what happened at time t happens at ``t / speed``, and the samples are evenly spaced, on the native clock by the
         median interval of the recording's frames: a slowed recording is longer than its camera's jitter is known for. What
-        such a sampling cannot hold is filtered out. The last traces stay in memory.
+        such a sampling cannot hold is filtered out, see :func:`stmap_pipeline.maps.resample.play`.
 
         Parameters
         ----------
@@ -269,8 +346,7 @@ class Shards:
         Returns
         -------
         Trace
-            ``times_s`` (T,), on the clock of the played recording, and ``means`` (T, N, 3) in float32, NaN where a block was
-            not seen. Both are shared with later calls and must not be written to.
+            On the clock of the played recording. At speed 1 it is shared with later calls and must not be written to.
 
         Raises
         ------
@@ -278,8 +354,6 @@ class Shards:
             Where the build has no such recording.
         ShardError
             Where the shard is missing or damaged, or the samples do not lie inside the recording.
-        ValueError
-            Where ``speed`` is not positive.
 
         Examples
         --------
@@ -288,48 +362,25 @@ class Shards:
         >>> maps.trace("p001_v1").means.shape, maps.trace("p001_v1", speed=1.5).means.shape
         ((120, 4, 3), (80, 4, 3))
         """
-        if speed == 1:
-            whole = self._traces.get(recording_id)
-            samples = len(whole.times_s)
-            end = samples if stop is None else stop
-            self._check_samples(recording_id, start, end, samples, speed)
-            return Trace(whole.times_s[start:end], whole.means[start:end])
-        grid, frame_times_s = self._grids.get(recording_id)
-        settings = self.config.windows
-        interval_s = 1 / settings.rate_hz if settings.clock == "uniform" else None
-        times_s = played_times(frame_times_s, speed, interval_s)
-        end = len(times_s) if stop is None else stop
-        self._check_samples(recording_id, start, end, len(times_s), speed)
-        return Trace(times_s[start:end], play(grid, speed, interval_s, start, end))
-
-    def _read_trace(self, recording_id: str) -> tuple[Trace, int]:
-        times_s, means = self.means(recording_id)
-        settings = self.config.windows
-        if settings.clock == "uniform":
-            times_s, values = resample_uniform(times_s, means, settings.rate_hz)
-            means = values.astype(np.float32)
-        return Trace(times_s, means), times_s.nbytes + means.nbytes
-
-    def _read_grid(self, recording_id: str) -> tuple[tuple[EvenTrace, npt.NDArray[np.float64]], int]:
-        times_s, means = self.means(recording_id)
-        grid = even_means(times_s, means)
-        grid = replace(grid, values=grid.values.astype(np.float32))
-        return (grid, times_s), times_s.nbytes + grid.values.nbytes + grid.known.nbytes
-
-    def _check_samples(self, recording_id: str, start: int, stop: int, samples: int, speed: float) -> None:
-        if not 0 <= start < stop <= samples:
-            at = "" if speed == 1 else f" at speed {speed:g}"
+        if speed != 1:
+            settings = self.config.windows
+            interval_s = 1 / settings.rate_hz if settings.clock == "uniform" else None
+            try:
+                return Trace(*play(self._uniform.get(recording_id), speed, interval_s, start, stop))
+            except ValueError as error:
+                raise ShardError(f"{self.root}: {recording_id}: {error}") from None
+        whole = self._recorded.get(recording_id)
+        samples = len(whole.times_s)
+        end = samples if stop is None else stop
+        if not 0 <= start < end <= samples:
             raise ShardError(
-                f"{recording_id}: samples {start} to {stop} do not lie inside its {samples} samples "
-                f"({self.config.windows.clock} clock{at})"
+                f"{self.root}: {recording_id}: samples {start} to {end} do not lie inside its {samples} samples "
+                f"({self.config.windows.clock} clock)"
             )
+        return Trace(whole.times_s[start:end], whole.means[start:end])
 
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
-        """Make the map of a window, on the clock of the build's configuration.
-
-        Only the samples of the window are read (for a resampled one, and on the uniform clock, the trace, once). They are
-        guarded by the file's own checksums; :meth:`recording` and :meth:`check` compare more. A window with an ``hr_scale`` is
-        resampled from the whole trace as stored and normalized afterwards, see :mod:`stmap_pipeline.maps.resample`.
+        """Compute the map of a window from its part of :meth:`trace`.
 
         Parameters
         ----------
@@ -344,10 +395,8 @@ class Shards:
         UnknownNameError
             Where the recording or the color space is unknown.
         """
-        if window.augmented:
-            return self._resampled_map(window, color, normalize, fill)
-        trace = self.trace(window.recording_id, 1.0, window.start, window.stop)
-        return stmap_from_means(trace.times_s, trace.means, color=color, normalize=normalize, fill=fill)
+        times_s, means = self.trace(window.recording_id, window.speed, window.start, window.stop)
+        return stmap_from_means(times_s, means, color=color, normalize=normalize, fill=fill)
 
     def source(self, recording_id: str) -> Source:
         """Read of a recording what an augmentation is planned with: clock, coverage and heart rate, but no means.
@@ -360,14 +409,14 @@ class Shards:
         info = self.info(recording_id)
         # where the table says that all was seen all the time, there is nothing to look up
         seen = info.valid_fraction == 1 and info.coverage == 1
-        facts = self._files.facts(info.subject, recording_id, coverage=not seen)
-        if facts.coverage is None:
-            valid, share = np.ones(len(facts.times_s), dtype=np.bool_), np.ones(len(facts.times_s))
+        found = self._files.facts(info.subject, recording_id, coverage=not seen)
+        if found.coverage is None:
+            valid, share = np.ones(len(found.times_s), dtype=np.bool_), np.ones(len(found.times_s))
         else:
             # a block is known where enough of it was seen; how much that is was a setting of the build
             limit = np.float32(self.config.blocks.min_coverage - 0.5 / 255)
-            valid, share = facts.coverage.max(axis=1, initial=0) >= limit, facts.coverage.mean(axis=1, dtype=np.float64)
-        return Source(window_clock(facts.times_s, valid, share, self.config.windows), facts.times_s, facts.heart_rate)
+            valid, share = found.coverage.max(axis=1, initial=0) >= limit, found.coverage.mean(axis=1, dtype=np.float64)
+        return Source(recording_id, info.subject, info.fold, found.times_s, valid, share, found.heart_rate)
 
     def check(self, quick: bool = False) -> list[Problem]:
         """Compare the folder with its manifest; see :func:`stmap_pipeline.shards.check_manifest`."""
@@ -376,8 +425,8 @@ class Shards:
     def close(self) -> None:
         """Close all files; reading again opens them again."""
         self._files.close()
-        self._traces.clear()
-        self._grids.clear()
+        self._recorded.clear()
+        self._uniform.clear()
 
     def __enter__(self) -> Shards:
         return self
@@ -385,17 +434,17 @@ class Shards:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[type[Shards], tuple[Path]]:
+    def __reduce__(self) -> tuple[partial[Shards], tuple[()]]:
         # the folder is the whole state; it is absolute, as the other process may stand elsewhere
-        return Shards, (self.root.absolute(),)
+        return partial(Shards, self.root.absolute(), cache_bytes=self._cache_bytes), ()
 
     def __repr__(self) -> str:
         try:
             labeled = len(self.windows(labeled=True))
             subjects = len({one.subject for one in self._infos.values()})
             counts = f"{len(self._infos)} recordings of {subjects} subjects, {len(self._windows)} windows ({labeled} labeled)"
-            if self._table.added:
-                counts += f" and {len(self._added)} resampled"
+            if is_augmented(self.root):
+                counts += f" and {len(self._resampled)} resampled"
         except StmapError as error:
             counts = str(error)
         return f"Shards({str(self.root)!r}: {counts})"
@@ -413,43 +462,97 @@ class Shards:
             return {one.recording_id: one for one in infos}
 
     @cached_property
-    def _table(self) -> WindowTable:
-        return read_window_table(self.root, self.manifest)
-
-    @cached_property
     def _windows(self) -> list[Window]:
-        return parse_windows(self.root, self._table, self._infos, added=False)
+        return self._read_windows(self.root, self.manifest, "run the same stmap build-maps command again, or restore a copy")
 
     @cached_property
-    def _added(self) -> list[Window]:
-        return parse_windows(self.root, self._table, self._infos, added=True)
+    def _resampled(self) -> list[Window]:
+        manifest = augmentation_manifest(self.root, self.manifest)
+        return self._read_windows(self.root / FOLDER, manifest, "run stmap augment again") if manifest else []
 
-    def _resampled_map(self, window: Window, color: str, normalize: Normalization, fill: Fill) -> STMap:
+    def _read_windows(self, folder: Path, manifest: Manifest, remedy: str) -> list[Window]:
+        path = folder / "windows.csv"
+        with guarded(path):
+            entry = {one.path: one for one in manifest.files}[path.name]
+            data = read_bytes(path, entry.bytes)
+            if hashlib.sha256(data).hexdigest() != entry.sha256:
+                raise ShardError(f"{path}: is not what {folder / 'manifest.json'} says; {remedy}")
+            columns = parse_columns(path, read_columns(path), data.decode("utf-8"), OF_WINDOW)
+            windows = windows_from_columns(columns)
+        for number, one in enumerate(windows, 2):
+            if (
+                one.recording_id not in self._infos
+                or one.start is None
+                or one.stop is None
+                or one.augmented == (folder == self.root)
+            ):
+                raise ShardError(f"{path}, line {number}: is no window of a recording in recordings.csv; {remedy}")
+        return windows
+
+    def _read_trace(self, recording_id: str) -> tuple[Trace, int]:
+        times_s, means = self.means(recording_id)
         settings = self.config.windows
-        times_s = self._files.series(self.info(window.recording_id).subject, window.recording_id).times_s
-        interval_s = None
-        samples_s = times_s
         if settings.clock == "uniform":
-            samples_s, interval_s = uniform_times(times_s, settings.rate_hz), 1 / settings.rate_hz
-        self._check_inside(window, len(samples_s))
-        inside_s = samples_s[window.start : window.stop]
-        if not window.hr_scale > 0 or source_times(inside_s, window.hr_scale)[-1] > last_source_time(times_s):
-            raise ShardError(
-                f"{window.recording_id}: {window.source_start_s:.2f} s to {window.source_stop_s:.2f} s "
-                f"(hr_scale {window.hr_scale:g}) do not lie inside its {times_s[-1]:.2f} s"
-            )
-        means = resample_window(self._grids.get(window.recording_id)[0], inside_s, window.hr_scale, interval_s)
-        return stmap_from_means(inside_s, means, color=color, normalize=normalize, fill=fill)
+            times_s, values = resample_uniform(times_s, means, settings.rate_hz)
+            means = values.astype(np.float32)
+        return Trace(times_s, means), times_s.nbytes + means.nbytes
 
-    def _check_inside(self, window: Window, samples: int) -> None:
-        if not 0 <= window.start < window.stop <= samples:
-            raise ShardError(
-                f"{window.recording_id}: samples {window.start} to {window.stop} do not lie inside its {samples} samples "
-                f"({self.config.windows.clock} clock)"
-            )
+    def _read_uniform(self, recording_id: str) -> tuple[UniformTrace, int]:
+        trace = uniform_trace(*self.means(recording_id))
+        return trace, trace.nbytes
+
+    def _subjects_of(self, folds: set[int]) -> set[str]:
+        known = sorted({one.fold for one in self._infos.values()} - {0})
+        if not known:
+            raise ShardError(f"{self.root}: the database has no official folds; split by subject")
+        if not folds or not folds <= set(known):
+            raise UnknownNameError(f"no fold {', '.join(map(str, sorted(folds - set(known))))} (folds: {known[0]} to {known[-1]})")
+        return {one.subject for one in self._infos.values() if one.fold in folds}
 
 
-def _among(value: Any, wanted: Any) -> bool:
-    if wanted is None:
-        return True
-    return value == wanted if isinstance(wanted, str | int) else value in wanted
+class LruCache(Generic[T]):
+    """Least recently used cache, bounded by the size of what it holds.
+
+    Parameters
+    ----------
+    make : callable
+        Returns the value of a key and its size in bytes.
+    max_bytes : int
+        The cache holds no more than this, or a single value that is larger.
+
+    Examples
+    --------
+    >>> cache = LruCache(lambda key: ([key], 6), max_bytes=10)
+    >>> first = cache.get("a")
+    >>> cache.get("a") is first, cache.get("b") is first, cache.get("a") is first
+    (True, False, False)
+    """
+
+    def __init__(self, make: Callable[[str], tuple[T, int]], max_bytes: int) -> None:
+        self._make, self.max_bytes, self.bytes = make, max_bytes, 0
+        self._values: OrderedDict[str, tuple[T, int]] = OrderedDict()
+
+    def get(self, key: str) -> T:
+        """Return the value of a key, made now unless the cache holds it."""
+        if key not in self._values:
+            value, size = self._make(key)
+            while self._values and self.bytes + size > self.max_bytes:
+                self.bytes -= self._values.popitem(last=False)[1][1]
+            self._values[key] = value, size
+            self.bytes += size
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._values.clear()
+        self.bytes = 0
+
+
+def _several(wanted: Any) -> Collection[Any] | None:
+    # one name or number, be it NumPy's, is a collection of one
+    return wanted if wanted is None or (isinstance(wanted, Collection) and not isinstance(wanted, str)) else (wanted,)
+
+
+def _among(value: Any, wanted: Collection[Any] | None) -> bool:
+    return wanted is None or value in wanted

@@ -28,7 +28,7 @@ from stmap_pipeline.parallel import unordered
 from stmap_pipeline.pipeline.assemble import assemble
 from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan
 from stmap_pipeline.records import Outcome
-from stmap_pipeline.shards import atomic_write_text, forget_augmentation, recording_ids, remove_temporaries, write_shard
+from stmap_pipeline.shards import atomic_write_text, recording_ids, remove_temporaries, write_shard
 from stmap_pipeline.synth.synthesis import check_seed_and_duration, check_settings
 from stmap_pipeline.synth.trace_model import COLS, NAME, ROWS, TracePlan, simulate
 from stmap_pipeline.version import __version__
@@ -239,7 +239,6 @@ class TraceSynthesis:
         return False
 
     def _run(self, groups: list[tuple[str, tuple[TracePlan, ...]]], jobs: int) -> Iterator[str]:
-        forget_augmentation(self.out)
         remove_temporaries(self.out)
         atomic_write_text(self.out / "dataset_description.json", json.dumps(self._description(), indent=2, sort_keys=True) + "\n")
         atomic_write_text(self.out / "stmap.toml", self.config.to_toml())

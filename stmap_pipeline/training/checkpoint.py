@@ -42,6 +42,8 @@ class MapsFacts(BaseModel):
     database : str
     simulated : bool
         Whether no camera was involved.
+    augmentation_sha256 : str
+        Of the manifest of their resampled windows; empty where there are none.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class MapsFacts(BaseModel):
     manifest_sha256: str
     database: str
     simulated: bool
+    augmentation_sha256: str = ""
 
 
 class ModelFacts(BaseModel):

@@ -72,9 +72,8 @@ class TrainingSet:
     targets_beats: Tensor
     durations_s: Tensor
     windows: Sequence[Window]
-    _recording: Tensor
+    _trace: Tensor
     _start: Tensor
-    _hr_scale: Tensor
     _in_rows: WindowRows | None
 
     def __init__(
@@ -88,13 +87,12 @@ class TrainingSet:
     ) -> None:
         matrix, offset = color_matrix(color)
         _check(maps.root, windows)
-        names = sorted({one.recording_id for one in windows})
-        resampled = {one.recording_id for one in windows if one.augmented}
+        traces = sorted({(one.recording_id, one.speed) for one in windows})
         self.color, self.normalize = color, normalize
         self.device = torch.device(device)
         self._root = maps.root
-        self._traces = TraceTable(maps, names, resampled, device)
-        self._number = {name: number for number, name in enumerate(names)}
+        self._traces = TraceTable(maps, traces, device)
+        self._number = {trace: number for number, trace in enumerate(traces)}
         self._matrix = torch.as_tensor(matrix, dtype=torch.float32, device=device)
         self._offset = torch.as_tensor(offset, dtype=torch.float32, device=device)
         self._take(windows)
@@ -105,7 +103,7 @@ class TrainingSet:
         Raises
         ------
         UnknownNameError
-            Where a window is of a recording that is not there, or a resampled one of a recording that was not resampled before.
+            Where a window is of a recording that is not there, or at a speed that was not there before.
         ConfigError, ShardError
             As for the class.
 
@@ -183,46 +181,32 @@ class TrainingSet:
         if consecutive == 1:
             return np.asarray(index, dtype=np.int64)[:, None]
         if self._in_rows is None:
-            self._in_rows = WindowRows(self._recording.numpy(), self._start.numpy(), self._hr_scale.numpy())
+            self._in_rows = WindowRows(self._trace.numpy(), self._start.numpy(), np.ones(len(self._trace)))
         return self._in_rows.up_to(index, consecutive)
 
     def _cut(self, index: Tensor, *, level: bool) -> Tensor:
-        def window(of: Tensor) -> tuple[Tensor, Tensor, int]:
-            return self._on_device(self._recording[of]), self._on_device(self._start[of]), self._samples
-
-        again = self._hr_scale[index] != 1
-        if not again.any():
-            return self._traces.recorded(*window(index), level=level)
-        scale = self._on_device(self._hr_scale[index[again]])
-        played = self._traces.resampled(*window(index[again]), scale, self._reach, level=level)
-        if again.all():
-            return played
-        means = played.new_empty(len(index), *played.shape[1:])
-        means[self._on_device(again.nonzero()[:, 0])] = played
-        means[self._on_device((~again).nonzero()[:, 0])] = self._traces.recorded(*window(index[~again]), level=level)
-        return means
+        return self._traces.cut(
+            self._on_device(self._trace[index]), self._on_device(self._start[index]), self._samples, level=level
+        )
 
     def _on_device(self, values: Tensor) -> Tensor:
         return values.to(self.device, non_blocking=True)
 
     def _take(self, windows: Sequence[Window]) -> None:
         _check(self._root, windows)
-        unknown = {one.recording_id for one in windows} - self._number.keys()
+        unknown = {(one.recording_id, one.speed) for one in windows} - self._number.keys()
         if unknown:
-            raise UnknownNameError(f"{self._root}: the traces of {min(unknown)!r} were not loaded")
-        recording = np.array([self._number[one.recording_id] for one in windows])
+            name, speed = min(unknown)
+            raise UnknownNameError(f"{self._root}: the trace of {name!r} at speed {speed:g} was not loaded")
+        trace = np.array([self._number[one.recording_id, one.speed] for one in windows])
         start, stop = np.array([(one.start, one.stop) for one in windows]).T
-        hr_scale, bpm, beats, durations_s = np.array(
-            [(one.hr_scale, one.heart_rate_bpm, one.beats, one.stop_s - one.start_s) for one in windows], dtype=np.float64
+        bpm, beats, durations_s = np.array(
+            [(one.heart_rate_bpm, one.beats, one.stop_s - one.start_s) for one in windows], dtype=np.float64
         ).T
-        again = hr_scale != 1
-        if not self._traces.can_resample(recording[again]):
-            raise UnknownNameError(f"{self._root}: resampled windows of recordings that were loaded as recorded alone")
-        self._traces.check(recording, start, stop, hr_scale)
-        self._reach = self._traces.reach(recording[again], hr_scale[again])
+        self._traces.check(trace, start, stop)
         self._samples = windows[0].frames
         self._in_rows = None
-        self._recording, self._start, self._hr_scale = (torch.as_tensor(one) for one in (recording, start, hr_scale))
+        self._trace, self._start = torch.as_tensor(trace), torch.as_tensor(start)
         self.targets_bpm, self.targets_beats, self.durations_s = (
             torch.as_tensor(one, dtype=torch.float32, device=self.device) for one in (bpm, beats, durations_s)
         )

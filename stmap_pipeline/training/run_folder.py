@@ -52,6 +52,7 @@ def maps_facts(maps: Shards) -> MapsFacts:
         manifest_sha256=hashlib.sha256((maps.root / "manifest.json").read_bytes()).hexdigest(),
         database=str(maps.manifest.settings.get("database", "")),
         simulated=maps.simulated,
+        augmentation_sha256=maps.augmentation_sha256,
     )
 
 
@@ -100,7 +101,8 @@ def standing_of(out: Path, config: TrainConfig, maps: MapsFacts) -> Standing:
             f"{out}: was trained with other settings ({'; '.join(differences)}); give another folder, or the settings of {out / SETTINGS}"
         )
     before = parse_json(out / MAPS, MapsFacts)
-    if before.manifest_sha256 != maps.manifest_sha256:
+    resampled = config.augment == "plan" and before.augmentation_sha256 != maps.augmentation_sha256
+    if before.manifest_sha256 != maps.manifest_sha256 or resampled:
         what = "settings and windows" if before.fingerprint != maps.fingerprint else "recordings or resampled windows"
         raise OutputError(
             f"{out}: was trained on maps with other {what} ({before.path_name}, of {before.database}); give another folder, or those maps"

@@ -42,13 +42,10 @@ def test_a_dry_run_shows_the_histogram_and_writes_nothing(maps):
         assert len(line) <= 100
         assert bool(bar) == bool(int(after))
         assert set("".join(bar)) <= {"█", "░"}
-    assert re.search(
-        r"^adds +\d+ windows to \d+, made from \d+ of \d recordings; none is used more than \d times?$", run.err, re.MULTILINE
-    )
+    assert re.search(r"^adds +\d+ windows to \d+, from \d recordings at speeds from 0\.\d+ to 1\.\d+$", run.err, re.MULTILINE)
+    assert re.search(r"^epoch +\d+ -> \d+ windows \([12]\.\d\d times as long\)$", run.err, re.MULTILINE)
     assert re.search(r"^entropy  0\.\d{3} -> 0\.\d{3} \(1 is flat\)$", run.err, re.MULTILINE)
-    assert re.search(
-        r"^short    140-160 bpm has \d+ of \d+ wanted: \d+ windows of fold 1, 2 can be brought here", run.err, re.MULTILINE
-    )
+    assert re.search(r"^short    140-160 bpm has \d+ of \d+ wanted: \d+ windows come here at speeds from", run.err, re.MULTILINE)
     assert "written" not in run.err
 
 
@@ -58,12 +55,15 @@ def test_where_blocks_cannot_be_shown_the_bars_are_letters(maps):
     assert re.search(r"^60-80 +\d+ +\d+ +#+\+* *$", run.out, re.MULTILINE)
 
 
-def test_a_run_writes_rows_a_plan_and_pictures_and_reset_takes_all_of_it_away(maps, built):
+def test_a_run_writes_a_folder_and_reset_removes_it(maps, built):
     run = stmap("augment", maps, "--balance", *BINS)
     assert run.code == 0
-    assert f"written  ->  {maps}/windows.csv, {maps}/augmentation" in run.err
+    assert f"written  ->  {maps}/augmentation" in run.err
     assert check_manifest(maps) == []
-    assert sorted(one.name for one in (maps / "augmentation").iterdir()) == ["histogram.png", "histogram.svg", "plan.json"]
+    assert sorted(one.name for one in (maps / "augmentation").iterdir()) == [
+        "histogram.png", "histogram.svg", "manifest.json", "plan.json", "windows.csv", "windows.json"
+    ]  # fmt: skip
+
     with Shards(maps) as shards:
         added = len(shards.windows(augmented=True)) - len(shards.windows())
     assert f"adds     {added} windows" in run.err
@@ -72,17 +72,17 @@ def test_a_run_writes_rows_a_plan_and_pictures_and_reset_takes_all_of_it_away(ma
     assert content(maps) == once
     assert stmap("verify", maps).code == 0
     run = stmap("augment", maps, "--reset")
-    assert (run.code, run.out, run.err) == (0, "", "taken away: the output is as it was built\n")
+    assert (run.code, run.out, run.err) == (0, "", "removed: the output is as it was built\n")
     assert content(maps) == content(built)
-    assert "no window is resampled" in stmap("augment", maps, "--reset").err
+    assert "nothing to remove" in stmap("augment", maps, "--reset").err
 
 
 def test_json_is_one_object_and_the_only_thing_on_stdout(maps):
-    run = stmap("augment", maps, "--rule", "fg2019", "--scales", "0.8,1.25", "--band", "60,80", "--dry-run", "--json")
+    run = stmap("augment", maps, "--rule", "fg2019", "--speeds", "0.8,1.25", "--band", "60,80", "--dry-run", "--json")
     told = json.loads(run.out)
     assert told["dry_run"] is True
     assert told["options"]["rule"] == "fg2019"
-    assert told["options"]["hr_scales"] == [0.8, 1.25]
+    assert told["options"]["speeds"] == [0.8, 1.25]
     assert told["options"]["band_bpm"] == [60, 80]
     assert told["windows_added"] > 0
     assert sum(one["added"] for one in told["bins"]) == told["windows_added"]
@@ -93,12 +93,12 @@ def test_a_target_file_a_cap_and_a_seed_reach_the_plan(maps, tmp_path):
     told = json.loads(
         stmap(
             "augment", maps, "--balance", *BINS, "--target", tmp_path / "target.csv", "--per-subject-cap", "4", "--seed", "7",
-            "--max-scale", "1.4", "--min-valid", "0.9", "--dry-run", "--json",
+            "--speeds", "0.8,1.2", "--max-added", "inf", "--min-valid", "0.9", "--dry-run", "--json",
         ).out
     )  # fmt: skip
     assert told["options"] == {
         "rule": "balance", "target": [[40.0, 100.0, 3.0], [100.0, 160.0, 1.0]], "range_bpm": [40.0, 160.0], "bin_bpm": 20.0,
-        "max_scale": 1.4, "seed": 7, "per_subject_cap": 4, "min_valid_fraction": 0.9,
+        "speeds": [0.8, 1.2], "max_added": None, "seed": 7, "per_subject_cap": 4, "min_valid_fraction": 0.9,
     }  # fmt: skip
     assert 0 < told["windows_added"] <= 16
 
@@ -115,7 +115,7 @@ def test_finished_maps_are_written_a_folder_a_subject(maps, tmp_path):
             ours = [one for one in windows if owner[one.recording_id] == subject]
             with h5py.File(out / subject / "windows.h5") as file:
                 assert len(file["maps"]) == len(ours)
-                assert file["hr_scale"][...].tolist() == [one.hr_scale for one in ours]
+                assert file["speed"][...].tolist() == [one.speed for one in ours]
                 expected = shards.stmap(ours[-1], fill="interpolate").values
                 assert abs(file["maps"][-1].astype(float) - expected).max() <= 0.5
     assert f"finished maps: {len(windows)} windows  ->  {out}" in run.err
@@ -132,8 +132,8 @@ def test_finished_maps_are_written_a_folder_a_subject(maps, tmp_path):
         (("--reset", "--balance"), "--reset stands alone"),
         (("--balance", "--range", "40"), "'40' is not 2 numbers separated by a comma"),
         (("--balance", "--range", "40,x"), "is not 2 numbers"),
-        (("--rule", "fg2019", "--scales", "a"), "'a' is not numbers separated by a comma"),
-        (("--rule", "fg2019", "--max-scale", "1.4"), "--max-scale has no meaning with the rule fg2019"),
+        (("--rule", "fg2019", "--speeds", "a"), "'a' is not numbers separated by a comma"),
+        (("--rule", "fg2019", "--target", "a.csv"), "--target has no meaning with the rule fg2019"),
         (("--balance", "--band", "60,80"), "--band has no meaning with the rule balance"),
         (("--balance", "--per-subject-cap", "0"), "per-subject-cap"),
         (("--balance", "--seed", "-1"), "seed"),
@@ -149,9 +149,10 @@ def test_wrong_usage_is_told_as_such(maps, words, text):
     ("words", "text"),
     [
         (("--balance", "--bin", "7"), "not a whole number"),
-        (("--balance", "--max-scale", "9"), "at most 3"),
+        (("--balance", "--speeds", "9"), "between 1/3 and 3"),
         (("--balance", "--target", "unifrom"), "give 'uniform' or a CSV file"),
-        (("--rule", "fg2019", "--scales", "1"), "and not 1|not 1, and"),
+        (("--rule", "fg2019", "--speeds", "1"), "not 1, and"),
+        (("--balance", "--max-added", "0"), "above 0"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_an_error_of_one_line(maps, words, text):

@@ -10,11 +10,10 @@ import signal
 import pytest
 import tiny_network
 import torch
-from augmented_maps import OPTIONS, content, small_maps
+from augmented_maps import add_augmentation, content, small_maps
 from cli_runs import stmap
 from reported_runs import Page
 
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training import loop
 
@@ -35,7 +34,7 @@ def _tiny_networks_and_few_threads():
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory):
     out = small_maps(tmp_path_factory.mktemp("experiment") / "vipl")
-    apply_augmentation(out, plan_augmentation(out, OPTIONS))
+    add_augmentation(out)
     return out
 
 

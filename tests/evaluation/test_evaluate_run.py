@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from augmented_maps import add_augmentation
 from evaluated_runs import RATES_BPM, folded_maps
 from sklearn.metrics import mean_absolute_error
 
@@ -21,8 +22,6 @@ from stmap_pipeline.evaluation import (
 )
 from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.evaluation.result import read_predictions, write_evaluation
-from stmap_pipeline.maps.balance import BalanceOptions, Bins
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training.config import TrainConfig
 
@@ -187,9 +186,7 @@ def test_an_augmentation_after_the_training_changes_nothing(run, maps, tmp_path)
     before = evaluate_run(run, maps, options=FAST)
     copy = tmp_path / "maps"
     shutil.copytree(maps, copy)
-    plan = plan_augmentation(copy, BalanceOptions(bins=Bins(40, 160, 20)))
-    assert plan.to_mapping()["windows_added"] > 0
-    apply_augmentation(copy, plan)
+    add_augmentation(copy)
     after = evaluate_run(run, copy, options=FAST)
     assert after.held_out
     assert after.maps.traces_sha256 == before.maps.traces_sha256
@@ -220,7 +217,7 @@ def test_a_run_trained_on_everybody_knows_its_maps_after_another_augmentation_to
     evaluate_run(run, maps, options=FAST)
     copy = tmp_path / "maps"
     shutil.copytree(maps, copy)
-    apply_augmentation(copy, plan_augmentation(copy, BalanceOptions(bins=Bins(40, 160, 20))))
+    add_augmentation(copy)
     # otherwise its networks would be asked about those they were trained on
     assert evaluate_run(run, copy, options=FAST).held_out
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stmap_pipeline.config import WindowsConfig
-from stmap_pipeline.maps import cut_windows, make_stmap, uncovered_samples
+from stmap_pipeline.maps import cut_windows, make_stmap
 from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import BlockTrace, HeartRateTrace, LandmarkTrack, RoiGrid
 
 
@@ -27,13 +28,10 @@ def test_windows_in_frames_tile(frames, length, step):
     windows = cut_windows(example_result(frames=frames), WindowsConfig(length=f"{length} frames", step=f"{step} frames"))
     assert [one.start for one in windows] == list(range(0, max(frames - length + 1, 0), step))
     assert all(one.frames == length for one in windows)
-    left = uncovered_samples(windows, frames)
-    if windows and step <= length:
-        assert left == frames - windows[-1].stop
-        assert left < step
-    if not windows:
+    if windows:
+        assert frames - windows[-1].stop < step
+    else:
         assert frames < length
-        assert left == frames
 
 
 @given(steps=st.lists(st.floats(0.01, 0.2), min_size=5, max_size=80), length=st.integers(1, 30), step_s=st.floats(0.005, 2))
@@ -126,7 +124,7 @@ def test_a_recording_shorter_than_a_window_gives_none(frames):
 
 def test_fold_and_id_are_carried():
     windows = cut_windows(example_result("p007_v2_source3", subject="p007", fold=None), WindowsConfig())
-    assert {(one.recording_id, one.fold, one.hr_scale) for one in windows} == {("p007_v2_source3", 0, 1.0)}
+    assert {(one.recording_id, one.fold, one.speed) for one in windows} == {("p007_v2_source3", 0, 1.0)}
 
 
 def test_a_map_is_cut_normalized_and_turned():
@@ -153,3 +151,54 @@ def test_only_what_was_seen_sets_the_scale_before_filling():
 def test_an_interval_outside_the_trace_is_refused(start, stop):
     with pytest.raises(ValueError, match="inside a trace of 300"):
         make_stmap(example_result().blocks, start, stop)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(50, 120)), min_size=1, max_size=40),
+    st.floats(0, 3),
+    st.sampled_from([0.67, 0.8, 1.25, 1.5]),
+    st.sampled_from([1.0, 0.5, 0.001]),
+    st.sampled_from(["native", "uniform"]),
+)
+@settings(deadline=None, max_examples=80)
+def test_the_label_at_another_speed_is_that_of_the_part_that_is_shown_times_the_speed(rates, first_s, speed, spacing_s, clock):
+    if spacing_s == 0.001:
+        rates = np.repeat(rates, 1000)
+    labels = HeartRateTrace(first_s + np.arange(len(rates)) * spacing_s, np.array(rates, dtype=np.float64))
+    times_s = 2.0 + np.arange(750) / 30
+    config = WindowsConfig(clock=clock, rate_hz=25.0, length="300 frames", step="15 frames")
+    played = window_clock(times_s, np.ones(750, bool), np.ones(750), config, speed)
+    figures = window_figures(played, labels, config)
+    assert len(figures.start) == max(0, (len(played.times_s) - 300) // 15 + 1)
+    assert played.times_s[0] == pytest.approx(2.0 / speed)
+    assert times_s[-1] - 2 * speed / 25 < speed * played.times_s[-1] <= times_s[-1] + 1e-6
+    for start_s, stop_s, rate, beats in zip(*figures[2:6], strict=True):
+        expected = speed * labels.mean_between(speed * start_s, speed * stop_s)
+        assert rate == pytest.approx(expected, nan_ok=True)
+        assert beats == pytest.approx(rate * (stop_s - start_s) / 60, nan_ok=True)
+
+
+def test_labels_at_1_khz_that_end_with_the_video_give_windows_at_each_speed():
+    """A device may end a few frames before the video does: the tolerance is a tenth of a second at each speed."""
+    labels = HeartRateTrace(np.arange(19_960) / 1000, np.full(19_960, 80.0))
+    times_s = np.arange(600) / 30
+    for speed in (1.0, 1.5):
+        clock = window_clock(times_s, np.ones(600, bool), np.ones(600), WindowsConfig(step="1 frames"), speed)
+        figures = window_figures(clock, labels, WindowsConfig(step="1 frames"))
+        assert figures.stop[-1] == len(clock.times_s)
+        assert figures.heart_rate_bpm.tolist() == pytest.approx([80 * speed] * len(figures.start))
+
+
+def test_what_was_not_seen_counts_at_each_speed():
+    times_s = np.arange(900) / 30
+    valid = (times_s < 12.0) | (times_s >= 12.5)
+    for speed in (0.5, 1.5):
+        clock = window_clock(times_s, valid, 0.9 * valid, WindowsConfig(), speed)
+        assert np.array_equal(clock.valid, (speed * clock.times_s < 12.0 - 1e-9) | (speed * clock.times_s >= 12.5 - 1e-9))
+        figures = window_figures(clock, None, WindowsConfig())
+        lost = (speed * figures.start_s < 12.5 - 1e-9) & (speed * (figures.stop_s - 1 / 30) >= 12.0)
+        assert np.array_equal(figures.valid_fraction < 1, lost)
+        assert figures.coverage == pytest.approx(0.9 * figures.valid_fraction)
+    # frames that are missing are not seen either
+    hole = window_clock(times_s[valid], np.ones(valid.sum(), bool), np.ones(valid.sum()), WindowsConfig(), 1.5)
+    assert hole.valid.mean() == pytest.approx(clock.valid.mean(), abs=0.005)

@@ -10,17 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from augmented_maps import add_augmentation
 from mutations import mutated
 
+from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import StmapError
-from stmap_pipeline.maps.balance import Fg2019Options
 from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation, reset_augmentation
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.shards.augmentation import read_augmentation
+from stmap_pipeline.shards.augmentation import plan_augmentation, read_augmentation, remove_augmentation
 from stmap_pipeline.shards.manifest import read_manifest, write_manifest
 
+AUGMENT = BalanceOptions("fg2019", speeds=(0.67,))
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
 
 
@@ -43,7 +44,7 @@ def finished(source, tmp_path_factory) -> Path:
     """An augmented output."""
     out = tmp_path_factory.mktemp("finished") / "maps"
     list(run_build(plan_build("folder", source, out, SHORT), 0))
-    apply_augmentation(out, plan_augmentation(out, Fg2019Options(hr_scales=(0.67,))))
+    add_augmentation(out, AUGMENT)
     return out
 
 
@@ -101,8 +102,8 @@ def use(out: Path, source: Path) -> list[str]:
         lambda: read_all(out),
         lambda: read_status(out),
         lambda: read_augmentation(out),
-        lambda: plan_augmentation(out, Fg2019Options(hr_scales=(0.67,))),
-        lambda: reset_augmentation(out),
+        lambda: plan_augmentation(Shards(out), AUGMENT),
+        lambda: remove_augmentation(out),
         lambda: list(run_build(plan_build("folder", source, out, SHORT), 0)),
     )
     for step in steps:

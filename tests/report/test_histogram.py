@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
+from stmap_pipeline.balance import Augmentation, BalanceOptions, BinResult
 from stmap_pipeline.errors import StmapError
-from stmap_pipeline.maps.balance import Added, Augmentation, BalanceOptions, BinResult, Fg2019Options
+from stmap_pipeline.records import Window
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
 
@@ -15,9 +15,8 @@ from stmap_pipeline.report import draw_histogram
 
 
 def plan(options, *bins):
-    number = sum(one.added for one in bins)
-    added = Added(options.rule, np.zeros(number, dtype=int), *np.ones((4, number)))
-    return Augmentation(options, added, 1, bins)
+    added = (Window("a", 0, 300, 0.0, 10.0, 80.0, 40 / 3, 1.0, speed=1.1),) * sum(one.added for one in bins)
+    return Augmentation(options, added, sum(one.before for one in bins), len(added), bins)
 
 
 BALANCED = plan(
@@ -33,7 +32,7 @@ def test_the_svg_says_what_is_shown_and_how_to_read_it():
 
 
 def test_without_a_target_no_line_is_drawn():
-    fixed = plan(Fg2019Options(), BinResult(40, 45, 3, None, 4), BinResult(45, 50, 0, None, 0))
+    fixed = plan(BalanceOptions("fg2019"), BinResult(40, 45, 3, None, 4), BinResult(45, 50, 0, None, 0))
     assert "target" not in draw_histogram(fixed, dpi=40)["histogram.svg"].decode("utf-8").split("Good: ")[0]
 
 

@@ -12,13 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, content, small_maps
+from augmented_maps import add_augmentation, content, small_maps
 from simulated_traces import simulated_result
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError, StmapError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.records import LandmarkTrack
 from stmap_pipeline.report.maps import WORTH_A_PROCESS, file_names, write_maps_report
 from stmap_pipeline.report.quality import measure_quality, motion
@@ -121,14 +120,13 @@ def test_drawn_videos_built_as_another_database_are_called_simulated_where_a_use
 def test_windows_before_and_after_balancing(tmp_path):
     maps = small_maps(tmp_path / "maps", frames=360)
     assert "Balancing (stmap augment) adds" in text_of(written(maps, tmp_path / "a.html"))
-    plan = plan_augmentation(maps, OPTIONS)
-    apply_augmentation(maps, plan)
-    assert len(plan.added)
+    added = sum(one.augmented for one in Shards(add_augmentation(maps)).windows(augmented=True))
+    assert added
     text = text_of(written(maps, tmp_path / "b.html"))
-    assert f"windows added by resampling {len(plan.added)}" in text
-    assert f"{len(plan.added)} windows resampled in time were added to" in text
+    assert f"windows added by resampling {added}" in text
+    assert f"{added} windows resampled in time were added to" in text
     rates = read_table(written(maps, tmp_path / "tables", "csv") / "heart_rates.csv")
-    assert sum(row["windows_added"] for row in rates) == len(plan.added)
+    assert sum(row["windows_added"] for row in rates) == added
     assert sum(row["windows_recorded"] for row in rates) == len(Shards(maps).windows(labeled=True))
 
 

@@ -1,271 +1,314 @@
-"""Resampled windows on disk: behind the recorded ones, removable to the byte, and never half there."""
+"""Resampled windows beside a build: whole or not there, refused where they do not fit, and gone without a trace."""
 
+import csv
+import dataclasses
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, content, small_maps
+from augmented_maps import OPTIONS, add_augmentation, content, small_maps
 
-from stmap_pipeline.errors import ShardError
-from stmap_pipeline.maps.balance import Fg2019Options
-from stmap_pipeline.maps.resample import even_trace, resample_window
+from stmap_pipeline.balance import BalanceOptions
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.maps.resample import play, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
-from stmap_pipeline.pipeline.augment import plan_augmentation
+from stmap_pipeline.pipeline import verify
 from stmap_pipeline.shards import (
     Shards,
     augmentation,
-    check_manifest,
+    augmentation_problems,
     is_augmented,
+    plan_augmentation,
     read_augmentation,
-    read_manifest,
     remove_augmentation,
     write_augmentation,
+    write_manifest,
 )
-from stmap_pipeline.shards.manifest import amend_manifest
+from stmap_pipeline.shards.example import example_maps
 
-PICTURES = {"histogram.png": b"a picture", "histogram.svg": b"<svg/>"}
+FG2019 = BalanceOptions("fg2019", band_bpm=(60, 80))
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A build and a plan for it."""
-    root = small_maps(tmp_path_factory.mktemp("build") / "maps")
-    return root, plan_augmentation(root, OPTIONS)
+    return small_maps(tmp_path_factory.mktemp("build") / "maps")
+
+
+@pytest.fixture(scope="module")
+def plan(built):
+    return plan_augmentation(Shards(built), OPTIONS)
 
 
 @pytest.fixture
 def maps(built, tmp_path):
-    shutil.copytree(built[0], tmp_path / "maps")
+    shutil.copytree(built, tmp_path / "maps")
     return tmp_path / "maps"
 
 
-def write(root, plan, pictures=PICTURES):
-    with Shards(root) as shards:
-        subjects = {one.recording_id: one.subject for one in shards.recordings()}
-        write_augmentation(root, plan, plan.added.windows(shards.windows()), subjects, pictures)
-
-
-def test_added_rows_stand_behind_the_recorded_ones_with_where_they_come_from(built, maps):
-    before = (maps / "windows.csv").read_bytes()
-    write(maps, built[1])
-    assert (maps / "windows.csv").read_bytes().startswith(before)
-    assert check_manifest(maps) == []
+def test_the_folder_stands_beside_a_build_that_it_does_not_change(built, plan, maps):
+    before = content(maps)
+    write_augmentation(Shards(maps), plan, {"histogram.png": b"an image"})
+    after = content(maps)
+    assert {name: after.pop(name) for name in before} == before
+    names = ("histogram.png", "manifest.json", "plan.json", "windows.csv", "windows.json")
+    assert sorted(after) == [f"augmentation/{name}" for name in names]
     shards = Shards(maps)
     recorded, both = shards.windows(), shards.windows(augmented=True)
-    added = both[len(recorded) :]
-    assert recorded == Shards(built[0]).windows() == both[: len(recorded)]
-    assert added == list(built[1].added.windows(recorded))
-    assert len(added) > 20
-    by_place = {(one.recording_id, one.start): one for one in recorded}
-    for one in added:
-        base = by_place[one.recording_id, one.start]
-        assert (one.rule, base.rule, one.fold, one.frames) == ("balance", "", base.fold, base.frames)
-        assert one.source_stop_s - one.source_start_s == pytest.approx(one.hr_scale * base.duration_s)
-        assert one.heart_rate_bpm == pytest.approx(one.hr_scale * base.heart_rate_bpm)
-        assert one.beats == pytest.approx(one.heart_rate_bpm * one.duration_s / 60)
-    assert f"and {len(added)} resampled" in repr(shards)
-    row = (maps / "windows.csv").read_text().splitlines()[len(recorded) + 1].split(",")
-    assert (float(row[12]), float(row[13]), row[14]) == (added[0].source_start_s, added[0].source_stop_s, "balance")
+    assert recorded == Shards(built).windows() == both[: len(recorded)]
+    assert both[len(recorded) :] == list(plan.windows)
+    assert 20 < len(plan.windows) <= len(recorded)
+    assert f"and {len(plan.windows)} resampled" in repr(shards)
+    assert verify(maps) == verify(maps, quick=True) == []
+    with (maps / "augmentation" / "windows.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (maps / "windows.csv").open() as file:
+        assert list(rows[0]) == [*next(csv.reader(file)), "speed"]
+    assert Counter(row["subject"] for row in rows) == Counter(one.recording_id[:4] for one in plan.windows)
 
 
-def test_filters_hold_for_added_windows_too(built, maps):
-    write(maps, built[1])
+def test_filters_hold_for_resampled_windows_too(plan, maps):
+    add_augmentation(maps)
     shards = Shards(maps)
     assert {one.fold for one in shards.windows(fold=2, augmented=True)} == {2}
     assert {one.recording_id[:4] for one in shards.windows(subject="p003", augmented=True)} == {"p003"}
-    assert sum(one.augmented for one in shards.windows(augmented=True)) == len(built[1].added)
+    assert sum(one.augmented for one in shards.windows(augmented=True)) == len(plan.windows)
 
 
 @pytest.mark.parametrize("clock", [{}, {"clock": "uniform", "rate_hz": 20, "length": "2 s"}])
 def test_a_map_is_resampled_from_the_stored_trace_and_normalized_afterwards(tmp_path, clock):
-    root = small_maps(tmp_path / "maps", **clock)
-    plan = plan_augmentation(root, OPTIONS)
-    write(root, plan)
-    with Shards(root) as shards:
-        one = next(one for one in shards.windows(augmented=True) if one.hr_scale > 1.3)
-        trace = shards.recording(one.recording_id).blocks
+    with Shards(add_augmentation(small_maps(tmp_path / "maps", **clock))) as shards:
         rate_hz = 20.0 if clock else 30.0
-        times_s = trace.times_s[0] + np.arange(one.start, one.stop) / rate_hz
-        means = resample_window(even_trace(trace), times_s, one.hr_scale, 1 / rate_hz)
+        added = [one for one in shards.windows(augmented=True) if one.augmented]
+        one = max(added, key=lambda one: one.speed)
+        trace = shards.recording(one.recording_id).blocks
+        times_s, means = play(uniform_trace(trace.times_s, trace.means), one.speed, 1 / rate_hz)
+        inside = slice(one.start, one.stop)
         for color, normalize in (("yuv", "minmax"), ("rgb", "none")):
             ours = shards.stmap(one, color=color, normalize=normalize)
-            theirs = stmap_from_means(times_s, means, color=color, normalize=normalize)
+            theirs = stmap_from_means(times_s[inside], means[inside], color=color, normalize=normalize)
             assert np.abs(ours.values - theirs.values).max() < 1e-3
-            assert ours.values.shape == (4, one.frames, 3)
-        # a pulse of the stored trace, seen faster
-        green = shards.stmap(one, color="rgb", normalize="none").values[0, :, 1].astype(float)
-        spectrum = np.abs(np.fft.rfft((green - green.mean()) * np.hanning(len(green)), 4096))
-        assert np.fft.rfftfreq(4096, 60 / 60 / rate_hz)[spectrum.argmax()] * 60 == pytest.approx(one.heart_rate_bpm, abs=6)
+        assert times_s[one.start] == pytest.approx(one.start_s)
+        assert times_s[one.stop - 1] + 1 / rate_hz == pytest.approx(one.stop_s)
+        for one in added:
+            values = shards.stmap(one, color="rgb", normalize="none").values
+            assert values.shape == (4, one.frames, 3)
+            # 2 s hold two beats or three: fit sine and cosine of the label, which leaves next to nothing
+            turn = 2 * np.pi * one.heart_rate_bpm / 60 * np.arange(one.frames) / rate_hz
+            base = np.stack([np.ones(one.frames), np.sin(turn), np.cos(turn)], axis=1)
+            _, left, _, _ = np.linalg.lstsq(base, values[0, :, 1].astype(float), rcond=None)
+            assert np.sqrt(left[0] / one.frames) < 0.01
 
 
-def test_a_window_that_reads_beyond_its_recording_is_refused(maps):
-    import dataclasses
-
+def test_a_window_beyond_its_recording_is_refused(maps):
     with Shards(maps) as shards:
         last = shards.windows(recording_id="p001_v1")[-1]
-        with pytest.raises(ShardError, match=r"6\.00 s to 9\.00 s \(hr_scale 1\.5\) do not lie inside its 7\.97 s"):
-            shards.stmap(dataclasses.replace(last, hr_scale=1.5))
-        for scale in (0.0, -1.0, float("nan")):
-            with pytest.raises(ShardError, match="do not lie inside"):
-                shards.stmap(dataclasses.replace(last, hr_scale=scale))
+        for speed in (1.5, 0.0, -1.0, float("nan")):
+            with pytest.raises(ShardError, match=r"p001_v1: .*(do not lie inside|must be positive)"):
+                shards.stmap(dataclasses.replace(last, speed=speed))
 
 
-def test_the_same_plan_twice_gives_the_same_bytes_and_taking_it_away_gives_the_build(built, maps):
-    write(maps, built[1])
-    once = content(maps)
-    write(maps, built[1])
-    assert content(maps) == once
-    assert set(once) - set(content(built[0])) == {
-        "augmentation/plan.json",
-        "augmentation/histogram.png",
-        "augmentation/histogram.svg",
-    }
+def test_the_same_plan_gives_the_same_bytes_whether_there_is_one_or_not(built, plan, maps):
+    assert plan_augmentation(Shards(built), OPTIONS).windows == plan.windows
+    once = content(add_augmentation(maps))
+    assert content(add_augmentation(maps)) == once
+    add_augmentation(maps, FG2019)
+    assert read_augmentation(maps)["options"]["rule"] == "fg2019"
+    assert {one.speed for one in Shards(maps).windows(augmented=True)} == {0.67, 1.0, 1.5}
+    assert content(add_augmentation(maps)) == once
     assert remove_augmentation(maps)
-    assert content(maps) == content(built[0])
-    assert not (maps / "augmentation").exists()
+    assert content(maps) == content(built)
     assert not remove_augmentation(maps)
-
-
-def test_another_plan_takes_the_place_of_the_first_with_its_pictures(built, maps):
-    write(maps, built[1])
-    write(maps, plan_augmentation(maps, Fg2019Options(band_bpm=(60, 80))), pictures={})
-    assert check_manifest(maps) == []
-    assert {one.rule for one in Shards(maps).windows(augmented=True)} == {"", "fg2019"}
-    assert [one.name for one in (maps / "augmentation").iterdir()] == ["plan.json"]
-    assert remove_augmentation(maps)
-    assert content(maps) == content(built[0])
-
-
-def test_the_plan_is_kept_beside_with_its_options(built, maps):
-    assert read_augmentation(maps) is None
+    # deleting the folder is as good
+    add_augmentation(maps)
+    shutil.rmtree(maps / "augmentation")
+    assert Shards(maps).windows(augmented=True) == Shards(maps).windows()
     assert not is_augmented(maps)
-    write(maps, built[1])
-    assert is_augmented(maps)
-    told = read_augmentation(maps)
-    assert told["options"] == OPTIONS.to_mapping()
-    assert told == json.loads(json.dumps(built[1].to_mapping()))
-    (maps / "augmentation" / "plan.json").write_text("[]")
-    with pytest.raises(ShardError, match="cannot be read"):
-        read_augmentation(maps)
+
+
+def test_a_build_without_a_window_to_train_on_is_refused(tmp_path):
+    bare = dataclasses.replace(example_result("p001_v1", frames=150), heart_rate=None)
+    with pytest.raises(ShardError, match=r"maps: no window has a heart rate and a known face in 100% of its samples"):
+        plan_augmentation(Shards(example_maps(tmp_path / "maps", [bare])), BalanceOptions())
+
+
+def other_windows(maps):
+    """Change a label, as a build with another label file would."""
+    path = maps / "windows.csv"
+    path.write_text(path.read_text().replace(",58.0,", ",59.0,"))
+    manifest = Shards(maps).manifest
+    files = [maps / one.path for one in manifest.files]
+    write_manifest(maps, fingerprint=manifest.fingerprint, files=files, settings=manifest.settings)
+
+
+def other_settings(maps):
+    manifest = Shards(maps).manifest
+    write_manifest(maps, fingerprint="another", files=[maps / one.path for one in manifest.files], settings=manifest.settings)
+
+
+@pytest.mark.parametrize("change", [other_windows, other_settings])
+def test_an_augmentation_of_other_windows_is_not_read_and_made_anew(plan, maps, change):
+    add_augmentation(maps)
+    change(maps)
+    shards = Shards(maps)
+    for call in (
+        lambda: shards.windows(augmented=True),
+        lambda: shards.split(fold=1),
+        lambda: read_augmentation(maps),
+    ):
+        with pytest.raises(ShardError, match=r"other windows than windows\.csv has now and is not read; run stmap augment again"):
+            call()
+    assert [one.path for one in augmentation_problems(shards)] == ["augmentation"]
+    assert shards.windows()
+    assert shards.split(fold=1, augmented=False).training
+    add_augmentation(maps)
+    assert list(augmentation_problems(Shards(maps))) == []
 
 
 class KilledError(Exception):
     pass
 
 
-def kill_before(monkeypatch, number):
-    """Let a number of writes through and stop before the next one; False where all went through."""
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("number", range(5))
+def test_killed_at_any_moment_there_is_one_whole_plan_or_none(built, plan, maps, monkeypatch, number, earlier):
+    if earlier:
+        add_augmentation(maps, FG2019)
+    before = content(maps)
     count = 0
 
-    def wrapped(write_one):
-        def counted(*arguments, **more):
+    def counted(call):
+        def wrapped(*arguments, **more):
             nonlocal count
             count += 1
             if count > number:
                 raise KilledError
-            return write_one(*arguments, **more)
+            return call(*arguments, **more)
 
-        return counted
+        return wrapped
 
-    for name in ("atomic_write_text", "atomic_write_bytes", "amend_manifest", "_unlink"):
-        monkeypatch.setattr(augmentation, name, wrapped(getattr(augmentation, name)))
-
-
-@pytest.mark.parametrize("earlier", [False, True])
-@pytest.mark.parametrize("number", range(8))
-def test_killed_at_any_moment_an_output_reads_as_recorded_and_the_next_run_mends_it(built, maps, monkeypatch, number, earlier):
-    if earlier:
-        write(maps, plan_augmentation(maps, Fg2019Options()))
     with monkeypatch.context() as patch:
-        kill_before(patch, number)
+        for name in ("remove_augmentation", "write_table", "write_manifest"):
+            patch.setattr(augmentation, name, counted(getattr(augmentation, name)))
         try:
-            write(maps, built[1])
-            assert number > 5
-        except KilledError:
-            assert number < 6
-    recorded = Shards(built[0]).windows()
-    assert Shards(maps).windows() == recorded
-    # the resampled ones are those of one plan, whole, or said to be unfinished
-    told = ""
-    try:
-        rules = {one.rule for one in Shards(maps).windows(augmented=True)}
-        assert rules in ({""}, {"", "fg2019"}, {"", "balance"})
-    except ShardError as error:
-        told = str(error)
-    assert not told or "Run the same stmap augment command again" in told
-    again = plan_augmentation(maps, OPTIONS)
-    assert np.array_equal(again.added.hr_scale, built[1].added.hr_scale)
-    write(maps, again)
-    assert check_manifest(maps) == []
-    remove_augmentation(maps)
-    assert content(maps) == content(built[0])
-
-
-@pytest.mark.parametrize("number", range(4))
-def test_killed_while_taken_away_is_taken_away_by_the_next_run(built, maps, monkeypatch, number):
-    write(maps, built[1])
-    with monkeypatch.context() as patch:
-        kill_before(patch, number)
-        try:
-            remove_augmentation(maps)
+            write_augmentation(Shards(maps), plan)
+            assert number >= 3
         except KilledError:
             assert number < 3
-    assert Shards(maps).windows() == Shards(built[0]).windows()
-    assert remove_augmentation(maps) == (number < 3)
-    assert content(maps) == content(built[0])
+    # somebody who verifies at this moment finds nothing wrong
+    assert verify(maps) == []
+    now = content(maps)
+    if number == 0:
+        assert now == before
+    elif number < 3:
+        assert now == content(built)
+    assert content(add_augmentation(maps)) == content(add_augmentation(maps))
+    assert verify(maps) == []
 
 
-def test_a_changed_table_is_neither_read_nor_augmented(built, maps):
-    write(maps, built[1])
-    text = (maps / "windows.csv").read_text()
-    (maps / "windows.csv").write_text(text.replace("p001_v1,p001,0,60", "p001_v1,p001,1,61"))
-    for call in (lambda: Shards(maps).windows(), lambda: write(maps, built[1]), lambda: remove_augmentation(maps)):
-        with pytest.raises(ShardError, match="is not what the build wrote"):
-            call()
-    (maps / "windows.csv").write_text(text.replace(",balance\n", ",Balance\n"))
-    assert len(Shards(maps).windows()) == len(Shards(built[0]).windows())
-    with pytest.raises(ShardError, match=r"interrupted, or the table was changed by hand"):
-        Shards(maps).windows(augmented=True)
+def denied(*_):
+    raise PermissionError(13, "denied")
+
+
+def test_half_a_folder_is_none(maps, monkeypatch):
+    add_augmentation(maps)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", denied)
+        with pytest.raises(OutputError, match="cannot be removed"):
+            remove_augmentation(maps)
+    assert verify(maps) == []
+    assert Shards(maps).windows(augmented=True) == Shards(maps).windows()
+
+
+@pytest.mark.parametrize("name", ["windows.csv", "windows.json", "plan.json", "manifest.json", "histogram.svg"])
+def test_a_flipped_byte_is_found(plan, maps, name):
+    write_augmentation(Shards(maps), plan, {"histogram.svg": b"<svg/>"})
+    path = maps / "augmentation" / name
+    data = bytearray(path.read_bytes())
+    for place in np.linspace(0, len(data) - 1, 7).astype(int).tolist():
+        changed = bytes([*data[:place], data[place] ^ 1, *data[place + 1 :]])
+        path.write_bytes(changed)
+        assert verify(maps), (place, changed[place - 5 : place + 5])
+    path.write_bytes(data)
+    assert verify(maps) == []
+
+
+def rewrite(maps, name, text):
+    """Change a file and have the folder's manifest say that it is right."""
+    folder = maps / "augmentation"
+    manifest = Shards(maps).manifest
+    (folder / name).write_text(text)
+    made_from = json.loads((folder / "manifest.json").read_text())["settings"]
+    files = [one for one in folder.iterdir() if one.name != "manifest.json"]
+    write_manifest(folder, fingerprint=manifest.fingerprint, files=files, settings=made_from)
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("column", "value"), [("heart_rate_bpm", "61.5"), ("start", "1"), ("fold", "1"), ("beats", "2.5"), ("stop_s", "2.001")]
+)
+def test_each_window_is_compared_with_its_recording(maps, column, value):
+    path = add_augmentation(maps) / "augmentation" / "windows.csv"
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows[1][rows[0].index(column)] = value
+    rewrite(maps, "windows.csv", "\n".join(map(",".join, rows)) + "\n")
+    (problem,) = verify(maps)
+    assert (problem.path, problem.kind) == ("augmentation/windows.csv", "content")
+    assert "does not fit the label and the frames of its recording" in problem.message
+
+
+@pytest.mark.parametrize(("old", "new"), [("p001_v1,p001,", "p007_v1,p001,"), (",0.6667\n", ",1.0\n")])
+def test_a_row_that_does_not_belong_is_named_with_its_line(maps, old, new):
+    text = (add_augmentation(maps) / "augmentation" / "windows.csv").read_text()
+    assert old in text
+    rewrite(maps, "windows.csv", text.replace(old, new))
+    with pytest.raises(ShardError, match=r"augmentation/windows\.csv, line \d+: is no window of a recording"):
+        Shards(maps).windows(augmented=True)
+
+
+def change_plan(plan, key, value):
+    *path, last = key.split(".")
+    where = plan
+    for one in path:
+        where = where[int(one) if isinstance(where, list) else one]
+    where[last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
     [
-        ("p001_v1,p001,0,60", "p007_v1,p001,0,60"),
-        ("p001_v1,p001,0,60", "p001_v1,p001,,60"),
-        (",1.0,1.0,1.0,2,", ",1.0,1.0,1.5,2,"),
+        ("bins", [1, 2]),
+        ("bins", None),
+        ("bins", ["low_bpm"]),
+        ("bins.0.before", "many"),
+        ("bins.0.wanted", []),
+        ("bins.0.shortfall", 3),
+        ("options", []),
+        ("options.rule", None),
+        ("windows_added", None),
+        ("windows_before", True),
+        ("speed_min", "slow"),
+        ("normalized_entropy_after", {}),
     ],
 )
-def test_a_row_that_does_not_belong_is_named_with_its_line(maps, old, new):
-    path = maps / "windows.csv"
-    lines = path.read_text().split("\n")
-    assert old in lines[1]
-    lines[1] = lines[1].replace(old, new)
-    path.write_text("\n".join(lines))
-    manifest = read_manifest(maps)
-    amend_manifest(maps, manifest, changed=[path], settings=manifest.settings)
-    with pytest.raises(ShardError, match=r"windows\.csv, line 2: is no window of a recording"):
-        Shards(maps).windows()
+def test_a_plan_is_checked_in_full(maps, key, value):
+    plan = read_augmentation(add_augmentation(maps))
+    change_plan(plan, key, value)
+    rewrite(maps, "plan.json", json.dumps(plan))
+    with pytest.raises(ShardError, match=r"plan\.json: is no plan of an augmentation"):
+        read_augmentation(maps)
 
 
-def test_a_table_with_other_columns_is_not_appended_to(built, maps):
-    """As an older stmap might have written it: without the last column."""
-    for name in ("windows.csv", "windows.json"):
-        text = (maps / name).read_text()
-        rows = [line.rpartition(",")[0] for line in text.splitlines()]
-        columns = {key: one for key, one in json.loads(text).items() if key != "rule"} if name.endswith("json") else {}
-        (maps / name).write_text(json.dumps(columns) if columns else "\n".join(rows) + "\n")
-    manifest = read_manifest(maps)
-    amend_manifest(maps, manifest, changed=[maps / "windows.csv", maps / "windows.json"], settings=manifest.settings)
-    with pytest.raises(ShardError, match="no column rule; build again, or use the stmap that built it"):
-        Shards(maps).windows()
-    with pytest.raises(ShardError, match="has other columns than this stmap writes"):
-        write_augmentation(maps, built[1], [], {})
+@pytest.mark.parametrize("text", ["[]", "null", "{}", "{", "[" * 100_000, '"text"'])
+def test_what_is_no_plan_is_refused(maps, text):
+    rewrite(add_augmentation(maps), "plan.json", text)
+    with pytest.raises(ShardError, match=r"plan\.json: is no plan of an augmentation"):
+        read_augmentation(maps)
 
 
-def test_what_somebody_else_put_into_the_folder_stays(built, maps):
-    write(maps, built[1])
-    (maps / "augmentation" / "notes.txt").write_text("mine")
-    assert remove_augmentation(maps)
-    assert [one.name for one in (maps / "augmentation").iterdir()] == ["notes.txt"]
+def test_the_plan_is_kept_with_its_options(plan, maps):
+    assert read_augmentation(maps) is None
+    add_augmentation(maps)
+    assert read_augmentation(maps) == json.loads(json.dumps(plan.to_mapping()))
+    assert read_augmentation(maps)["options"] == OPTIONS.to_mapping()

@@ -62,8 +62,9 @@ def test_facts_become_columns_with_unit_and_kind():
 )
 @settings(deadline=None)
 def test_a_window_survives_its_row(numbers, bpm, start):
-    one = Window("p001_v1", start, start + 300, numbers[0], numbers[1], bpm, numbers[2], numbers[3], numbers[4], numbers[5], 3)
-    assert repr(columns.window_from_row(columns.window_row(one, "p001"))) == repr(one)
+    one = Window("p001_v1", start, start + 300, numbers[0], numbers[1], bpm, numbers[2], numbers[3], numbers[4], 3, numbers[5])
+    row = columns.window_row(one, "p001", columns.RESAMPLED_WINDOWS)
+    assert repr(columns.windows_from_columns({name: [cell] for name, cell in row.items()})) == repr([one])
 
 
 def test_windows_survive_the_table(tmp_path):
@@ -74,8 +75,9 @@ def test_windows_survive_the_table(tmp_path):
     ]
     write_table(tmp_path / "windows.csv", columns.WINDOWS, [columns.window_row(one, "p001") for one in windows])
     rows = read_table(tmp_path / "windows.csv")
-    assert repr([columns.window_from_row(row) for row in rows]) == repr(windows)
-    assert {row["subject"] for row in rows} == {"p001"}
+    cells = {name: [row[name] for row in rows] for name in rows[0]}
+    assert repr(columns.windows_from_columns(cells)) == repr(windows)
+    assert set(cells["subject"]) == {"p001"}
 
 
 def test_outcomes_keep_what_is_equal_from_run_to_run_and_timings_the_rest(tmp_path):

@@ -138,7 +138,7 @@ def test_a_build_without_a_window_to_export_says_why(tmp_path):
     with pytest.raises(ShardError, match=r"none of 2 windows can be exported .reasons: not_seen"):
         list(export_windows(maps, tmp_path / "out"))
     short = build(tmp_path / "short", example_result("p001_v1", frames=20))
-    with pytest.raises(ShardError, match="the build has none"):
+    with pytest.raises(ShardError, match="it has none"):
         list(export_windows(short, tmp_path / "out", "png"))
     assert not (tmp_path / "out").exists()
 

@@ -2,45 +2,20 @@
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, small_maps
+from augmented_maps import OPTIONS, add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import ShardError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
-from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.shards.split import split_windows, subjects_of
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
-    root = small_maps(tmp_path_factory.mktemp("split") / "maps")
-    apply_augmentation(root, plan_augmentation(root, OPTIONS))
-    return Shards(root)
-
-
-WINDOWS = st.lists(
-    st.tuples(st.integers(0, 9), st.sampled_from([0.67, 1.0, 1.0, 1.5]), st.integers(0, 5)).map(
-        lambda one: Window(f"r{one[0]}", 0, 300, 0.0, 10.0, 70.0, 11.0, 1.0, hr_scale=one[1], fold=one[2])
-    ),
-    max_size=40,
-)
-
-
-@given(WINDOWS, st.lists(st.integers(0, 4), min_size=10, max_size=10), st.sets(st.integers(0, 4)))
-def test_whatever_a_table_says_nobody_is_on_both_sides(windows, owners, held_out):
-    # folds in the table may be as wrong as they like: what counts is whose recording it is
-    subjects = {f"r{number}": f"s{owner}" for number, owner in enumerate(owners)}
-    held = {f"s{one}" for one in held_out}
-    split = split_windows(windows, subjects, held)
-    assert {subjects[one.recording_id] for one in split.training}.isdisjoint(held)
-    assert {subjects[one.recording_id] for one in split.evaluation} <= held
-    assert not any(one.augmented for one in split.evaluation)
-    dropped = len(windows) - len(split.training) - len(split.evaluation)
-    assert dropped == sum(one.augmented and subjects[one.recording_id] in held for one in windows)
+    return Shards(add_augmentation(small_maps(tmp_path_factory.mktemp("split") / "maps")))
 
 
 @given(st.data())
@@ -70,6 +45,16 @@ def test_a_single_name_is_as_good_as_a_set(shards):
     assert shards.split(fold=1) == shards.split(fold={1})
     assert shards.split(subject="p003") == shards.split(subject=["p003"])
     assert len(shards.split(fold=1).evaluation) == len(shards.windows(fold=1))
+    # numbers as they come from an array
+    assert shards.split(fold=np.int64(1)) == shards.split(fold=np.array([1])) == shards.split(fold=1)
+    assert shards.windows(fold=np.int64(1)) == shards.windows(fold=[1]) == shards.windows(fold=1)
+    assert shards.recordings(subject=np.str_("p003")) == shards.recordings(subject="p003")
+
+
+def test_resampled_windows_are_trained_on_only_if_wanted(shards):
+    both, recorded = shards.split(fold=1), shards.split(fold=1, augmented=False)
+    assert both.evaluation == recorded.evaluation
+    assert recorded.training == [one for one in both.training if not one.augmented] != both.training
 
 
 def test_only_labeled_and_seen_windows_are_split(tmp_path):
@@ -97,14 +82,14 @@ def test_a_split_by_what_is_not_there_is_refused(shards, choice, error, text):
         shards.split(**choice)
 
 
-def test_without_folds_a_split_is_by_subject():
+def test_without_folds_a_split_is_by_subject(tmp_path):
+    maps = Shards(example_maps(tmp_path, [example_result("p001_v1", fold=None, frames=150)]))
     with pytest.raises(ShardError, match="no official folds; split by subject"):
-        subjects_of({"a": 0, "b": 0}, 1, None)
+        maps.split(fold=1)
+    assert len(maps.split(subject="p001").evaluation) == len(maps.windows())
 
 
 def test_balancing_makes_each_training_set_flatter(shards):
-    from stmap_pipeline.maps.balance import normalized_entropy
-
     for fold in (1, 2):
         training = shards.split(fold=fold).training
         rates = {flag: [one.heart_rate_bpm for one in training if flag or not one.augmented] for flag in (False, True)}

@@ -6,14 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, small_maps
+from augmented_maps import add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
@@ -31,7 +30,7 @@ def maps(tmp_path_factory):
         for one in range(1, 13)
     ]
     example_maps(root, results, SETTINGS)
-    apply_augmentation(root, plan_augmentation(root, OPTIONS))
+    add_augmentation(root)
     return Shards(root)
 
 

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from augmented_maps import OPTIONS, small_maps
+from augmented_maps import OPTIONS, add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_runs import result, train
@@ -17,7 +17,6 @@ from tiny_runs import result, train
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
@@ -31,7 +30,7 @@ from stmap_pipeline.training.state import learning_rate
 @pytest.fixture(scope="module")
 def maps(tmp_path_factory):
     root = small_maps(tmp_path_factory.mktemp("run") / "the maps")
-    apply_augmentation(root, plan_augmentation(root, OPTIONS))
+    add_augmentation(root)
     return root
 
 
@@ -197,9 +196,10 @@ def test_a_folder_of_another_run_is_refused_with_what_differs(maps, run):
 
 def test_maps_that_changed_are_refused(maps, run, tmp_path):
     shutil.copytree(maps, tmp_path / "maps")
-    apply_augmentation(tmp_path / "maps", plan_augmentation(tmp_path / "maps", type(OPTIONS)(bins=OPTIONS.bins, seed=3)))
+    train(maps, tmp_path / "resampled", augment="plan", epochs=1)
+    add_augmentation(tmp_path / "maps", type(OPTIONS)(bins=OPTIONS.bins, seed=3))
     with pytest.raises(OutputError, match="trained on maps with other recordings or resampled windows"):
-        train(tmp_path / "maps", run[0])
+        train(tmp_path / "maps", tmp_path / "resampled", augment="plan", epochs=1)
     with pytest.raises(OutputError, match="trained on maps with other settings and windows"):
         train(small_maps(tmp_path / "others", step="2 s"), run[0])
 

@@ -62,10 +62,9 @@ def native(tmp_path_factory):
 def with_resampled(maps):
     """All windows as recorded, and some of them at other speeds."""
     windows = maps.windows()
-    last_s = {one.recording_id: maps.recording(one.recording_id).blocks.times_s[-1] for one in maps.recordings()}
-    scales = [0.67, 0.9, 1.25, 1.5]
-    again = [replace(one, hr_scale=scales[number % 4], rule="test") for number, one in enumerate(windows)]
-    return windows + [one for one in again if one.source_stop_s < last_s[one.recording_id]]
+    speeds = [0.67, 0.9, 1.25, 1.5]
+    again = [replace(one, speed=speeds[number % 4]) for number, one in enumerate(windows)]
+    return windows + [one for one in again if one.stop <= len(maps.trace(one.recording_id, one.speed).times_s)]
 
 
 def by_reader(maps, windows, color, normalize):
@@ -106,7 +105,7 @@ def test_targets_are_those_of_the_table(native):
     assert training.targets_bpm.tolist() == pytest.approx([one.heart_rate_bpm for one in windows])
     assert training.targets_beats.tolist() == pytest.approx([one.beats for one in windows])
     assert (training.targets_beats * 60 / training.durations_s).tolist() == pytest.approx([one.heart_rate_bpm for one in windows])
-    assert len({one.hr_scale for one in windows}) == 5
+    assert len({one.speed for one in windows}) == 5
     assert (len(training), training.shape) == (len(windows), NetworkInput(3, 6, 90))
 
 
@@ -199,15 +198,15 @@ def test_a_window_outside_of_its_recording_is_refused(native):
     # as recorded the last window fits; played faster it would end after the recording
     for scale in (1.5, 0.0, -1.0, float("nan")):
         with pytest.raises(ShardError, match="p001_v1"):
-            TrainingSet(native, [*windows, replace(windows[-1], hr_scale=scale)])
+            TrainingSet(native, [*windows, replace(windows[-1], speed=scale)])
 
 
 def test_what_was_not_loaded_is_not_made_up(native):
     training = TrainingSet(native, native.windows(recording_id="p001_v1"))
-    with pytest.raises(UnknownNameError, match="'p002_v1' were not loaded"):
+    with pytest.raises(UnknownNameError, match="the trace of 'p002_v1' at speed 1 was not loaded"):
         training.with_windows(native.windows(recording_id="p002_v1"))
-    with pytest.raises(UnknownNameError, match="as recorded alone"):
-        training.with_windows([replace(training.windows[0], hr_scale=1.25)])
+    with pytest.raises(UnknownNameError, match=r"at speed 1\.25 was not loaded"):
+        training.with_windows([replace(training.windows[0], speed=1.25)])
     with pytest.raises(UnknownNameError, match="no recording is called 'p009_v1'"):
         TrainingSet(native, [replace(training.windows[0], recording_id="p009_v1")])
     with pytest.raises(UnknownNameError, match="no color space is called 'hsv'"):

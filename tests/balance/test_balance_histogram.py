@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stmap_pipeline.balance import Bins, Target, normalized_entropy, read_target, wanted_counts
 from stmap_pipeline.errors import ConfigError
-from stmap_pipeline.maps.balance import Bins, Target, normalized_entropy, read_target, wanted_counts
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=1, max_size=30)
 
@@ -126,3 +126,21 @@ def test_entropy_is_one_where_flat_and_falls_with_all_else(counts):
             assert value == pytest.approx(1)
         elif sum(map(bool, counts)) == 1:
             assert value == 0
+
+
+@given(COUNTS, st.integers(1, 2000), st.data())
+def test_a_limit_is_kept_and_used(counts, most, data):
+    supply = data.draw(st.lists(st.integers(0, 500), min_size=len(counts), max_size=len(counts)))
+    shares = np.full(len(counts), 1 / len(counts))
+    free, limited = wanted_counts(counts, shares, supply), wanted_counts(counts, shares, supply, most)
+    assert (limited <= free + 1).all()
+    added = np.clip(limited - counts, 0, supply).sum()
+    assert added <= most + len(counts) * (limited == free).all()
+    if not np.array_equal(limited, free):
+        # one more in each bin would be too many
+        assert np.clip(limited + 1 - counts, 0, supply).sum() >= most - 1
+
+
+def test_weights_near_the_largest_float_count_like_others():
+    pieces = ((40.0, 50.0, 1e308), (50.0, 60.0, 1e308), (60.0, 80.0, 1e308))
+    assert Target(pieces).shares(Bins(40, 80, 10)) == pytest.approx([1 / 3, 1 / 3, 1 / 6, 1 / 6])

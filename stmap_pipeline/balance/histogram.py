@@ -61,7 +61,7 @@ class Bins:
         return np.asarray(self.low_bpm + np.arange(len(self) + 1) * self.width_bpm, dtype=np.float64)
 
     def index(self, heart_rate_bpm: npt.ArrayLike) -> IntArray:
-        """Give the bin of each heart rate; -1 where it is unknown or outside.
+        """Return the bin of each heart rate; -1 where it is unknown or outside.
 
         Examples
         --------
@@ -91,14 +91,14 @@ class Target:
     --------
     >>> Target().shares(Bins(40, 60, 5)).tolist()
     [0.25, 0.25, 0.25, 0.25]
-    >>> Target(((40.0, 50.0, 3.0), (50.0, 60.0, 1.0))).shares(Bins(40, 60, 5)).tolist()
+    >>> Target(((40.0, 50.0, 3.0), (50.0, 60.0, 1.0))).shares(Bins(40, 60, 5)).round(6).tolist()
     [0.375, 0.375, 0.125, 0.125]
     """
 
     pieces: tuple[tuple[float, float, float], ...] = ()
 
     def shares(self, bins: Bins) -> FloatArray:
-        """Give the share of each bin; they add up to 1.
+        """Return the share of each bin; they add up to 1.
 
         Raises
         ------
@@ -109,9 +109,11 @@ class Target:
             return np.full(len(bins), 1 / len(bins))
         edges = bins.edges_bpm
         shares = np.zeros(len(bins))
+        # relative to the largest: a sum of large weights is infinite
+        largest = max(weight for _, _, weight in self.pieces) or 1.0
         for low, high, weight in self.pieces:
             overlap = np.minimum(edges[1:], high) - np.maximum(edges[:-1], low)
-            shares += weight * np.clip(overlap, 0, None) / (high - low)
+            shares += weight / largest * np.clip(overlap, 0, None) / (high - low)
         if not shares.sum() > 0:
             raise ConfigError(f"the target has no weight between {bins.low_bpm:g} and {bins.high_bpm:g} bpm")
         return np.asarray(shares / shares.sum())
@@ -157,25 +159,34 @@ def read_target(path: Path) -> Target:
     return Target(tuple(pieces))
 
 
-def wanted_counts(counts: npt.ArrayLike, shares: npt.ArrayLike) -> IntArray:
-    """Say how many windows each bin should hold so that all together have the shape of the target, with nothing taken away.
+def wanted_counts(
+    counts: npt.ArrayLike, shares: npt.ArrayLike, supply: npt.ArrayLike | None = None, max_added: float = math.inf
+) -> IntArray:
+    """Compute how many windows each bin should hold so that all together have the shape of the target, with nothing removed.
 
     Parameters
     ----------
     counts : (B,) array of int
-        Windows there are.
+        Windows as recorded.
     shares : (B,) array of float
         Target; bins of share 0 ask for nothing.
+    supply : (B,) array of int, optional
+        Windows that can be added to each bin; without limit where not given.
+    max_added : float
+        Largest number of windows that are added in all.
 
     Returns
     -------
     (B,) array of int
-        The target raised until at most :data:`EXCESS` of the windows stand above it.
+        The target raised until at most :data:`EXCESS` of the windows stand above it, or ``max_added`` are added: the emptiest
+        bins, relative to the target, are filled first.
 
     Examples
     --------
     >>> wanted_counts([100, 10, 0], [0.25, 0.25, 0.5]).tolist()
     [99, 99, 198]
+    >>> wanted_counts([100, 10, 0], [0.25, 0.25, 0.5], max_added=50).tolist()
+    [20, 20, 40]
     """
     number, share = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
     inside = share > 0
@@ -184,12 +195,23 @@ def wanted_counts(counts: npt.ArrayLike, shares: npt.ArrayLike) -> IntArray:
     # what stands above a target of total size L falls with L in straight lines between these sizes
     sizes = np.unique(np.concatenate(([0.0], number[inside] / share[inside])))
     above = np.clip(number[inside] - sizes[:, None] * share[inside], 0, None).sum(axis=1)
-    size = np.interp(EXCESS * number[inside].sum(), above[::-1], sizes[::-1])
-    return np.asarray(np.rint(size * share), dtype=np.int64)
+    size = float(np.interp(EXCESS * number[inside].sum(), above[::-1], sizes[::-1]))
+    most = np.full(len(number), np.inf) if supply is None else np.asarray(supply, dtype=np.float64)
+
+    def added(size: float) -> float:
+        return float(np.clip(np.floor(size * share) - number, 0, most).sum())
+
+    if added(size + 1) <= max_added:
+        return np.asarray(np.rint(size * share), dtype=np.int64)
+    low, high = 0.0, size + 1
+    while high - low > 1e-6 * size:
+        middle = (low + high) / 2
+        low, high = (middle, high) if added(middle) <= max_added else (low, middle)
+    return np.asarray(np.floor(low * share), dtype=np.int64)
 
 
 def normalized_entropy(counts: npt.ArrayLike) -> float:
-    """Tell how flat a histogram is: 1 is flat, 0 is all in one bin, NaN is empty.
+    """Compute how flat a histogram is: 1 is flat, 0 is all in one bin, NaN is empty.
 
     Shannon's entropy of the shares over the logarithm of the number of bins.
 
