@@ -9,7 +9,7 @@ from pathlib import Path
 from augmented_maps import add_augmentation
 from evaluated_runs import folded_maps
 
-from stmap_pipeline.evaluation import Bootstrap, EvaluateOptions, evaluate_run
+from stmap_pipeline.evaluation import Bootstrap, evaluate_run
 from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.training.config import TrainConfig
 
@@ -44,7 +44,7 @@ def four_cells(folder: Path, maps: Path, seeds: int = 2) -> list[Path]:
 
 def evaluated(run: Path, maps: Path, baselines: Path | None = None) -> Path:
     """Evaluate with few draws."""
-    evaluate_run(run, maps, options=EvaluateOptions(Bootstrap(resamples=RESAMPLES), baselines=baselines))
+    evaluate_run(run, maps, bootstrap=Bootstrap(resamples=RESAMPLES), baselines=baselines)
     return run
 
 

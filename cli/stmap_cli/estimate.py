@@ -1,4 +1,4 @@
-"""`stmap estimate`: the heart rate in anyone's video."""
+"""`stmap estimate`: the heart rate in a user's video."""
 
 from __future__ import annotations
 

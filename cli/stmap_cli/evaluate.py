@@ -1,4 +1,4 @@
-"""`stmap evaluate`: how far a trained network is from the truth, beside what needs no network."""
+"""`stmap evaluate`: errors of a trained network beside those of methods that need no training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom
     "--baselines",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Take GREEN, CHROM and POS from this evaluation on the same maps, if its windows are the same.",
+    help="Take GREEN, CHROM and POS from this evaluation of the same recordings on the same clock, where it has all windows.",
 )
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="Run the network here, on other maps: cpu, cuda, or auto."
@@ -66,39 +66,35 @@ def evaluate(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Compare what the network of RUN says with the labels of MAPS.
+    """Compare the predictions of the network of RUN with the labels of MAPS.
 
-    RUN is the output of stmap train. On the maps of its training, the persons that each fold held out are evaluated; on other maps the
-    mean of what the networks of all folds say. Beside it stand, on the same windows, a constant - the mean heart rate of the training
-    videos - and the classical methods GREEN, CHROM and POS. The number of a video is the mean over its windows.
+    RUN is the output of stmap train. On the maps of its training, each network is evaluated on the subjects that its fold held out; on
+    other maps, the mean of the predictions of all folds' networks. For comparison there are, on the same windows, a constant (the mean
+    heart rate of the training videos) and the classical methods GREEN, CHROM and POS. The estimate for a video is the mean over its
+    windows.
 
     \b
     Example:
         stmap evaluate runs/first maps
         stmap evaluate runs/first other-maps --json
     """
-    from stmap_pipeline.evaluation import Bootstrap, read_evaluation
+    from stmap_pipeline.evaluation import Bootstrap
 
-    if baselines is not None:
-        read_evaluation(baselines)
-    bootstrap = Bootstrap(resample, resamples, seed=seed)
     screen = console()
+    bootstrap = Bootstrap(resample, resamples, seed=seed)
     evaluation = run(run_folder, maps, screen, out=out, bootstrap=bootstrap, baselines=baselines, device=device, jobs=jobs)
     if as_json:
         click.echo(evaluation.to_json(), nl=False)
     else:
         show(evaluation)
-    tell(evaluation, out or (run_folder if evaluation.held_out else run_folder / f"on-{evaluation.maps.name}"), screen)
 
 
 def after_training(run_folder: Path, maps: Path, screen: Console, *, show_table: bool) -> None:
     """End a training with its evaluation."""
-    evaluation = run(
-        run_folder, maps, screen, if_stopped=f"the networks are trained; stmap evaluate {run_folder} {maps} begins anew"
-    )
+    if_stopped = f"the networks are trained; stmap evaluate {run_folder} {maps} begins anew"
+    evaluation = run(run_folder, maps, screen, if_stopped=if_stopped)
     if show_table:
         show(evaluation)
-    tell(evaluation, run_folder, screen)
 
 
 def run(
@@ -107,27 +103,30 @@ def run(
     screen: Console,
     *,
     out: Path | None = None,
-    bootstrap: Any = None,
     jobs: int | None = None,
     if_stopped: str = "the same command begins anew",
     **more: Any,
 ) -> Evaluation:
-    """Evaluate with a bar."""
-    from stmap_pipeline.evaluation import Bootstrap, EvaluateOptions, evaluate_run
+    """Evaluate with a progress bar; print the notes and where the tables are."""
+    from stmap_pipeline.evaluation import evaluate_run
 
     progress = Progress("GREEN, CHROM, POS", 0, screen, if_stopped=if_stopped)
 
-    def one_more(stage: str, done: int, total: int) -> None:
+    def on_progress(stage: str, done: int, total: int) -> None:
         if stage == "networks":
-            progress.say(f"network {done} of {total} has estimated {maps}")
+            progress.say(f"network {done} of {total} has predicted {maps}")
             return
         progress.total = total
         if done:
             progress.step()
 
     with progress.running():
-        options = EvaluateOptions(bootstrap or Bootstrap(), jobs or default_jobs(), on_progress=one_more, **more)
-        return evaluate_run(run_folder, maps, out=out, options=options)
+        evaluation = evaluate_run(run_folder, maps, out=out, jobs=jobs or default_jobs(), on_progress=on_progress, **more)
+    for note in evaluation.notes:
+        say(screen, f"note     {note}")
+    folder = out or evaluation.folder(run_folder)
+    say(screen, f"written  ->  {folder / 'evaluation.json'}, {folder / 'videos.csv'}")
+    return evaluation
 
 
 def show(evaluation: Evaluation) -> None:
@@ -142,13 +141,6 @@ def show(evaluation: Evaluation) -> None:
     if bands := evaluation.names("band"):
         out.print(f"\nMAE in beats/min by true heart rate{' (simulated)' if evaluation.simulated else ''}", markup=False)
         out.print(_bands(evaluation, bands))
-
-
-def tell(evaluation: Evaluation, folder: Path, screen: Console) -> None:
-    """Say on stderr what a reader must know, and where the tables are."""
-    for note in evaluation.notes:
-        say(screen, f"note     {note}")
-    say(screen, f"written  ->  {folder / 'evaluation.json'}, {folder / 'videos.csv'}")
 
 
 def _title(evaluation: Evaluation) -> str:

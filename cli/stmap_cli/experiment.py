@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -18,7 +17,8 @@ from stmap_cli.options import RegistryName, config_option, folder_argument, jobs
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.evaluation.experiment import Cell, Experiment
+    from stmap_pipeline.evaluation.experiment import Experiment
+    from stmap_pipeline.training.run import TrainPlan
 
 IF_STOPPED = "run the same command to continue"
 
@@ -93,77 +93,50 @@ def experiment(
         stmap experiment fg2019 --vipl maps/vipl --mmse maps/mmse runs/fg2019
         stmap experiment fg2019 --vipl maps/vipl runs/quick --seeds 1 --fold 1 --epochs 5
     """
-    from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, ExperimentOptions, plan_experiment
+    from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
 
     base = train_command.read_config(config_path, choices)
-    options = ExperimentOptions(networks or NETWORKS, augments or AUGMENTS, seeds, folds, base)
-    plan = plan_experiment(vipl, out, mmse, options)
+    plan = plan_experiment(
+        vipl, out, mmse, networks=networks or NETWORKS, augments=augments or AUGMENTS, seeds=seeds, folds=folds, base=base
+    )
     screen = console()
     say(screen, f"{name}: {counted(len(plan.cells), 'run')} of {counted(base.epochs, 'epoch')}   ->  {out}")
     if dry_run:
         for one in plan.cells:
             click.echo(str(one.folder))
         return
-    run(plan, screen, device=device, threads=threads, jobs=jobs)
-    click.echo(str(out / "report.html"))
-
-
-def run(plan: Experiment, screen: Console, *, device: str = "auto", threads: int | None = None, jobs: int | None = None) -> None:
-    """Train, test and report, with bars."""
-    from stmap_pipeline.evaluation.experiment import check_standing
-    from stmap_pipeline.report.page import environment
-    from stmap_pipeline.report.runs import write_runs_report
-
-    # what is missing is said before the work, not after it
-    environment()
-    check_standing(plan)
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
-    tested: dict[bool, Path] = {}
-    for number, cell in enumerate(plan.cells, 1):
-        say(screen, f"\n{number} of {len(plan.cells)}   {cell.folder.name}")
-        _train_and_test(plan, cell, tested, screen, device, jobs)
-    target = plan.out / "report.html"
-    maps = [one for one in (plan.maps, plan.other) if one is not None]
-    write_runs_report([one.folder for one in plan.cells], target, maps=maps, command=shlex.join(["stmap", *sys.argv[1:]]))
+    run(plan, out / "report.html", screen, device=device, jobs=jobs)
+    click.echo(str(out / "report.html"))
 
 
-def _train_and_test(plan: Experiment, cell: Cell, tested: dict[bool, Path], screen: Console, device: str, jobs: int | None) -> None:
+def run(experiment: Experiment, page: Path, screen: Console, *, device: str, jobs: int | None) -> None:
+    """Train, test and report, with progress bars."""
+    from stmap_pipeline.evaluation import Evaluation
+    from stmap_pipeline.evaluation.experiment import Cell, run_experiment
+    from stmap_pipeline.report.page import environment
+    from stmap_pipeline.report.runs import write_runs_report
     from stmap_pipeline.training.devices import find_device
-    from stmap_pipeline.training.run import plan_training
 
-    training = plan_training(plan.maps, cell.folder, cell.config, folds=() if cell.on_other else plan.options.folds, resume=True)
-    trained = bool(training.to_do)
-    if training.finished:
-        say(screen, "is trained already")
-    else:
+    # what is missing is reported before the work, not after it
+    environment()
+
+    def on_cell(cell: Cell) -> None:
+        say(screen, f"\n{experiment.cells.index(cell) + 1} of {len(experiment.cells)}   {cell.folder.name}")
+
+    def train(training: TrainPlan) -> None:
+        if training.finished:
+            say(screen, "is trained already")
+            return
         train_command.say_header(training, str(find_device(device)), screen)
         train_command.carry_out(training, device, 60.0, screen, if_stopped=IF_STOPPED)
-    tests = [(plan.maps, cell.folder)]
-    if cell.on_other and plan.other is not None:
-        tests.append((plan.other, cell.folder / f"on-{plan.other.resolve().name}"))
-    for maps, folder in tests:
-        if trained or _is_stale(folder, cell.folder):
-            # the windows are the same in each cell, so the classical methods need to see them once
-            baselines = tested.get(folder != cell.folder)
-            evaluation = evaluate_command.run(
-                cell.folder, maps, screen, baselines=baselines, jobs=jobs, device=device, if_stopped=IF_STOPPED
-            )
-            evaluate_command.tell(evaluation, folder, screen)
-        if cell.on_other == (folder != cell.folder):
-            tested.setdefault(folder != cell.folder, folder)
 
+    def evaluate(folder: Path, maps: Path, baselines: Path | None) -> Evaluation:
+        return evaluate_command.run(folder, maps, screen, baselines=baselines, jobs=jobs, device=device, if_stopped=IF_STOPPED)
 
-def _is_stale(folder: Path, run_folder: Path) -> bool:
-    """Tell whether an evaluation is not there, or is older than the last fold."""
-    from stmap_pipeline.errors import ModelError
-    from stmap_pipeline.evaluation import read_evaluation
-
-    try:
-        evaluated = read_evaluation(folder)
-    except ModelError:
-        return True
-    folds = json.loads((run_folder / "run.json").read_text("utf-8"))["folds"]
-    return evaluated.held_out and list(evaluated.folds) != folds
+    run_experiment(experiment, device=device, on_cell=on_cell, train=train, evaluate=evaluate)
+    maps = [one for one in (experiment.maps, experiment.other) if one is not None]
+    write_runs_report([one.folder for one in experiment.cells], page, maps=maps, command=shlex.join(["stmap", *sys.argv[1:]]))

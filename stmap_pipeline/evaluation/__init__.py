@@ -17,7 +17,7 @@ Where no pulse can be seen, the answer is NaN.
 
 from stmap_pipeline.evaluation.classical import METHODS, chrom, face_mean, green, pos
 from stmap_pipeline.evaluation.compare import Difference, RunComparison, compare_runs
-from stmap_pipeline.evaluation.evaluate import EvaluateOptions, evaluate_run
+from stmap_pipeline.evaluation.evaluate import evaluate_run
 from stmap_pipeline.evaluation.heart_rate import (
     HeartRateComparison,
     HeartRateSeries,
@@ -45,7 +45,6 @@ __all__ = [
     "METHODS",
     "Bootstrap",
     "Difference",
-    "EvaluateOptions",
     "Evaluation",
     "HeartRateComparison",
     "HeartRateMetrics",

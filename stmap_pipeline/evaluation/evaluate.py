@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -62,37 +62,17 @@ MOST_PARTS = 40
 T = TypeVar("T", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluateOptions:
-    """How to evaluate.
-
-    Parameters
-    ----------
-    bootstrap : Bootstrap
-    jobs : int
-        Processes for the classical methods; the numbers do not depend on it.
-    device : str
-        Where the network runs, on other maps than those of its training.
-    baselines : Path, optional
-        Folder of an evaluation on the same recordings and clock: its classical rates are used where it has all of the windows.
-    on_progress : callable, optional
-        Called with what is counted - ``networks`` that estimated other maps, ``recordings`` that the classical methods estimated -
-        and with the number done and of all.
-
-    Examples
-    --------
-    >>> EvaluateOptions().jobs
-    1
-    """
-
-    bootstrap: Bootstrap = field(default_factory=Bootstrap)
-    jobs: int = 1
-    device: str = "auto"
-    baselines: Path | None = None
-    on_progress: OnProgress | None = None
-
-
-def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: EvaluateOptions | None = None) -> Evaluation:
+def evaluate_run(
+    run: Path,
+    maps: Path,
+    *,
+    out: Path | None = None,
+    bootstrap: Bootstrap | None = None,
+    jobs: int = 1,
+    device: str = "auto",
+    baselines: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Evaluation:
     """Evaluate a run on maps and write ``videos.csv``, ``baselines.csv`` and ``evaluation.json``.
 
     On the maps of its training: the predictions of each network for the subjects that it held out, as far as its folds are trained. On
@@ -106,7 +86,16 @@ def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: Eva
         Output of ``stmap build-maps``.
     out : Path, optional
         Where to write: otherwise the run itself, or ``on-NAME`` in it for other maps called NAME.
-    options : EvaluateOptions, optional
+    bootstrap : Bootstrap, optional
+    jobs : int
+        Processes for the classical methods; the numbers do not depend on it.
+    device : str
+        Where the network runs, on other maps than those of its training.
+    baselines : Path, optional
+        Folder of an evaluation on the same recordings and clock: its classical rates are used where it has all of the windows.
+    on_progress : callable, optional
+        Called with what is counted - ``networks`` that predicted other maps, ``recordings`` with classical rates - and with the number
+        done and of all.
 
     Returns
     -------
@@ -132,19 +121,21 @@ def evaluate_run(run: Path, maps: Path, *, out: Path | None = None, options: Eva
     >>> evaluation.videos, evaluation.score("network").n, sorted(one.name for one in run.glob("*.csv"))
     (3, 3, ['baselines.csv', 'predictions.csv', 'videos.csv'])
     """
-    options = options or EvaluateOptions()
+    report = on_progress or (lambda *_: None)
     metadata = read_run(run)
     with Shards(maps) as shards:
         here = MapsSummary.of(shards)
-        if options.baselines is not None and not read_evaluation(options.baselines).maps.is_same(here):
-            raise ModelError(f"{options.baselines}: is an evaluation of other recordings, or on another clock, than {maps}")
+        if baselines is not None and not read_evaluation(baselines).maps.is_same(here):
+            raise ModelError(f"{baselines}: is an evaluation of other recordings, or on another clock, than {maps}")
         applied = held_out_predictions(metadata, shards)
         if applied is None:
-            applied = predictions_on(metadata, shards, options.device, partial(_report, options, "networks"))
+            applied = predictions_on(metadata, shards, device, partial(report, "networks"))
         folder = out or (run if applied.held_out else run / f"on-{here.name}")
         _refuse_folder(folder, run, here, held_out=applied.held_out)
-        rates = _classical(shards, applied.predictions, folder, here, options)
-        evaluation, videos = _evaluation(metadata, shards, here, applied, rates, options.bootstrap)
+        rates = _earlier_rates(applied.predictions, here, [baselines, folder])
+        if rates is None:
+            rates = _rates(shards, applied.predictions, jobs, report)
+        evaluation, videos = _evaluation(metadata, shards, here, applied, rates, bootstrap or Bootstrap())
     if not applied.held_out:
         write_predictions(folder / "predictions.csv", applied.predictions)
     write_videos(folder / "videos.csv", videos)
@@ -330,9 +321,7 @@ def held_out_predictions(run: RunMetadata, shards: Shards) -> Applied | None:
     return Applied(predictions, constants, True, tuple(folds), tuple(notes))
 
 
-def predictions_on(
-    run: RunMetadata, shards: Shards, device: str = "auto", on_network: Callable[[int, int], None] | None = None
-) -> Applied:
+def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Callable[[int, int], None]) -> Applied:
     """Predict all windows of other maps that are as valid as those of the training.
 
     A prediction is the mean over the networks of all folds. Labels are not needed.
@@ -342,7 +331,7 @@ def predictions_on(
     run : RunMetadata
     shards : Shards
     device : str
-    on_network : callable, optional
+    on_network : callable
         Called with the number of networks that are done and of all.
 
     Raises
@@ -370,8 +359,7 @@ def predictions_on(
         model = Model.load(run.path, fold, device)
         total += model.predict(shards, windows)
         names.append(f"fold{fold}/{model.name}")
-        if on_network is not None:
-            on_network(len(names), len(folds))
+        on_network(len(names), len(folds))
     notes = [] if run.finished else [f"the run is not finished: {_named(folds)} alone"]
     if len(folds) > 1:
         notes.append(f"each window has the mean of the predictions of {_named(folds)}")
@@ -534,28 +522,27 @@ def _parts(videos: Sequence[Video]) -> Iterator[tuple[Group, str, npt.NDArray[np
             yield from ((group, name, np.array([one == name for one in names])) for name in known)
 
 
-def _classical(shards: Shards, windows: Predictions, folder: Path, here: MapsSummary, options: EvaluateOptions) -> FloatArray:
-    """Compute the classical rates of the windows, or take those of an earlier evaluation."""
-    for earlier in filter(None, (options.baselines, folder)):
+def _earlier_rates(windows: Predictions, here: MapsSummary, folders: Sequence[Path | None]) -> FloatArray | None:
+    """Read the classical rates of an earlier evaluation on the same maps, where one has all of the windows."""
+    for folder in filter(None, folders):
         try:
-            same = read_evaluation(earlier).maps.is_same(here)
+            same = read_evaluation(folder).maps.is_same(here)
         except ModelError:
             same = False
-        if same and (rates := read_baselines(earlier / "baselines.csv", windows)) is not None:
+        if same and (rates := read_baselines(folder / "baselines.csv", windows)) is not None:
             return rates
+    return None
+
+
+def _rates(shards: Shards, windows: Predictions, jobs: int, report: OnProgress) -> FloatArray:
     rates = np.full((len(windows), len(METHODS)), np.nan)
     total = len(np.unique(windows.recording_id))
-    _report(options, "recordings", 0, total)
-    with closing(classical_rates(shards, windows, jobs=options.jobs)) as found:
+    report("recordings", 0, total)
+    with closing(classical_rates(shards, windows, jobs=jobs)) as found:
         for done, (rows, of_recording) in enumerate(found, 1):
             rates[rows] = of_recording
-            _report(options, "recordings", done, total)
+            report("recordings", done, total)
     return rates
-
-
-def _report(options: EvaluateOptions, stage: Stage, done: int, total: int) -> None:
-    if options.on_progress is not None:
-        options.on_progress(stage, done, total)
 
 
 def _refuse_folder(folder: Path, run: Path, here: MapsSummary, *, held_out: bool) -> None:

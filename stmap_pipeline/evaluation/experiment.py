@@ -1,16 +1,27 @@
-"""The experiment of a paper as a list of trainings: each cell of its tables is a run of its own, so that all can be stopped and gone on with."""
+"""The experiment of a paper as a list of trainings and tests.
+
+:func:`plan_experiment` lists them and :func:`run_experiment` carries them out. Each cell of the tables is a run of its own, so that the
+experiment can be stopped and resumed at any time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
-from stmap_pipeline.evaluation.result import traces_sha256
+from stmap_pipeline.evaluation.evaluate import evaluate_run
+from stmap_pipeline.evaluation.result import Evaluation, read_evaluation, traces_sha256
 from stmap_pipeline.shards import Shards
+from stmap_pipeline.training import require_torch
 from stmap_pipeline.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from stmap_pipeline.training.run import TrainPlan
 
 NETWORKS = ("attention-resnet18", "resnet18")
 AUGMENTS = ("plan", "none")
@@ -24,48 +35,21 @@ class Cell:
     ----------
     folder : Path
     config : TrainConfig
+    folds : tuple of int
+        Official folds that are trained; all where none is given.
     on_other : bool
         Whether it is tested on the other database.
     """
 
     folder: Path
     config: TrainConfig
+    folds: tuple[int, ...]
     on_other: bool
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentOptions:
-    """What an experiment compares.
-
-    Parameters
-    ----------
-    networks : sequence of str
-        By name; the first one is the whole method, which is also tested across databases.
-    augments : sequence of {"plan", "none"}
-        With the windows of the augmentation, and without.
-    seeds : int
-        Each cell is trained with the seeds 0, 1, ... below it.
-    folds : sequence of int
-        Official folds; all where none is given.
-    base : TrainConfig
-        All other settings.
-
-    Examples
-    --------
-    >>> ExperimentOptions().seeds
-    3
-    """
-
-    networks: Sequence[str] = NETWORKS
-    augments: Sequence[str] = AUGMENTS
-    seeds: int = 3
-    folds: Sequence[int] = ()
-    base: TrainConfig = field(default_factory=TrainConfig)
-
-
-@dataclass(frozen=True, slots=True)
 class Experiment:
-    """What is to be trained and tested, and where. Made by :func:`plan_experiment`.
+    """The runs of an experiment, made by :func:`plan_experiment`.
 
     Parameters
     ----------
@@ -73,19 +57,25 @@ class Experiment:
         Of the database that is trained on.
     other : Path, optional
         Maps of another database.
-    out : Path
     cells : tuple of Cell
-    options : ExperimentOptions
     """
 
     maps: Path
     other: Path | None
-    out: Path
     cells: tuple[Cell, ...]
-    options: ExperimentOptions
 
 
-def plan_experiment(maps: Path, out: Path, other: Path | None = None, options: ExperimentOptions | None = None) -> Experiment:
+def plan_experiment(
+    maps: Path,
+    out: Path,
+    other: Path | None = None,
+    *,
+    networks: Sequence[str] = NETWORKS,
+    augments: Sequence[str] = AUGMENTS,
+    seeds: int = 3,
+    folds: Sequence[int] = (),
+    base: TrainConfig | None = None,
+) -> Experiment:
     """List the runs of the experiment and check all that can be known before the first one; nothing is written.
 
     On the official folds of one database: each network, with and without resampled windows, with each seed. With another database,
@@ -100,7 +90,16 @@ def plan_experiment(maps: Path, out: Path, other: Path | None = None, options: E
         Folder for the runs, ``NETWORK-WINDOWS-seedS`` each.
     other : Path, optional
         Maps of another database, built with the same grid, clock and window length.
-    options : ExperimentOptions, optional
+    networks : sequence of str
+        By name; the first one is the whole method, which is also tested across databases.
+    augments : sequence of {"plan", "none"}
+        With the windows of the augmentation, and without.
+    seeds : int
+        Each cell is trained with the seeds 0, 1, ... below it.
+    folds : sequence of int
+        Official folds; all where none is given.
+    base : TrainConfig, optional
+        All other settings.
 
     Raises
     ------
@@ -109,7 +108,7 @@ def plan_experiment(maps: Path, out: Path, other: Path | None = None, options: E
     UnknownNameError
         Where a network is unknown.
     ShardError
-        Where maps are unfinished or damaged, or have no resampled windows where these are asked for.
+        Where maps are unfinished or damaged, or have no resampled windows where these are needed.
     ModelError
         Where a network of the one maps cannot read the other ones.
     OutputError
@@ -118,15 +117,15 @@ def plan_experiment(maps: Path, out: Path, other: Path | None = None, options: E
     Examples
     --------
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> plan = plan_experiment(example_maps(), Path("nowhere"), options=ExperimentOptions(augments=["none"], seeds=1))
+    >>> plan = plan_experiment(example_maps(), Path("nowhere"), augments=["none"], seeds=1)
     >>> [one.folder.name for one in plan.cells]
     ['attention-resnet18-none-seed0', 'resnet18-none-seed0']
     """
-    options = options or ExperimentOptions()
-    _check_options(options)
+    base = base or TrainConfig()
+    _check_choices(networks, augments, seeds, base)
     _check_out(out, [maps, *([other] if other else [])])
     with Shards(maps) as shards:
-        if "plan" in options.augments and not any(one.augmented for one in shards.windows(labeled=True, augmented=True)):
+        if "plan" in augments and not any(one.augmented for one in shards.windows(labeled=True, augmented=True)):
             raise ShardError(
                 f"{maps}: has no resampled windows, which the experiment compares with those as recorded; add them by: "
                 f"stmap augment {maps} --balance (or leave them out with --augment none)"
@@ -134,57 +133,118 @@ def plan_experiment(maps: Path, out: Path, other: Path | None = None, options: E
         if other is not None:
             with Shards(other) as others:
                 _check_other(shards, others)
+
+    def cell(network: str, augment: str, seed: int, *, cross: bool = False) -> Cell:
+        choices = {"network": network, "augment": augment, "seed": seed, "protocol": "cross" if cross else base.protocol}
+        config = TrainConfig.from_mapping({**base.model_dump(), **choices}, "experiment")
+        folder = out / f"{network}-{augment}{'-cross' if cross else ''}-seed{seed}"
+        return Cell(folder, config, () if cross else tuple(folds), cross)
+
     cells: list[Cell] = []
-    for seed in range(options.seeds):
-        cells += [_cell(out, options, network, augment, seed) for network in options.networks for augment in options.augments]
+    for seed in range(seeds):
+        cells += [cell(network, augment, seed) for network in networks for augment in augments]
         if other is not None:
-            cells.append(_cell(out, options, options.networks[0], options.augments[0], seed, cross=True))
-    return Experiment(maps, other, out, tuple(cells), options)
+            cells.append(cell(networks[0], augments[0], seed, cross=True))
+    return Experiment(maps, other, tuple(cells))
 
 
-def check_standing(experiment: Experiment) -> None:
-    """Find out before the first training whether each folder is that of its cell.
+def run_experiment(
+    experiment: Experiment,
+    *,
+    device: str = "auto",
+    jobs: int = 1,
+    on_cell: Callable[[Cell], None] | None = None,
+    train: Callable[[TrainPlan], None] | None = None,
+    evaluate: Callable[[Path, Path, Path | None], Evaluation] | None = None,
+) -> list[Evaluation]:
+    """Train and test each cell of an experiment; what is done already is left as it is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    device : str
+        For training and for tests on the other maps.
+    jobs : int
+        Processes for the classical methods.
+    on_cell : callable, optional
+        Called with each cell before its training.
+    train : callable, optional
+        Called with the plan of each training in place of :func:`~stmap_pipeline.training.run.run_training`, also where it is finished.
+    evaluate : callable, optional
+        Called with run, maps and an evaluation that has the classical rates, in place of
+        :func:`~stmap_pipeline.evaluation.evaluate_run`.
+
+    Returns
+    -------
+    list of Evaluation
+        By cell: on the maps of its training, then on the other ones.
 
     Raises
     ------
     OutputError
-        Where one holds something else, or a run of other settings or other maps.
+        Where a folder holds something else, or a run of other settings or other maps; before the first training.
     ModelError
-        Where a file of one is damaged.
+        Where a file of a run is damaged.
     ExtraMissingError
         Where the extra ``train`` is not installed.
     """
-    from stmap_pipeline.training import require_torch
-
     require_torch("tensorboard")
     # imported late: an experiment is planned without torch
+    from stmap_pipeline.training.run import plan_training, run_training
     from stmap_pipeline.training.run_folder import maps_facts, standing_of
 
+    def train_plan(plan: TrainPlan) -> None:
+        for _ in () if plan.finished else run_training(plan, device):
+            pass
+
+    def evaluate_on(run: Path, maps: Path, baselines: Path | None) -> Evaluation:
+        return evaluate_run(run, maps, jobs=jobs, device=device, baselines=baselines)
+
+    train, evaluate = train or train_plan, evaluate or evaluate_on
     with Shards(experiment.maps) as shards:
         facts = maps_facts(shards)
-    for one in experiment.cells:
-        standing_of(one.folder, one.config, facts)
+    for cell in experiment.cells:
+        standing_of(cell.folder, cell.config, facts)
+    found = []
+    # the windows are the same in each cell, so their classical rates are computed once
+    baselines: dict[Path, Path] = {}
+    for cell in experiment.cells:
+        if on_cell is not None:
+            on_cell(cell)
+        plan = plan_training(experiment.maps, cell.folder, cell.config, folds=cell.folds, resume=True)
+        changed = bool(plan.to_do)
+        train(plan)
+        tests = [(experiment.maps, cell.folder)]
+        if cell.on_other and experiment.other is not None:
+            tests.append((experiment.other, cell.folder / f"on-{experiment.other.resolve().name}"))
+        for maps, folder in tests:
+            evaluation = None if changed else _current(folder, cell.folder)
+            found.append(evaluation or evaluate(cell.folder, maps, baselines.get(maps)))
+            if found[-1].windows:
+                baselines.setdefault(maps, folder)
+    return found
 
 
-def _cell(out: Path, options: ExperimentOptions, network: str, augment: str, seed: int, *, cross: bool = False) -> Cell:
-    protocol = "cross" if cross else options.base.protocol
-    config = TrainConfig.from_mapping(
-        {**options.base.model_dump(), "network": network, "augment": augment, "seed": seed, "protocol": protocol}, "experiment"
-    )
-    name = f"{network}-{augment}{'-cross' if cross else ''}-seed{seed}"
-    return Cell(out / name, config, cross)
+def _current(folder: Path, run: Path) -> Evaluation | None:
+    """Read an evaluation; None where it is not there, or is older than the last fold."""
+    try:
+        evaluation = read_evaluation(folder)
+    except ModelError:
+        return None
+    folds = json.loads((run / "run.json").read_text("utf-8"))["folds"]
+    return None if evaluation.held_out and list(evaluation.folds) != folds else evaluation
 
 
-def _check_options(options: ExperimentOptions) -> None:
-    for what, values in (("network", options.networks), ("augmentation", options.augments)):
+def _check_choices(networks: Sequence[str], augments: Sequence[str], seeds: int, base: TrainConfig) -> None:
+    for what, values in (("network", networks), ("augmentation", augments)):
         if not values or len(set(values)) < len(values):
             raise ConfigError(f"an experiment needs each {what} once, not {', '.join(values) or 'none'}")
-    for name in options.networks:
+    for name in networks:
         if name not in registry.names("networks"):
             registry.load("networks", name)
-    if options.seeds < 1:
-        raise ConfigError(f"an experiment needs a seed or more, not {options.seeds}")
-    if options.base.protocol == "cross":
+    if seeds < 1:
+        raise ConfigError(f"an experiment needs a seed or more, not {seeds}")
+    if base.protocol == "cross":
         raise ConfigError(
             "with the protocol 'cross' nobody is held out; choose 'within', or 'holdout' for a database without folds"
         )

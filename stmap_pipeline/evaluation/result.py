@@ -549,6 +549,10 @@ class Evaluation:
     notes: tuple[str, ...]
     rows: tuple[ScoreRow, ...]
 
+    def folder(self, run: Path) -> Path:
+        """Return the folder in which the tables of a run stand by default."""
+        return run if self.held_out else run / f"on-{self.maps.name}"
+
     @property
     def methods(self) -> list[str]:
         """Methods that have scores, the network first."""

@@ -113,7 +113,7 @@ def test_a_training_ends_with_its_evaluation_and_its_network_serves_other_maps(m
     # the constant of the training is known, as the run was evaluated
     assert cells(told, "constant")[1:3] == ["8", "0"]
     assert (run / "on-other" / "predictions.csv").is_file()
-    assert "network 2 of 2 has estimated" in told.err
+    assert "network 2 of 2 has predicted" in told.err
     # stopped between training and evaluation: the same command makes up for it
     (run / "evaluation.json").unlink()
     told = stmap("train", maps, run, *options, "--device", "cpu", "--threads", "1")

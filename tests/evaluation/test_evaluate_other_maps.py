@@ -11,7 +11,7 @@ from evaluated_runs import RATES_BPM, folded_maps
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
 
 from stmap_pipeline.errors import ExtraMissingError, ModelError, OutputError, ShardError  # noqa: E402
-from stmap_pipeline.evaluation import Bootstrap, EvaluateOptions, evaluate_run, read_evaluation, read_videos  # noqa: E402
+from stmap_pipeline.evaluation import Bootstrap, evaluate_run, read_evaluation, read_videos  # noqa: E402
 from stmap_pipeline.evaluation.example import example_run  # noqa: E402
 from stmap_pipeline.evaluation.result import read_predictions  # noqa: E402
 from stmap_pipeline.shards import Shards  # noqa: E402
@@ -20,7 +20,7 @@ from stmap_pipeline.training.config import TrainConfig  # noqa: E402
 from stmap_pipeline.training.predict import Model, network_of  # noqa: E402
 from stmap_pipeline.training.run_folder import maps_facts  # noqa: E402
 
-FAST = EvaluateOptions(Bootstrap(resamples=200), device="cpu")
+FAST = Bootstrap(resamples=200)
 
 
 def add_network(run, maps, fold, config, seed):
@@ -62,7 +62,7 @@ def other(folder):
 
 @pytest.fixture(scope="module")
 def applied(run, other):
-    return evaluate_run(run, other, options=FAST)
+    return evaluate_run(run, other, bootstrap=FAST, device="cpu")
 
 
 def test_each_window_has_the_mean_of_the_networks(run, other, applied):
@@ -94,8 +94,8 @@ def test_the_constant_is_that_of_the_training_as_soon_as_it_is_known(run, other,
     assert "the constant predictor is unknown: evaluate the run on the maps of its training first" in applied.notes
     copy = tmp_path / "run"
     shutil.copytree(run, copy, ignore=shutil.ignore_patterns("on-*"))
-    evaluate_run(copy, run.parent / "trained", options=FAST)
-    evaluation = evaluate_run(copy, other, options=EvaluateOptions(FAST.bootstrap, device="cpu", baselines=run / "on-other"))
+    evaluate_run(copy, run.parent / "trained", bootstrap=FAST, device="cpu")
+    evaluation = evaluate_run(copy, other, bootstrap=FAST, device="cpu", baselines=run / "on-other")
     assert evaluation.constant_bpm == {"0": pytest.approx(np.mean([*RATES_BPM.values()]))}
     assert evaluation.score("constant").n == 8
     assert read_evaluation(copy).held_out
@@ -106,7 +106,9 @@ def test_one_database_on_both_sides_is_pointed_out(applied):
 
 
 def test_without_labels_there_are_predictions_and_no_errors(run, tmp_path):
-    evaluation = evaluate_run(run, folded_maps(tmp_path / "unlabeled", label=False), out=tmp_path / "out", options=FAST)
+    evaluation = evaluate_run(
+        run, folded_maps(tmp_path / "unlabeled", label=False), out=tmp_path / "out", bootstrap=FAST, device="cpu"
+    )
     assert (evaluation.videos, evaluation.unlabeled_videos, evaluation.rows) == (8, 8, ())
     assert "no video has a heart rate label: predictions are there, errors are not" in evaluation.notes
     videos = read_videos(tmp_path / "out" / "videos.csv")
@@ -125,44 +127,44 @@ def test_without_labels_there_are_predictions_and_no_errors(run, tmp_path):
 )
 def test_maps_of_another_kind_are_refused_in_words(run, tmp_path, more, text):
     with pytest.raises(ModelError, match=text):
-        evaluate_run(run, folded_maps(tmp_path / "maps", shift_bpm=5.0, **more), options=FAST)
+        evaluate_run(run, folded_maps(tmp_path / "maps", shift_bpm=5.0, **more), bootstrap=FAST, device="cpu")
     assert not (run / "on-maps").exists()
 
 
 def test_the_persons_of_the_training_built_in_another_way_are_no_other_maps(run, tmp_path):
     with pytest.raises(ModelError, match=r"holds the recordings that .* was trained on, built with other settings"):
-        evaluate_run(run, folded_maps(tmp_path / "maps", grid=(3, 2)), options=FAST)
+        evaluate_run(run, folded_maps(tmp_path / "maps", grid=(3, 2)), bootstrap=FAST, device="cpu")
 
 
 def test_maps_without_a_window_as_valid_as_in_training_are_refused(run, tmp_path):
     with pytest.raises(ShardError, match="none of 56 windows has a known face in 100% of its frames"):
-        evaluate_run(run, folded_maps(tmp_path / "maps", shift_bpm=5.0, lost=True), options=FAST)
+        evaluate_run(run, folded_maps(tmp_path / "maps", shift_bpm=5.0, lost=True), bootstrap=FAST, device="cpu")
 
 
 def test_networks_that_are_gone_or_damaged_are_told(run, other, tmp_path):
     bare = example_run(tmp_path / "bare", run.parent / "trained", config=TrainConfig(network="resnet18", validation_share=0))[0]
     with pytest.raises(ModelError, match="no fold is finished"):
-        evaluate_run(bare, other, options=FAST)
+        evaluate_run(bare, other, bootstrap=FAST, device="cpu")
     shutil.copytree(run / "fold1", bare / "fold1")
     path = bare / "fold1" / "last.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ModelError, match=r"is not the file that last\.json was written for"):
-        evaluate_run(bare, other, options=FAST)
+        evaluate_run(bare, other, bootstrap=FAST, device="cpu")
 
 
 def test_nothing_that_is_there_is_replaced_by_an_evaluation_on_other_maps(run, other, applied, tmp_path):
     with pytest.raises(OutputError, match="is the folder of a run, whose own tables would be replaced"):
-        evaluate_run(run, other, out=run, options=FAST)
+        evaluate_run(run, other, out=run, bootstrap=FAST, device="cpu")
     namesake = folded_maps(tmp_path / "other", shift_bpm=-3.0)
     with pytest.raises(OutputError, match="holds an evaluation on other maps called other; remove it, or give another folder"):
-        evaluate_run(run, namesake, options=FAST)
+        evaluate_run(run, namesake, bootstrap=FAST, device="cpu")
 
 
 def test_without_torch_own_maps_are_evaluated_and_others_ask_for_the_extra(run, other, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
-    assert evaluate_run(run, run.parent / "trained", out=tmp_path / "own", options=FAST).held_out
+    assert evaluate_run(run, run.parent / "trained", out=tmp_path / "own", bootstrap=FAST, device="cpu").held_out
     with pytest.raises(ExtraMissingError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):
-        evaluate_run(run, other, options=FAST)
+        evaluate_run(run, other, bootstrap=FAST, device="cpu")
 
 
 def test_evaluating_own_maps_does_not_wait_for_torch():

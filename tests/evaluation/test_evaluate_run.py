@@ -12,7 +12,6 @@ from sklearn.metrics import mean_absolute_error
 from stmap_pipeline.errors import ModelError, OutputError, ShardError
 from stmap_pipeline.evaluation import (
     Bootstrap,
-    EvaluateOptions,
     Evaluation,
     compare_runs,
     evaluate_run,
@@ -25,7 +24,7 @@ from stmap_pipeline.evaluation.result import read_predictions, write_evaluation
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training.config import TrainConfig
 
-FAST = EvaluateOptions(Bootstrap(resamples=200))
+FAST = Bootstrap(resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def run(maps, tmp_path):
 @pytest.fixture(scope="module")
 def evaluated(maps, tmp_path_factory):
     folder = example_run(tmp_path_factory.mktemp("evaluated") / "run", maps)[0]
-    return folder, evaluate_run(folder, maps, options=FAST)
+    return folder, evaluate_run(folder, maps, bootstrap=FAST)
 
 
 def test_each_video_is_the_mean_of_its_windows_beside_its_true_rate(evaluated):
@@ -116,47 +115,47 @@ def test_the_file_says_what_was_returned(evaluated):
 
 
 def test_the_same_evaluation_again_gives_the_same_files_and_takes_over_what_is_slow(run, maps, monkeypatch):
-    evaluate_run(run, maps, options=FAST)
+    evaluate_run(run, maps, bootstrap=FAST)
     before = {one.name: one.read_bytes() for one in run.iterdir()}
     monkeypatch.setattr("stmap_pipeline.evaluation.evaluate.classical_rates", lambda *_, **__: pytest.fail("computed again"))
-    evaluate_run(run, maps, options=FAST)
+    evaluate_run(run, maps, bootstrap=FAST)
     assert {one.name: one.read_bytes() for one in run.iterdir()} == before
 
 
 def test_another_run_may_take_the_baselines_of_this_one(run, maps, tmp_path, monkeypatch):
-    first = evaluate_run(run, maps, options=FAST)
+    first = evaluate_run(run, maps, bootstrap=FAST)
     other = example_run(tmp_path / "other", maps, error_bpm=1.0)[0]
     monkeypatch.setattr("stmap_pipeline.evaluation.evaluate.classical_rates", lambda *_, **__: pytest.fail("computed again"))
-    second = evaluate_run(other, maps, options=EvaluateOptions(FAST.bootstrap, baselines=run))
+    second = evaluate_run(other, maps, bootstrap=FAST, baselines=run)
     assert second.score("pos") == first.score("pos")
 
 
 def test_baselines_of_the_same_recordings_on_another_clock_are_refused(run, maps, tmp_path, monkeypatch):
-    native = evaluate_run(run, maps, options=FAST)
+    native = evaluate_run(run, maps, bootstrap=FAST)
     maps_25_hz = folded_maps(tmp_path / "maps", clock="uniform", rate_hz=25.0)
     other = example_run(tmp_path / "other", maps_25_hz)[0]
     with pytest.raises(ModelError, match="on another clock"):
-        evaluate_run(other, maps_25_hz, options=EvaluateOptions(FAST.bootstrap, baselines=run))
-    own = evaluate_run(other, maps_25_hz, options=FAST)
+        evaluate_run(other, maps_25_hz, bootstrap=FAST, baselines=run)
+    own = evaluate_run(other, maps_25_hz, bootstrap=FAST)
     assert own.maps.traces_sha256 == native.maps.traces_sha256
     assert (native.maps.clock, own.maps.clock) == ("native", "uniform 25 Hz")
     # even where both are said to be the same, rates of other seconds are not used
     monkeypatch.setattr(type(own.maps), "is_same", lambda *_: True)
-    again = evaluate_run(other, maps_25_hz, out=tmp_path / "out", options=EvaluateOptions(FAST.bootstrap, baselines=run))
+    again = evaluate_run(other, maps_25_hz, out=tmp_path / "out", bootstrap=FAST, baselines=run)
     assert again.score("pos", of="windows") == own.score("pos", of="windows")
 
 
 def test_an_evaluation_on_another_clock_is_not_replaced(run, maps, tmp_path):
-    evaluate_run(run, maps, out=tmp_path / "out", options=FAST)
+    evaluate_run(run, maps, out=tmp_path / "out", bootstrap=FAST)
     maps_25_hz = folded_maps(tmp_path / "maps", clock="uniform", rate_hz=25.0)
     other = example_run(tmp_path / "other", maps_25_hz)[0]
     with pytest.raises(OutputError):
-        evaluate_run(other, maps_25_hz, out=tmp_path / "out", options=FAST)
+        evaluate_run(other, maps_25_hz, out=tmp_path / "out", bootstrap=FAST)
 
 
 def test_progress_counts_recordings(run, maps):
     steps = []
-    evaluate_run(run, maps, options=EvaluateOptions(FAST.bootstrap, on_progress=lambda *step: steps.append(step)))
+    evaluate_run(run, maps, bootstrap=FAST, on_progress=lambda *step: steps.append(step))
     assert steps == [("recordings", done, 8) for done in range(9)]
 
 
@@ -169,7 +168,7 @@ def test_an_unfinished_run_is_evaluated_as_far_as_it_is(run, maps):
     shutil.move(run / "predictions.json", run / "fold1" / "predictions.json")
     (run / "predictions.csv").unlink()
     (run / "run.json").unlink()
-    evaluation = evaluate_run(run, maps, options=FAST)
+    evaluation = evaluate_run(run, maps, bootstrap=FAST)
     assert (evaluation.videos, evaluation.folds, evaluation.run.finished) == (4, (1,), False)
     assert "the run is not finished: fold 1 alone" in evaluation.notes
     assert set(evaluation.constant_bpm) == {"1"}
@@ -178,16 +177,16 @@ def test_an_unfinished_run_is_evaluated_as_far_as_it_is(run, maps):
 def test_folds_that_were_never_asked_for_are_named(run, maps):
     path = run / "predictions.csv"
     path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith(("p001", "p003"))))
-    notes = evaluate_run(run, maps, options=FAST).notes
+    notes = evaluate_run(run, maps, bootstrap=FAST).notes
     assert "fold 1 was not trained: these are the numbers of fold 2" in notes
 
 
 def test_an_augmentation_after_the_training_changes_nothing(run, maps, tmp_path):
-    before = evaluate_run(run, maps, options=FAST)
+    before = evaluate_run(run, maps, bootstrap=FAST)
     copy = tmp_path / "maps"
     shutil.copytree(maps, copy)
     add_augmentation(copy)
-    after = evaluate_run(run, copy, options=FAST)
+    after = evaluate_run(run, copy, bootstrap=FAST)
     assert after.held_out
     assert after.maps.traces_sha256 == before.maps.traces_sha256
     assert after.score("network") == before.score("network")
@@ -195,7 +194,7 @@ def test_an_augmentation_after_the_training_changes_nothing(run, maps, tmp_path)
 
 def test_with_a_holdout_the_constant_is_of_those_who_were_not_held_out(maps, tmp_path):
     run = example_run(tmp_path / "run", maps, config=TrainConfig(protocol="holdout", holdout_share=0.25, validation_share=0.0))[0]
-    evaluation = evaluate_run(run, maps, options=FAST)
+    evaluation = evaluate_run(run, maps, bootstrap=FAST)
     [subject] = {one.subject for one in read_videos(run / "videos.csv")}
     others = [rate for name, rates in RATES_BPM.items() if name != subject for rate in rates]
     assert evaluation.constant_bpm == {"0": pytest.approx(np.mean(others))}
@@ -205,7 +204,7 @@ def test_with_a_holdout_the_constant_is_of_those_who_were_not_held_out(maps, tmp
 
 def test_a_run_trained_on_everybody_has_no_score_and_says_why(maps, tmp_path):
     run = example_run(tmp_path / "run", maps, config=TrainConfig(protocol="cross"))[0]
-    evaluation = evaluate_run(run, maps, options=FAST)
+    evaluation = evaluate_run(run, maps, bootstrap=FAST)
     assert (evaluation.videos, evaluation.rows) == (0, ())
     assert evaluation.constant_bpm == {"0": pytest.approx(np.mean([*RATES_BPM.values()]))}
     assert any("none was held out" in note for note in evaluation.notes)
@@ -214,16 +213,16 @@ def test_a_run_trained_on_everybody_has_no_score_and_says_why(maps, tmp_path):
 
 def test_a_run_trained_on_everybody_knows_its_maps_after_another_augmentation_too(maps, tmp_path):
     run = example_run(tmp_path / "run", maps, config=TrainConfig(protocol="cross"))[0]
-    evaluate_run(run, maps, options=FAST)
+    evaluate_run(run, maps, bootstrap=FAST)
     copy = tmp_path / "maps"
     shutil.copytree(maps, copy)
     add_augmentation(copy)
     # otherwise its networks would be asked about those they were trained on
-    assert evaluate_run(run, copy, options=FAST).held_out
+    assert evaluate_run(run, copy, bootstrap=FAST).held_out
 
 
 def test_tables_may_go_elsewhere(run, maps, tmp_path):
-    evaluate_run(run, maps, out=tmp_path / "elsewhere", options=FAST)
+    evaluate_run(run, maps, out=tmp_path / "elsewhere", bootstrap=FAST)
     assert not (run / "videos.csv").exists()
     assert read_evaluation(tmp_path / "elsewhere").held_out
 
@@ -231,7 +230,7 @@ def test_tables_may_go_elsewhere(run, maps, tmp_path):
 def test_the_tables_of_another_run_are_not_replaced(run, maps, tmp_path):
     other = example_run(tmp_path / "other", maps)[0]
     with pytest.raises(OutputError, match="is the folder of a run, whose own tables would be replaced"):
-        evaluate_run(run, maps, out=other, options=FAST)
+        evaluate_run(run, maps, out=other, bootstrap=FAST)
 
 
 def replaced(path, old, new):
@@ -259,7 +258,7 @@ def replaced(path, old, new):
 def test_a_run_that_is_none_or_was_changed_is_refused(run, maps, harm, text):
     harm(run)
     with pytest.raises(ModelError, match=text):
-        evaluate_run(run, maps, options=FAST)
+        evaluate_run(run, maps, bootstrap=FAST)
     assert not (run / "evaluation.json").exists()
 
 
@@ -267,7 +266,7 @@ def test_a_person_who_was_trained_on_cannot_be_evaluated(run, maps):
     path = run / "predictions.csv"
     path.write_text("".join(line.replace("p001_v1,1,", "p001_v1,2,") for line in path.read_text().splitlines(True)))
     with pytest.raises(ModelError, match="p001_v1 was trained on in fold 2"):
-        evaluate_run(run, maps, options=FAST)
+        evaluate_run(run, maps, bootstrap=FAST)
 
 
 def test_maps_that_are_none_are_told(run, tmp_path):
@@ -295,14 +294,14 @@ def test_an_evaluation_that_was_changed_is_refused(evaluated, tmp_path, change, 
 
 def test_simulated_maps_are_called_so(run, maps, tmp_path, monkeypatch):
     monkeypatch.setattr(Shards, "simulated", True)
-    evaluation = evaluate_run(run, maps, options=FAST)
+    evaluation = evaluate_run(run, maps, bootstrap=FAST)
     assert evaluation.simulated
     assert json.loads((run / "evaluation.json").read_text())["simulated"] is True
 
 
 def test_two_runs_are_compared_on_the_same_videos(evaluated, maps, tmp_path):
     worse = example_run(tmp_path / "worse", maps, error_bpm=30.0)[0]
-    evaluate_run(worse, maps, options=FAST)
+    evaluate_run(worse, maps, bootstrap=FAST)
     found = compare_runs(evaluated[0], worse, bootstrap=Bootstrap(resamples=500))
     videos = [read_videos(folder / "videos.csv") for folder in (evaluated[0], worse)]
     errors = [np.array([abs(one.predicted_bpm - one.true_bpm) for one in part]) for part in videos]
@@ -325,16 +324,16 @@ def test_runs_of_several_seeds_are_compared_by_the_mean_of_their_errors(evaluate
         folders.append(
             example_run(tmp_path / f"seed{seed}", maps, config=TrainConfig(seed=seed, validation_share=0), error_bpm=9.0)[0]
         )
-        evaluate_run(folders[-1], maps, options=FAST)
+        evaluate_run(folders[-1], maps, bootstrap=FAST)
     errors = [np.array([abs(one.predicted_bpm - one.true_bpm) for one in read_videos(one / "videos.csv")]) for one in folders]
-    found = compare_runs(folders[1:], folders[0], bootstrap=FAST.bootstrap)
+    found = compare_runs(folders[1:], folders[0], bootstrap=FAST)
     assert (found.first, found.second) == ("seed1, seed2", "run")
     assert found.overall.first_mae_bpm == pytest.approx(np.mean(errors[1:]))
     assert found.overall.difference_bpm.value == pytest.approx(errors[0].mean() - np.mean(errors[1:]))
 
 
 def test_two_methods_of_one_run_are_compared(evaluated):
-    found = compare_runs(evaluated[0], evaluated[0], method="constant", second_method="network", bootstrap=FAST.bootstrap)
+    found = compare_runs(evaluated[0], evaluated[0], method="constant", second_method="network", bootstrap=FAST)
     assert (found.first, found.second) == ("constant (run)", "run")
     assert found.overall.first_mae_bpm == pytest.approx(evaluated[1].score("constant").mae_bpm.value)
     assert found.overall.second_mae_bpm == pytest.approx(evaluated[1].score("network").mae_bpm.value)
