@@ -7,10 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
 import tiny_network  # noqa: E402
-from augmented_maps import OPTIONS, content, small_maps  # noqa: E402
+from augmented_maps import add_augmentation, content, small_maps  # noqa: E402
 
 from stmap_pipeline.evaluation.experiment import plan_experiment, run_experiment  # noqa: E402
-from stmap_pipeline.pipeline.augment import apply_augmentation, plan_augmentation  # noqa: E402
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "experiment.md"
 
@@ -20,7 +19,7 @@ def folder(tmp_path_factory):
     tiny_network.register()
     folder = tmp_path_factory.mktemp("experiment")
     maps = small_maps(folder / "maps" / "vipl")
-    apply_augmentation(maps, plan_augmentation(maps, OPTIONS))
+    add_augmentation(maps)
     small_maps(folder / "maps" / "mmse", frames=200)
     return folder
 
