@@ -47,7 +47,7 @@ def running_browser() -> Iterator[object]:
 
 @contextmanager
 def visited(browser, path: Path, *, width: int = 1280, scheme: str = "light", script: bool = True):
-    """Open a file; at the end, nothing may have been logged as an error, and nothing asked for but files and data."""
+    """Open a file; at the end, nothing may have been logged as an error, and nothing asked for but files, data and memory of its own (blob)."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script)
     page, troubles, requests = context.new_page(), [], []
     page.on("console", lambda message: troubles.append(message.text))
@@ -58,7 +58,7 @@ def visited(browser, path: Path, *, width: int = 1280, scheme: str = "light", sc
         page.goto(path.resolve().as_uri())
         yield page
         assert troubles == []
-        assert [one for one in requests if not one.startswith(("file:", "data:"))] == []
+        assert [one for one in requests if not one.startswith(("file:", "data:", "blob:"))] == []
     finally:
         context.close()
 

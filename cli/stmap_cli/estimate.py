@@ -70,7 +70,7 @@ def estimate(videos: tuple[Path, ...], method: str, window_s: float | None, step
             raise click.UsageError("--window goes with pos, chrom and green; a trained run has a length of its own")
         rates = _run(method)
     if plot is not None:
-        from stmap_pipeline.report.estimate_picture import check_picture
+        from stmap_pipeline.report import check_picture
 
         check_picture(plot)
     from stmap_pipeline.evaluation.estimate import WINDOW_S, estimate_video
@@ -100,7 +100,7 @@ def _run(method: str) -> RunRates:
 
 
 def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:
-    from stmap_pipeline.report.estimate_picture import draw_estimate
+    from stmap_pipeline.report import draw_estimate
 
     if found.blocks is None:
         progress.say(f"no picture: {found.message}")

@@ -117,12 +117,12 @@ def run(experiment: Experiment, page: Path, screen: Console, *, device: str, job
     """Train, test and report, with progress bars."""
     from stmap_pipeline.evaluation import Evaluation
     from stmap_pipeline.evaluation.experiment import Cell, run_experiment
-    from stmap_pipeline.report.page import environment
-    from stmap_pipeline.report.runs import write_runs_report
+    from stmap_pipeline.report import write_runs_report
+    from stmap_pipeline.report.page import check_extra
     from stmap_pipeline.training.devices import find_device
 
     # what is missing is reported before the work, not after it
-    environment()
+    check_extra()
 
     def on_cell(cell: Cell) -> None:
         say(screen, f"\n{experiment.cells.index(cell) + 1} of {len(experiment.cells)}   {cell.folder.name}")

@@ -57,7 +57,7 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
         stmap report maps --output report.html
         stmap report runs/attention runs/plain maps
     """
-    from stmap_pipeline.report.runs_read import find_runs
+    from stmap_pipeline.report.runs import find_runs
 
     target = output or Path(DEFAULT[kind])
     command = shlex.join(["stmap", *sys.argv[1:]])
@@ -77,7 +77,7 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
 
 def report_runs(runs: list[Path], target: Path, kind: Any, **choices: Any) -> None:
     """Write the report of runs."""
-    from stmap_pipeline.report.runs import write_runs_report
+    from stmap_pipeline.report import write_runs_report
 
     write_runs_report(runs, target, kind, **choices)
 

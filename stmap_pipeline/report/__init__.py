@@ -1,26 +1,30 @@
 """Pages and pictures of what was built.
 
-=====================  ====================================================================
-:mod:`.maps`           the report of a build as one HTML file, or its tables
-:mod:`.runs`           the report of trained networks, likewise; :mod:`.published` holds what others published
-:mod:`.page`           the frame of a page: read there how a report is put together
-:mod:`.figures`        charts as inline SVG: histogram, strip plot, lines
-:mod:`.agreement`      scatter, Bland-Altman, bars with intervals
-:mod:`.tables`         a table once, as HTML, JSON, CSV and LaTeX
-:mod:`.provenance`     methods paragraph, references, versions
-:mod:`.picture`        one recording: map, pulse, heart rate and spectrum in one file
-:mod:`.histogram`      heart rates of a training set before and after it was balanced
-=====================  ====================================================================
-
-Below them, :mod:`.summary`, :mod:`.quality`, :mod:`.metrics` and :mod:`.detail` say what a report of maps shows;
-:mod:`.svg`, :mod:`.scale` and :mod:`.png` draw it. For runs, :mod:`.runs_read` reads them, :mod:`.runs_cases` joins those that differ in
-their seed, :mod:`.runs_effects` compares them, and :mod:`.runs_tables`, :mod:`.runs_figures`, :mod:`.runs_attention` and :mod:`.runs_about` are the
-parts of their page.
+=========================  ==================================================================================
+:mod:`.maps_report`        the report of a build as one HTML page, or its tables
+:mod:`.recording_page`     the section of one recording; :mod:`.quality` defines and measures its figures
+:mod:`.runs_report`        the report of trained networks, as a page or tables
+:mod:`.runs`               runs, their evaluations and the cases they make up; :mod:`.runs_tables` compares them
+:mod:`.attention`          where on the map a network looks
+:mod:`.published`          figures that others published
+:mod:`.page`               the frame of a page: read there how a report is put together
+:mod:`.charts`             figures of a page: data for plotly.js, maps as PNG
+:mod:`.tables`             a table once, as HTML, JSON, CSV and LaTeX
+:mod:`.provenance`         methods paragraph, references, versions
+:mod:`.pictures`           pictures as files, by matplotlib: a recording, an estimate, a balanced training set
+=========================  ==================================================================================
 """
 
-from stmap_pipeline.report.histogram import draw_histogram
-from stmap_pipeline.report.maps import ReportProgress, write_maps_report
-from stmap_pipeline.report.picture import draw_recording
-from stmap_pipeline.report.runs import write_runs_report
+from stmap_pipeline.report.maps_report import ReportProgress, write_maps_report
+from stmap_pipeline.report.pictures import check_picture, draw_estimate, draw_histogram, draw_recording
+from stmap_pipeline.report.runs_report import write_runs_report
 
-__all__ = ["ReportProgress", "draw_histogram", "draw_recording", "write_maps_report", "write_runs_report"]
+__all__ = [
+    "ReportProgress",
+    "check_picture",
+    "draw_estimate",
+    "draw_histogram",
+    "draw_recording",
+    "write_maps_report",
+    "write_runs_report",
+]

@@ -1,39 +1,44 @@
-"""A page: one HTML file that asks for nothing outside of itself.
+"""A page: one HTML file that asks the network for nothing.
 
 How a report is made of this package::
 
-    figure = figures.histogram("hr", "Heart rates", "Good: ...", edges, [Bars("as recorded", "s1", counts)], ...)
+    figure = charts.histogram("hr", "Heart rates", "Good: ...", edges, [Bars("as recorded", "s1", counts)], ...)
     table = tables.Table("quality", "Recordings", "Worst first.", fields, rows, sort_by="snr_db")
     page = Page(title, lead, [Section("hr", "Heart rates"), ...], about=provenance.About(...), simulated=True)
     html = render("maps.html", page, figure=figure, table=table)
 
 A template in ``templates/`` extends ``base.html`` and fills its block ``main`` with the macros of ``macros.html``: ``section``,
 ``figure``, ``figures`` (a grid), ``table``, ``stats``, ``facts``, ``recording``. Whatever is put out by ``{{ }}`` is escaped; only
-the markup of a :class:`~.figures.Figure` is taken as it is, since :mod:`.svg` escapes every text. A style attribute or an event
-handler has no effect: the content security policy of the page admits one style sheet and one script, by their hashes.
+the JSON of a chart is taken as it is, since :mod:`.charts` escapes every text in it.
 
-Jinja2 comes with the extra ``plot`` and is imported when a page is rendered, not before.
+plotly.js is inside the page, packed, and is unpacked when the first chart comes into view; many pages in one folder share one file
+(:data:`LIBRARY_FILE`). The content security policy of a page admits these scripts by their hashes and no address of any network.
+
+Jinja2 and plotly come with the extra ``plot`` and are imported when a page is rendered, not before.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from stmap_pipeline.errors import StmapError
+from stmap_pipeline.errors import ExtraMissingError
 from stmap_pipeline.report.provenance import About
-from stmap_pipeline.report.svg import visible
+from stmap_pipeline.report.tables import visible
 from stmap_pipeline.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 GENERATOR = f"stmap {__version__}"
+LIBRARY_FILE = "plotly.min.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the frame of a page needs to know.
+    """Title, contents and last sections of a page.
 
     Parameters
     ----------
@@ -83,7 +88,7 @@ class Page:
     banner: str = ""
 
 
-def render(template: str, page: Page, **content: Any) -> str:
+def render(template: str, page: Page, *, shared: bool = False, **content: Any) -> str:
     """Write a page.
 
     Parameters
@@ -91,13 +96,15 @@ def render(template: str, page: Page, **content: Any) -> str:
     template : str
         Name of a file in ``templates/``.
     page : Page
+    shared : bool
+        Whether plotly.js lies beside the page as :data:`LIBRARY_FILE`, and not inside it.
     **content
         What the template needs beside it.
 
     Raises
     ------
-    StmapError
-        Where Jinja2 is not installed.
+    ExtraMissingError
+        Where Jinja2 or plotly is not installed.
 
     Examples
     --------
@@ -105,25 +112,51 @@ def render(template: str, page: Page, **content: Any) -> str:
     >>> "&lt;b&gt;maps&lt;/b&gt;" in html, "simulated" in html, "Content-Security-Policy" in html
     (True, True, True)
     """
-    style, script = _text("style.css"), _text("script.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    script = _text("script.js")
+    scripts = f"{_hash(script)} 'self'" if shared else f"{_hash(script)} {_packed_library()[1]}"
     return (
         environment()
         .get_template(template)
-        .render(page=page, style=style, script=script, policy=policy, generator=GENERATOR, **content)
+        .render(
+            page=page,
+            style=_text("style.css"),
+            script=script,
+            library="" if shared else _packed_library()[0],
+            library_file=LIBRARY_FILE,
+            # plotly.js places its elements by style attributes
+            policy=f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; form-action 'none'",
+            generator=GENERATOR,
+            **content,
+        )
     )
+
+
+def library() -> str:
+    """Read plotly.js.
+
+    Raises
+    ------
+    ExtraMissingError
+        Where plotly is not installed.
+
+    Examples
+    --------
+    >>> library().startswith("/**")
+    True
+    """
+    try:
+        return files("plotly").joinpath("package_data", LIBRARY_FILE).read_text("utf-8")
+    except ModuleNotFoundError:
+        raise _missing("plotly") from None
 
 
 @cache
 def environment() -> Environment:
-    """Give the templates, with every value escaped.
+    """Return the templates, with every value escaped.
 
     Raises
     ------
-    StmapError
+    ExtraMissingError
         Where Jinja2 is not installed.
 
     Examples
@@ -134,7 +167,7 @@ def environment() -> Environment:
     try:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
     except ImportError:
-        raise StmapError('a report needs Jinja2, which is not installed: pip install "stmap[plot]"') from None
+        raise _missing("Jinja2") from None
 
     return Environment(
         loader=FunctionLoader(_text),
@@ -147,10 +180,38 @@ def environment() -> Environment:
     )
 
 
+def check_extra() -> None:
+    """Check that a page can be written, before the work that goes into it.
+
+    Raises
+    ------
+    ExtraMissingError
+        Where Jinja2 or plotly is not installed.
+
+    Examples
+    --------
+    >>> check_extra()
+    """
+    environment()
+    if find_spec("plotly") is None:
+        raise _missing("plotly")
+
+
+def _missing(name: str) -> ExtraMissingError:
+    return ExtraMissingError(f'a report needs {name}, which is not installed: pip install "stmap[plot]"')
+
+
+@cache
+def _packed_library() -> tuple[str, str]:
+    """plotly.js, compressed to a third, and the hash that admits it."""
+    text = library()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(), _hash(text)
+
+
 @cache
 def _text(name: str) -> str:
     return files("stmap_pipeline.report").joinpath("templates", name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

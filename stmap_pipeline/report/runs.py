@@ -1,211 +1,397 @@
-"""The report of runs: one page with the results of a paper, or its tables alone."""
+"""Runs as a report reads them: settings, evaluations, learning curves, what is missing, and the cases that runs with other seeds make up.
+
+A case is all runs of one configuration on the same maps, evaluated on the same videos: a row of a table, a color of a figure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import groupby
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
+from typing import Any
 
-from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.report import summary
-from stmap_pipeline.report.figures import Figure
-from stmap_pipeline.report.maps import Kind, check_target
-from stmap_pipeline.report.page import environment
-from stmap_pipeline.report.runs_about import about_runs
-from stmap_pipeline.report.runs_attention import show_attention
-from stmap_pipeline.report.runs_cases import Case, cross_cases, within_cases
-from stmap_pipeline.report.runs_data import published_table, score_table
-from stmap_pipeline.report.runs_effects import find_effects
-from stmap_pipeline.report.runs_page import RunsContent, render_runs
-from stmap_pipeline.report.runs_read import Run, find_runs, load_run
-from stmap_pipeline.report.runs_tables import (
-    ablation_table,
-    band_table,
-    effect_table,
-    part_table,
-    result_table,
-    run_table,
-)
-from stmap_pipeline.report.tables import Table, write_tables
-from stmap_pipeline.shards import Shards
+import numpy as np
+
+from stmap_pipeline.errors import ModelError
+from stmap_pipeline.evaluation import Evaluation, Interval, Score, Video, heart_rate_metrics, read_evaluation, read_videos
+from stmap_pipeline.evaluation.evaluate import RunMetadata, read_run
+from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
+from stmap_pipeline.report.charts import COLORS
+from stmap_pipeline.report.tables import UNKNOWN
+from stmap_pipeline.shards import read_columns, read_table
+from stmap_pipeline.training.columns import HISTORY
+from stmap_pipeline.training.config import TrainConfig
+
+# what rounding in JSON and CSV may leave
+_SAME_BPM = 1e-6
+# a number and its spread stay on one line
+_STAY = "\N{NO-BREAK SPACE}"
+ATTENTION = {
+    "attention-resnet18": "with attention",
+    "attention-resnet18-gru": "with attention and GRU",
+    "resnet18": "without attention",
+}
+AUGMENT = {"plan": "with resampled windows", "none": "as recorded"}
 
 
-def write_runs_report(
-    runs: Sequence[str | Path],
-    output: str | Path,
-    kind: Kind = "html",
-    *,
-    maps: Sequence[str | Path] = (),
-    simulated: bool = False,
-    command: str = "",
-) -> Path:
-    """Write the report of runs.
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """An evaluation with its videos.
 
     Parameters
     ----------
-    runs : sequence of str or Path
-        Folders of ``stmap train``, or folders that hold some. A run that is not finished, or not evaluated, is named as such.
-    output : str or Path
-        The page; a file for ``json`` and ``latex``, a folder for ``csv``. One that is there is replaced.
-    kind : {"html", "json", "csv", "latex"}
-        The page, or its tables alone.
-    maps : sequence of str or Path
-        Maps of the training: the weights of the attention are shown on them, and their heart rates before and after balancing.
+    folder : Path
+    evaluation : Evaluation
+    videos : sequence of Video
     simulated : bool
-        Say that nobody was filmed, where the maps cannot know.
-    command : str
-        The command to be named in the provenance.
+        Whether the videos are synthetic data, as the evaluation or the one who asks for the report says.
+    """
 
-    Returns
-    -------
-    Path
-        What was written.
+    folder: Path
+    evaluation: Evaluation
+    videos: Sequence[Video]
+    simulated: bool
+
+    @property
+    def scored(self) -> bool:
+        """Whether there are numbers: somebody was held out, and has a label."""
+        return any(one.of == "videos" and one.group == "all" for one in self.evaluation.rows)
+
+    @property
+    def mark(self) -> str:
+        """What stands in each cell with a number of this evaluation; empty for real recordings."""
+        if self.simulated:
+            return "simulated"
+        return "trained on simulated" if self.evaluation.run.simulated else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A run, as far as it is there.
+
+    Parameters
+    ----------
+    facts : RunMetadata
+    record : mapping
+        ``run.json``; empty where the run is not finished.
+    own : Evaluated, optional
+        On the persons it held out.
+    others : sequence of Evaluated
+        On other maps.
+    histories : mapping of int to sequence of mapping
+        Rows of ``history.csv`` by fold.
+    problems : sequence of str
+        What is missing, and what to do about it.
+    """
+
+    facts: RunMetadata
+    record: Mapping[str, Any]
+    own: Evaluated | None
+    others: Sequence[Evaluated]
+    histories: Mapping[int, Sequence[Mapping[str, Any]]]
+    problems: Sequence[str]
+
+
+def load_run(path: Path, *, simulated: bool = False) -> Run:
+    """Read a run and all of its evaluations.
+
+    Parameters
+    ----------
+    path : Path
+    simulated : bool
+        Whether to take the videos for synthetic data although the maps do not say so.
 
     Raises
     ------
     ModelError
-        Where there is no run, or files of one are damaged or do not belong together.
+        Where the folder is no run, or a file of it is damaged or does not belong to the others.
     ShardError
-        Where maps are unfinished or damaged.
-    OutputError
-        Where the output lies inside the maps, or cannot be written.
-    StmapError
-        Where Jinja2 is not installed.
+        Where a table cannot be read.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from stmap_pipeline.evaluation import evaluate_run
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> one = load_run(example_run()[0])
+    >>> one.own is None, one.problems[0][:31]
+    (True, 'is not evaluated; stmap evaluat')
+    """
+    facts = read_run(path)
+    own = _tested(path, simulated) if (path / EVALUATION).is_file() else None
+    others = [_tested(one.parent, simulated) for one in sorted(path.glob(f"on-*/{EVALUATION}"))]
+    record = json.loads((path / "run.json").read_bytes()) if facts.finished else {}
+    histories = {}
+    for table in sorted(path.glob("fold*/history.csv")):
+        if table.parent.name[4:].isdecimal():
+            if read_columns(table) != list(HISTORY):
+                raise ModelError(f"{table}: has other columns than a history has; restore a copy or train again")
+            histories[int(table.parent.name[4:])] = read_table(table)
+    return Run(facts, record, own, others, histories, _problems(facts, own, others))
+
+
+def find_runs(path: Path) -> list[Path]:
+    """List the runs that a path stands for: itself, or the runs in a folder of runs; none where it is something else.
+
+    Examples
+    --------
     >>> from stmap_pipeline.evaluation.example import example_run
     >>> run, maps = example_run()
-    >>> _ = evaluate_run(run, maps)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     "Bland-Altman" in write_runs_report([run], Path(folder) / "report.html").read_text()
-    True
+    >>> [len(find_runs(one)) for one in (run, run.parent, maps)]
+    [1, 1, 0]
     """
-    target, given = Path(output), [Path(one) for one in maps]
-    paths = _paths([Path(one) for one in runs])
-    for one in given:
-        check_target(one, target)
-    _check_not_in_run(paths, target)
-    if kind == "html":
-        # said before the work, not after it
-        environment()
-    found = [load_run(one, simulated=simulated) for one in paths]
-    within, cross = within_cases(found), cross_cases(found)
-    tested = [one for run in found for one in (run.own, *run.others) if one is not None]
-    marks = {bool(one.mark) for one in tested} or {run.facts.maps.simulated for run in found}
-    effects, troubles = find_effects(within)
-    tables = {
-        "within": _results("within", "Held-out persons of the same database", within),
-        "cross": _results("cross", "Another database", cross),
-        "ablation": [
-            ablation_table(group) if number == 0 else _renamed(ablation_table(group), number)
-            for number, group in enumerate(same_videos(within))
-        ],
-        "bands": [band_table(f"bands{_suffix(number)}", group) for number, group in enumerate(same_videos(within))],
-        "parts": [
-            table
-            for number, group in enumerate(same_videos(within))
-            for name, words in (("scenario", "scenario"), ("camera", "source"), ("fold", "fold"))
-            if (table := part_table(f"{name}{_suffix(number)}", name, words, group)) is not None  # type: ignore[arg-type]
-        ],
-        "runs": [run_table(found)],
-    }
-    for idea, title in (("attention", "Does attention help?"), ("augmentation", "Do resampled windows help?")):
-        chosen = [one for one in effects if one.idea == idea]
-        tables[idea] = [effect_table(f"effect_{idea}", title, chosen)] if chosen else []
-    if kind == "html":
-        content = RunsContent(
-            runs=found,
-            within=within,
-            cross=cross,
-            groups=same_videos(within),
-            tables=tables,
-            troubles=troubles,
-            attention=show_attention(within, given),
-            rates=_heart_rates(given, simulated=simulated),
-            about=about_runs(found, given, simulated=marks == {True}, command=command),
-            all_simulated=marks == {True},
-            any_simulated=True in marks,
-        )
-        atomic_write_text(target, render_runs(content))
-    else:
-        about = {"runs": ", ".join(map(str, paths)), "simulated": marks == {True}}
-        write_tables(_for_programs(found, tables) if kind != "latex" else _for_paper(tables), target, kind, about=about)
-    return target
+    if (path / "run.toml").is_file():
+        return [path]
+    return [] if (path / "manifest.json").exists() else sorted(one.parent for one in path.glob("*/run.toml"))
 
 
-def same_videos(cases: Sequence[Case]) -> list[list[Case]]:
-    """Divide cases into lists that can stand in one table: of one pair of databases, on the same videos.
+def _tested(folder: Path, simulated: bool) -> Evaluated:
+    evaluation, videos = read_evaluation(folder), read_videos(folder / "videos.csv")
+    for row in evaluation.rows:
+        check_identity(row.score, f"{folder / EVALUATION}: {row.of}, {row.method}, {row.group} {row.name}".rstrip())
+    labeled = [one for one in videos if np.isfinite(one.true_bpm)]
+    for method in evaluation.methods:
+        column = METHOD_COLUMNS.get(method)
+        if column is None:
+            raise ModelError(f"{folder / EVALUATION}: has a method {method!r} that videos.csv lacks; run stmap evaluate again")
+        found = heart_rate_metrics([getattr(one, column) for one in labeled], [one.true_bpm for one in labeled])
+        stored = evaluation.score(method).metrics
+        if found.n != stored.n or (found.n and not abs(found.mae_bpm - stored.mae_bpm) < _SAME_BPM):
+            raise ModelError(
+                f"{folder}: evaluation.json and videos.csv have different errors of {method} ({stored.mae_bpm:g} and {found.mae_bpm:g} bpm); "
+                "run stmap evaluate again"
+            )
+    return Evaluated(folder, evaluation, videos, simulated or evaluation.simulated)
+
+
+def check_identity(score: Score, where: str) -> None:
+    """Make sure that RMSE^2 = ME^2 + SD^2, which holds for every list of errors.
+
+    Raises
+    ------
+    ModelError
+        Where it does not: the numbers are not those of one list.
 
     Examples
     --------
-    >>> same_videos([])
-    []
+    >>> from stmap_pipeline.evaluation import score
+    >>> check_identity(score([61.0, 84.0], [60.0, 80.0], ["a", "b"]), "here")
+    """
+    one = score.metrics
+    if not one.n:
+        return
+    gap = abs(one.rmse_bpm**2 - one.me_bpm**2 - one.sd_bpm**2)
+    if not gap <= _SAME_BPM * max(1.0, one.rmse_bpm**2):
+        raise ModelError(
+            f"{where}: RMSE {one.rmse_bpm:g}, ME {one.me_bpm:g} and SD {one.sd_bpm:g} are not those of one list of errors, whose "
+            "RMSE^2 is ME^2 + SD^2; run stmap evaluate again"
+        )
+
+
+def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
+    found = []
+    if not facts.finished:
+        done = len(list(facts.path.glob("fold*/last.json")))
+        found.append(
+            f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume goes on"
+        )
+    if own is None:
+        found.append(f"is not evaluated; stmap evaluate {facts.path} MAPS")
+    elif own.evaluation.videos and not own.scored:
+        found.append("has no error: no video that it held out has a heart rate")
+    elif not own.scored and not others:
+        found.append(
+            f"has no error: nobody was held out, and it was not tested on another database; stmap evaluate {facts.path} OTHER_MAPS"
+        )
+    return found + [
+        f"has no error on {one.evaluation.maps.name}: no video there has a heart rate" for one in others if not one.scored
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """Runs of one configuration on the same maps, evaluated on the same videos.
+
+    Parameters
+    ----------
+    label : str
+    runs : sequence of Run
+        In the order of their seeds.
+    tested : sequence of Evaluated
+        An evaluation of each.
+    color : str
+        Class of color.
     """
 
-    def key(one: Case) -> tuple[str, ...]:
-        said = one.tested[0].evaluation
-        return (*one.databases, said.maps.traces_sha256, str(said.folds), one.mark)
+    label: str
+    runs: Sequence[Run]
+    tested: Sequence[Evaluated]
+    color: str
 
-    return [list(group) for _, group in groupby(sorted(cases, key=key), key)]
+    @property
+    def config(self) -> TrainConfig:
+        """Settings of the first run."""
+        return self.runs[0].facts.config
+
+    @property
+    def mark(self) -> str:
+        """As :attr:`Evaluated.mark`, for all of its runs."""
+        return self.tested[0].mark
+
+    @property
+    def databases(self) -> tuple[str, str]:
+        """Database of the training and of the test."""
+        return self.runs[0].facts.maps.database, self.tested[0].evaluation.maps.database
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the runs."""
+        return [one.facts.config.seed for one in self.runs]
+
+    def summary(self, measure: str, group: Group = "all", name: str = "", method: str = "network") -> Summary:
+        """Summarize one number over the runs; see :func:`summarize`."""
+        return summarize([score for one in self.tested if (score := score_of(one, method, group, name)) is not None], measure)
 
 
-def _paths(given: Sequence[Path]) -> list[Path]:
-    found: dict[Path, Path] = {}
-    for path in given:
-        runs = find_runs(path)
-        if not runs:
-            raise ModelError(f"{path}: holds no run of stmap train; give the folder of a run, or one that holds runs")
-        for one in runs:
-            found.setdefault(one.resolve(), one)
-    if not found:
-        raise ModelError("a report of runs needs a run")
-    return list(found.values())
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A number of several runs.
+
+    Parameters
+    ----------
+    value : float
+        Mean over the runs; NaN where none knows it.
+    spread : float
+        Standard deviation over the runs, dividing by one less than their number; NaN for a single one.
+    low, high : float
+        Bootstrap interval of a single run; NaN for several.
+    runs : int
+    """
+
+    value: float
+    spread: float
+    low: float
+    high: float
+    runs: int
+
+    def text(self, digits: int = 2, *, signed: bool = False, interval: bool = True) -> str:
+        """Format for a reader, with its spread.
+
+        Examples
+        --------
+        >>> Summary(5.4, float("nan"), 4.9, 6.0, 1).text().replace("\N{NO-BREAK SPACE}", " ")
+        '5.40 [4.90, 6.00]'
+        >>> Summary(5.4, 0.125, float("nan"), float("nan"), 3).text(1).replace("\N{NO-BREAK SPACE}", " ")
+        '5.4 ± 0.1'
+        """
+        if np.isnan(self.value):
+            return UNKNOWN
+        # a zero has no sign
+        text = f"{round(self.value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"
+        if np.isfinite(self.spread):
+            text += f"{_STAY}±{_STAY}{self.spread:.{digits}f}"
+        elif interval and np.isfinite(self.low):
+            text += f" [{self.low:.{digits}f},{_STAY}{self.high:.{digits}f}]"
+        return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _check_not_in_run(runs: Sequence[Path], target: Path) -> None:
-    for one in runs:
-        if target.resolve() == one.resolve():
-            raise OutputError(f"{target}: is the folder of a run; write the report beside it")
+def summarize(scores: Sequence[Score], measure: str) -> Summary:
+    """Take the mean of a number over runs; of a single run the number itself with its bootstrap interval.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+    measure : str
+        A name of :data:`stmap_pipeline.evaluation.metrics.MEASURES`.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.evaluation import score
+    >>> both = [score([61.0, 82.0], [60.0, 80.0], ["a", "b"]), score([64.0, 81.0], [60.0, 80.0], ["a", "b"])]
+    >>> summarize(both, "mae_bpm")
+    Summary(value=2.0, spread=0.707..., low=nan, high=nan, runs=2)
+    """
+    figures: list[Interval] = [getattr(one, measure) for one in scores]
+    known = [one for one in figures if np.isfinite(one.value)]
+    if not known:
+        return Summary(nan, nan, nan, nan, 0)
+    if len(known) == 1:
+        return Summary(known[0].value, nan, known[0].low, known[0].high, 1)
+    values = np.array([one.value for one in known])
+    return Summary(float(values.mean()), float(values.std(ddof=1)), nan, nan, len(known))
 
 
-def _results(name: str, title: str, cases: Sequence[Case]) -> list[Table]:
+def score_of(one: Evaluated, method: str, group: Group = "all", name: str = "") -> Score | None:
+    """Find the numbers of a method over videos; None where there are none."""
+    try:
+        return one.evaluation.score(method, group, name)
+    except KeyError:
+        return None
+
+
+def within_cases(runs: Sequence[Run]) -> list[Case]:
+    """Group the evaluations on persons who were held out.
+
+    Examples
+    --------
+    >>> within_cases([])
+    []
+    """
+    return _cases([(run, run.own) for run in runs if run.own is not None and run.own.scored and run.own.evaluation.held_out])
+
+
+def cross_cases(runs: Sequence[Run]) -> list[Case]:
+    """Group the evaluations on other maps.
+
+    Examples
+    --------
+    >>> cross_cases([])
+    []
+    """
+    return _cases([(run, one) for run in runs for one in run.others if one.scored])
+
+
+def _cases(pairs: Sequence[tuple[Run, Evaluated]]) -> list[Case]:
+    groups: dict[tuple[str, ...], list[tuple[Run, Evaluated]]] = {}
+    for run, tested in pairs:
+        settings = run.facts.config.model_copy(update={"seed": 0}).to_toml()
+        said = tested.evaluation
+        key = (settings, run.facts.maps.fingerprint, said.maps.traces_sha256, str(said.folds), str(tested.simulated))
+        groups.setdefault(key, []).append((run, tested))
+    cases = []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda one: (one[0].facts.config.seed, str(one[0].facts.path)))
+        cases.append(Case(_label(ordered[0][0].facts.config), [one for one, _ in ordered], [one for _, one in ordered], ""))
+    cases.sort(key=lambda one: (one.databases, _order(one.config)))
+    colored = [replace(one, color=COLORS[number % len(COLORS)]) for number, one in enumerate(cases)]
+    return _distinguish(colored)
+
+
+def _label(config: TrainConfig) -> str:
+    return f"{config.network}, {AUGMENT[config.augment]}"
+
+
+def _order(config: TrainConfig) -> tuple[int, str, str]:
+    known = list(ATTENTION)
+    return known.index(config.network) if config.network in known else len(known), config.network, str(config.augment != "plan")
+
+
+def _distinguish(cases: Sequence[Case]) -> list[Case]:
+    """Add to labels that are alike what the cases differ in."""
     found = []
-    for number, group in enumerate(same_videos(cases)):
-        trained, tested = group[0].databases
-        said = group[0].tested[0].evaluation
-        which = (
-            f"{tested}, {said.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({said.maps.name})"
-        )
-        found.append(result_table(f"{name}{_suffix(number)}", f"{title}: {which}", group))
+    for one in cases:
+        alike = [other for other in cases if other.label == one.label]
+        words: list[str] = []
+        for key in TrainConfig.model_fields:
+            values = {str(getattr(other.config, key)) for other in alike}
+            if key != "seed" and len(values) > 1:
+                words.append(f"{key} {getattr(one.config, key)}")
+        tests = {other.tested[0].evaluation.maps.traces_sha256 for other in alike}
+        if len(tests) > 1:
+            words.append(f"on {one.tested[0].evaluation.maps.name}")
+        if len({other.tested[0].evaluation.folds for other in alike}) > 1:
+            words.append("folds " + " ".join(map(str, one.tested[0].evaluation.folds)))
+        if len(alike) > 1 and not words:
+            words.append(one.runs[0].facts.name)
+        found.append(replace(one, label=", ".join([one.label, *words])))
     return found
-
-
-def _suffix(number: int) -> str:
-    return f"_{number + 1}" if number else ""
-
-
-def _renamed(table: Table, number: int) -> Table:
-    return Table(f"{table.name}{_suffix(number)}", table.title, table.caption, table.fields, table.rows)
-
-
-def _heart_rates(maps: Sequence[Path], *, simulated: bool) -> list[Figure]:
-    if not maps:
-        return []
-    # the first alone: a name on the page is given once
-    with Shards(maps[0]) as shards:
-        figures = summary.draw_heart_rates(summary.count_heart_rates(shards))
-        mark = " (simulated)" if simulated or shards.simulated else ""
-    return [replace(one, title=one.title + mark) for one in figures]
-
-
-def _for_programs(runs: Sequence[Run], tables: dict[str, list[Table]]) -> list[Table]:
-    return [score_table(runs), published_table(), *tables["runs"]]
-
-
-def _for_paper(tables: dict[str, list[Table]]) -> list[Table]:
-    return [one for name in ("within", "cross", "ablation", "attention", "augmentation", "bands", "parts") for one in tables[name]]

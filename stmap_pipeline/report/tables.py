@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.report.scale import tick_text
 from stmap_pipeline.shards.tables import Column, Kind, write_table
 
 Format = Literal["json", "csv", "latex"]
@@ -148,6 +147,32 @@ class Table:
         return self.links.get(str(value), ""), self.images.get(str(value), "")
 
 
+def number_text(value: float) -> str:
+    r"""Write a number with separators of thousands and a true minus.
+
+    Examples
+    --------
+    >>> number_text(12000), number_text(-2.5) == "\N{MINUS SIGN}2.5"
+    ('12,000', True)
+    """
+    return f"{value:,.10g}".replace("-", "\N{MINUS SIGN}")
+
+
+def visible(text: str) -> str:
+    """Replace what no page can hold: control characters, and bytes of a file name that are no text.
+
+    Examples
+    --------
+    >>> visible("caf" + chr(0xDCE9) + chr(0)) == "caf" + 2 * chr(0xFFFD)
+    True
+    """
+    return text if text.isprintable() else "".join(one if _allowed(one) else "\ufffd" for one in text)
+
+
+def _allowed(one: str) -> bool:
+    return one in "\n\t" or (ord(one) >= 32 and not 0x7F <= ord(one) < 0xA0 and not 0xD800 <= ord(one) < 0xE000)
+
+
 def write_tables(tables: Sequence[Table], target: Path, kind: Format, *, about: Mapping[str, Any]) -> None:
     """Write tables for another program or a paper.
 
@@ -278,4 +303,4 @@ def percent(share: float) -> str:
         return UNKNOWN
     # neither "100 %" where something is missing nor "0 %" where something is there
     near_end = 0 < value < 1 or 99 <= value < 100
-    return f"{tick_text(float(f'{value:.2f}' if near_end else f'{value:.0f}'))} %"
+    return f"{number_text(float(f'{value:.2f}' if near_end else f'{value:.0f}'))} %"

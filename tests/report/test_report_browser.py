@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing is loaded, nothing overflows, both color schemes, sorting by keyboard, links that lead somewhere."""
+"""Pages of maps and of runs in a real browser: nothing is loaded, nothing overflows, charts are drawn, both color schemes, keyboard, links."""
 
 from __future__ import annotations
 
@@ -9,23 +9,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import LEAST_CONTRAST, contrast, running_browser, visited
+from evaluated_runs import RATES_BPM
+from reported_runs import evaluated, renamed_database
+from simulated_traces import simulated_result
 
+from stmap_pipeline.config import Config
+from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.records import Outcome, VideoSource
-from stmap_pipeline.report.maps import write_maps_report
-from stmap_pipeline.report.maps_page import MapsContent, render_maps
-from stmap_pipeline.report.png import level_picture
+from stmap_pipeline.records import Outcome, RoiGrid, VideoSource
+from stmap_pipeline.report import write_maps_report, write_runs_report
+from stmap_pipeline.report.charts import png
+from stmap_pipeline.report.maps_report import HeartRates, MapsContent, render_maps
 from stmap_pipeline.report.provenance import About
 from stmap_pipeline.report.quality import Quality
-from stmap_pipeline.report.summary import HeartRates
 from stmap_pipeline.report.tables import BRIEF
 from stmap_pipeline.shards.columns import OUTCOMES, outcome_row
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.shards.tables import write_table
+from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
 
 EVIL = "<script>window.evil = 1</script><b id=evil onmouseover='window.evil = 2'>\"quoted\" & 'so'</b>\nnew line, Ωμέγα 脈波 \x00\u202e"
+NAME = "<img src=x onerror=alert(1)> & 'run' 脈"
+# what stands in a file name
+SHORT = EVIL.replace("\x00", "")
 SIZES = [(1280, "light"), (400, "dark")]
 
 
@@ -71,55 +79,116 @@ def linked(maps, tmp_path_factory):
     return path
 
 
+def evil_folds(root):
+    results = []
+    for number, (subject, rates) in enumerate(RATES_BPM.items()):
+        for take, bpm in enumerate(rates, 1):
+            one = simulated_result(bpm, 14.0, f"{subject}_v{take}", grid=RoiGrid(2, 2), seed=10 * number + take)
+            recording = replace(
+                one.recording,
+                subject=subject,
+                fold=1 + number % 2,
+                scenario=f"{take} {SHORT}",
+                camera=f"{take} {SHORT}",
+                video=VideoSource(Path("a<b>.avi")),
+            )
+            results.append(replace(one, recording=recording))
+    settings = {"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "240 frames", "step": "1 s"}}
+    return example_maps(root, results, Config.from_mapping(settings))
+
+
+@pytest.fixture(scope="module")
+def runs_report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evil")
+    maps = evil_folds(folder / "maps <i>")
+    runs = []
+    for network in ("attention-resnet18", "resnet18"):
+        run = folder / f"{NAME} {network}"
+        example_run(run, maps, config=TrainConfig(network=network, validation_share=0))
+        runs.append(renamed_database(evaluated(run, maps, runs[0] if runs else None), SHORT, simulated=True))
+    unfinished = example_run(folder / f"{NAME} unfinished", maps)[0]
+    (unfinished / "run.json").unlink()
+    return write_runs_report([*runs, unfinished], folder / "report.html", maps=[maps], command=f"stmap report '{SHORT}'")
+
+
+@pytest.fixture(params=["report", "runs_report"])
+def page_path(request):
+    return request.getfixturevalue(request.param)
+
+
+def all_drawn(page):
+    """Scroll past every chart until it is drawn, and give their number."""
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for one in page.locator(".chart").all():
+        one.scroll_into_view_if_needed()
+        one.locator(".main-svg").first.wait_for(state="attached")
+    return page.locator(".chart").count()
+
+
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
-def test_nothing_overflows_is_loaded_or_runs(browser, report, width, scheme):
-    with visited(browser, report, width=width, scheme=scheme) as page:
+def test_nothing_overflows_is_loaded_or_runs(browser, page_path, width, scheme):
+    with visited(browser, page_path, width=width, scheme=scheme) as page:
+        assert all_drawn(page) > 5
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         assert page.evaluate("window.evil === undefined && document.getElementById('evil') === null")
-        assert page.locator("script").count() == 1
+        assert page.locator("img[src='x']").count() == 0
         assert "<script>window.evil = 1</script>" in page.locator("body").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_and_letters_of_charts_can_be_read(browser, report, scheme):
-    with visited(browser, report, scheme=scheme) as page:
-        for selector in (
-            "body",
-            ".lead",
-            "figcaption",
-            "nav a",
-            "thead th",
-            "td",
-            ".tick",
-            ".note",
-            ".axis",
-            "summary",
-            ".stats .bad dd",
-        ):
-            assert contrast(page, selector) >= LEAST_CONTRAST, selector
+def test_texts_and_letters_of_charts_can_be_read(browser, report, runs_report, scheme):
+    shared = ("body", ".lead", "figcaption", "nav a", "thead th", "td", ".xtick text", ".xtitle")
+    for path, more in (
+        (report, ("summary", ".stats .bad dd", ".annotation-text")),
+        (runs_report, (".banner", ".stats dt", ".legendtext")),
+    ):
+        with visited(browser, path, scheme=scheme) as page:
+            all_drawn(page)
+            for selector in (*shared, *more):
+                assert contrast(page, selector) >= LEAST_CONTRAST, selector
 
 
-def test_the_schemes_differ_and_the_charts_with_them(browser, report):
-    colors = []
-    for scheme in ("light", "dark"):
-        with visited(browser, report, scheme=scheme) as page:
-            script = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('.bar.s1')).fill]"
-            colors.append(page.evaluate(script))
-    assert colors[0][0] != colors[1][0]
-    assert colors[0][1] != colors[1][1]
+def test_charts_follow_the_color_scheme_and_the_paper(browser, report):
+    def color_is(wanted):
+        color = "getComputedStyle(document.querySelector('.chart .bars .point path')).fill"
+        for _ in range(100):
+            if wanted(page.evaluate(color)):
+                return page.evaluate(color)
+            page.wait_for_timeout(50)
+        raise AssertionError(page.evaluate(color))
+
+    with visited(browser, report, scheme="light") as page:
+        all_drawn(page)
+        light = color_is(bool)
+        page.emulate_media(color_scheme="dark")
+        dark = color_is(lambda one: one != light)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        color_is(lambda one: one == light)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        color_is(lambda one: one == dark)
 
 
-def test_every_picture_says_what_it_shows(browser, report):
+def test_hovering_a_dot_names_its_recording_and_a_chart_can_be_saved_as_a_picture(browser, report):
     with visited(browser, report) as page:
-        unnamed = page.evaluate(
-            """[...document.querySelectorAll('img, svg[role=img]')].filter((one) => one.tagName === 'IMG' ? !one.alt
-            : !one.getAttribute('aria-labelledby').split(' ').every((id) => document.getElementById(id)?.textContent)).length"""
+        all_drawn(page)
+        page.locator("#q-snr-db").scroll_into_view_if_needed()
+        page.locator("#q-snr-db .point").first.hover(force=True)
+        page.locator("#q-snr-db .hovertext").wait_for()
+        assert "_v1" in page.locator("#q-snr-db .hovertext").text_content()
+        with page.expect_download() as download:
+            page.locator("#q-snr-db .modebar-btn[data-title*='ownload']").click()
+        assert download.value.suggested_filename == "q-snr-db.png"
+
+
+def test_every_picture_says_what_it_shows(browser, page_path):
+    with visited(browser, page_path) as page:
+        unnamed = (
+            "[...document.querySelectorAll('img, .chart')].filter((one) => !(one.alt || one.getAttribute('aria-label'))).length"
         )
-        assert unnamed == 0
-        assert page.evaluate("document.querySelectorAll('svg[role=img]').length") > 15
+        assert page.evaluate(unnamed) == 0
         # each figure has a caption that tells good from bad
         captions = page.locator("figcaption").all_text_contents()
-        assert len(captions) == page.locator("figure").count()
+        assert len(captions) == page.locator("figure").count() > 5
         assert all("Good: " in one and "Bad: " in one for one in captions)
 
 
@@ -149,6 +218,13 @@ def test_a_table_is_sorted_by_the_keyboard_alone(browser, report):
         assert shown(page, 2) == ["86.0", "76.0", "66.0"]
         assert page.locator("#recordings thead th[aria-sort=descending]").inner_text().startswith("label")
         assert page.locator("#recordings thead th[aria-sort=none]").count() == page.locator("#recordings thead th").count() - 1
+
+
+def test_links_of_the_page_of_runs_lead_somewhere(browser, runs_report):
+    with visited(browser, runs_report) as page:
+        targets = page.evaluate("[...document.querySelectorAll('nav a')].map((one) => one.getAttribute('href').slice(1))")
+        assert len(targets) == 11
+        assert page.evaluate("(ids) => ids.every((id) => document.getElementById(id))", targets)
 
 
 def test_paper_is_white_and_holds_all_columns_of_a_table_in_its_width(browser, report):
@@ -189,7 +265,7 @@ def many(count):
     return MapsContent(
         [Outcome(name, "p", "ok") for name in names],
         qualities,
-        {name: level_picture(random.random((25, 75))) for name in names},
+        {name: png(random.random((25, 75))) for name in names},
         {},
         {name: f"report_files/{name}.html" for name in names},
         HeartRates(edges, zeros + 99, zeros + 2500, zeros, 0, 0),
@@ -221,3 +297,15 @@ def test_a_whole_database_stays_small_and_can_be_sorted_and_searched(browser, tm
         assert page.evaluate(on_screen) == 2378
         # said beside each number, not at the top alone
         assert page.locator(".badge").count() > page.locator("figure").count()
+
+
+def test_the_page_of_runs_reads_without_script_and_is_reached_by_keyboard(browser, runs_report):
+    with visited(browser, runs_report, script=False) as page:
+        assert page.locator("table").count() >= 6
+    with visited(browser, runs_report) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        scrolled = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].every((one) => one.tabIndex === 0 && one.getAttribute('aria-label'))"
+        )
+        assert scrolled

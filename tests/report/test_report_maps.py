@@ -16,10 +16,11 @@ from augmented_maps import add_augmentation, content, small_maps
 from simulated_traces import simulated_result
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import OutputError, ShardError, StmapError
+from stmap_pipeline.errors import ExtraMissingError, OutputError, ShardError
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import LandmarkTrack
-from stmap_pipeline.report.maps import WORTH_A_PROCESS, file_names, write_maps_report
+from stmap_pipeline.report.maps_report import WORTH_A_PROCESS, write_maps_report
+from stmap_pipeline.report.page import LIBRARY_FILE
 from stmap_pipeline.report.quality import measure_quality, motion
 from stmap_pipeline.shards import Shards, check_manifest, read_table
 from stmap_pipeline.shards.example import EXAMPLE_CONFIG, example_maps
@@ -33,9 +34,12 @@ def written(maps, path, kind="html", **options):
     return path
 
 
+def without_scripts(path):
+    return re.sub(r"<(style|script)\b[^>]*>.*?</\1>", "", path.read_text("utf-8"), flags=re.DOTALL)
+
+
 def text_of(path):
-    body = re.sub(r"<(style|script)>.*?</\1>", "", path.read_text("utf-8"), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without_scripts(path))).split())
 
 
 def test_outcomes_heart_rates_quality_recordings_methods_and_provenance_are_told(tmp_path):
@@ -82,11 +86,11 @@ def test_simulated_data_is_called_so_beside_every_figure_table_and_number(tmp_pa
     manifest = json.loads((maps / "manifest.json").read_text())
     manifest["settings"]["database"] = "synthetic"
     (maps / "manifest.json").write_text(json.dumps(manifest))
-    page = written(maps, tmp_path / "report.html", inline=0).read_text()
+    page = without_scripts(written(maps, tmp_path / "report.html", inline=0))
     assert page.count('<span class="badge">simulated</span>') == sum(
         page.count(one) for one in ("<figure", "<caption", "<dt>", "<h1")
     ) - len(re.findall(r"<dt>", page[page.index('class="terms"') :]))
-    detail = (tmp_path / "report_files/p001_v1.html").read_text()
+    detail = without_scripts(tmp_path / "report_files/p001_v1.html")
     assert detail.count("simulated</span>") == detail.count("<figure") + 1
     assert "(simulated data)" in written(maps, tmp_path / "a.tex", "latex").read_text()
     assert json.loads(written(maps, tmp_path / "a.json", "json").read_text())["about"]["simulated"] is True
@@ -134,7 +138,7 @@ def test_a_build_without_any_recording_says_so(tmp_path):
     text = text_of(written(example_maps(tmp_path / "maps", []), tmp_path / "report.html", jobs=2))
     assert "No recording was built" in text
     assert "There is no window" in text
-    assert "no recording has a value" in text
+    assert "No recording has a value" in text
 
 
 def test_recordings_shorter_than_a_window_say_so(tmp_path):
@@ -182,7 +186,7 @@ def test_many_recordings_go_to_files_beside_it_and_those_of_an_earlier_report_go
     maps, path = example_maps(tmp_path / "maps"), tmp_path / "report.html"
     folder = tmp_path / "report_files"
     written(maps, path, inline=2)
-    names = {"p001_v1.html", "p001_v2.html", "p002_v1.html"}
+    names = {"p001_v1.html", "p001_v2.html", "p002_v1.html", LIBRARY_FILE}
     assert {one.name for one in folder.iterdir()} == names
     (folder / "thesis.html").write_text("years of work")
     shutil.copy(folder / "p001_v1.html", folder / "p099_v9.html")
@@ -190,14 +194,6 @@ def test_many_recordings_go_to_files_beside_it_and_those_of_an_earlier_report_go
     assert {one.name for one in folder.iterdir()} == {*names, "thesis.html"}
     written(maps, path)
     assert {one.name for one in folder.iterdir()} == {"thesis.html"}
-
-
-def test_file_names_are_safe_and_differ_even_where_case_does_not_count():
-    ids = ["../../etc/passwd", "a b", "a_b", "A_B", "p001.v1", "脈", "x" * 300, "y?#%", "con\x00"]
-    names = file_names(ids)
-    assert len({one.lower() for one in names.values()}) == len(ids)
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,110}", one) for one in names.values())
-    assert names["a_b"] == "a_b"
 
 
 def test_writing_into_the_build_is_refused(tmp_path):
@@ -225,20 +221,21 @@ def test_a_damaged_shard_is_named_and_an_earlier_page_stays(tmp_path, jobs):
     assert path.read_text() == "earlier"
 
 
-def test_without_jinja_it_says_what_to_install_before_any_work(tmp_path):
+@pytest.mark.parametrize("missing", ["jinja2", "plotly"])
+def test_without_a_library_of_the_extra_it_says_what_to_install_before_any_work(tmp_path, missing):
     code = (
-        "import sys; sys.modules['jinja2'] = None\n"
+        f"import sys; sys.modules[{missing!r}] = None\n"
         "from stmap_pipeline.report import write_maps_report\n"
         f"print(next(write_maps_report({str(example_maps(tmp_path / 'maps'))!r}, {str(tmp_path / 'r.html')!r})))"
     )
     run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert 'pip install "stmap[plot]"' in run.stderr
-    assert StmapError.__name__ in run.stderr
+    assert ExtraMissingError.__name__ in run.stderr
     assert run.stdout == ""
 
 
-def test_importing_the_report_imports_neither_jinja_nor_matplotlib():
-    code = "import sys, stmap_pipeline.report; sys.exit(bool({'jinja2', 'matplotlib'} & set(sys.modules)))"
+def test_importing_the_report_imports_no_library_of_the_extra():
+    code = "import sys, stmap_pipeline.report; sys.exit(bool({'jinja2', 'matplotlib', 'plotly'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -272,3 +269,14 @@ def test_gaps_jitter_and_clipping_are_what_was_put_in():
     uneven = measure_quality(replace(one, blocks=replace(blocks, times_s=late)))
     steps = np.diff(late)
     assert uneven.jitter_percent == pytest.approx(100 * steps.std() / steps.mean())
+
+
+def test_a_recording_whose_times_leap_costs_its_own_figures_alone(tmp_path):
+    one = example_result("p001_v1", subject="p001", frames=60)
+    times_s = np.append(one.blocks.times_s[:-1], 2e6)
+    leaping = replace(one, blocks=replace(one.blocks, times_s=times_s), track=replace(one.track, times_s=times_s))
+    maps = example_maps(tmp_path / "maps", [leaping, example_result("p002_v1", subject="p002", frames=60)])
+    assert "its 60 frames span" in text_of(written(maps, tmp_path / "report.html"))
+    rows = {row["recording_id"]: row for row in read_table(written(maps, tmp_path / "t", "csv") / "recordings.csv")}
+    assert np.isnan(rows["p001_v1"]["coverage"])
+    assert rows["p002_v1"]["coverage"] == 1.0

@@ -16,7 +16,7 @@ from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error,
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import read_evaluation, read_videos
 from stmap_pipeline.evaluation.example import example_run
-from stmap_pipeline.report.runs import write_runs_report
+from stmap_pipeline.report import write_runs_report
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_table, write_table
 from stmap_pipeline.training.columns import HISTORY
@@ -202,7 +202,7 @@ def test_changed_numbers_are_refused(tmp_path, run):
 
 def test_videos_of_another_evaluation_are_refused(tmp_path, run, cells):
     shutil.copy(cells[-1] / "videos.csv", run / "videos.csv")
-    with pytest.raises(ModelError, match=r"evaluation.json and videos.csv tell different errors of network"):
+    with pytest.raises(ModelError, match=r"evaluation\.json and videos\.csv have different errors of network"):
         write_runs_report([run], tmp_path / "report.html")
 
 

@@ -56,3 +56,62 @@ addEventListener("hashchange", unfold);
 unfold();
 addEventListener("beforeprint", () => document.querySelectorAll("table.brief").forEach((one) => one.classList.remove("brief")));
 addEventListener("beforeprint", () => document.querySelectorAll("details.print").forEach((one) => { one.open = true; }));
+
+// Charts: data and layout stand in the page as JSON, plotly.js draws them when they come near the window.
+const charts = [...document.querySelectorAll(".chart")];
+const drawn = new Set();
+let ready = null;
+function library() {
+  ready ??= new Promise(async (done) => {
+    // packed inside the page, or a file beside it
+    const place = document.getElementById("library"), script = document.createElement("script");
+    if (place.dataset.file) {
+      script.onload = done;
+      script.src = place.dataset.file;
+    } else {
+      const bytes = Uint8Array.from(atob(place.textContent), (one) => one.charCodeAt(0));
+      script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    }
+    document.head.append(script);
+    if (!place.dataset.file) done();
+  });
+  return ready;
+}
+function draw(box) {
+  const page = getComputedStyle(document.documentElement), color = (name) => page.getPropertyValue(`--${name}`).trim() || name;
+  const spec = JSON.parse(box.nextElementSibling.textContent, (key, one) => typeof one === "string" && /color$/.test(key) ? color(one) : one);
+  const axis = { gridcolor: color("grid"), linecolor: color("line"), zeroline: false, automargin: true, separatethousands: true };
+  const given = spec.layout;
+  const layout = {
+    autosize: true, margin: { l: 44, r: 14, t: 26, b: 38 }, showlegend: false, hovermode: "closest", dragmode: "zoom",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 11, color: color("soft") },
+    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
+    hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 }, align: "left" },
+    ...given,
+    xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
+    annotations: (given.annotations ?? []).map((one) => ({ font: { color: color("ink"), size: 11 }, bgcolor: color("card"), borderpad: 1, ...one })),
+  };
+  const buttons = { format: "png", scale: 3, filename: box.id.replace(/:chart$/, "").replace(/[^A-Za-z0-9_-]/g, "_") };
+  Plotly.react(box, spec.data, layout, { responsive: true, displaylogo: false, toImageButtonOptions: buttons,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+  drawn.add(box);
+}
+const near = new IntersectionObserver(async (entries) => {
+  const boxes = entries.filter((one) => one.isIntersecting).map((one) => one.target);
+  if (!boxes.length) return;
+  boxes.forEach((one) => near.unobserve(one));
+  await library();
+  boxes.filter((one) => !drawn.has(one)).forEach(draw);
+}, { rootMargin: "400px" });
+charts.forEach((one) => near.observe(one));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
+// paper is white, and shows all charts where the library is there by then
+addEventListener("beforeprint", () => {
+  document.documentElement.classList.add("paper");
+  if (window.Plotly) charts.forEach(draw);
+});
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("paper");
+  drawn.forEach(draw);
+});

@@ -16,10 +16,8 @@ import numpy.typing as npt
 from stmap_pipeline.errors import ExtraMissingError, ModelError
 from stmap_pipeline.evaluation.result import Predictions, read_predictions, traces_sha256
 from stmap_pipeline.records import Window
-from stmap_pipeline.report.figures import Figure
-from stmap_pipeline.report.png import color_picture, level_picture
-from stmap_pipeline.report.runs_cases import Case
-from stmap_pipeline.report.svg import element
+from stmap_pipeline.report.charts import Figure, Image, png
+from stmap_pipeline.report.runs import Case
 from stmap_pipeline.report.tables import Field, Table
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training import require_torch
@@ -31,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Windows of each kind that are drawn, and windows that the mean over the face is taken of.
 EXAMPLES, MANY = 2, 128
-_TINT = np.array([255.0, 110.0, 0.0])
+_TINT = np.array([1.0, 0.43, 0.0])
 _ENOUGH = 0.8
 
 
@@ -173,7 +171,7 @@ def _of_others(said: Predictions, order: Sequence[int], taken: set[str]) -> list
 
 
 def _look(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
-    """Give the weights (W, N, T) of windows, and their maps (W, N, T, C) from 0 to 1; empty where there are none."""
+    """Return the weights (W, N, T) of windows, and their maps (W, N, T, C) from 0 to 1; empty where there are none."""
     import torch
 
     from stmap_pipeline.training.dataset import TrainingSet
@@ -198,40 +196,40 @@ def _look(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[Floa
 def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, window: Window) -> Figure:
     span = weights.max() - weights.min()
     share = (weights - weights.min()) / span if span > 0 else np.zeros_like(weights)
-    gray = 235 - 170 * (1 - picture[:, :, :1])
+    gray = 0.92 - 0.67 * (1 - picture[:, :, :1])
     over = gray * (1 - _ENOUGH * share[:, :, None]) + _TINT * _ENOUGH * share[:, :, None]
-    alt = f"{title}, {window.start_s:.1f} s to {window.stop_s:.1f} s"
-    markup = (
-        element("p", "The map as the network is given it: its first three channels as red, green, blue", class_="stack")
-        + element("img", class_="map", src=color_picture(255 * picture), alt=f"Map of {alt}", width="300", height="150")
-        + element(
-            "p",
+    span_s = f"{window.start_s:.1f} s to {window.stop_s:.1f} s"
+    alt = f"{title}, {span_s}"
+    images = [
+        Image(
+            png(picture),
+            f"Map of {alt}",
+            f"The map as the network is given it, {span_s}: its first three channels as red, green, blue",
+        ),
+        Image(
+            png(over),
+            f"Weights on {alt}",
             f"Its first channel in gray, and the weights in orange: from {weights.min():.3f} to {weights.max():.3f}",
-            class_="stack strip",
-        )
-        + element("img", class_="map", src=color_picture(over), alt=f"Weights on {alt}", width="300", height="150")
-        + element("p", f"<span>{window.start_s:.1f} s</span><span>{window.stop_s:.1f} s</span>", class_="axisline")
-    )
+        ),
+    ]
     caption = (
         f"Rows are blocks from forehead to chin, columns are time; the true rate is {window.heart_rate_bpm:.1f} bpm. Good: orange where stripes of the pulse are, and "
         "gray where blocks are disturbed. Bad: one orange everywhere, or orange on a flash or a movement."
     )
-    return Figure(name, title, caption, markup)
+    return Figure(name, title, caption, images=images)
 
 
 def _face(means: FloatArray, count: int, case: Case) -> Figure:
     span = means.max() - means.min()
     title = f"Weight of each block of the face{_mark(case)}"
     alt = f"Grid of {means.shape[0]} x {means.shape[1]} blocks; the numbers stand in the table below"
-    picture = level_picture((means - means.min()) / span if span > 0 else np.zeros_like(means))
-    markup = element(
-        "p", f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows", class_="stack"
-    ) + element("img", class_="map", src=picture, alt=alt, width="300", height="300")
+    picture = png((means - means.min()) / span if span > 0 else np.zeros_like(means))
+    image = Image(picture, alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows")
     caption = (
         "Forehead above, chin below, as in the picture. Good: blocks of bare skin stand out. Bad: all alike, or the "
         "border of the face, which is background and hair."
     )
-    return Figure("attention-face", title, caption, markup)
+    return Figure("attention-face", title, caption, images=[image])
 
 
 def _table(means: FloatArray, case: Case) -> Table:

@@ -1,16 +1,21 @@
+"""Pictures as files: of a recording, of an estimate, and of a balanced training set."""
+
+from __future__ import annotations
+
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from simulated_traces import simulated_result
+from simulated_traces import frame_times, simulated_blocks, simulated_result
 
-from stmap_pipeline.errors import OutputError, StmapError, UnknownNameError
-from stmap_pipeline.records import RecordingResult, RoiGrid
+from stmap_pipeline.balance import Augmentation, BalanceOptions, BinResult
+from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError, UnknownNameError
+from stmap_pipeline.evaluation.estimate import VideoEstimate, estimate_blocks
+from stmap_pipeline.records import RecordingResult, RoiGrid, Window
+from stmap_pipeline.report import draw_estimate, draw_histogram, draw_recording
 
 pytest.importorskip("matplotlib", reason="pictures need the extra 'plot'")
-
-from stmap_pipeline.report import draw_recording
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +122,7 @@ def test_a_recording_of_one_frame_is_refused(tmp_path):
 def test_without_matplotlib_the_message_says_what_to_install(tmp_path, monkeypatch):
     # None is what the import system itself stores for "not to be found"
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(StmapError, match=r'pip install "stmap\[plot\]"'):
+    with pytest.raises(ExtraMissingError, match=r"stmap\[plot\]"):
         draw_recording(simulated_result(72, 12), tmp_path / "a.png")
 
 
@@ -129,3 +134,67 @@ def test_importing_the_report_imports_no_matplotlib_and_drawing_no_pyplot(tmp_pa
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return estimate_blocks(simulated_blocks(72.0, frame_times(20.0), lost_s=[(12, 14)]), name="a $ <b>.mp4")
+
+
+def test_the_picture_of_an_estimate_says_what_was_found_and_is_the_same_twice(found, tmp_path):
+    path = draw_estimate(found, tmp_path / "new" / "one.svg")
+    text = path.read_text()
+    assert "a $ &lt;b&gt;.mp4: 72" in text
+    assert "Spectrum of 6 s over time" in text
+    assert [one.name for one in path.parent.iterdir()] == ["one.svg"]
+    assert draw_estimate(found, tmp_path / "two.svg").read_bytes() == path.read_bytes()
+
+
+def test_a_refusal_is_drawn_with_its_reason(tmp_path):
+    noise = estimate_blocks(simulated_blocks(72.0, frame_times(7.0), amplitude=0.0, noise=0.3), name="wall.mp4")
+    assert noise.refused
+    text = draw_estimate(noise, tmp_path / "one.svg").read_text()
+    assert "wall.mp4: no heart rate (no_pulse)" in text
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.pdf"])
+def test_other_formats_of_an_estimate(found, name, tmp_path):
+    assert draw_estimate(found, tmp_path / name, dpi=40).stat().st_size > 1000
+
+
+def test_an_estimate_that_cannot_be_drawn_is_refused(found, tmp_path):
+    with pytest.raises(OutputError, match=r"one of \.png"):
+        draw_estimate(found, tmp_path / "one.gif")
+    unread = VideoEstimate("a.mp4", "pos", float("nan"), "source_missing", "a.mp4: no such file", float("nan"))
+    with pytest.raises(OutputError, match=r"nothing to draw of a\.mp4: a\.mp4: no such file"):
+        draw_estimate(unread, tmp_path / "one.png")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        draw_estimate(found, tmp_path / "file" / "one.png")
+
+
+def plan(options, *bins):
+    added = (Window("a", 0, 300, 0.0, 10.0, 80.0, 40 / 3, 1.0, speed=1.1),) * sum(one.added for one in bins)
+    return Augmentation(options, added, sum(one.before for one in bins), len(added), bins)
+
+
+BALANCED = plan(
+    BalanceOptions(), BinResult(40, 45, 3, 10, 4, "short"), BinResult(45, 50, 10, 10, 0), BinResult(50, 55, 0, 10, 2, "short")
+)
+
+
+def test_the_histogram_says_what_is_shown_and_how_to_read_it():
+    text = draw_histogram(BALANCED, dpi=40)["histogram.svg"].decode("utf-8")
+    assert "13 windows as recorded, 6 resampled (balance); normalized entropy 0.49 -&gt; 0.8" in text
+    for word in ("as recorded", "resampled", "target", "heart rate (bpm)", "Good: ", "Bad: "):
+        assert word in text
+
+
+def test_without_a_target_no_line_is_drawn():
+    fixed = plan(BalanceOptions("fg2019"), BinResult(40, 45, 3, None, 4), BinResult(45, 50, 0, None, 0))
+    assert "target" not in draw_histogram(fixed, dpi=40)["histogram.svg"].decode("utf-8").split("Good: ")[0]
+
+
+def test_the_same_plan_gives_the_same_bytes():
+    assert draw_histogram(BALANCED, dpi=40) == draw_histogram(BALANCED, dpi=40)
+    assert draw_histogram(BALANCED, dpi=40)["histogram.png"].startswith(b"\x89PNG")

@@ -16,10 +16,9 @@ from tiny_runs import train
 
 from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.evaluation.result import read_predictions
-from stmap_pipeline.report.runs import write_runs_report
-from stmap_pipeline.report.runs_attention import show_attention
-from stmap_pipeline.report.runs_cases import within_cases
-from stmap_pipeline.report.runs_read import load_run
+from stmap_pipeline.report import write_runs_report
+from stmap_pipeline.report.attention import show_attention
+from stmap_pipeline.report.runs import load_run, within_cases
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training import Model, TrainingSet
 from stmap_pipeline.training.config import TrainConfig
@@ -75,9 +74,9 @@ def test_the_weights_of_the_blocks_are_the_means_of_the_networks_own(shown, run,
 
 
 def test_pictures_have_a_row_a_block_and_a_column_a_sample(shown):
-    [first, second] = re.findall(r"base64,([^\"]+)", shown.figures[0].markup)
+    first, second = (base64.b64decode(one.source.partition(",")[2]) for one in shown.figures[0].images)
     for data in (first, second):
-        assert struct.unpack(">II", base64.b64decode(data)[16:24]) == (60, 4)
+        assert struct.unpack(">II", data[16:24]) == (60, 4)
     assert first != second
 
 

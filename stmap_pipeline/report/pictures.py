@@ -1,0 +1,450 @@
+"""Pictures as files: one recording, one estimate, and the heart rates of a training set before and after it was balanced.
+
+matplotlib comes with the extra ``plot`` and is imported when a picture is drawn, not before. Only its object interface is used: no window
+is opened and no setting of the caller's own figures is touched. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.balance import Augmentation, BinResult
+from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError
+from stmap_pipeline.evaluation import (
+    METHODS,
+    HeartRateComparison,
+    UniformPulse,
+    compare_heart_rate,
+    detrend,
+    heart_rate_over_time,
+    power_spectrum,
+    uniform_pulse,
+)
+from stmap_pipeline.evaluation.classical import known_runs
+from stmap_pipeline.evaluation.estimate import VideoEstimate
+from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
+from stmap_pipeline.evaluation.spectrum import BAND_BPM
+from stmap_pipeline.files import atomic_path
+from stmap_pipeline.maps import make_stmap, normalize_rows
+from stmap_pipeline.records import RecordingResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RATE_HZ = 30.0
+FORMATS = (".png", ".svg", ".pdf")
+# fine enough for a picture of a few hundred dots
+_SPECTRUM_ROWS = 200
+
+# colors that stay apart for color-blind readers (Okabe and Ito)
+TRUTH, ESTIMATE, RESAMPLED, TARGET, SHADE, UNSEEN = "#D55E00", "#0072B2", "#E69F00", "#333333", "0.93", 0.8
+
+RECORDING_CAPTION = (
+    "Good: while the face is still, stripes run through most rows of the second map, one per beat; the dots lie on the label; "
+    "one sharp peak at the dashed line.\n"
+    "Bad: rows of unrelated noise, gray where the face was not seen, dots far from the label, several peaks alike."
+)
+ESTIMATE_CAPTION = (
+    "Good: even beats in the pulse, one bright line through the spectrum over time, filled dots along it.\n"
+    "Bad: scattered bright spots, and open dots, whose windows have no rate; gray where nothing is known."
+)
+HISTOGRAM_CAPTION = (
+    "Good: the columns reach the target; plan.json says why where they do not. Bad: a column far from where people were recorded\n"
+    "is made of a few of them over and over; a network then learns these people and not the heart rate."
+)
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture that could not be drawn, before the work that goes into it.
+
+    Raises
+    ------
+    OutputError
+        Where the file's format is unknown.
+    ExtraMissingError
+        Where matplotlib is not installed.
+
+    Examples
+    --------
+    >>> check_picture(Path("one.png"))
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise OutputError(f"{path}: a picture is written as one of {', '.join(FORMATS)}; give it such a name")
+    _new_figure(1, 1)
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ExtraMissingError('pictures need matplotlib, which is not installed: pip install "stmap[plot]"') from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _encode(figure: Figure, kind: str, dpi: int) -> bytes:
+    import matplotlib as mpl
+
+    metadata: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    file = io.BytesIO()
+    # without a salt of its own the SVG would name its parts by chance
+    with mpl.rc_context({"svg.hashsalt": "stmap"}):
+        figure.savefig(file, format=kind, dpi=dpi, metadata=metadata[kind])
+    return file.getvalue()
+
+
+def _save(figure: Figure, target: Path, dpi: int) -> None:
+    content = _encode(figure, target.suffix.lower()[1:], dpi)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
+def draw_recording(
+    result: RecordingResult,
+    path: str | Path,
+    *,
+    color: str = "yuv",
+    method: str = "pos",
+    start_s: float | None = None,
+    window_s: float = 10.0,
+    dpi: int = 120,
+) -> Path:
+    """Draw the map of one window with the pulse below it, and heart rate and spectrum of the whole recording.
+
+    The first map is min-max normalized over the window, as a network sees it; the second one is the same without what is
+    slower than 0.25 Hz, where a pulse shows even in moving light. The three channels are shown as red, green and blue. A
+    color space of six channels is shown as two maps, one above the other.
+
+    Parameters
+    ----------
+    result : RecordingResult
+    path : str or Path
+        A .png, .svg or .pdf file; one that is there is replaced, a missing folder is made.
+    color : str
+        Color space of the map.
+    method : {"green", "chrom", "pos"}
+        How the pulse is extracted.
+    start_s, window_s : float
+        The window of the map in seconds of the recording's clock; it starts at the first frame with a face where not given.
+    dpi : int
+        Dots per inch of a .png.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    StmapError
+        Where matplotlib is not installed or the window does not lie inside the recording.
+    OutputError
+        Where the file's format is unknown or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     draw_recording(example_result(frames=300), Path(folder) / "one.png", dpi=50).name
+    'one.png'
+    """
+    target = Path(path)
+    check_picture(target)
+    window = _window(result, start_s, window_s)
+    pulse = uniform_pulse(result.blocks, method, rate_hz=RATE_HZ)
+    row = compare_heart_rate(result, method, rate_hz=RATE_HZ, pulse=pulse)
+
+    figure = _new_figure(11, 10)
+    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 2.6, 1.1, 1.9), width_ratios=(3, 2))
+    map_axes = figure.add_subplot(grid[0, :])
+    flat_axes = figure.add_subplot(grid[1, :], sharex=map_axes)
+    _draw_map(map_axes, result, color, window, flatten=False)
+    _draw_map(flat_axes, result, color, window, flatten=True)
+    _draw_pulse(figure.add_subplot(grid[2, :], sharex=map_axes), pulse, method, window)
+    _draw_rates(figure.add_subplot(grid[3, 0]), result, pulse, method, window)
+    _draw_spectrum(figure.add_subplot(grid[3, 1]), pulse, row)
+    figure.suptitle(_title(result, row, method), fontsize=12)
+    figure.supxlabel(RECORDING_CAPTION, fontsize=8, color="0.3")
+    _save(figure, target, dpi)
+    return target
+
+
+def _window(result: RecordingResult, start_s: float | None, window_s: float) -> tuple[float, float]:
+    times_s = result.blocks.times_s
+    if len(times_s) < 2 or not window_s > 0:
+        raise StmapError(f"{result.recording.recording_id}: nothing to draw in {len(times_s)} frames and a window of {window_s} s")
+    first_s, last_s = float(times_s[0]), float(times_s[-1])
+    if start_s is None:
+        seen_s = times_s[result.blocks.valid]
+        start_s = min(float(seen_s[0]) if seen_s.size else first_s, max(first_s, last_s - window_s))
+    # one sample at least must be inside
+    if not first_s <= start_s < last_s - 1 / RATE_HZ:
+        raise StmapError(
+            f"{result.recording.recording_id}: a window from {start_s:g} s is outside the recording ({first_s:.2f} to {last_s:.2f} s)"
+        )
+    return start_s, min(start_s + window_s, last_s)
+
+
+def _draw_map(axes: Axes, result: RecordingResult, color: str, window: tuple[float, float], *, flatten: bool) -> None:
+    first_s = float(result.blocks.times_s[0])
+    start, stop = (round((edge_s - first_s) * RATE_HZ) for edge_s in window)
+    values = make_stmap(result.blocks, start, max(stop, start + 1), color=color, rate_hz=RATE_HZ).values.astype(np.float64)
+    if flatten:
+        values = normalize_rows(np.apply_along_axis(detrend, 1, values, RATE_HZ))
+    spaces = color.split("+")
+    # (N, T, 3 k) to k maps of (N, T, 3), one above the other
+    picture = np.concatenate(np.split(values, len(spaces), axis=2)) / 255.0
+    picture = np.where(np.isfinite(picture), picture, UNSEEN).clip(0, 1)
+    rows, grid = len(picture), result.blocks.grid
+    axes.imshow(picture, aspect="auto", interpolation="nearest", extent=(window[0], window[1], rows - 0.5, -0.5))
+    for edge in range(grid.count, rows, grid.count):
+        axes.axhline(edge - 0.5, color="white", linewidth=2)
+    ticks = range(0, rows, grid.cols * -(-grid.rows * len(spaces) // 10))
+    axes.set_yticks(ticks, [str(tick % grid.count) for tick in ticks])
+    axes.set_ylabel("block, forehead to chin")
+    channels = ", ".join(f"{space.upper()} as red, green, blue" for space in spaces)
+    what = "the same without what is slower than 0.25 Hz" if flatten else f"spatial-temporal map: {channels}"
+    axes.set_title(f"{what}; each row stretched over the window", fontsize=9, loc="left")
+    axes.tick_params(labelbottom=False)
+
+
+def _draw_pulse(axes: Axes, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
+    inside = (pulse.times_s >= window[0]) & (pulse.times_s <= window[1])
+    axes.plot(pulse.times_s[inside], 100 * pulse.value[inside], color=ESTIMATE, linewidth=1)
+    axes.set_xlim(*window)
+    axes.set_ylabel(f"{method.upper()} (%)")
+    axes.set_xlabel("time (s)")
+    axes.grid(axis="x", color="0.9")
+
+
+def _draw_rates(axes: Axes, result: RecordingResult, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
+    blocks = result.blocks
+    axes.axvspan(*window, color=SHADE, label="the window above")
+    gap_name = "face not seen"
+    for run in known_runs(~blocks.valid):
+        last = min(run.stop, len(blocks.times_s) - 1)
+        # one entry in the legend, however many gaps
+        axes.axvspan(blocks.times_s[run.start], blocks.times_s[last], color=str(UNSEEN), label=gap_name)
+        gap_name = "_"
+    found = heart_rate_over_time(pulse)
+    shown = [found.heart_rate_bpm]
+    if result.heart_rate is not None and result.heart_rate.times_s.size:
+        shown.append(result.heart_rate.heart_rate_bpm)
+        axes.stairs(shown[-1], _edges(result.heart_rate.times_s), baseline=None, color=TRUTH, linewidth=1.5, label="label")
+    elif result.pulse is not None:
+        truth = heart_rate_over_time(result.pulse)
+        shown.append(truth.heart_rate_bpm)
+        axes.plot(truth.times_s, shown[-1], color=TRUTH, label="pulse label, 6 s windows")
+    axes.plot(found.times_s, found.heart_rate_bpm, "o", markersize=3, color=ESTIMATE, label=f"{method.upper()}, 6 s windows")
+    axes.set_xlim(float(blocks.times_s[0]), float(blocks.times_s[-1]))
+    rates = np.concatenate(shown)
+    rates = rates[np.isfinite(rates)]
+    axes.set_ylim(*((rates.min() - 10, rates.max() + 10) if rates.size else BAND_BPM))
+    axes.set_ylabel("heart rate (bpm)")
+    axes.set_xlabel("time (s), whole recording")
+    axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, frameon=False)
+
+
+def _edges(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # a sample stands for the time up to the next one, the last for as long as the others usually do
+    return np.append(times_s, times_s[-1:] + (np.median(np.diff(times_s)) if len(times_s) > 1 else 1.0))
+
+
+def _draw_spectrum(axes: Axes, pulse: UniformPulse, row: HeartRateComparison) -> None:
+    inside = (pulse.times_s >= row.start_s) & (pulse.times_s < row.stop_s)
+    spectrum = power_spectrum(pulse.value[inside], pulse.rate_hz)
+    if spectrum.known:
+        axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE, linewidth=1)
+    else:
+        axes.text(0.5, 0.5, "no pulse to be seen", ha="center", va="center", transform=axes.transAxes)
+    if np.isfinite(row.true_bpm):
+        axes.axvline(row.true_bpm, color=TRUTH, linestyle="--", linewidth=1)
+    axes.set_xlim(*BAND_BPM)
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([])
+    axes.set_ylabel("power")
+    axes.set_xlabel("rate (bpm), whole recording")
+
+
+def _title(result: RecordingResult, row: HeartRateComparison, method: str) -> str:
+    truth = f"true {row.true_bpm:.1f} bpm" if np.isfinite(row.true_bpm) else "true rate unknown"
+    found = (
+        f"{method.upper()} {row.estimated_bpm:.1f} bpm" if np.isfinite(row.estimated_bpm) else f"{method.upper()} finds no pulse"
+    )
+    ratio = f", SNR {row.snr_db:+.1f} dB" if np.isfinite(row.snr_db) else ""
+    seen = float(result.blocks.valid.mean())
+    return f"{row.recording_id}: {truth}, {found}{ratio}; face seen in {seen:.0%} of {len(result.blocks.times_s)} frames"
+
+
+def draw_estimate(found: VideoEstimate, path: Path, *, dpi: int = 120) -> Path:
+    """Draw what an estimate was found in.
+
+    Parameters
+    ----------
+    found : VideoEstimate
+        With its block means.
+    path : Path
+        A .png, .svg or .pdf file; one that is there is replaced.
+    dpi : int
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    OutputError
+        Where the file's format is unknown, it cannot be written, or the video was never read.
+    ExtraMissingError
+        Where matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.evaluation.estimate import estimate_blocks
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     draw_estimate(estimate_blocks(example_result(frames=450).blocks), Path(folder) / "one.png", dpi=50).name
+    'one.png'
+    """
+    check_picture(path)
+    if found.blocks is None:
+        raise OutputError(f"{path}: there is nothing to draw of {found.video}: {found.message}")
+    signals = pulse_signals(found.blocks, found.method if found.method in METHODS else "pos")
+    figure = _new_figure(11, 8.5)
+    grid = figure.add_gridspec(3, 2, height_ratios=(1, 1.6, 1.6), width_ratios=(3, 1.4))
+    pulse = figure.add_subplot(grid[0, :])
+    over_time = figure.add_subplot(grid[1, 0], sharex=pulse)
+    rates = figure.add_subplot(grid[2, 0], sharex=pulse)
+    _draw_estimate_pulse(pulse, signals)
+    _draw_over_time(over_time, signals)
+    _draw_estimate_rates(rates, found)
+    _draw_estimate_spectrum(figure.add_subplot(grid[1:, 1]), signals, found)
+    figure.suptitle(_estimate_title(found), fontsize=12, parse_math=False)
+    figure.supxlabel(ESTIMATE_CAPTION, fontsize=8, color="0.3")
+    _save(figure, path, dpi)
+    return path
+
+
+def _estimate_title(found: VideoEstimate) -> str:
+    name = Path(found.video).name.encode("utf-8", "backslashreplace").decode()
+    if found.refused:
+        return f"{name}: no heart rate ({found.reason})"
+    return f"{name}: {found.heart_rate_bpm:.1f} bpm by {Path(found.method).name}, quality {found.quality:.2f}"
+
+
+def _draw_estimate_pulse(axes: Axes, signals: PulseSignals) -> None:
+    axes.plot(signals.times_s, -1000 * detrend(signals.face, signals.rate_hz), color=ESTIMATE, linewidth=0.8)
+    for run in known_runs(~np.isfinite(signals.face)):
+        axes.axvspan(signals.times_s[run.start], signals.times_s[min(run.stop, len(signals.times_s) - 1)], color=SHADE)
+    axes.set(xlabel="time (s)", ylabel=f"{signals.method.upper()} pulse (1/1000)", title="Pulse of the face")
+
+
+def _draw_over_time(axes: Axes, signals: PulseSignals) -> None:
+    """Spectra of 6 s, each on its own scale."""
+    size, step = int(6 * signals.rate_hz), int(signals.rate_hz)
+    grid_bpm = np.linspace(*BAND_BPM, _SPECTRUM_ROWS)
+    starts = range(0, max(1, len(signals.times_s) - size + 1), step)
+    picture = np.full((_SPECTRUM_ROWS, len(starts)), np.nan)
+    for column, start in enumerate(starts):
+        part = signals.face[start : start + size]
+        spectrum = power_spectrum(part, signals.rate_hz)
+        if spectrum.known and np.isfinite(part).mean() > 0.5:
+            picture[:, column] = np.interp(grid_bpm, spectrum.rates_bpm, np.sqrt(spectrum.power / spectrum.power.max()))
+    first_s, half_s = float(signals.times_s[0]) + min(size, len(signals.times_s)) / signals.rate_hz / 2, 0.5
+    extent = (first_s - half_s, first_s + (len(starts) - 1) * step / signals.rate_hz + half_s, *BAND_BPM)
+    axes.set_facecolor(SHADE)
+    axes.imshow(picture, origin="lower", aspect="auto", extent=extent, cmap="viridis", interpolation="nearest")
+    axes.set(ylabel="rate (bpm)", title="Spectrum of 6 s over time")
+
+
+def _draw_estimate_rates(axes: Axes, found: VideoEstimate) -> None:
+    for one in found.windows:
+        center_s, given = (one.start_s + one.stop_s) / 2, np.isfinite(one.heart_rate_bpm)
+        if given:
+            axes.plot([one.start_s, one.stop_s], [one.heart_rate_bpm] * 2, color=ESTIMATE, linewidth=1, alpha=0.4)
+            axes.plot(center_s, one.heart_rate_bpm, "o", color=ESTIMATE, alpha=0.3 + 0.7 * one.quality)
+            axes.annotate(
+                f"{one.quality:.2f}", (center_s, one.heart_rate_bpm), xytext=(0, 6), textcoords="offset points", ha="center", size=7
+            )
+        elif np.isfinite(one.quality):
+            axes.plot(center_s, BAND_BPM[0] + 5, "o", markerfacecolor="none", color="0.5")
+    axes.set(
+        ylim=BAND_BPM,
+        xlabel="time (s)",
+        ylabel="heart rate (bpm)",
+        title="Windows with their quality; open dots have no rate",
+    )
+
+
+def _draw_estimate_spectrum(axes: Axes, signals: PulseSignals, found: VideoEstimate) -> None:
+    spectrum = power_spectrum(signals.face, signals.rate_hz)
+    if spectrum.known:
+        axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE)
+    if np.isfinite(found.heart_rate_bpm):
+        axes.axvline(found.heart_rate_bpm, color="0.3", linestyle="--", linewidth=1)
+    axes.set(xlim=BAND_BPM, xlabel="rate (bpm)", ylabel="power (largest = 1)", title="Spectrum of all of it")
+
+
+def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, bytes]:
+    """Draw the histogram of heart rates, recorded and resampled windows one above the other, with the target as a line.
+
+    Parameters
+    ----------
+    augmentation : Augmentation
+    dpi : int
+        Dots per inch of the PNG.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``histogram.png`` and ``histogram.svg``; the same plan gives the same bytes.
+
+    Raises
+    ------
+    StmapError
+        Where matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.balance import BalanceOptions
+    >>> from stmap_pipeline.shards import Shards, plan_augmentation
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> pictures = draw_histogram(plan_augmentation(Shards(example_maps()), BalanceOptions("fg2019")), dpi=40)
+    >>> sorted(pictures), pictures["histogram.png"][1:4]
+    (['histogram.png', 'histogram.svg'], b'PNG')
+    """
+    figure = _new_figure(9, 4.5)
+    _draw_bins(figure.add_subplot(), augmentation.bins)
+    figure.suptitle(
+        f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.windows)} resampled "
+        f"({augmentation.options.rule}); normalized entropy {augmentation.entropy_before:.2f} -> {augmentation.entropy_after:.2f}",
+        fontsize=11,
+    )
+    figure.supxlabel(HISTOGRAM_CAPTION, fontsize=8, color="0.3")
+    return {f"histogram.{kind}": _encode(figure, kind, dpi) for kind in ("png", "svg")}
+
+
+def _draw_bins(axes: Axes, bins: Sequence[BinResult]) -> None:
+    left = [one.low_bpm for one in bins]
+    width = [one.high_bpm - one.low_bpm for one in bins]
+    before = [one.before for one in bins]
+    axes.bar(left, before, width, align="edge", color=ESTIMATE, edgecolor="white", linewidth=0.5, label="as recorded")
+    added = [one.added for one in bins]
+    axes.bar(left, added, width, before, align="edge", color=RESAMPLED, edgecolor="white", linewidth=0.5, label="resampled")
+    wanted = [one.wanted for one in bins if one.wanted is not None]
+    if wanted:
+        edges = [*left, bins[-1].high_bpm]
+        axes.stairs(wanted, edges, baseline=None, color=TARGET, linewidth=1, linestyle="--", label="target")
+    axes.set_xlim(left[0], bins[-1].high_bpm)
+    axes.set_xlabel("heart rate (bpm)")
+    axes.set_ylabel("windows")
+    axes.legend(fontsize=8, frameon=False)

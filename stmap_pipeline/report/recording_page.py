@@ -1,0 +1,324 @@
+"""The section of one recording: its maps, pulse, heart rate, spectrum, the timeline of its face, and its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from stmap_pipeline.evaluation import UniformPulse, detrend, heart_rate_over_time, power_spectrum, uniform_pulse
+from stmap_pipeline.evaluation.classical import known_runs
+from stmap_pipeline.evaluation.spectrum import BAND_BPM
+from stmap_pipeline.maps import normalize_rows, resample_blocks
+from stmap_pipeline.maps.color import convert_color
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
+from stmap_pipeline.report.charts import Figure, Image, Line, line_chart, outline, png
+from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
+from stmap_pipeline.report.tables import UNKNOWN, percent
+from stmap_pipeline.video.clock import span_problem
+
+FloatArray = npt.NDArray[np.float64]
+
+RATE_HZ = 30.0
+WINDOW_S = 10.0
+THUMB_PX = 75
+GREEN = 1
+# contours of the 68-point order: first and last point, and whether the line is closed
+_CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSection:
+    """What the page shows of one recording.
+
+    Parameters
+    ----------
+    name : str
+        Id on the page and start of the ids of its figures.
+    recording_id, summary : str
+    figures : sequence of Figure
+    facts : sequence of (str, str)
+    notes : sequence of str
+    """
+
+    name: str
+    recording_id: str
+    summary: str
+    figures: Sequence[Figure]
+    facts: Sequence[tuple[str, str]]
+    notes: Sequence[str]
+
+
+def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = False) -> tuple[Quality, str, RecordingSection]:
+    """Measure and draw one recording.
+
+    Parameters
+    ----------
+    result : RecordingResult
+    name : str
+        Id on the page, without a colon: its figures are named by one behind it, so that no two ids are alike.
+    show_faces : bool
+        Whether the mean shape of the landmarks is drawn. Shapes of faces are biometric data.
+
+    Returns
+    -------
+    (Quality, str, RecordingSection)
+        The quality figures, the small map as a data URI (empty where no face was seen), and the section.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> quality, thumb, section = examine_recording(example_result(frames=300), "r1")
+    >>> quality.true_bpm, thumb[:14], [one.title for one in section.figures][:2]
+    (72.0, 'data:image/png', ['Spatial-temporal map', 'Pulse'])
+    """
+    result = with_usable_clock(result)
+    pulse, speed = uniform_pulse(result.blocks, rate_hz=RATE_HZ), motion(result.track)
+    quality = measure_quality(result, pulse, speed)
+    window = _window(result.blocks)
+    means = _means_in(result.blocks, window)
+    flat = _without_trend(means)
+    figures = [
+        _draw_maps(f"{name}:map", means, flat, window, quality),
+        _draw_pulse(f"{name}:pulse", pulse, window),
+        _draw_rates(f"{name}:rate", result, pulse, window),
+        _draw_spectrum(f"{name}:spectrum", pulse, quality),
+        _draw_motion(f"{name}:face", result, speed),
+    ]
+    if show_faces:
+        figures.append(draw_face(f"{name}:shape", result.track))
+    section = RecordingSection(
+        name, quality.recording_id, _summary(quality, len(result.blocks.times_s)), figures, _facts(result), result.notes
+    )
+    return quality, _thumb(flat), section
+
+
+def with_usable_clock(result: RecordingResult) -> RecordingResult:
+    """Return a recording whose times do not leap; one whose times do is returned without frames and with a note.
+
+    A report computes on uniform clocks, whose size grows with the span of the times. Builds refuse such recordings; outputs of other
+    programs or versions may hold them.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> one = example_result(frames=60)
+    >>> times_s = np.append(one.blocks.times_s[:-1], 1.6e9)
+    >>> leaping = replace(one, blocks=replace(one.blocks, times_s=times_s), track=replace(one.track, times_s=times_s))
+    >>> len(with_usable_clock(one).blocks.times_s), len(with_usable_clock(leaping).blocks.times_s)
+    (60, 0)
+    """
+    problem = span_problem(result.blocks.times_s)
+    if not problem:
+        return result
+    blocks, track = result.blocks, result.track
+    return replace(
+        result,
+        blocks=BlockTrace(blocks.times_s[:0], blocks.means[:0], blocks.coverage[:0], blocks.grid),
+        track=LandmarkTrack(track.times_s[:0], track.points_px[:0], track.score[:0]),
+        notes=(*result.notes, f"nothing is computed: {problem}"),
+    )
+
+
+def _window(blocks: BlockTrace) -> tuple[float, float]:
+    """Choose the first ten seconds with a face."""
+    times_s = blocks.times_s
+    if not len(times_s):
+        return 0.0, WINDOW_S
+    first_s, last_s = float(times_s[0]), float(times_s[-1])
+    seen_s = times_s[blocks.valid]
+    start_s = min(float(seen_s[0]) if seen_s.size else first_s, max(first_s, last_s - WINDOW_S))
+    return start_s, min(start_s + WINDOW_S, last_s + 1 / RATE_HZ)
+
+
+def _means_in(blocks: BlockTrace, window: tuple[float, float]) -> npt.NDArray[np.float32]:
+    first, last = np.searchsorted(blocks.times_s, window)
+    part = BlockTrace(blocks.times_s[first:last], blocks.means[first:last], blocks.coverage[first:last], blocks.grid)
+    return resample_blocks(part, RATE_HZ).means if last - first > 1 else part.means
+
+
+def _without_trend(means: npt.NDArray[np.float32]) -> FloatArray:
+    """Remove what is slower than a pulse from the green channel of each block, and stretch each row to 0..1."""
+    green = means[:, :, GREEN].T.astype(np.float64)
+    if not green.size:
+        return green
+    # once leaves a few percent of a breath or of a swaying lamp, which is as much as the pulse has
+    flat = detrend(detrend(green, RATE_HZ), RATE_HZ)
+    return normalize_rows(flat[:, :, None])[:, :, 0] / 255
+
+
+def _thumb(flat: FloatArray) -> str:
+    if not np.isfinite(flat).any():
+        return ""
+    # means of four samples keep the pulse, at 7.5 Hz still twice the fastest
+    size = max(1, flat.shape[1] // THUMB_PX)
+    known = flat[:, : flat.shape[1] // size * size].reshape(len(flat), -1, size)
+    seen = np.isfinite(known)
+    total = np.where(seen, known, 0).sum(axis=2)
+    small = np.where(seen.any(axis=2), total / np.maximum(seen.sum(axis=2), 1), np.nan)
+    return png(normalize_rows(small[:, :, None])[:, :, 0] / 255)
+
+
+def _draw_maps(
+    name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: tuple[float, float], quality: Quality
+) -> Figure:
+    caption = (
+        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second picture, stripes run "
+        "through most rows, one per beat. Bad: rows of unrelated noise, or broad bands of all rows at once, which are light or motion."
+    )
+    title = "Spatial-temporal map"
+    if not means.size:
+        return Figure(name, title, caption, "No frame to draw.", wide=True)
+    colors = normalize_rows(convert_color(means, "yuv").transpose(1, 0, 2)) / 255
+    span = f"{window[0]:.1f} s to {window[1]:.1f} s"
+    alt = f"{title} of {quality.recording_id}, {span}"
+    images = [
+        Image(png(colors), alt, f"Y, U, V as red, green, blue, each row stretched over {span}: what a network is given"),
+        Image(png(flat), f"{alt}, slow part removed", "The green channel without what is slower than a pulse"),
+    ]
+    return Figure(name, title, caption, images=images, wide=True)
+
+
+def _draw_pulse(name: str, pulse: UniformPulse, window: tuple[float, float]) -> Figure:
+    inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
+    return line_chart(
+        name,
+        "Pulse",
+        "POS pulse in the window of the map. Good: a regular wave of 0.2 to 1 %. Bad: spikes of several percent (motion), or no rhythm. A break is a gap.",
+        [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])],
+        x_label="time (s)",
+        y_label="POS (%)",
+        x_limits=window,
+        nothing="There is no pulse to be seen.",
+    )
+
+
+def _draw_rates(name: str, result: RecordingResult, pulse: UniformPulse, window: tuple[float, float]) -> Figure:
+    series = []
+    if result.heart_rate is not None and result.heart_rate.times_s.size:
+        series.append(Line("label", "s2", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm))
+    elif result.pulse is not None:
+        truth = heart_rate_over_time(result.pulse)
+        series.append(Line("pulse label, 6 s windows", "s2", truth.times_s, truth.heart_rate_bpm))
+    found = heart_rate_over_time(pulse)
+    series.append(Line("POS, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
+    return line_chart(
+        name,
+        "Heart rate over time",
+        "Good: the dots lie on the line. Bad: dots far away, or jumping; the peak of the spectrum is then not the pulse.",
+        series,
+        x_label="time (s)",
+        y_label="heart rate (bpm)",
+        x_limits=_limits(result.blocks),
+        spans=[(*window, "shade", "window of the map"), *_gaps(result.blocks)],
+        nothing="There is no heart rate to be seen.",
+    )
+
+
+def _draw_spectrum(name: str, pulse: UniformPulse, quality: Quality) -> Figure:
+    spectrum = power_spectrum(pulse.value, pulse.rate_hz)
+    curve = [Line("", "s1", spectrum.rates_bpm, spectrum.power / spectrum.power.max())] if spectrum.known else []
+    return line_chart(
+        name,
+        "Spectrum",
+        "Of the POS pulse over the whole recording. Good: one sharp peak at the label. Bad: several peaks alike, or the highest one elsewhere.",
+        curve,
+        x_label="rate (bpm)",
+        y_label="power (largest = 1)",
+        x_limits=BAND_BPM,
+        y_limits=(0, 1.05),
+        marks=[(quality.true_bpm, "s2", f"label {quality.true_bpm:.1f}")] if np.isfinite(quality.true_bpm) else [],
+        nothing="There is no spectrum: too little was seen.",
+    )
+
+
+def _draw_motion(name: str, result: RecordingResult, speed: FloatArray) -> Figure:
+    top = float(np.nanmax(speed)) if np.isfinite(speed).any() else 0.0
+    return line_chart(
+        name,
+        "Landmarks over time",
+        "Speed of the face; sand-colored is where no face was known. Good: a low line without gaps. Bad: gaps, and peaks that the heart rate above follows.",
+        [Line("", "s3", result.track.times_s, speed)],
+        x_label="time (s)",
+        y_label="motion (eye distances/s)",
+        x_limits=_limits(result.blocks),
+        y_limits=(0, max(0.2, 1.1 * top)),
+        spans=_gaps(result.blocks),
+        nothing="No motion can be measured.",
+    )
+
+
+def _limits(blocks: BlockTrace) -> tuple[float, float]:
+    times_s = blocks.times_s
+    return (float(times_s[0]), float(times_s[-1])) if len(times_s) > 1 else (0.0, 1.0)
+
+
+def _gaps(blocks: BlockTrace) -> list[tuple[float, float, str, str]]:
+    times_s = blocks.times_s
+    return [
+        (float(times_s[run.start]), float(times_s[min(run.stop, len(times_s) - 1)]), "gap", "no face known")
+        for run in known_runs(~blocks.valid)
+    ]
+
+
+def _summary(one: Quality, frames: int) -> str:
+    truth = f"label {one.true_bpm:.1f} bpm" if np.isfinite(one.true_bpm) else "no heart rate is known"
+    found = f"POS {one.pos_bpm:.1f} bpm" if np.isfinite(one.pos_bpm) else "POS finds no pulse"
+    ratio = f", SNR {METRICS[0].field.show(one.snr_db)} dB" if np.isfinite(one.snr_db) else ""
+    return f"{truth}, {found}{ratio}; face known in {percent(one.valid_fraction)} of {frames} frames"
+
+
+def _facts(result: RecordingResult) -> list[tuple[str, str]]:
+    one = result.recording
+    pairs = [("subject", one.subject), ("scenario", one.scenario), ("camera", one.camera), ("fold", str(one.fold or UNKNOWN))]
+    pairs += [(key, value) for key, value in one.extras.items()]
+    pairs += [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in result.attributes.items()]
+    return [(key, value if value != "" else UNKNOWN) for key, value in pairs]
+
+
+def mean_shape(track: LandmarkTrack) -> FloatArray | None:
+    """Average the landmarks after shift, turn and size were removed; the eyes lie level, one unit apart.
+
+    Returns
+    -------
+    (68, 2) array, or None
+        None where no frame has a face.
+
+    Examples
+    --------
+    >>> track = LandmarkTrack(np.arange(2.0), np.full((2, 68, 2), np.nan, np.float32), np.full(2, np.nan, np.float32))
+    >>> mean_shape(track) is None
+    True
+    """
+    points = track.points_px[track.found].astype(np.float64)
+    # y points down: a plane of complex numbers turns all the same
+    flat = points[:, :, 0] + 1j * points[:, :, 1]
+    left, right = flat[:, 36:42].mean(axis=1), flat[:, 42:48].mean(axis=1)
+    apart = right - left
+    usable = np.abs(apart) > 0
+    if not usable.any():
+        return None
+    shape = ((flat - ((left + right) / 2)[:, None])[usable] / apart[usable, None]).mean(axis=0)
+    return np.stack([shape.real, shape.imag], axis=1)
+
+
+def draw_face(name: str, track: LandmarkTrack) -> Figure:
+    """Draw the mean shape of the landmarks, which is biometric data.
+
+    Examples
+    --------
+    >>> track = LandmarkTrack(np.arange(1.0), np.full((1, 68, 2), np.nan, np.float32), np.full(1, np.nan, np.float32))
+    >>> draw_face("f", track).text
+    'No face was known.'
+    """
+    title = "Mean shape of the landmarks"
+    caption = (
+        "Good: a face at rest, seen from the front. Bad: a squeezed or crossed outline; the landmarks then lie on something else."
+    )
+    shape = mean_shape(track)
+    if shape is None:
+        return Figure(name, title, caption, "No face was known.")
+    points = [[*range(first, last + 1), *([first] if closed else [])] for first, last, closed in _CONTOURS]
+    return outline(name, title, caption, [shape[one] for one in points])

@@ -1,0 +1,465 @@
+"""The report of runs: one page with the results of a paper, or its tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from stmap_pipeline.errors import ModelError, OutputError
+from stmap_pipeline.evaluation import BANDS
+from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.report.attention import Attention, show_attention
+from stmap_pipeline.report.charts import COLORS, Bars, Figure, Line, bland_altman, grouped_bars, line_chart, scatter
+from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates, draw_heart_rates
+from stmap_pipeline.report.page import Page, Section, Stat, check_extra, render
+from stmap_pipeline.report.provenance import About, about_runs
+from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
+from stmap_pipeline.report.runs_tables import (
+    ENOUGH,
+    TITLES,
+    ablation_table,
+    band_table,
+    effect_table,
+    find_effects,
+    part_table,
+    published_table,
+    result_table,
+    run_table,
+    score_table,
+    sources_of,
+)
+from stmap_pipeline.report.tables import Table, write_tables
+from stmap_pipeline.shards import Shards
+
+BANNER = (
+    "Numbers of ours on this page come from simulated recordings wherever they say so. They show that the software works and say nothing about people. "
+    "Figures published by others stand beside them for orientation alone: they were measured on filmed people."
+)
+_NEAR_BPM = 10.0
+
+
+def write_runs_report(
+    runs: Sequence[str | Path],
+    output: str | Path,
+    kind: Kind = "html",
+    *,
+    maps: Sequence[str | Path] = (),
+    simulated: bool = False,
+    command: str = "",
+) -> Path:
+    """Write the report of runs.
+
+    Parameters
+    ----------
+    runs : sequence of str or Path
+        Folders of ``stmap train``, or folders that hold some. A run that is not finished, or not evaluated, is named as such.
+    output : str or Path
+        The page; a file for ``json`` and ``latex``, a folder for ``csv``. One that is there is replaced.
+    kind : {"html", "json", "csv", "latex"}
+        The page, or its tables alone.
+    maps : sequence of str or Path
+        Maps of the training: the weights of the attention are shown on them, and their heart rates before and after balancing.
+    simulated : bool
+        Whether to take the recordings for synthetic data although the maps do not say so.
+    command : str
+        The command to be named in the provenance.
+
+    Returns
+    -------
+    Path
+        What was written.
+
+    Raises
+    ------
+    ModelError
+        Where there is no run, or files of one are damaged or do not belong together.
+    ShardError
+        Where maps are unfinished or damaged.
+    OutputError
+        Where the output lies inside the maps, or cannot be written.
+    StmapError
+        Where Jinja2 or plotly is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from stmap_pipeline.evaluation import evaluate_run
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> run, maps = example_run()
+    >>> _ = evaluate_run(run, maps)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     "Bland-Altman" in write_runs_report([run], Path(folder) / "report.html").read_text()
+    True
+    """
+    target, given = Path(output), [Path(one) for one in maps]
+    paths = _paths([Path(one) for one in runs])
+    for one in given:
+        check_target(one, target)
+    _check_not_in_run(paths, target)
+    if kind == "html":
+        check_extra()
+    found = [load_run(one, simulated=simulated) for one in paths]
+    within, cross = within_cases(found), cross_cases(found)
+    groups = same_videos(within)
+    tested = [one for run in found for one in (run.own, *run.others) if one is not None]
+    marks = {bool(one.mark) for one in tested} or {run.facts.maps.simulated for run in found}
+    effects, troubles = find_effects(within)
+    tables = {
+        "within": _results("within", "Held-out persons of the same database", within),
+        "cross": _results("cross", "Another database", cross),
+        "ablation": [
+            replace(table, name=f"{table.name}{_suffix(number)}")
+            for number, group in enumerate(groups)
+            for table in [ablation_table(group)]
+        ],
+        "bands": [band_table(f"bands{_suffix(number)}", group) for number, group in enumerate(groups)],
+        "parts": [
+            table
+            for number, group in enumerate(groups)
+            for name, words in (("scenario", "scenario"), ("camera", "source"), ("fold", "fold"))
+            if (table := part_table(f"{name}{_suffix(number)}", name, words, group)) is not None  # type: ignore[arg-type]
+        ],
+        "runs": [run_table(found)],
+    }
+    for idea, title in (("attention", "Does attention help?"), ("augmentation", "Do resampled windows help?")):
+        chosen = [one for one in effects if one.idea == idea]
+        tables[idea] = [effect_table(f"effect_{idea}", title, chosen)] if chosen else []
+    if kind == "html":
+        content = RunsContent(
+            runs=found,
+            within=within,
+            cross=cross,
+            groups=groups,
+            tables=tables,
+            troubles=troubles,
+            attention=show_attention(within, given),
+            rates=_heart_rates(given, simulated=simulated),
+            about=about_runs(found, given, simulated=marks == {True}, command=command),
+            all_simulated=marks == {True},
+            any_simulated=True in marks,
+        )
+        atomic_write_text(target, render_runs(content))
+    else:
+        about = {"runs": ", ".join(map(str, paths)), "simulated": marks == {True}}
+        chosen_tables = (
+            [score_table(found), published_table(), *tables["runs"]]
+            if kind != "latex"
+            else [
+                one
+                for name in ("within", "cross", "ablation", "attention", "augmentation", "bands", "parts")
+                for one in tables[name]
+            ]
+        )
+        write_tables(chosen_tables, target, kind, about=about)
+    return target
+
+
+def same_videos(cases: Sequence[Case]) -> list[list[Case]]:
+    """Divide cases into lists that can stand in one table: of one pair of databases, on the same videos.
+
+    Examples
+    --------
+    >>> same_videos([])
+    []
+    """
+
+    def key(one: Case) -> tuple[str, ...]:
+        said = one.tested[0].evaluation
+        return (*one.databases, said.maps.traces_sha256, str(said.folds), one.mark)
+
+    return [list(group) for _, group in groupby(sorted(cases, key=key), key)]
+
+
+def _paths(given: Sequence[Path]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in given:
+        runs = find_runs(path)
+        if not runs:
+            raise ModelError(f"{path}: holds no run of stmap train; give the folder of a run, or one that holds runs")
+        for one in runs:
+            found.setdefault(one.resolve(), one)
+    if not found:
+        raise ModelError("a report of runs needs a run")
+    return list(found.values())
+
+
+def _check_not_in_run(runs: Sequence[Path], target: Path) -> None:
+    for one in runs:
+        if target.resolve() == one.resolve():
+            raise OutputError(f"{target}: is the folder of a run; write the report beside it")
+
+
+def _results(name: str, title: str, cases: Sequence[Case]) -> list[Table]:
+    found = []
+    for number, group in enumerate(same_videos(cases)):
+        trained, tested = group[0].databases
+        said = group[0].tested[0].evaluation
+        which = (
+            f"{tested}, {said.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({said.maps.name})"
+        )
+        found.append(result_table(f"{name}{_suffix(number)}", f"{title}: {which}", group))
+    return found
+
+
+def _suffix(number: int) -> str:
+    return f"_{number + 1}" if number else ""
+
+
+def _heart_rates(maps: Sequence[Path], *, simulated: bool) -> list[Figure]:
+    if not maps:
+        return []
+    # the first alone: a name on the page is given once
+    with Shards(maps[0]) as shards:
+        figures = draw_heart_rates(count_heart_rates(shards))
+        mark = " (simulated)" if simulated or shards.simulated else ""
+    return [replace(one, title=one.title + mark) for one in figures]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunsContent:
+    """What the page of runs shows.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    within, cross : sequence of Case
+    groups : sequence of sequence of Case
+        Those of ``within`` that were evaluated on the same videos.
+    tables : mapping of str to sequence of Table
+        By section.
+    troubles : sequence of str
+        What could not be compared.
+    attention : Attention
+    rates : sequence of Figure
+        Heart rates of the maps.
+    about : About
+    all_simulated, any_simulated : bool
+        Whether all, or some, of the evaluations are on simulated recordings.
+    """
+
+    runs: Sequence[Run]
+    within: Sequence[Case]
+    cross: Sequence[Case]
+    groups: Sequence[Sequence[Case]]
+    tables: Mapping[str, Sequence[Table]]
+    troubles: Sequence[str]
+    attention: Attention
+    rates: Sequence[Figure]
+    about: About
+    all_simulated: bool
+    any_simulated: bool
+
+
+def render_runs(content: RunsContent) -> str:
+    """Write the page.
+
+    Raises
+    ------
+    StmapError
+        Where Jinja2 is not installed.
+    """
+    sections = [
+        Section("same-database", "Same database"),
+        Section("other-database", "Other database"),
+        Section("ablation-cells", "Ablation"),
+        Section("attention", "Attention"),
+        Section("resampling", "Resampled windows"),
+        Section("agreement", "Agreement"),
+        Section("learning", "Learning"),
+        Section("parts", "Parts"),
+        Section("runs-all", "Runs"),
+    ]
+    count = len(content.runs)
+    page = Page(
+        "Heart rate by trained networks",
+        f"What {count} {'run says' if count == 1 else 'runs say'} of persons {'it' if count == 1 else 'they'} never saw, beside a constant, classical methods, "
+        "and what others published.",
+        sections,
+        content.about,
+        content.all_simulated,
+        banner=BANNER if content.any_simulated else "",
+    )
+    return render(
+        "runs.html",
+        page,
+        stats=_stats(content),
+        tables=content.tables,
+        sources=dict.fromkeys(pair for cases in (content.within, content.cross) for case in cases for pair in sources_of([case])),
+        troubles=content.troubles,
+        attention=replace(content.attention, figures=_unmarked(content, content.attention.figures)),
+        rates=_unmarked(content, content.rates),
+        band_figures=[_bands(number, group) for number, group in enumerate(content.groups)],
+        agreement=_unmarked(content, _agreement(content)),
+        learning=_unmarked(
+            content, [one for number, case in enumerate(_trained(content)) for one in draw_learning(f"learn{number + 1}", case)]
+        ),
+        notes=_notes(content),
+        problems=[(str(one.facts.path), problem) for one in content.runs for problem in one.problems],
+        crossed=any(one.others for one in content.runs),
+    )
+
+
+def _agreement(content: RunsContent) -> list[Figure]:
+    return [
+        figure
+        for name, cases in (("case", content.within), ("cross", content.cross))
+        for number, case in enumerate(cases)
+        for figure in draw_agreement(f"{name}{number + 1}", case)
+    ]
+
+
+def _bands(number: int, group: Sequence[Case]) -> Figure:
+    # the whole method and the same without the windows that are in question: what the paper calls the effectiveness of its augmentation
+    pairs = [one for one in group if "attention" in one.config.network] or list(group)
+    return draw_bands(
+        f"bands-{number + 1}", "Error by true heart rate", sorted(pairs, key=lambda one: one.config.augment == "plan")
+    )
+
+
+def _trained(content: RunsContent) -> list[Case]:
+    """Cases whose learning curves are drawn: each run once."""
+    seen: set[str] = set()
+    found = []
+    for case in (*content.within, *content.cross):
+        names = {str(one.facts.path) for one in case.runs}
+        if not names & seen:
+            found.append(case)
+            seen |= names
+    return found
+
+
+def _stats(content: RunsContent) -> list[Stat]:
+    finished = sum(one.facts.finished for one in content.runs)
+    stats = [Stat(f"{finished}", f"of {len(content.runs)} runs finished", "" if finished == len(content.runs) else "bad")]
+    for group in content.groups[:1]:
+        first = group[0].tested[0].evaluation
+        stats.append(Stat(f"{first.videos:,}", f"videos of persons held out, in {first.windows:,} windows"))
+        known = [one for one in group if np.isfinite(one.summary("mae_bpm").value)]
+        if known:
+            best = min(known, key=lambda one: one.summary("mae_bpm").value)
+            constant = best.tested[0].evaluation.score("constant").mae_bpm.value
+            value = best.summary("mae_bpm").value
+            mark = f" ({best.mark})" if best.mark and not content.all_simulated else ""
+            # few videos prove nothing; a network that a constant beats is never good
+            tone = "bad" if not value < constant else "good" if first.videos - first.unlabeled_videos >= ENOUGH else ""
+            stats.append(Stat(f"{value:.2f} bpm", f"smallest MAE: {best.label}{mark}", tone))
+            stats.append(Stat(f"{constant:.2f} bpm", f"MAE of the constant, which a network must beat{mark}"))
+    return stats
+
+
+def _notes(content: RunsContent) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for run in content.runs:
+        for one in filter(None, (run.own, *run.others)):
+            for note in one.evaluation.notes:
+                where = "" if one is run.own else f" on {one.evaluation.maps.name}"
+                found.setdefault(note, []).append(run.facts.name + where)
+    return [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}" for note, names in found.items()]
+
+
+def _unmarked(content: RunsContent, figures: Sequence[Figure]) -> list[Figure]:
+    """Remove a mark from titles that the page itself puts behind each of them."""
+    return (
+        [replace(one, title=one.title.replace(" (simulated)", "")) for one in figures] if content.all_simulated else list(figures)
+    )
+
+
+def draw_bands(name: str, title: str, cases: Sequence[Case], *, constant: bool = True) -> Figure:
+    """Draw the mean absolute error of each case by band of true heart rate.
+
+    Parameters
+    ----------
+    name, title : str
+    cases : sequence of Case
+        On the same videos; four at most, for want of colors.
+    constant : bool
+        Whether the constant predictor stands beside them, where there is a color left.
+    """
+    first = cases[0].tested[0].evaluation
+    bands = [one for one in BANDS if one in first.names("band")]
+    counts = [first.score("network", "band", one) for one in bands]
+    groups = []
+    for number, case in enumerate(cases[:4]):
+        found = [case.summary("mae_bpm", "band", one) for one in bands]
+        ends = [(one.low, one.high) if one.runs == 1 else (one.value - one.spread, one.value + one.spread) for one in found]
+        groups.append(Bars(_with_mark(case), COLORS[number], [one.value for one in found], ends))
+    if constant and len(groups) < len(COLORS):
+        values = [first.score("constant", "band", one).mae_bpm for one in bands]
+        groups.append(Bars(TITLES["constant"], COLORS[len(groups)], [one.value for one in values]))
+    return grouped_bars(
+        name,
+        title,
+        "Lines are bootstrap intervals of a single seed, or the standard deviation over several. Good: low bars of one height. Bad: high bars at "
+        "both ends, which say that the network answers with the mean rate.",
+        [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)],
+        groups,
+        x_label="true heart rate in bpm (videos)",
+        y_label="MAE (bpm)",
+    )
+
+
+def draw_agreement(name: str, case: Case) -> list[Figure]:
+    """Draw scatter and Bland-Altman of the first seed."""
+    videos = [one for one in case.tested[0].videos if np.isfinite(one.true_bpm)]
+    true, estimated = [one.true_bpm for one in videos], [one.predicted_bpm for one in videos]
+    names = [one.recording_id for one in videos]
+    label = _with_mark(case) + (f", seed {case.seeds[0]}" if len(case.seeds) > 1 else "")
+    return [
+        scatter(
+            f"{name}-scatter",
+            f"Estimate and truth: {label}",
+            "One dot is one video. Good: dots along the line. Bad: a flat cloud at the height of the mean rate; such a network has learned "
+            "what most people have, not what is in the video.",
+            true,
+            estimated,
+            names,
+            within_bpm=_NEAR_BPM,
+        ),
+        bland_altman(
+            f"{name}-bland",
+            f"Bland-Altman: {label}",
+            "Good: a narrow band around 0. Bad: a slope, falling from left to right where low rates come out too high and high ones too low.",
+            true,
+            estimated,
+            names,
+        ),
+    ]
+
+
+def draw_learning(name: str, case: Case) -> list[Figure]:
+    """Draw loss and validation error over epochs, a line for each fold and seed; no figure where no history is known."""
+    curves = [(run, fold, rows) for run in case.runs for fold, rows in sorted(run.histories.items()) if rows]
+    if not curves:
+        return []
+    figures = []
+    for column, what, y_label in (
+        ("train_loss", "training loss", "loss (standard deviations)"),
+        ("validation_mae_bpm", "validation error", "MAE of windows (bpm)"),
+    ):
+        series = []
+        for number, (_, _, rows) in enumerate(curves):
+            key = f"each of {len(curves)} networks" if number == 0 and len(curves) > 1 else ""
+            series.append(
+                Line(key, "s1" if column == "train_loss" else "s2", [row["epoch"] for row in rows], [row[column] for row in rows])
+            )
+        if any(np.isfinite(np.asarray(one.y, dtype=np.float64)).any() for one in series):
+            figures.append(
+                line_chart(
+                    f"{name}-{column.replace('_', '-')}",
+                    f"{what[0].upper()}{what[1:]}: {_with_mark(case)}",
+                    "Good: the loss falls and levels off, and the validation error with it. Bad: a validation error that rises again while the loss "
+                    "falls (the network learns persons by heart), or a loss that never falls.",
+                    series,
+                    x_label="epoch",
+                    y_label=y_label,
+                )
+            )
+    return figures
+
+
+def _with_mark(case: Case) -> str:
+    return f"{case.label} ({case.mark})" if case.mark else case.label
