@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clips import CODECS, RATE_HZ, scene_of
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline.process import build_recording
+from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import ClockSource, Recording, RecordingResult, VideoSource
 from stmap_pipeline.synth.encode import write_video
 from stmap_pipeline.synth.pulse import Sines

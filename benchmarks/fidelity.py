@@ -24,7 +24,7 @@ from truth import TrueRegion, fit_pulse, landmark_errors, measured_nodes
 
 from stmap_pipeline.blocks.means import block_means
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline.process import build_recording
+from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import ClockSource, Recording, RoiGrid, VideoSource
 from stmap_pipeline.video import open_stream
 

@@ -10,7 +10,7 @@ import numpy as np
 from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation.classical import face_mean, pos
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm, snr_db
-from stmap_pipeline.pipeline.process import build_recording
+from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import Recording, VideoSource
 
 DATA = Path(os.environ.get("STMAP_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

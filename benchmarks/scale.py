@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clips import VGA, clip, scene_of
+from stmap_pipeline.pipeline.recording_task import RecordingTask
+from stmap_pipeline.pipeline.shard_task import rows_of_shard
+from stmap_pipeline.pipeline.work import Work
 from tables import show, show_machine
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.process import build_recording, load_backend
-from stmap_pipeline.pipeline.recording_task import RecordingTask
-from stmap_pipeline.pipeline.shard_task import rows_of_shard
-from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.pipeline.worker import build_recording, load_backend
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
 from stmap_pipeline.shards import OUTCOMES, WINDOWS, outcome_row, read_table, window_row, write_manifest, write_shard, write_table
 from stmap_pipeline.shards.manifest import read_manifest

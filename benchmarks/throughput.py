@@ -31,7 +31,7 @@ from tables import machine, show, show_machine
 from stmap_pipeline.config import Config
 from stmap_pipeline.parallel import ONE_THREAD
 from stmap_pipeline.pipeline import plan_build, run_build
-from stmap_pipeline.pipeline.process import Laps, build_recording
+from stmap_pipeline.pipeline.worker import StageTimer, build_recording
 from stmap_pipeline.records import Outcome, Recording, VideoSource
 
 # name -> aim of the ratio to decoding, aim of the cost beyond decoding in ms, aim of the ratio to the per-frame reference
@@ -103,13 +103,13 @@ def measure_files(
 
 def one_turn(path: Path, count: int) -> dict[str, float]:
     """Measure a build between two runs of decoding alone; ms per frame."""
-    laps = Laps()
+    timer = StageTimer()
     before = cpu_ms(lambda: decode_only(path))
-    build = cpu_ms(lambda: build_recording(Recording("one", "files", "one", VideoSource(path)), Config(), laps))
+    build = cpu_ms(lambda: build_recording(Recording("one", "files", "one", VideoSource(path)), Config(), timer))
     after = cpu_ms(lambda: decode_only(path))
-    wall = sum(laps.seconds.values())
+    wall = sum(timer.seconds.values())
     cost = {"decode": (before + after) / 2 / count, "build": build / count}
-    return cost | {stage: cost["build"] * laps.seconds[stage] / wall for stage in ("faces", "blocks")}
+    return cost | {stage: cost["build"] * timer.seconds[stage] / wall for stage in ("faces", "blocks")}
 
 
 def file_rows(medians: dict[str, dict[str, float]]) -> list[list[str]]:

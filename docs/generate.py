@@ -20,7 +20,9 @@ from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
-from stmap_pipeline.shards import columns, schema
+from stmap_pipeline.shards import columns
+from stmap_pipeline.shards import recording_file as schema
+from stmap_pipeline.shards.hdf5 import DatasetSpec
 from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, RUN_FILES
 from stmap_pipeline.training.config import TrainConfig
 
@@ -78,7 +80,7 @@ def file_format() -> str:
     ]
     attributes = [(f"`{one.name}`", one.kind, one.description) for one in schema.ATTRIBUTES]
     parts = [
-        f"Schema version {schema.SCHEMA_VERSION}. One group `/<recording_id>` for each recording, with these datasets:\n",
+        f"Schema version {schema.SCHEMA_VERSION}. One file `shards/<recording>.h5` for each recording, with these datasets:\n",
         table(("name", "type", "axes", "unit", "content"), datasets),
         "### Attributes of a recording\n\n" + table(("name", "kind", "content"), attributes),
         f"`{schema.CHECKSUM}` holds the SHA-256 over all of these.\n",
@@ -128,7 +130,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _marks(one: schema.DatasetSpec) -> str:
+def _marks(one: DatasetSpec) -> str:
     return (" (times attribute `scale`)" if one.scale else "") + (" (optional)" if one.optional else "")
 
 

@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "no_face": "no face in more frames than the limit allows",
     # asked for a heart rate
     "no_pulse": "no pulse that can be told from noise, motion and light; only where a heart rate of one video is asked for",
+    "not_storable": "a text or number of the listing that is too large to be stored",
     # while running
     "timed_out": "took longer than the time limit for one recording",
     "out_of_memory": "needed more memory than the limit for one recording",

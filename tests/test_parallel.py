@@ -19,7 +19,7 @@ from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.parallel import children_without_interrupts, run_tasks, unordered
-from stmap_pipeline.pipeline.process import Laps, build_recording
+from stmap_pipeline.pipeline.worker import StageTimer, build_recording
 from stmap_pipeline.records import Recording, VideoSource
 
 
@@ -198,7 +198,7 @@ def test_a_build_has_one_thread_of_linear_algebra_whatever_the_process_has(face_
     def looked(stage):
         seen.append({one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"} | {cv2.getNumThreads()})
 
-    class Looking(Laps):
+    class Looking(StageTimer):
         def timed(self, name, items):
             for item in super().timed(name, items):
                 looked(name)

@@ -45,11 +45,9 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="List each recording and what would be done with it, and stop.")
 @click.option("--retry-failed", is_flag=True, help="Build again what failed in an earlier run.")
 @click.option(
-    "--reuse",
-    type=click.Path(path_type=Path),
-    metavar="MAPS",
-    help="Take over from these maps, built with other settings, what the settings leave as it is: with other windows nothing is "
-    "decoded, with another grid or mask nothing is tracked.",
+    "--rebuild",
+    is_flag=True,
+    help="Replace maps in OUT that were built with other settings of faces or blocks: all recordings are decoded again.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result, or the listing of --dry-run, as one JSON object on stdout."
@@ -64,7 +62,7 @@ def build_maps(
     only: str | None,
     dry_run: bool,
     retry_failed: bool,
-    reuse: Path | None,
+    rebuild: bool,
     as_json: bool,
     scheduler: str | None,
     time_limit_s: float,
@@ -84,7 +82,7 @@ def build_maps(
     from stmap_pipeline.pipeline import plan_build
 
     config = Config.from_toml(config_path) if config_path is not None else Config()
-    plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, reuse=reuse)
+    plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild)
     screen = console()
     say(screen, build_text.header(plan, dry_run=dry_run))
     if dry_run:
@@ -108,15 +106,16 @@ def run(
     from stmap_pipeline.pipeline import run_build, summarize
 
     start = time.monotonic()
-    progress = Progress("building", len(plan.listed), screen, done=len(plan.settled))
+    stored = {one.recording_id for one in plan.stored}
+    progress = Progress("building", len(plan.listed), screen, done=len(plan.listed) - len(plan.todo))
     outcomes: list[Outcome] = []
     with progress.running():
         for outcome in run_build(plan, jobs, **workers or {}):
             outcomes.append(outcome)
-            if len(outcomes) <= len(plan.settled):
-                continue
-            progress.step(failed=outcome.status == "failed")
-            if outcome.status == "failed":
+            failed = outcome.status == "failed"
+            if len(outcomes) > len(plan.settled) and outcome.recording_id not in stored:
+                progress.step(failed=failed)
+            if failed and not outcome.resumed:
                 progress.say(build_text.failure(outcome))
     summary = summarize(plan.out)
     for line in build_text.last_lines(plan, outcomes, summary, time.monotonic() - start, hint=hint):

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from stmap_cli.console import counted, duration, number, size
 
+# The ratio of lengths from which on windows of one output are not of one kind.
+_SAME_LENGTH = 1.5
+
 if TYPE_CHECKING:
     from stmap_pipeline.pipeline import BuildPlan, BuildSummary
     from stmap_pipeline.records import Outcome, Recording
@@ -18,27 +21,21 @@ def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
     """Say what there is to do, in one line."""
     subjects = len({one.subject for one in plan.listed})
     skipped = sum(one.status == "skipped" for one in plan.settled)
-    failed = sum(one.status == "failed" for one in plan.settled)
-    done = len(plan.settled) - skipped - failed
+    failed = sum(one.status == "failed" and one.resumed for one in plan.settled)
+    unreadable = sum(one.status == "failed" and not one.resumed for one in plan.settled)
+    done = len(plan.listed) - len(plan.todo) - skipped - failed - unreadable
     faces, blocks = plan.config.faces, plan.config.blocks
     parts = [
         f"{plan.database.name}  {counted(len(plan.listed), 'recording')}, {counted(subjects, 'subject')}",
-        f"{number(done)} already done (same settings)" if done else "",
+        f"{number(done)} already done" if done else "",
         f"{number(failed)} failed before" if failed else "",
+        f"{number(unreadable)} cannot be built" if unreadable else "",
         f"{number(skipped)} to skip" if skipped else "",
         f"{number(len(plan.todo))} to build" if dry_run else "",
         f"faces: {faces.backend}" + ("" if faces.mode == type(faces).model_fields["mode"].default else f" ({faces.mode})"),
         f"grid: {blocks.rows}x{blocks.cols}",
-        _reuse(plan),
     ]
     return "   ".join(part for part in parts if part)
-
-
-def _reuse(plan: BuildPlan) -> str:
-    if plan.reuse is None or not plan.todo:
-        return ""
-    what = f"{plan.reuse.level} of {number(len(plan.reused_ids))}" if plan.reuse.level else "nothing"
-    return f"reused: {what}" + (f" ({plan.reuse.why})" if plan.reuse.why else "")
 
 
 def failure(outcome: Outcome) -> str:
@@ -51,16 +48,15 @@ def failure(outcome: Outcome) -> str:
 def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary, seconds: float, *, hint: bool) -> list[str]:
     """Say what there is now, what is missing and why, and what to do next."""
     out = plan.out
-    rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.shards, 'file')}, {size(summary.shard_bytes)})")]
+    rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
     for status in ("skipped", "failed"):
         reasons = Counter(one.reason for one in outcomes if one.status == status)
         if reasons:
             why = ", ".join(f"{number(count)} {reason}" for reason, count in reasons.most_common())
             rows.append((status, counted(reasons.total(), "recording"), f"{out / 'outcomes.csv'} ({why})"))
-    if plan.reuse is not None and plan.todo:
-        rows.append(("reused", *_reused(plan, outcomes)))
     width = max(len(what) for _, what, _ in rows)
     lines = [f"done in {duration(seconds)}", *(f"  {word:<9}{what:<{width}}   ->  {where}" for word, what, where in rows)]
+    lines += [f"  note     {text}" for text in _notes(plan, summary)]
     built = sorted(one.recording_id for one in outcomes if one.status == "ok")
     if hint and built:
         lines.append(f"  next     stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
@@ -69,13 +65,18 @@ def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumma
     return lines
 
 
-def _reused(plan: BuildPlan, outcomes: Sequence[Outcome]) -> tuple[str, str]:
-    taken = Counter(one.reused for one in outcomes if one.reused)
-    what = ", ".join(f"{level} of {counted(count, 'recording')}" for level, count in sorted(taken.items())) or "nothing"
-    # one that failed by its labels or a limit was read all the same
-    failed = sum(one.recording_id in plan.reused_ids and one.status == "ok" and not one.reused for one in outcomes)
-    where = plan.out / "timings.csv"
-    return what, f"{where} ({number(failed)} could not be taken over: {plan.out / 'logs'})" if failed else str(where)
+def _notes(plan: BuildPlan, summary: BuildSummary) -> list[str]:
+    """List what a user may not expect of the windows."""
+    length, notes = plan.config.windows.length, []
+    if summary.windows and summary.without_window:
+        few = counted(summary.without_window, "recording")
+        notes.append(f"{few} shorter than one window ({length}): none of their frames is in a window; see outcomes.csv")
+    if summary.window_max_s > _SAME_LENGTH * summary.window_min_s:
+        notes.append(
+            f"windows of {length} last {summary.window_min_s:.1f} to {summary.window_max_s:.1f} s, as frame rates differ; for one "
+            'length set windows.length in seconds, such as "10 s"'
+        )
+    return notes
 
 
 def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
@@ -93,14 +94,10 @@ def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
 
 
 def action(plan: BuildPlan) -> dict[str, str]:
-    """Tell for each listed recording what would be done.
-
-    ``build``, ``reuse`` with what is taken over, or ``done``, ``skip`` or ``failed`` with the reason.
-    """
+    """Return for each listed recording what would be done: ``build``, or ``done``, ``skip`` or ``failed`` with the reason."""
     words = {"ok": "done", "skipped": "skip", "failed": "failed"}
-    known = {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
-    if plan.reuse is not None:
-        known |= dict.fromkeys(plan.reused_ids, f"reuse {plan.reuse.level}")
+    known = {one.recording_id: "done" for one in plan.stored}
+    known |= {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
     return {one.recording_id: known.get(one.recording_id, "build") for one in plan.listed}
 
 
@@ -122,8 +119,8 @@ def result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
     return {
         **_head(plan),
         **{status: counts[status] for status in ("ok", "skipped", "failed")},
-        "resumed": plan.resumed,
-        "reused": dict(sorted(Counter(one.reused for one in outcomes if one.reused).items())),
+        "resumed": sum(one.resumed for one in outcomes),
+        "without_window": summary.without_window,
         "windows": summary.windows,
         "failures": [
             {"recording_id": one.recording_id, "stage": one.stage, "reason": one.reason, "message": one.message}

@@ -47,8 +47,8 @@ def _lines(found: BuildStatus) -> list[str]:
         counts.append(f"{number(found.left)} to do")
     lines = [f"{found.database or 'build'}  {what}", f"  {', '.join(counts) or 'nothing done yet'}"]
     lines += [f"  {number(count):>6}  {reason}" for reason, count in found.reasons.items()]
-    if found.in_work:
-        more = f" and {len(found.in_work) - _NAMES} more" if len(found.in_work) > _NAMES else ""
-        word = "in work" if found.state == "running" else "interrupted"
-        lines.append(f"  {word}: {', '.join(found.in_work[:_NAMES])}{more}")
+    if found.in_progress:
+        more = f" and {len(found.in_progress) - _NAMES} more" if len(found.in_progress) > _NAMES else ""
+        word = "in progress" if found.state == "running" else "interrupted"
+        lines.append(f"  {word}: {', '.join(found.in_progress[:_NAMES])}{more}")
     return lines

@@ -20,7 +20,7 @@ from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse
 from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
 from stmap_pipeline.maps.stmap import make_stmap, resample_blocks
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.process import build_recording
+from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
 from stmap_pipeline.training import require_torch

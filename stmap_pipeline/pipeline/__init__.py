@@ -1,15 +1,16 @@
-"""From a listed recording to a finished output: plan, run in parallel, assemble, and continue where it stopped.
+"""Build an output: plan, run in parallel, write tables and manifest, and continue where an earlier run stopped.
 
-:func:`plan_build` says what there is to do, :func:`run_build` does it and yields one outcome for each listed recording,
-:func:`read_status` tells how far it is and :func:`verify` whether a finished output is whole.
+:func:`plan_build` finds out what there is to do, :func:`run_build` does it and yields one outcome for each listed recording,
+:func:`read_status` reads how far it is, and :func:`verify` checks whether a finished output is whole.
 
 ===================  ============================================================================================================
-:mod:`.plan`         the listing, less what is done already with the same settings
-:mod:`.reuse`        what another output with other settings holds, and what of it need not be made again
-:mod:`.process`      what happens to one recording
-:mod:`.recording_task` what a worker is asked to do, then :mod:`.shard_task`; :mod:`.limits` is what it may take
-:mod:`.work`         what an unfinished run keeps
-:mod:`.assemble`     how the output is written: shards, tables, manifest last
+:mod:`.plan`         the listing, its clocks and labels checked, compared with what the output holds
+:mod:`.sources`      hashes of what a recording is derived from: settings, video, clock, labels
+:mod:`.worker`       one recording, from its video to its file and its rows; :mod:`.limits` is what it may take,
+                     :mod:`.metadata` is what is noted of it beside its samples
+:mod:`.build`        runs a plan, then writes the tables and the manifest
+:mod:`.scratch`      what an unfinished run keeps
+:mod:`.status`       how far a build is; :mod:`.verification`: whether it is whole
 ===================  ============================================================================================================
 """
 

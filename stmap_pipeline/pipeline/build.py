@@ -1,28 +1,53 @@
-"""Run a plan: recordings in parallel, one outcome for each, then the finished output."""
+"""Run a plan: recordings in parallel, one outcome for each; then tables and, last, the manifest. Every step can be repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from stmap_pipeline.errors import OutputError
+from stmap_pipeline.config import Config
+from stmap_pipeline.databases.base import Database
+from stmap_pipeline.databases.synthetic import is_drawn
+from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.files import atomic_write_text, remove_temporaries
 from stmap_pipeline.lock import locked
 from stmap_pipeline.parallel import run_tasks
-from stmap_pipeline.pipeline.assemble import assemble, begin
 from stmap_pipeline.pipeline.limits import Limits
+from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.pipeline.plan import BuildPlan
-from stmap_pipeline.pipeline.recording_task import RecordingTask
-from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.pipeline.scratch import SET_ASIDE, Scratch
+from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
+from stmap_pipeline.pipeline.worker import RecordingTask, Rows
 from stmap_pipeline.records import Outcome
-from stmap_pipeline.shards import Shards
+from stmap_pipeline.shards import (
+    OUTCOMES,
+    RECORDINGS,
+    TIMINGS,
+    WINDOWS,
+    Shards,
+    outcome_row,
+    read_table,
+    recording_path,
+    timing_row,
+    with_extra_columns,
+    write_manifest,
+    write_table,
+)
+from stmap_pipeline.version import __version__
+
+# To start a worker takes a second, in which this process derives so many recordings again.
+_FEW = 100
 
 
 def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, limits: Limits | None = None) -> Iterator[Outcome]:
     """Build what a plan lists and yield one outcome for each listed recording.
 
-    The output is complete when the iterator ends. An iterator that is closed earlier, or a process that is killed, leaves what
-    is done in ``work/``, and the same call goes on from there.
+    The output is complete when the iterator ends. After an iterator that is closed earlier, or a process that is killed, the same call
+    goes on from there.
 
     Parameters
     ----------
@@ -52,59 +77,172 @@ def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, l
     try:
         plan.out.mkdir(parents=True, exist_ok=True)
         with locked(plan.out):
-            yield from _run(plan, jobs, scheduler, limits)
+            yield from _run(plan, jobs, scheduler, limits or Limits())
     except OSError as error:
         raise OutputError(
-            f"{error.filename or plan.out}: cannot be written ({error.strerror}); nothing is lost, mend it and run again"
+            f"{error.filename or plan.out}: cannot be written ({error.strerror}); nothing is lost, correct that and run again"
         ) from None
 
 
-def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits | None) -> Iterator[Outcome]:
-    work = Work(plan.out)
-    begin(plan)
-    run = work.begin(
+def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits) -> Iterator[Outcome]:
+    scratch = Scratch(plan.out)
+    # first what names the folder as ours
+    atomic_write_text(plan.out / "stmap.toml", plan.config.to_toml())
+    described = json.dumps(description(plan.database), indent=2, sort_keys=True)
+    atomic_write_text(plan.out / "dataset_description.json", described + "\n")
+    asked = {one.recording_id for one in plan.listed}
+    run = scratch.begin(
         {
             "database": plan.database.name,
             "listed": len(plan.listed),
-            "skipped": sum(one.status == "skipped" for one in plan.settled),
+            "settled": {status: sum(one.status == status for one in plan.settled) for status in ("skipped", "failed")},
+            "stored": sum(one.recording_id in asked for one in plan.stored),
             "todo": [one.recording_id for one in plan.todo],
         }
     )
     for recording in plan.todo:
-        # a part of an earlier run that is to be done again must not look done if this run is killed
-        work.forget(recording.recording_id)
+        scratch.forget(recording.recording_id)
     yield from plan.settled
-    yield from run_tasks(_tasks(plan, run, limits or Limits(), isolated=bool(jobs or scheduler)), jobs=jobs, scheduler=scheduler)
-    # no more workers than have just been at work: to start some for shards alone takes longer than a hundred of these
-    assemble(plan, run, min(jobs, len(plan.todo)), scheduler if plan.todo else None)
-    work.remove()
-
-
-def _tasks(plan: BuildPlan, run: str, limits: Limits, isolated: bool) -> list[RecordingTask]:
-    out = plan.out.absolute()
-    return [
-        RecordingTask(one, plan.config, out, run, limits, isolated, plan.reuse if one.recording_id in plan.reused_ids else None)
-        for one in plan.todo
+    if not plan.todo and len(plan.stored) <= _FEW:
+        jobs, scheduler = 0, None
+    tasks = [
+        RecordingTask(
+            one, plan.config, plan.out.absolute(), run, limits, plan.stamps.get(one.recording_id), bool(jobs or scheduler)
+        )
+        for one in sorted([*plan.todo, *plan.stored], key=lambda one: one.recording_id)
     ]
+    found = [Rows(one) for one in (*plan.settled, *plan.kept)]
+    for rows in run_tasks(tasks, jobs=jobs, scheduler=scheduler):
+        found.append(rows)
+        if rows.outcome.recording_id in asked:
+            yield rows.outcome
+    # a worker that was killed while it wrote leaves its half to nobody else
+    remove_temporaries(plan.out)
+    simulated = plan.database.simulated or is_drawn(plan.source)
+    write_output(plan.out, plan.config, plan.database.name, found, simulated=simulated)
+    scratch.remove()
+
+
+def write_output(out: Path, config: Config, database: str, recordings: Iterable[Rows], *, simulated: bool) -> None:
+    """Write the tables and the manifest of recordings whose files are there; files of others are removed.
+
+    Parameters
+    ----------
+    out : Path
+    config : Config
+    database : str
+    recordings : iterable of Rows
+        One for each recording, in any order.
+    simulated : bool
+        Whether nobody was filmed.
+    """
+    found = sorted(recordings, key=lambda one: one.outcome.recording_id)
+    outcomes = [one.outcome for one in found]
+    rows = [one.recording for one in found if one.recording is not None]
+    windows = [row for one in found for row in one.windows]
+    files = _tidy(out, outcomes)
+    write_table(out / "recordings.csv", with_extra_columns(RECORDINGS, rows, METADATA), rows)
+    write_table(out / "windows.csv", WINDOWS, windows)
+    write_table(out / "outcomes.csv", OUTCOMES, [outcome_row(one) for one in outcomes])
+    _write_timings(out / "timings.csv", outcomes)
+    tables = [out / f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json")]
+    write_manifest(
+        out,
+        fingerprint=config.fingerprint(),
+        files=[out / "dataset_description.json", out / "stmap.toml", *tables, *files],
+        settings={
+            "database": database,
+            "simulated": simulated,
+            "pipeline_version": PIPELINE_VERSION,
+            **config.model_dump(),
+        },
+    )
+
+
+def _tidy(out: Path, outcomes: Sequence[Outcome]) -> list[Path]:
+    """Remove the files of recordings that are listed no longer, and set aside those of recordings that failed."""
+    folder, aside = out / "shards", out / SET_ASIDE
+    folder.mkdir(exist_ok=True)
+    built = {recording_path(out, one.recording_id) for one in outcomes if one.status == "ok"}
+    failed = {recording_path(out, one.recording_id).name for one in outcomes if one.status == "failed"}
+    for path in set(folder.iterdir()) - built:
+        if path.name in failed:
+            aside.mkdir(exist_ok=True)
+            path.replace(aside / path.name)
+        elif path.suffix == ".h5":
+            path.unlink()
+    for path in aside.iterdir() if aside.is_dir() else ():
+        if path.name not in failed:
+            path.unlink()
+    return sorted(built)
+
+
+def _write_timings(path: Path, outcomes: Sequence[Outcome]) -> None:
+    earlier: dict[str, dict[str, Any]] = {}
+    # damaged or missing, it costs nothing but what it says of earlier runs
+    with contextlib.suppress(ShardError):
+        earlier = {str(row["recording_id"]): row for row in read_table(path)}
+    rows = []
+    for one in outcomes:
+        row = timing_row(one)
+        before = {} if one.timings else earlier.get(one.recording_id, {})
+        rows.append({**before, **{key: value for key, value in row.items() if value or key not in before}})
+    write_table(path, with_extra_columns(TIMINGS, rows), rows)
+
+
+def description(database: Database) -> dict[str, Any]:
+    """Describe an output and how it was made, in the terms of BIDS derivatives."""
+    return {
+        "Name": f"Spatial-temporal maps of {database.title}",
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": "stmap",
+                "Version": __version__,
+                "Command": f"stmap build-maps --db {database.name} SOURCE OUT --config stmap.toml",
+            }
+        ],
+        "SourceDatasets": [
+            {"Name": database.title, "Key": database.name, "License": database.license, "BibTeX": database.citation}
+        ],
+        "PipelineVersion": PIPELINE_VERSION,
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class BuildSummary:
-    """A finished output in figures, for the last lines a user sees."""
+    """A finished output in numbers, for the last lines a user sees.
+
+    Parameters
+    ----------
+    recordings, skipped, failed : int
+    without_window : int
+        Recordings that were built and are shorter than one window.
+    windows, labeled_windows : int
+    heart_rate_min_bpm, heart_rate_max_bpm : float
+        NaN where there is no label.
+    window_min_s, window_max_s : float
+        Shortest and longest window; NaN where there is none.
+    files, file_bytes : int
+        Files of recordings.
+    """
 
     recordings: int
+    skipped: int
+    failed: int
+    without_window: int
     windows: int
     labeled_windows: int
     heart_rate_min_bpm: float
     heart_rate_max_bpm: float
-    shards: int
-    shard_bytes: int
-    skipped: int
-    failed: int
+    window_min_s: float
+    window_max_s: float
+    files: int
+    file_bytes: int
 
 
 def summarize(out: Path) -> BuildSummary:
-    """Read the figures of a finished output.
+    """Read the numbers of a finished output.
 
     Raises
     ------
@@ -112,18 +250,23 @@ def summarize(out: Path) -> BuildSummary:
         Where the output is unfinished.
     """
     with Shards(out) as shards:
-        windows = list(shards.windows())
+        windows = shards.windows()
         rates = [one.heart_rate_bpm for one in windows if one.heart_rate_bpm == one.heart_rate_bpm]
+        lengths_s = [one.duration_s for one in windows]
         outcomes = [one.status for one in shards.outcomes()]
-        files = sorted((out / "shards").glob("*.h5"))
+        files = [entry.bytes for entry in shards.manifest.files if entry.path.startswith("shards/")]
+        nan = float("nan")
         return BuildSummary(
             outcomes.count("ok"),
-            len(windows),
-            len(rates),
-            min(rates, default=float("nan")),
-            max(rates, default=float("nan")),
-            len(files),
-            sum(one.stat().st_size for one in files),
             outcomes.count("skipped"),
             outcomes.count("failed"),
+            outcomes.count("ok") - len({one.recording_id for one in windows}),
+            len(windows),
+            len(rates),
+            min(rates, default=nan),
+            max(rates, default=nan),
+            min(lengths_s, default=nan),
+            max(lengths_s, default=nan),
+            len(files),
+            sum(files),
         )

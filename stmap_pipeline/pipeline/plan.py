@@ -1,29 +1,32 @@
-"""What there is to do: the database's listing, less what is done already with the same settings."""
+"""What there is to do: the listing of a database, its clocks and labels checked, compared with what the output holds."""
 
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.errors import DatabaseError
-from stmap_pipeline.pipeline.earlier import earlier_outcomes
-from stmap_pipeline.pipeline.reuse import Reuse, plan_reuse, reusable
-from stmap_pipeline.pipeline.source import source_key
-from stmap_pipeline.pipeline.work import Work
-from stmap_pipeline.records import Outcome, Recording
-from stmap_pipeline.version import __version__
-
-# Raised when the same settings give other numbers than before, so that old and new are never mixed in one output.
-PIPELINE_VERSION = 4
+from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError, printable
+from stmap_pipeline.files import is_temporary, read_bytes
+from stmap_pipeline.labels import read_frame_times, read_labels
+from stmap_pipeline.lock import LOCK
+from stmap_pipeline.pipeline.scratch import Scratch
+from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_key, settings_key, video_stamp
+from stmap_pipeline.pipeline.worker import attempt_key, stored_path
+from stmap_pipeline.records import Outcome, Recording, SourceKeys
+from stmap_pipeline.shards import Shards, read_keys, read_manifest, read_table, recording_path, storage_problem
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
 _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")
+# Settings that traces depend on; others change tables alone.
+_OF_TRACES = ("faces.", "blocks.")
+_MAX_DESCRIPTION_BYTES = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,17 @@ class BuildPlan:
     listed : tuple of Recording
         All that was asked for, in the order of their ids.
     todo : tuple of Recording
-        Those that will be built now.
+        Those to decode, or to compare with what is stored of them because their video has another date.
+    stored : tuple of Recording
+        Those of which traces are stored, whether asked for or not: labels, windows and tables are derived again.
+    stamps : mapping of str to str
+        Stamp of the video of each of these.
     settled : tuple of Outcome
-        Those that need no work: done by an earlier run, or skipped.
+        Those that need no work: skipped, failed by a label or a clock that cannot be read, or failed before.
+    kept : tuple of Outcome
+        What became earlier of recordings that are listed and not asked for now.
     complete : bool
-        Whether the output holds all of this already.
-    reuse : Reuse, optional
-        What is taken over from another output.
-    reused_ids : frozenset of str
-        Those of ``todo`` to which that applies.
+        Whether the output holds all of this already; ``settled`` then has the outcomes of all.
     """
 
     database: Database
@@ -54,16 +59,12 @@ class BuildPlan:
     out: Path
     config: Config
     listed: tuple[Recording, ...]
-    todo: tuple[Recording, ...]
-    settled: tuple[Outcome, ...]
-    complete: bool
-    reuse: Reuse | None = None
-    reused_ids: frozenset[str] = frozenset()
-
-    @property
-    def resumed(self) -> int:
-        """Recordings that an earlier run settled."""
-        return sum(one.resumed for one in self.settled)
+    todo: tuple[Recording, ...] = ()
+    stored: tuple[Recording, ...] = ()
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    settled: tuple[Outcome, ...] = ()
+    kept: tuple[Outcome, ...] = ()
+    complete: bool = False
 
 
 def plan_build(
@@ -75,9 +76,9 @@ def plan_build(
     limit: int | None = None,
     only: str | None = None,
     retry_failed: bool = False,
-    reuse: Path | None = None,
+    rebuild: bool = False,
 ) -> BuildPlan:
-    """List the recordings of a database and compare them with what the output holds.
+    """List the recordings of a database, check their clocks and labels, and compare them with what the output holds.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def plan_build(
     source : Path
         Folder of the database.
     out : Path
-        Output folder; new, empty, or of an earlier build with the same settings.
+        Output folder; new, empty, or of an earlier build with the same settings of faces and blocks.
     config : Config, optional
     limit : int, optional
         Take the first so many recordings.
@@ -94,77 +95,208 @@ def plan_build(
         Take the recordings whose id matches a shell pattern such as ``p00*_source1``.
     retry_failed : bool
         Build again what failed before.
-    reuse : Path, optional
-        Another output of the same database, made with other settings: what these leave as it is is taken over.
+    rebuild : bool
+        Replace an output of other settings of faces and blocks, or of another version of the pipeline.
 
     Raises
     ------
     UnknownNameError, DatabaseError, OutputError
-        Where there is no such database, nothing of it under ``source``, nothing matches, ``out`` is not ours or has other
-        settings (the message lists those that differ), or ``reuse`` is no output of this database.
+        Where there is no such database, nothing of it under ``source``, nothing matches, or ``out`` is not ours or has other
+        settings (the message lists those that differ).
     """
     settings = config or Config()
     adapter: Database = registry.load("databases", database)
     if not source.exists():
         raise DatabaseError(f"{source}: no such folder; give the one that holds the videos ({adapter.title})")
-    listed = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
-    total = len(listed)
-    for one, other in pairwise(listed):
+    everything = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
+    for one, other in pairwise(everything):
         if one.recording_id == other.recording_id:
             raise DatabaseError(f"{source}: the listing holds {one.recording_id} twice: {one.video.path} and {other.video.path}")
-    if only is not None:
-        listed = [one for one in listed if fnmatch.fnmatchcase(one.recording_id, only)]
-    listed = listed[:limit]
+    listed = [one for one in everything if only is None or fnmatch.fnmatchcase(one.recording_id, only)][:limit]
     if not listed:
-        near = f"none of {total} ids matches {only!r}" if only and total else "the listing is empty"
+        near = f"none of {len(everything)} ids matches {only!r}" if only and everything else "the listing is empty"
         raise DatabaseError(f"{source}: nothing to build: {near}")
-    taken = plan_reuse(reuse, out, database, settings, PIPELINE_VERSION) if reuse is not None else None
-    earlier = earlier_outcomes(out, database, settings, PIPELINE_VERSION)
-    todo: list[Recording] = []
-    settled: list[Outcome] = []
-    for recording in listed:
-        known_bad = recording.skip_reason in _KNOWN_BAD
-        if recording.skip_reason and not (known_bad and settings.limits.known_bad == "build"):
-            settled.append(
-                Outcome(recording.recording_id, recording.subject, "skipped", "list", recording.skip_reason, recording.skip_message)
-            )
-            continue
-        before = earlier.get(recording.recording_id)
-        if before is None or (before.failed and retry_failed) or (before.key and before.key != source_key(recording)):
-            todo.append(recording)
-        else:
-            settled.append(replace(before.outcome, resumed=True))
-    complete = (
-        not todo
-        and (out / "manifest.json").is_file()
-        and not Work(out).folder.exists()
-        and all(one.recording_id in earlier and earlier[one.recording_id].outcome.reason == one.reason for one in settled)
+    differences = _check_output(out, database, settings, rebuild)
+    asked = {one.recording_id for one in listed}
+    if any(one.startswith(_OF_TRACES) for one in differences) and any(
+        recording_path(out, one.recording_id).is_file() for one in everything if one.recording_id not in asked
+    ):
+        raise OutputError(
+            f"{out}: holds recordings that are not asked for now and would be lost; rebuild without --only and --limit"
+        )
+    earlier = _earlier_outcomes(out)
+    plan = _Sorted(settings, retry_failed)
+    for one in everything:
+        plan.add(one, stored_path(out, one.recording_id), earlier.get(one.recording_id), one.recording_id in asked)
+    complete = not differences and not plan.todo and not plan.changed and _is_finished(out, plan, earlier)
+    if complete:
+        plan.settled = [replace(earlier[one.recording_id], resumed=True) for one in listed]
+    return BuildPlan(
+        adapter,
+        source,
+        out,
+        settings,
+        tuple(listed),
+        tuple(plan.todo),
+        tuple(plan.stored),
+        plan.stamps,
+        tuple(plan.settled),
+        tuple(plan.kept),
+        complete,
     )
-    ids = _reusable_ids(taken, todo) if taken is not None and todo else frozenset()
-    return BuildPlan(adapter, source, out, settings, tuple(listed), tuple(todo), tuple(settled), complete, taken, ids)
 
 
-def _reusable_ids(reuse: Reuse, todo: list[Recording]) -> frozenset[str]:
-    stored = reusable(reuse)
-    # the key of one that an unfinished run built is read with it
-    known = ((one, stored[one.recording_id].key) for one in todo if one.recording_id in stored)
-    return frozenset(one.recording_id for one, key in known if not key or key == source_key(one))
+class _Sorted:
+    """The recordings of a listing, sorted by what there is to do with them."""
+
+    def __init__(self, config: Config, retry_failed: bool) -> None:
+        self._config, self._retry_failed, self._settings_key = config, retry_failed, settings_key(config)
+        self.todo: list[Recording] = []
+        self.stored: list[Recording] = []
+        self.stamps: dict[str, str] = {}
+        self.settled: list[Outcome] = []
+        self.kept: list[Outcome] = []
+        self.changed = False
+
+    def add(self, one: Recording, path: Path, earlier: Outcome | None, asked: bool) -> None:
+        known_bad = one.skip_reason in _KNOWN_BAD and self._config.limits.known_bad == "build"
+        if one.skip_reason and not known_bad:
+            if asked or earlier is not None:
+                skipped = Outcome(one.recording_id, one.subject, "skipped", "list", one.skip_reason, one.skip_message)
+                (self.settled if asked else self.kept).append(skipped)
+            return
+        stamp = video_stamp(one)
+        failed = earlier is not None and earlier.status == "failed"
+        if earlier is not None and failed and not asked:
+            self.kept.append(earlier)
+            return
+        if earlier is not None and failed and not self._retry_failed and earlier.attempt == attempt_key(one, self._config, stamp):
+            self.settled.append(replace(earlier, resumed=True))
+            return
+        stored = _stored_keys(path, one, self._settings_key)
+        same_video = stored is not None and earlier is not None and bool(stamp) and earlier.video_stamp == stamp
+        if not asked and stored is None:
+            return
+        if stored is not None and (same_video or not asked):
+            changed = replace(stored, clock=clock_key(one), labels=labels_key(one)) != stored
+            problem = _problem_of_sources(one) if changed and asked else None
+            self.changed |= changed
+        else:
+            problem = _problem_of_sources(one)
+        if problem is not None:
+            self.settled.append(problem)
+        elif stored is not None and (same_video or not asked):
+            self.stored.append(one)
+            self.stamps[one.recording_id] = earlier.video_stamp if earlier is not None else ""
+        else:
+            self.todo.append(one)
 
 
-def description(database: Database) -> dict[str, Any]:
-    """Say what an output is and how it was made, in the words of BIDS derivatives."""
-    return {
-        "Name": f"Spatial-temporal maps of {database.title}",
-        "DatasetType": "derivative",
-        "GeneratedBy": [
-            {
-                "Name": "stmap",
-                "Version": __version__,
-                "Command": f"stmap build-maps --db {database.name} SOURCE OUT --config stmap.toml",
-            }
-        ],
-        "SourceDatasets": [
-            {"Name": database.title, "Key": database.name, "License": database.license, "BibTeX": database.citation}
-        ],
-        "PipelineVersion": PIPELINE_VERSION,
-    }
+def _stored_keys(path: Path, recording: Recording, settings: str) -> SourceKeys | None:
+    if not path.is_file():
+        return None
+    try:
+        name, keys = read_keys(path)
+    except ShardError:
+        return None
+    return keys if name == recording.recording_id and keys.settings == settings else None
+
+
+def _problem_of_sources(one: Recording) -> Outcome | None:
+    """Read clock and labels of a recording, look for its video, and return the outcome where it cannot be built."""
+    try:
+        if problem := storage_problem(one):
+            raise RecordingError("list", "not_storable", problem)
+        if not one.video.path.exists():
+            wanted = "folder" if one.video.kind == "images" else "file"
+            raise RecordingError("decode", "source_missing", f"{one.video.path.name}: no such {wanted}")
+        if one.clock.kind == "times_file" and one.clock.path is not None:
+            read_frame_times(one.clock.path, one.clock.unit_s)
+        read_labels(one, [])
+    except RecordingError as error:
+        message = printable(" ".join(f"{one.recording_id}: {error}".split())[:500])
+        return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, message)
+    return None
+
+
+def _check_output(out: Path, database: str, config: Config, rebuild: bool) -> list[str]:
+    """List the settings that differ from those of the output.
+
+    Raises
+    ------
+    OutputError
+        Where the folder is not ours, or was built with other settings of traces and is not to be rebuilt.
+    """
+    if not out.exists():
+        return []
+    if not out.is_dir():
+        raise OutputError(f"{out}: is a file; give a folder for the output")
+    # a run that was killed at once leaves no more than these
+    names = {one.name for one in out.iterdir() if one.name != LOCK and not is_temporary(one)}
+    if not names:
+        return []
+    if "stmap.toml" not in names or ("dataset_description.json" not in names and len(names) > 1):
+        raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
+    differences = config.differences(Config.from_toml(out / "stmap.toml"))
+    of_traces = [one for one in differences if one.startswith(_OF_TRACES)]
+    if "dataset_description.json" in names:
+        built_from, version = _description_of(out)
+        if built_from != database:
+            raise OutputError(f"{out}: was built from another database ({built_from}, not {database}); give another folder")
+        if version != PIPELINE_VERSION:
+            of_traces.append(f"pipeline version: {version} -> {PIPELINE_VERSION}")
+    if of_traces and not rebuild:
+        raise OutputError(
+            f"{out}: was built with other settings ({'; '.join(of_traces)}); give another folder, the same settings as in "
+            f"{out / 'stmap.toml'}, or --rebuild to decode all recordings again"
+        )
+    return [*of_traces, *(one for one in differences if one not in of_traces)]
+
+
+def _description_of(out: Path) -> tuple[str, int]:
+    path = out / "dataset_description.json"
+    try:
+        text = json.loads(read_bytes(path, _MAX_DESCRIPTION_BYTES))
+        return text["SourceDatasets"][0]["Key"], text["PipelineVersion"]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise OutputError(f"{path}: cannot be read; move the output away and build anew") from None
+
+
+def _earlier_outcomes(out: Path) -> dict[str, Outcome]:
+    """Read what became of recordings in finished and unfinished runs, as far as it can be read."""
+    found: dict[str, Outcome] = {}
+    try:
+        with Shards(out) as shards:
+            found = {one.recording_id: one for one in shards.outcomes()}
+        rows = {str(row["recording_id"]): row for row in read_table(out / "timings.csv")}
+        stamps = {name: (str(row.get("video_stamp", "")), str(row.get("attempt", ""))) for name, row in rows.items()}
+        found = {
+            name: replace(one, video_stamp=stamps[name][0], attempt=stamps[name][1]) if name in stamps else one
+            for name, one in found.items()
+        }
+    except (ShardError, OutputError, ConfigError):
+        # tables are derived again; what failed is tried again
+        pass
+    return found | Scratch(out).outcomes()
+
+
+def _is_finished(out: Path, plan: _Sorted, earlier: Mapping[str, Outcome]) -> bool:
+    """Return whether an output whose traces are all there has a manifest of these files, and tables of these outcomes."""
+    if Scratch(out).folder.exists():
+        return False
+    try:
+        sizes = {entry.path: entry.bytes for entry in read_manifest(out).files}
+    except ShardError:
+        return False
+    names = [one.recording_id for one in plan.stored]
+    settled = [*plan.settled, *plan.kept]
+    if earlier.keys() != {*names, *(one.recording_id for one in settled)}:
+        return False
+    same = all(earlier[one.recording_id].reason == one.reason for one in settled)
+    paths = {recording_path(out, name) for name in names}
+    found = {path: sizes.get(path.relative_to(out).as_posix()) for path in paths}
+    return (
+        same
+        and all(earlier[name].status == "ok" for name in names)
+        and all(path.is_file() and path.stat().st_size == size for path, size in found.items())
+    )

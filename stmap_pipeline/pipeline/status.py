@@ -1,4 +1,4 @@
-"""How far a build is: read from its folder while it runs, after it was stopped, or when it is finished."""
+"""Run status of a build: read from its folder while it runs, after it was stopped, or when it is finished."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.lock import holder
-from stmap_pipeline.pipeline.work import Work
+from stmap_pipeline.pipeline.scratch import Scratch
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards
 
@@ -23,7 +23,7 @@ class BuildStatus:
     state : {"finished", "running", "stopped"}
         ``stopped``: unfinished, and nobody is at work; the same command goes on.
     database : str
-        Empty where nothing tells.
+        Empty where it is not known.
     listed : int
         Recordings that the last run was asked for.
     ok, skipped, failed : int
@@ -32,8 +32,8 @@ class BuildStatus:
         Recordings still to do.
     reasons : mapping of str to int
         How often each reason code occurs.
-    in_work : tuple of str
-        Recordings in work just now; of a stopped run, those that were interrupted.
+    in_progress : tuple of str
+        Recordings in progress now; of a stopped run, those that were interrupted.
     host, pid : str, int, optional
         Who is at work.
     """
@@ -46,13 +46,13 @@ class BuildStatus:
     failed: int
     left: int
     reasons: dict[str, int]
-    in_work: tuple[str, ...] = ()
+    in_progress: tuple[str, ...] = ()
     host: str = ""
     pid: int | None = None
 
 
 def read_status(out: Path) -> BuildStatus:
-    """Tell how far a build is, without touching it.
+    """Read how far a build is; nothing is written.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_status(out: Path) -> BuildStatus:
     >>> status.state, status.ok, status.failed, status.reasons
     ('finished', 3, 1, {'no_face': 1})
     """
-    work = Work(out)
+    scratch = Scratch(out)
     finished = (out / "manifest.json").is_file()
     if not finished and not (out / "stmap.toml").is_file():
         raise OutputError(f"{out}: is no output of stmap build-maps; give the folder that was its OUT")
@@ -78,24 +78,28 @@ def read_status(out: Path) -> BuildStatus:
         with Shards(out) as shards:
             database = str(shards.manifest.settings.get("database", ""))
             outcomes = {one.recording_id: one for one in shards.outcomes()}
-    told = work.run()
-    outcomes |= {one.recording_id: one for one in work.outcomes()}
-    todo = {name for name in _texts(told.get("todo")) if name not in outcomes}
-    statuses = Counter(one.status for one in outcomes.values())
+    info = scratch.run()
+    decoded = scratch.outcomes()
+    outcomes |= decoded
+    todo = {name for name in _texts(info.get("todo")) if name not in decoded}
+    statuses = Counter(one.status for name, one in outcomes.items() if name not in todo)
+    settled = info.get("settled")
+    # those that were settled or found by the plan are written down at the end
+    planned = {name: _count(settled.get(name)) for name in ("skipped", "failed")} if isinstance(settled, dict) else {}
+    known = _count(info.get("stored")) + sum(one.status == "ok" for one in decoded.values())
     owner = holder(out)
-    unfinished = owner is not None or work.folder.exists() or not finished
+    unfinished = owner is not None or scratch.folder.exists() or not finished
     pid = (owner or {}).get("pid")
     return BuildStatus(
         "running" if owner is not None else "stopped" if unfinished else "finished",
-        str(told.get("database", "")) or database,
-        _count(told.get("listed")) or len(outcomes),
-        statuses["ok"],
-        # those that were settled by the listing alone are written down at the end
-        max(statuses["skipped"], _count(told.get("skipped"))),
-        statuses["failed"],
+        str(info.get("database", "")) or database,
+        _count(info.get("listed")) or len(outcomes),
+        max(statuses["ok"], known),
+        max(statuses["skipped"], planned.get("skipped", 0)),
+        max(statuses["failed"], planned.get("failed", 0)),
         len(todo),
         dict(sorted(Counter(one.reason for one in outcomes.values() if one.reason).items())),
-        tuple(work.in_work()) if unfinished else (),
+        tuple(scratch.in_progress()) if unfinished else (),
         str((owner or {}).get("host", "")),
         pid if isinstance(pid, int) else None,
     )

@@ -1,4 +1,4 @@
-"""Is an output whole, and does it say the same everywhere? Hashes first, then every shard opened and compared with the tables."""
+"""Compare an output with its manifest, then its tables with the files of all recordings."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import StmapError
-from stmap_pipeline.pipeline.shard_task import Row, rows_of_shard
+from stmap_pipeline.lock import holder
+from stmap_pipeline.pipeline.worker import Row, rows_of
 from stmap_pipeline.shards import (
     Problem,
     Shards,
     augmentation_problems,
     check_manifest,
     read_columns,
+    read_keys,
     read_manifest,
+    read_recording,
     read_table,
-    recording_ids,
+    recording_path,
 )
 
 _SHOWN = 3
@@ -28,7 +31,7 @@ _TABLES = {"stmap.toml", *(f"{name}.{kind}" for name in ("recordings", "windows"
 def verify(out: Path, quick: bool = False) -> list[Problem]:
     """Compare an output with its manifest, and its tables with its shards.
 
-    In full, each file is hashed, each shard is read, and its rows of ``recordings.csv`` and ``windows.csv`` are made anew: what is
+    In full, each file is hashed, the file of each recording is read, and its rows of ``recordings.csv`` and ``windows.csv`` are made anew: what is
     found equal is exactly what a build would write. ``timings.csv`` differs from run to run, so it is only read.
 
     Parameters
@@ -52,10 +55,14 @@ def verify(out: Path, quick: bool = False) -> list[Problem]:
     --------
     >>> from stmap_pipeline.shards.example import example_maps
     >>> root = example_maps()
-    >>> _ = (root / "shards" / "p002.h5").rename(root / "shards" / "p003.h5")
+    >>> _ = (root / "shards" / "p002_v1.h5").rename(root / "shards" / "p003_v1.h5")
     >>> sorted(f"{one.kind} {one.path}" for one in verify(root, quick=True))
-    ['missing shards/p002.h5', 'unexpected shards/p003.h5']
+    ['missing shards/p002_v1.h5', 'unexpected shards/p003_v1.h5']
     """
+    owner = holder(out)
+    if owner is not None and (out / "manifest.json").exists():
+        message = f"process {owner.get('pid', '?')} on {owner.get('host', '?')} is writing here now; verify again when it has ended"
+        return [Problem("", "unfinished", message)]
     problems = check_manifest(out, quick)
     known = {one.path for one in problems}
     if (out / "work").exists():
@@ -90,46 +97,34 @@ def _compare(out: Path, known: set[str], quick: bool) -> Iterator[Problem]:
             windows.setdefault(str(row["recording_id"]), []).append(row)
         if strange := windows.keys() - recordings.keys():
             yield Problem("windows.csv", "content", f"windows.csv has windows of {sorted(strange)[0]}, which recordings.csv lacks")
-    subjects: dict[str, set[str]] = {}
-    for name, row in recordings.items():
-        subjects.setdefault(str(row["subject"]), set()).add(name)
     listed = {entry.path for entry in manifest.files if entry.path.startswith("shards/")}
-    if listed != {f"shards/{subject}.h5" for subject in subjects}:
-        yield Problem("recordings.csv", "content", "recordings.csv names other subjects than there are shards")
-    for subject, members in sorted(subjects.items()):
-        path = f"shards/{subject}.h5"
+    paths = {name: recording_path(out, name).relative_to(out).as_posix() for name in recordings}
+    if listed != set(paths.values()):
+        yield Problem("recordings.csv", "content", "recordings.csv does not list the recordings that the manifest has files of")
+    for name, path in sorted(paths.items()):
         if path not in listed or path in known:
             continue
         try:
-            yield from _compare_shard(out / path, path, members, recordings, windows, config, quick)
+            yield from _compare_recording(out, path, recordings[name], windows.get(name, []), config, quick)
         except StmapError as error:
             yield Problem(path, "content", str(error))
 
 
-def _compare_shard(
-    file: Path,
-    path: str,
-    names: set[str],
-    recordings: Mapping[str, Row],
-    windows: Mapping[str, list[Row]],
-    config: Config,
-    quick: bool,
+def _compare_recording(
+    out: Path, path: str, row: Mapping[str, Any], windows: list[Row], config: Config, quick: bool
 ) -> Iterator[Problem]:
-    if set(recording_ids(file)) != names:
-        yield Problem(path, "content", f"{path} holds other recordings than recordings.csv says")
+    name = row["recording_id"]
+    if read_keys(out / path)[0] != name:
+        yield Problem(path, "content", f"{path} holds another recording than {name}")
         return
     if quick:
         return
-    columns = [column.name for column in read_columns(file.parents[1] / "recordings.csv")]
-    for row, cut in rows_of_shard(file, config):
-        name = row["recording_id"]
-        if different := _differences(row, recordings[name], columns):
-            yield Problem(
-                "recordings.csv", "content", f"recordings.csv and {path} differ for {name}: {', '.join(different[:_SHOWN])}"
-            )
-        stored = windows.get(name, [])
-        if len(cut) != len(stored) or any(_differences(ours, theirs, ours) for ours, theirs in zip(cut, stored, strict=True)):
-            yield Problem("windows.csv", "content", f"windows.csv and {path} differ in the windows of {name}")
+    columns = [column.name for column in read_columns(out / "recordings.csv")]
+    ours, cut = rows_of(read_recording(out / path), config)
+    if different := _differences(ours, row, columns):
+        yield Problem("recordings.csv", "content", f"recordings.csv and {path} differ for {name}: {', '.join(different[:_SHOWN])}")
+    if len(cut) != len(windows) or any(_differences(one, other, one) for one, other in zip(cut, windows, strict=True)):
+        yield Problem("windows.csv", "content", f"windows.csv and {path} differ in the windows of {name}")
 
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], names: Iterable[str]) -> list[str]:

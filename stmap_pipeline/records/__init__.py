@@ -10,7 +10,7 @@
 Nothing here opens a file or knows a database.
 """
 
-from stmap_pipeline.records.outcome import Outcome, RecordingResult
+from stmap_pipeline.records.outcome import Outcome, RecordingResult, SourceKeys, StreamPositions
 from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource, file_name
 from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace, RoiGrid
 from stmap_pipeline.records.window import STMap, Window
@@ -27,6 +27,8 @@ __all__ = [
     "RecordingResult",
     "RoiGrid",
     "STMap",
+    "SourceKeys",
+    "StreamPositions",
     "VideoSource",
     "Window",
     "file_name",

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.records.recording import Recording, check_ids
 from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace
 
 Status = Literal["ok", "skipped", "failed"]
-Reused = Literal["", "landmarks", "traces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Outcome:
     reason : str
         A code of :data:`stmap_pipeline.errors.REASONS`; empty for ok alone.
     message : str
-        One line: what happened, where, what to do.
+        One line: what happened, where, what to do; for ok, that there is no window.
     frames : int
         Frames decoded (not the number the header promises).
     timings : mapping of str to float
@@ -35,8 +37,10 @@ class Outcome:
         a file that the manifest covers.
     resumed : bool
         Whether an earlier run did the work.
-    reused : {"", "landmarks", "traces"}
-        What was taken over from another output; no part of the result, which is the same without.
+    video_stamp : str
+        Size and date of the video on this machine: where they are the same later, its content is taken to be the same.
+    attempt : str
+        Hash of all that a failure depends on; where it changes, the recording is tried again.
 
     Examples
     --------
@@ -53,7 +57,8 @@ class Outcome:
     frames: int = 0
     timings: Mapping[str, float] = field(default_factory=dict)
     resumed: bool = False
-    reused: Reused = ""
+    video_stamp: str = ""
+    attempt: str = ""
 
     def __post_init__(self) -> None:
         # outcomes are read back from files, and ids become names of files
@@ -65,8 +70,46 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StreamPositions:
+    """Where the frames of a trace stand in the video stream: enough to give them other times without decoding.
+
+    Parameters
+    ----------
+    number : (T,) array of int32
+        Position in the decoded stream, from 0; damaged frames are counted and have no place in the trace.
+    presentation_s : (T,) array of float64
+        Presentation time by the container; NaN where it has none.
+    """
+
+    number: npt.NDArray[np.int32]
+    presentation_s: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKeys:
+    """Hashes of all that a stored recording was derived from; each is equal on every machine that holds the same files.
+
+    Parameters
+    ----------
+    settings : str
+        Of the settings of faces and blocks, and the version of the pipeline.
+    video : str
+        SHA-256 of the video's content.
+    clock : str
+        Of the choice of the clock and the content of the file of frame times.
+    labels : str
+        Of what the listing says of the recording and the content of its label files.
+    """
+
+    settings: str = ""
+    video: str = ""
+    clock: str = ""
+    labels: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordingResult:
-    """One built recording on its way to a shard, or read back from one.
+    """One built recording on its way to its file, or read back from it.
 
     Parameters
     ----------
@@ -80,8 +123,11 @@ class RecordingResult:
     notes : tuple of str
         What a user should know of this recording, the listing's notes included.
     attributes : mapping of str to str, int or float
-        Facts and quality figures: clock, pixel format, color matrix, detections, gaps; columns of ``recordings.csv``.
+        Metadata and quality measures: clock, pixel format, color matrix, detections, gaps; columns of ``recordings.csv``.
         The same keys for each recording of a build; names carry units.
+    positions : StreamPositions, optional
+        None where there was no video.
+    keys : SourceKeys
     """
 
     recording: Recording
@@ -91,3 +137,5 @@ class RecordingResult:
     pulse: PulseTrace | None = None
     notes: tuple[str, ...] = ()
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    positions: StreamPositions | None = None
+    keys: SourceKeys = field(default_factory=SourceKeys)

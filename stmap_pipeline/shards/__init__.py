@@ -1,16 +1,13 @@
 """Built recordings on disk: HDF5 shards, tables and a manifest; written whole or not at all, checked when read.
 
 =========================  ==========================================================================
-:mod:`.schema`             what a shard holds, as one table
-:mod:`.shard`              write and read parts (one recording) and shards (one subject)
+:mod:`.recording_file`     what the file of a recording holds, written and read; :mod:`.hdf5` is the format below it
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
 :mod:`.tables`             CSV with a dictionary of its columns; :mod:`.columns` has those of a build
 :mod:`.manifest`           sizes and hashes of all files, written last
 :mod:`.augmentation`       resampled windows beside those as recorded, for training alone
 :mod:`.export`             finished maps for other people's trainers
 =========================  ==========================================================================
-
-Below them, :mod:`.recording_io`, :mod:`.hdf5` and :mod:`.quantize` turn a recording into a group and back.
 """
 
 from stmap_pipeline.files import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
@@ -37,9 +34,14 @@ from stmap_pipeline.shards.columns import (
 from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
 from stmap_pipeline.shards.reader import RecordingInfo, Shards, Split, Trace
-from stmap_pipeline.shards.recording_io import read_recording
-from stmap_pipeline.shards.schema import SCHEMA_VERSION
-from stmap_pipeline.shards.shard import merge_parts, read_one, read_part, read_shard, recording_ids, write_part, write_shard
+from stmap_pipeline.shards.recording_file import (
+    SCHEMA_VERSION,
+    read_keys,
+    read_recording,
+    recording_path,
+    storage_problem,
+    write_recording,
+)
 from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
 
 __all__ = [
@@ -65,28 +67,25 @@ __all__ = [
     "export_by_subject",
     "export_windows",
     "is_augmented",
-    "merge_parts",
     "outcome_from_row",
     "outcome_row",
     "plan_augmentation",
     "read_augmentation",
     "read_columns",
+    "read_keys",
     "read_manifest",
-    "read_one",
-    "read_part",
     "read_recording",
-    "read_shard",
     "read_table",
-    "recording_ids",
+    "recording_path",
     "recording_row",
     "remove_augmentation",
     "remove_temporaries",
+    "storage_problem",
     "timing_row",
     "window_row",
     "with_extra_columns",
     "write_augmentation",
     "write_manifest",
-    "write_part",
-    "write_shard",
+    "write_recording",
     "write_table",
 ]

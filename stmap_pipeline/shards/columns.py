@@ -13,7 +13,7 @@ from stmap_pipeline.records.outcome import Status
 from stmap_pipeline.shards.tables import Column, Kind, Row
 
 _ID = Column("recording_id", "", "recording, unique in the database")
-_SUBJECT = Column("subject", "", "person; the name of the shard")
+_SUBJECT = Column("subject", "", "person")
 _FOLD = Column("fold", "", "official fold of the subject, from 1; 0 where the database has none", "int")
 
 RECORDINGS: tuple[Column, ...] = (
@@ -58,14 +58,15 @@ OUTCOMES: tuple[Column, ...] = (
     Column("status", "", "ok, skipped or failed"),
     Column("stage", "", "stage that decided; empty for ok"),
     Column("reason", "", "reason code; empty for ok"),
-    Column("message", "", "one line for a person"),
+    Column("message", "", "one line for a person; for ok, that there is no window"),
 )
 
 TIMINGS: tuple[Column, ...] = (
     _ID,
     Column("status", "", "ok, skipped or failed"),
     Column("frames", "", "frames of the recording", "int"),
-    Column("reused", "", "taken over from another output: traces (nothing was decoded) or landmarks (nothing was tracked)"),
+    Column("video_stamp", "", "size and date of the video on the machine that built it: unchanged, its content is not looked at"),
+    Column("attempt", "", "hash of all that a failure depends on; where it changes, the recording is tried again"),
 )
 
 #: Columns that a window is read back from; a table of windows as recorded has no speed.
@@ -218,13 +219,14 @@ def timing_row(outcome: Outcome) -> Row:
     Examples
     --------
     >>> timing_row(Outcome("p001_v1", "p001", "ok", frames=300, timings={"decode_s": 1.5}))
-    {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'reused': '', 'decode_s': 1.5}
+    {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'video_stamp': '', 'attempt': '', 'decode_s': 1.5}
     """
     return {
         "recording_id": outcome.recording_id,
         "status": outcome.status,
         "frames": outcome.frames,
-        "reused": outcome.reused,
+        "video_stamp": outcome.video_stamp,
+        "attempt": outcome.attempt,
         **dict(sorted(outcome.timings.items())),
     }
 

@@ -6,7 +6,6 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 from stmap_pipeline.config import Config
@@ -16,7 +15,7 @@ from stmap_pipeline.maps.windows import cut_windows
 from stmap_pipeline.records import Outcome, RecordingResult
 from stmap_pipeline.shards.columns import OUTCOMES, RECORDINGS, WINDOWS, outcome_row, recording_row, window_row, with_extra_columns
 from stmap_pipeline.shards.manifest import write_manifest
-from stmap_pipeline.shards.shard import read_shard, write_shard
+from stmap_pipeline.shards.recording_file import recording_path, write_recording
 from stmap_pipeline.shards.tables import write_table
 
 EXAMPLE_CONFIG = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}})
@@ -53,11 +52,7 @@ def example_maps(
             example_result("p001_v2", frames=150, heart_rate_bpm=96.0, lost=slice(100, 140)),
             example_result("p002_v1", subject="p002", fold=2, frames=120, rate_hz=24.0),
         ]
-    stored: list[RecordingResult] = []
-    for subject, group in groupby(sorted(results, key=_order), key=lambda one: one.recording.subject):
-        path = root / "shards" / f"{subject}.h5"
-        write_shard(path, list(group))
-        stored += read_shard(path)
+    stored = [write_recording(recording_path(root, one.recording.recording_id), one) for one in results]
     stored.sort(key=lambda one: one.recording.recording_id)
     rows = [recording_row(one) for one in stored]
     write_table(root / "recordings.csv", with_extra_columns(RECORDINGS, rows), rows)
@@ -70,7 +65,3 @@ def example_maps(
     files = [one for one in root.rglob("*") if one.is_file()]
     write_manifest(root, fingerprint=config.fingerprint(), files=files, settings={"database": "example"})
     return root
-
-
-def _order(one: RecordingResult) -> tuple[str, str]:
-    return one.recording.subject, one.recording.recording_id

@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,61 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.shards.schema import (
-    CHUNK_FRAMES,
-    CHUNK_SAMPLES,
-    COMPRESSION,
-    COMPRESSION_LEVEL,
-    MAX_CHUNK_BYTES,
-    MAX_DATASET_BYTES,
-    MAX_TEXT_BYTES,
-    DatasetSpec,
-)
+
+# Shuffle and deflate leave 59 % of the bytes (lzf: 67 %) and can be read by every HDF5 library, MATLAB's included, which
+# lzf cannot. A cold slice of 300 frames then takes 0.34 ms instead of 0.09 ms, a warm one 0.02 ms either way; chunks of
+# 300 and more frames read slower and save under 1 %. Higher deflate levels save 2 % more.
+COMPRESSION = "gzip"
+COMPRESSION_LEVEL = 1
+CHUNK_FRAMES = 150
+CHUNK_SAMPLES = 8192
+
+#: No dataset of a shard is larger; a file that claims so is refused before memory is asked for.
+MAX_DATASET_BYTES = 2**31
+MAX_CHUNK_BYTES = 2**26
+#: An attribute lies in its object's header, which has room for 64 KiB.
+MAX_TEXT_BYTES = 60_000
 
 # attributes stay in the object's header up to this number: beyond it HDF5 spends pages on an index
 _COMPACT_ATTRIBUTES = 64
 # deflate packs 1032 bytes into one at best; samples that were never written take none at all
 _MAX_RATIO = 1100
 _OWN_FILTERS = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32}
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSpec:
+    """One dataset of a recording.
+
+    Parameters
+    ----------
+    name : str
+    dtype : str
+        Stored type, byte order included.
+    dims : tuple of str
+        Label of each axis, stored as attribute ``dims``; equal labels have equal lengths.
+    unit : str
+        Stored as attribute ``units``.
+    description : str
+        Stored as attribute ``description``.
+    optional : bool
+        Whether a recording may lack it.
+    scale : bool
+        Whether the stored integer times the attribute ``scale`` gives the unit.
+
+    Examples
+    --------
+    >>> DatasetSpec("times_s", "<f8", ("frame",), "s", "time of each frame").unit
+    's'
+    """
+
+    name: str
+    dtype: str
+    dims: tuple[str, ...]
+    unit: str
+    description: str
+    optional: bool = False
+    scale: bool = False
 
 
 class _PatientFile:

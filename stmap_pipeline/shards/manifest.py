@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.shards.schema import SCHEMA_VERSION
+from stmap_pipeline.files import atomic_write_text, read_bytes
+from stmap_pipeline.shards.recording_file import SCHEMA_VERSION
 from stmap_pipeline.version import __version__
 
 MANIFEST = "manifest.json"
@@ -21,7 +21,7 @@ CHECKSUM = "checksum"
 MAX_BYTES = 2**28
 
 #: What is not listed: it differs from run to run, is safe to delete, or has a manifest of its own.
-UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs", "augmentation")
+UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs", "set-aside", "augmentation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Problem:
 
     Examples
     --------
-    >>> Problem("shards/p001.h5", "missing", "shards/p001.h5 is missing").kind
+    >>> Problem("shards/p001_v1.h5", "missing", "shards/p001_v1.h5 is missing").kind
     'missing'
     """
 
@@ -129,7 +129,7 @@ def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], setti
 def _entries(root: Path, files: Iterable[Path]) -> Iterator[FileEntry]:
     for file in set(files):
         name = file.relative_to(root).as_posix()
-        if unsafe := _unsafe(root, name):
+        if unsafe := unsafe_path(root, name):
             raise ValueError(f"{file}: {unsafe}")
         yield FileEntry(name, file.stat().st_size, _sha256(file))
 
@@ -168,9 +168,7 @@ def read_manifest(root: Path) -> Manifest:
     """
     path = root / MANIFEST
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path, MAX_BYTES))
         if content["format"] != FORMAT:
             raise ValueError("not written by stmap")
         if content["schema_version"] != SCHEMA_VERSION:
@@ -214,9 +212,9 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
     --------
     >>> from stmap_pipeline.shards.example import example_maps
     >>> root = example_maps()
-    >>> (root / "shards" / "p002.h5").unlink()
+    >>> (root / "shards" / "p002_v1.h5").unlink()
     >>> [one.message for one in check_manifest(root, quick=True)]
-    ['shards/p002.h5 is missing']
+    ['shards/p002_v1.h5 is missing']
     """
     listed = read_manifest(root).files
     problems = list(_check_itself(root))
@@ -232,7 +230,7 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
 
 def _check_itself(root: Path) -> Iterator[Problem]:
     # to the byte: a changed letter in the settings would change no hash of a file
-    stored = (root / MANIFEST).read_bytes()
+    stored = read_bytes(root / MANIFEST, MAX_BYTES)
     content = json.loads(stored)
     content.pop(CHECKSUM, None)
     if _with_checksum(content).encode("utf-8", "backslashreplace") != stored:
@@ -241,7 +239,7 @@ def _check_itself(root: Path) -> Iterator[Problem]:
 
 def _compare(root: Path, entry: FileEntry, quick: bool) -> Problem | None:
     path = root / entry.path
-    if unsafe := _unsafe(root, entry.path):
+    if unsafe := unsafe_path(root, entry.path):
         return Problem(entry.path, "unsafe", f"{entry.path}: {unsafe}")
     if not path.is_file():
         return Problem(entry.path, "missing", f"{entry.path} is missing")
@@ -253,7 +251,8 @@ def _compare(root: Path, entry: FileEntry, quick: bool) -> Problem | None:
     return None
 
 
-def _unsafe(root: Path, name: str) -> str:
+def unsafe_path(root: Path, name: str) -> str:
+    """Describe why a listed path must not be opened: it leads out of the folder, or is a link; empty where neither."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
         return "the path leads out of the folder"

@@ -1,25 +1,21 @@
-"""Open shards of a build: opened late, few at a time, and never shared between processes."""
+"""Open files of a build: opened late, few at a time, and never shared between processes."""
 
 from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.records import HeartRateTrace, RecordingResult
-from stmap_pipeline.shards.hdf5 import attribute, checked_dataset, child, guarded, open_file, read_all
-from stmap_pipeline.shards.manifest import Manifest
-from stmap_pipeline.shards.quantize import restore_coverage
-from stmap_pipeline.shards.recording_io import read_recording
-from stmap_pipeline.shards.schema import DATASETS, DIM_SIZES
-from stmap_pipeline.shards.shard import check_schema
+from stmap_pipeline.shards.hdf5 import attribute, checked_dataset, guarded, open_file, read_all
+from stmap_pipeline.shards.manifest import Manifest, unsafe_path
+from stmap_pipeline.shards.recording_file import DATASETS, DIM_SIZES, check_schema, read_recording, recording_path, restore_coverage
 
 # a system may allow no more than 256 open files in a process
 _MAX_OPEN = 64
@@ -58,10 +54,10 @@ _FACTS_BUT_COVERAGE = [one for one in _FACTS if one.name != "coverage"]
 
 
 @dataclass(slots=True)
-class _OpenShard:
+class _OpenFile:
     path: Path
     file: Any
-    series: dict[str, Series] = field(default_factory=dict)
+    series: Series | None = None
 
 
 class OpenShards:
@@ -78,34 +74,36 @@ class OpenShards:
         self._root = root
         self._bytes = {entry.path: entry.bytes for entry in manifest.files}
         self._pid = os.getpid()
-        self._open: OrderedDict[str, _OpenShard] = OrderedDict()
+        self._open: OrderedDict[str, _OpenFile] = OrderedDict()
 
-    def recording(self, subject: str, recording_id: str) -> RecordingResult:
+    def recording(self, recording_id: str) -> RecordingResult:
         """Read a whole recording and compare it with its checksum.
 
         Raises
         ------
         ShardError
-            Where the shard is missing, damaged, or lacks the recording.
+            Where its file is missing or damaged, or holds another recording.
         """
-        shard = self._shard(subject)
-        with guarded(shard.path):
-            return read_recording(child(shard.file, recording_id, h5py.Group))
+        path = self._checked_path(recording_id)
+        result = read_recording(path)
+        if result.recording.recording_id != recording_id:
+            raise ShardError(f"{path}: holds the recording {result.recording.recording_id!r}")
+        return result
 
-    def series(self, subject: str, recording_id: str) -> Series:
-        """Give the series of a recording, checked against the schema but not yet read.
+    def series(self, recording_id: str) -> Series:
+        """Return the series of a recording, checked against the schema but not yet read.
 
         Raises
         ------
         ShardError
             As :meth:`recording`.
         """
-        shard = self._shard(subject)
-        if recording_id not in shard.series:
-            shard.series[recording_id] = _series(shard, recording_id)
-        return shard.series[recording_id]
+        opened = self._file(recording_id)
+        if opened.series is None:
+            opened.series = _series(opened)
+        return opened.series
 
-    def means(self, subject: str, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
+    def means(self, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         """Read the times and means of a whole recording, of which nothing stays in memory here.
 
         Raises
@@ -114,15 +112,15 @@ class OpenShards:
             As :meth:`recording`.
         """
         # an open dataset keeps what was read of it: a database read from end to end would lie in memory twice
-        series = _series(self._shard(subject), recording_id)
+        series = _series(self._file(recording_id))
         return series.times_s, series.means(0, len(series.times_s))
 
-    def facts(self, subject: str, recording_id: str, *, coverage: bool = True) -> Facts:
+    def facts(self, recording_id: str, *, coverage: bool = True) -> Facts:
         """Read what a plan needs of a recording, and nothing else.
 
         Parameters
         ----------
-        subject, recording_id : str
+        recording_id : str
         coverage : bool
             Whether to read that, too; it is the largest part.
 
@@ -131,14 +129,13 @@ class OpenShards:
         ShardError
             As :meth:`recording`.
         """
-        shard = self._shard(subject)
-        with guarded(shard.path):
-            group = child(shard.file, recording_id, h5py.Group)
+        opened = self._file(recording_id)
+        with guarded(opened.path):
             sizes = dict(DIM_SIZES)
             found = {
-                spec.name: read_all(checked_dataset(group, spec, sizes))
+                spec.name: read_all(checked_dataset(opened.file, spec, sizes))
                 for spec in (_FACTS if coverage else _FACTS_BUT_COVERAGE)
-                if not spec.optional or group.id.links.exists(spec.name.encode())
+                if not spec.optional or opened.file.id.links.exists(spec.name.encode())
             }
             rates = None
             if "heart_rate_bpm" in found:
@@ -150,40 +147,47 @@ class OpenShards:
         while self._open:
             self._open.popitem()[1].file.close()
 
-    def _shard(self, subject: str) -> _OpenShard:
+    def _file(self, recording_id: str) -> _OpenFile:
         if self._pid != os.getpid():
             # a forked child must not read through files that its parent uses, too
             self.close()
             self._pid = os.getpid()
-        if subject not in self._open:
+        if recording_id not in self._open:
             while len(self._open) >= _MAX_OPEN:
                 self._open.popitem(last=False)[1].file.close()
-            self._open[subject] = self._opened(subject)
-        self._open.move_to_end(subject)
-        return self._open[subject]
+            self._open[recording_id] = self._opened(recording_id)
+        self._open.move_to_end(recording_id)
+        return self._open[recording_id]
 
-    def _opened(self, subject: str) -> _OpenShard:
-        name = f"shards/{subject}.h5"
-        path = self._root / name
-        if name not in self._bytes or Path(subject).name != subject:
-            raise ShardError(f"{path}: is not in the manifest; build again or restore a copy")
+    def _opened(self, recording_id: str) -> _OpenFile:
+        path = self._checked_path(recording_id)
         with guarded(path):
-            size = path.stat().st_size
-            if size != self._bytes[name]:
-                raise ShardError(f"{path}: has {size} bytes, not {self._bytes[name]}; build again or restore a copy")
             file = open_file(path)
             try:
                 check_schema(path, file)
+                if attribute(file, "recording_id", "str") != recording_id:
+                    raise ShardError(f"{path}: holds another recording")
             except BaseException:
                 file.close()
                 raise
-        return _OpenShard(path, file)
+        return _OpenFile(path, file)
+
+    def _checked_path(self, recording_id: str) -> Path:
+        path = recording_path(self._root, recording_id)
+        name = path.relative_to(self._root).as_posix()
+        if name not in self._bytes:
+            raise ShardError(f"{path}: is not in the manifest; build again or restore a copy")
+        if problem := unsafe_path(self._root, name):
+            raise ShardError(f"{path}: {problem}")
+        with guarded(path):
+            if (size := path.stat().st_size) != self._bytes[name]:
+                raise ShardError(f"{path}: has {size} bytes, not {self._bytes[name]}; build again or restore a copy")
+        return path
 
 
-def _series(shard: _OpenShard, recording_id: str) -> Series:
-    with guarded(shard.path):
-        group = child(shard.file, recording_id, h5py.Group)
-        blocks = int(attribute(group, "grid_rows", "int")) * int(attribute(group, "grid_cols", "int"))
+def _series(opened: _OpenFile) -> Series:
+    with guarded(opened.path):
+        blocks = int(attribute(opened.file, "grid_rows", "int")) * int(attribute(opened.file, "grid_cols", "int"))
         sizes = {**DIM_SIZES, "block": blocks}
-        times_s, means = (checked_dataset(group, spec, sizes) for spec in DATASETS if spec.name in ("times_s", "means"))
-        return Series(shard.path, np.asarray(times_s[...]), means)
+        times_s, means = (checked_dataset(opened.file, spec, sizes) for spec in DATASETS if spec.name in ("times_s", "means"))
+        return Series(opened.path, np.asarray(times_s[...]), means)

@@ -315,7 +315,7 @@ class Shards:
         ShardError
             Where the shard is missing or damaged.
         """
-        return self._files.recording(self.info(recording_id).subject, recording_id)
+        return self._files.recording(self.info(recording_id).recording_id)
 
     def means(self, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         """Read the times (T,) and means (T, N, 3) of the frames of a recording, guarded by the file's own checksums.
@@ -325,7 +325,7 @@ class Shards:
         UnknownNameError, ShardError
             As :meth:`recording`.
         """
-        return self._files.means(self.info(recording_id).subject, recording_id)
+        return self._files.means(self.info(recording_id).recording_id)
 
     def trace(self, recording_id: str, speed: float = 1.0, start: int = 0, stop: int | None = None) -> Trace:
         """Read block means on the clock that windows are counted in, played ``speed`` times as fast.
@@ -409,7 +409,7 @@ class Shards:
         info = self.info(recording_id)
         # where the table says that all was seen all the time, there is nothing to look up
         seen = info.valid_fraction == 1 and info.coverage == 1
-        found = self._files.facts(info.subject, recording_id, coverage=not seen)
+        found = self._files.facts(recording_id, coverage=not seen)
         if found.coverage is None:
             valid, share = np.ones(len(found.times_s), dtype=np.bool_), np.ones(len(found.times_s))
         else:

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.files import atomic_write_text, read_bytes
 
 Kind = Literal["str", "int", "float"]
 Row = dict[str, Any]
 
+#: A table of a hundred times the windows of VIPL-HR has 0.7 GB.
+MAX_TABLE_BYTES = 2**30
+_MAX_BYTES = 2**24
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
 _BACK = {escape: character for character, escape in _ESCAPES.items()}
 
@@ -120,7 +123,7 @@ def read_columns(path: Path) -> list[Column]:
     """
     where = path.with_suffix(".json")
     try:
-        dictionary = json.loads(where.read_bytes())
+        dictionary = json.loads(read_bytes(where, _MAX_BYTES))
         columns = [Column(name, one["Units"], one["Description"], one["Kind"]) for name, one in dictionary.items()]
         if any(column.kind not in get_args(Kind) for column in columns):
             raise ValueError("unknown kind of column")
@@ -152,7 +155,7 @@ def read_table(path: Path) -> list[Row]:
     """
     columns = read_columns(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_bytes(path, MAX_TABLE_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise ShardError(f"{path}: is not there; build it again or restore a copy") from None
     except (OSError, UnicodeDecodeError) as error:

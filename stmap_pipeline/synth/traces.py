@@ -25,10 +25,17 @@ from stmap_pipeline.errors import ConfigError, OutputError, ShardError
 from stmap_pipeline.files import is_temporary
 from stmap_pipeline.lock import LOCK, locked
 from stmap_pipeline.parallel import unordered
-from stmap_pipeline.pipeline.assemble import assemble
-from stmap_pipeline.pipeline.plan import PIPELINE_VERSION, BuildPlan
+from stmap_pipeline.pipeline.build import write_output
+from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
+from stmap_pipeline.pipeline.worker import Rows, rows_of
 from stmap_pipeline.records import Outcome
-from stmap_pipeline.shards import atomic_write_text, recording_ids, remove_temporaries, write_shard
+from stmap_pipeline.shards import (
+    atomic_write_text,
+    read_recording,
+    recording_path,
+    remove_temporaries,
+    write_recording,
+)
 from stmap_pipeline.synth.synthesis import check_seed_and_duration, check_settings
 from stmap_pipeline.synth.trace_model import COLS, NAME, ROWS, TracePlan, simulate
 from stmap_pipeline.version import __version__
@@ -242,18 +249,13 @@ class TraceSynthesis:
         remove_temporaries(self.out)
         atomic_write_text(self.out / "dataset_description.json", json.dumps(self._description(), indent=2, sort_keys=True) + "\n")
         atomic_write_text(self.out / "stmap.toml", self.config.to_toml())
-        folder = self.out / "shards"
-        folder.mkdir(exist_ok=True)
-        missing = []
-        for name, plans in groups:
-            if _is_whole(folder / f"{name}.h5", [one.recording_id for one in plans]):
-                yield name
-            else:
-                missing.append(plans)
-        write = partial(_write_subject, folder, self.settings["seed"], self.settings["severity"])
-        yield from map(write, missing) if jobs < 2 or len(missing) < 2 else unordered(write, missing, jobs)
-        outcomes = tuple(Outcome(one.recording_id, one.subject, "ok") for one in self.recordings)
-        assemble(BuildPlan(_DATABASE, self.out, self.out, self.config, (), (), outcomes, complete=False))
+        write = partial(_write_subject, self.out.absolute(), self.settings["seed"], self.settings["severity"], self.config)
+        plans = [plans for _, plans in groups]
+        found: list[Rows] = []
+        for subject, rows in map(write, plans) if jobs < 2 or len(plans) < 2 else unordered(write, plans, jobs):
+            found.extend(rows)
+            yield subject
+        write_output(self.out, self.config, _DATABASE.name, found, simulated=True)
 
     def _description(self) -> dict[str, Any]:
         options = (
@@ -344,18 +346,17 @@ def plan_traces(
     return synthesis
 
 
-def _write_subject(folder: Path, seed: int, severity: float, plans: tuple[TracePlan, ...]) -> str:
-    subject = plans[0].subject
-    # an iterator: a subject has up to 24 recordings, and only one is held in memory
-    write_shard(folder / f"{subject}.h5", (simulate(one, seed, severity) for one in plans))
-    return subject
-
-
-def _is_whole(path: Path, ids: list[str]) -> bool:
-    try:
-        return path.is_file() and recording_ids(path) == ids
-    except ShardError:
-        return False
+def _write_subject(out: Path, seed: int, severity: float, config: Config, plans: tuple[TracePlan, ...]) -> tuple[str, list[Rows]]:
+    """Write the recordings of a subject that are not there yet, and return its name and the rows of all."""
+    found = []
+    for plan in plans:
+        path = recording_path(out, plan.recording_id)
+        try:
+            result = read_recording(path)
+        except ShardError:
+            result = write_recording(path, simulate(plan, seed, severity))
+        found.append(Rows(Outcome(plan.recording_id, plan.subject, "ok"), *rows_of(result, config)))
+    return plans[0].subject, found
 
 
 _DATABASE = Database(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.labels import read_frame_times
-from stmap_pipeline.records import ClockSource
+from stmap_pipeline.records import ClockSource, StreamPositions
 
 
 @dataclass(slots=True)
@@ -35,9 +35,12 @@ class Clock:
     fallback_rate_hz: float = math.nan
     repaired: int = 0
     surplus: int = 0
+    numbers: list[int] = field(default_factory=list)
+    presentation_s: list[float] = field(default_factory=list)
     _listed: npt.NDArray[np.float64] | None = field(default=None)
     _last_s: float = -math.inf
     _count: int = 0
+    _position: int = 0
 
     def __post_init__(self) -> None:
         if self.source.kind == "times_file" and self.source.path is not None:
@@ -45,6 +48,14 @@ class Clock:
 
     def time_of(self, pts_s: float | None) -> float | None:
         """Return the time of the next frame in seconds, or None where it has none and must be dropped."""
+        position, self._position = self._position, self._position + 1
+        time_s = self._time_of(pts_s)
+        if time_s is not None:
+            self.numbers.append(position)
+            self.presentation_s.append(math.nan if pts_s is None else pts_s)
+        return time_s
+
+    def _time_of(self, pts_s: float | None) -> float | None:
         index, self._count = self._count, self._count + 1
         if self._listed is not None:
             if index >= len(self._listed):
@@ -67,8 +78,35 @@ class Clock:
 
     def skip(self) -> None:
         """Skip a damaged frame: on a clock that counts frames its time is skipped too, so that later frames keep theirs."""
+        self._position += 1
         if self.source.kind != "pts":
             self._count += 1
+
+    def times_of(self, positions: StreamPositions, decoded: int) -> npt.NDArray[np.float64]:
+        """Return the times of frames that were decoded earlier, from a clock that has seen no frame yet.
+
+        Parameters
+        ----------
+        positions : StreamPositions
+            Of all decoded frames.
+        decoded : int
+            Number of frames and damaged frames in the stream.
+
+        Returns
+        -------
+        (K,) array of float64
+            For the first K frames; the others are beyond the end of the file of frame times.
+        """
+        times_s = []
+        for number, presentation_s in zip(positions.number.tolist(), positions.presentation_s.tolist(), strict=True):
+            while self._position < number:
+                self.skip()
+            time_s = self.time_of(None if math.isnan(presentation_s) else presentation_s)
+            if time_s is not None:
+                times_s.append(time_s)
+        while self._position < decoded:
+            self.skip()
+        return np.array(times_s, dtype=np.float64)
 
     def check(self, where: str, limit: float) -> None:
         """Compare the number of decoded frames with the number of listed times; call it after the last frame.

@@ -14,7 +14,7 @@ _PEAK = """
 import re, sys
 from pathlib import Path
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline.process import build_recording
+from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import Recording, VideoSource
 result = build_recording(Recording("a", "folder", "a", VideoSource(Path(sys.argv[1]))), Config())
 # not ru_maxrss: it counts the process that started this one, too

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from fragile import FragileTask
 from harm import install, write_harmful
+from stmap_pipeline.pipeline.work import Work
 
 from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, WorkerError
 from stmap_pipeline.parallel import LocalWorkers
 from stmap_pipeline.pipeline import Limits, plan_build, run_build
-from stmap_pipeline.pipeline.work import Work
 from stmap_pipeline.shards import Shards, check_manifest, read_table
 
 SHORT = {"windows": {"length": "30 frames"}}

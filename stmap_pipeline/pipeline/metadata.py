@@ -1,4 +1,4 @@
-"""What is told of each built recording beside its samples: notes for people, and facts as columns of ``recordings.csv``."""
+"""Metadata of each built recording: columns of ``recordings.csv`` about stream, clock and tracking, and notes for people."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from stmap_pipeline.blocks import Measurement
 from stmap_pipeline.faces import TrackingStats
 from stmap_pipeline.labels import Labels
-from stmap_pipeline.pipeline.source import source_key
 from stmap_pipeline.records import Recording
 from stmap_pipeline.shards import Column
 from stmap_pipeline.video import FrameStream
+from stmap_pipeline.video.clock import Clock
 
-Attributes = Mapping[str, str | int | float]
+Metadata = Mapping[str, str | int | float]
 
-ATTRIBUTES: dict[str, Column] = {
+METADATA: dict[str, Column] = {
     column.name: column
     for column in (
-        Column("source_key", "", "hash of what the listing says and of the sizes of the files; another one means another source"),
         Column("codec", "", "codec of the video"),
         Column("pixel_format", "", "pixel format as decoded"),
         Column("width_px", "px", "width after rotation", "int"),
@@ -67,32 +67,18 @@ _NOTES = {
 _TRACKING = ("times_lost", "restarts", "cuts", "most_faces", "detector_runs", "detector_hits", "landmark_runs", "narrow_pictures")
 
 
-def notes_of(recording: Recording, labels: Labels, attributes: Attributes) -> tuple[str, ...]:
+def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[str, ...]:
     """Collect what a user of the recording should know."""
     notes = [*recording.notes, *([recording.clock.note] if recording.clock.note else []), *labels.notes]
-    return (*notes, *(f"{attributes[name]} {text}" for name, text in _NOTES.items() if attributes[name]))
+    return (*notes, *(f"{metadata[name]} {text}" for name, text in _NOTES.items() if metadata[name]))
 
 
-def stats_from(attributes: Attributes) -> TrackingStats:
-    """Give what tracking did, as far as it was told of a recording.
-
-    Raises
-    ------
-    KeyError
-        Where the attributes are those of another version.
-    """
-    return TrackingStats(**{name: int(attributes[name]) for name in _TRACKING})
-
-
-def attributes_of(
+def metadata_of(
     recording: Recording, stream: FrameStream, measured: Measurement, stats: TrackingStats
 ) -> dict[str, str | int | float]:
-    """Collect what is told of each recording; the same keys for each, so that they are columns."""
-    info, times_s = stream.info, measured.blocks.times_s
-    intervals_s = np.diff(times_s)
-    found = measured.track.found
-    return {
-        "source_key": source_key(recording),
+    """Collect the metadata of a recording that was decoded; the same keys for each, so that they are columns."""
+    info = stream.info
+    found = {
         "codec": info.codec,
         "pixel_format": info.pixel_format,
         "width_px": info.width_px,
@@ -101,19 +87,29 @@ def attributes_of(
         "color_matrix_assumed": int(info.color_matrix_assumed),
         "full_range": int(info.full_range),
         "rotation_deg": info.rotation_deg,
-        "clock": recording.clock.kind,
         "container_rate_hz": _rounded(info.container_rate_hz),
-        "rate_hz": _rounded(1 / float(intervals_s.mean())) if intervals_s.size else math.nan,
-        "interval_min_s": _rounded(float(intervals_s.min())) if intervals_s.size else math.nan,
-        "interval_median_s": _rounded(float(np.median(intervals_s))) if intervals_s.size else math.nan,
-        "interval_max_s": _rounded(float(intervals_s.max())) if intervals_s.size else math.nan,
         "decoded_frames": stream.decoded,
         "decode_errors": stream.decode_errors,
-        "frames_repaired": stream.clock.repaired,
-        "frames_surplus": stream.clock.surplus,
-        "frames_missing": stream.clock.missing,
-        "frames_without_face": int((~found).sum()),
+        **clock_metadata(recording, stream.clock, measured.blocks.times_s),
+        "frames_without_face": int((~measured.track.found).sum()),
         **{name: getattr(stats, name) for name in _TRACKING},
+    }
+    return {name: found[name] for name in METADATA}
+
+
+def clock_metadata(recording: Recording, clock: Clock, times_s: npt.NDArray[np.float64]) -> dict[str, str | int | float]:
+    """Collect the metadata that depend on the clock."""
+    intervals_s = np.diff(times_s)
+    known = intervals_s.size > 0
+    return {
+        "clock": recording.clock.kind,
+        "rate_hz": _rounded(1 / float(intervals_s.mean())) if known else math.nan,
+        "interval_min_s": _rounded(float(intervals_s.min())) if known else math.nan,
+        "interval_median_s": _rounded(float(np.median(intervals_s))) if known else math.nan,
+        "interval_max_s": _rounded(float(intervals_s.max())) if known else math.nan,
+        "frames_repaired": clock.repaired,
+        "frames_surplus": clock.surplus,
+        "frames_missing": clock.missing,
     }
 
 

@@ -1,0 +1,109 @@
+"""What a recording is derived from, as hashes of content, so that a later run knows what of it must be derived again.
+
+Keys hold no path and no date: they are equal on every machine with the same files. Only the stamp of a video does, and it is kept
+outside of what the manifest covers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.records import Recording
+
+# Raised when the same settings and videos give other numbers than before, so that old and new are never mixed in one output.
+PIPELINE_VERSION = 5
+# Raised when the same label files give other numbers than before: labels are then derived again, and nothing is decoded.
+LABELS_VERSION = 1
+_UNREADABLE = "unreadable"
+
+
+def settings_key(config: Config) -> str:
+    """Return a hash of the settings that traces depend on.
+
+    Examples
+    --------
+    >>> settings_key(Config()) == settings_key(Config.from_mapping({"windows": {"length": "10 s"}}))
+    True
+    """
+    return f"{PIPELINE_VERSION}-{config.fingerprint('faces', 'blocks')}"
+
+
+def video_stamp(recording: Recording) -> str:
+    """Return size and date of a video, or a hash over those of all pictures of a folder; empty where there is no such file."""
+    try:
+        if recording.video.kind == "images":
+            return _hash([[one.name, *_size_and_date(one)] for one in _pictures(recording.video.path)])
+        return "-".join(map(str, _size_and_date(recording.video.path)))
+    except OSError:
+        return ""
+
+
+def video_key(recording: Recording) -> str:
+    """Return a hash of the content of a video, or of the names and contents of all pictures of a folder."""
+    if recording.video.kind == "images":
+        try:
+            return _hash([[one.name, _sha256(one)] for one in _pictures(recording.video.path)])
+        except OSError:
+            return _UNREADABLE
+    return _sha256(recording.video.path)
+
+
+def video_bytes(recording: Recording) -> int:
+    """Return the size of a video, or of all pictures of a folder, in bytes; 0 where it is missing."""
+    try:
+        if recording.video.kind == "images":
+            return sum(one.stat().st_size for one in _pictures(recording.video.path))
+        return recording.video.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def clock_key(recording: Recording) -> str:
+    """Return a hash of the choice of the clock and of the content of the file of frame times."""
+    return _hash(_described({**asdict(recording.clock), "note": ""}))
+
+
+def labels_key(recording: Recording) -> str:
+    """Return a hash of what the listing says of a recording and of the content of its label files."""
+    listed = asdict(recording)
+    # the clock and the content of the video have keys of their own
+    listed["clock"] = [recording.clock.note, recording.clock.path.name if recording.clock.path else ""]
+    listed["video"] = [recording.video.path.name, recording.video.kind]
+    listed["labels"] = [_described(one) for one in listed["labels"]]
+    return _hash([LABELS_VERSION, listed])
+
+
+def _described(source: dict[str, Any]) -> dict[str, Any]:
+    """Put name and content in place of each path."""
+    return {key: [value.name, _sha256(value)] if isinstance(value, Path) else value for key, value in source.items()}
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if one.is_file())
+
+
+def _size_and_date(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    try:
+        # a named pipe would be waited for
+        if not stat.S_ISREG(path.stat().st_mode):
+            return _UNREADABLE
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return _UNREADABLE
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
