@@ -18,17 +18,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clips import VGA, clip, scene_of
-from stmap_pipeline.pipeline.recording_task import RecordingTask
-from stmap_pipeline.pipeline.shard_task import rows_of_shard
-from stmap_pipeline.pipeline.work import Work
 from tables import show, show_machine
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.worker import build_recording, load_backend
+from stmap_pipeline.pipeline.scratch import Scratch
+from stmap_pipeline.pipeline.worker import RecordingTask, build_recording, load_backend, rows_of
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
-from stmap_pipeline.shards import OUTCOMES, WINDOWS, outcome_row, read_table, window_row, write_manifest, write_shard, write_table
+from stmap_pipeline.shards import (
+    OUTCOMES,
+    WINDOWS,
+    outcome_row,
+    read_keys,
+    read_recording,
+    read_table,
+    window_row,
+    write_manifest,
+    write_recording,
+    write_table,
+)
 from stmap_pipeline.shards.manifest import read_manifest
 
 _ROWS = 20_000
@@ -36,7 +45,7 @@ _MANY = 5_000
 
 
 def cpu_s(work: Callable[[], object], repeats: int) -> float:
-    """Give the median CPU time of a call."""
+    """Return the median CPU time of a call."""
     taken = []
     for _ in range(repeats):
         start = time.process_time()
@@ -46,34 +55,32 @@ def cpu_s(work: Callable[[], object], repeats: int) -> float:
 
 
 def named(result: RecordingResult, number: int) -> RecordingResult:
-    """Give a recording another name."""
+    """Return a recording under another name."""
     one = dataclasses.replace(result.recording, recording_id=f"s001_v{number:05d}", subject="s001")
     return dataclasses.replace(result, recording=one)
 
 
-def parts(folder: Path, result: RecordingResult, repeats: int) -> list[tuple[str, str]]:
-    """Measure what is kept of each recording, and how a shard is made of it."""
-    work = Work(folder)
+def stored(folder: Path, result: RecordingResult, repeats: int) -> list[tuple[str, str]]:
+    """Measure what is kept of each recording, and how rows are made of it."""
+    scratch = Scratch(folder)
     folder.mkdir()
-    work.begin({})
+    scratch.begin({})
     frames, name = len(result.blocks.times_s), result.recording.recording_id
     outcome = Outcome(name, result.recording.subject, "ok", frames=frames, timings=dict.fromkeys("abcdefgh", 1.5))
-    write_s = cpu_s(lambda: work.keep_part(result), repeats)
-    read_s = cpu_s(lambda: work.read_part(name, result.recording.subject), repeats)
-    keep_s = cpu_s(lambda: work.keep_outcome(outcome), repeats)
-    look_s = cpu_s(lambda: work.outcome(name), repeats)
-    many = [named(result, number) for number in range(10)]
-    shard = folder / "s001.h5"
-    shard_s = cpu_s(lambda: write_shard(shard, many), 3) / len(many)
-    rows_s = cpu_s(lambda: list(rows_of_shard(shard, Config())), 3) / len(many)
+    path = folder / "s001.h5"
+    write_s = cpu_s(lambda: write_recording(path, result), repeats)
+    read_s = cpu_s(lambda: read_recording(path), repeats)
+    keys_s = cpu_s(lambda: read_keys(path), repeats)
+    keep_s = cpu_s(lambda: scratch.keep_outcome(outcome), repeats)
+    again = read_recording(path)
+    rows_s = cpu_s(lambda: rows_of(again, Config()), repeats)
     return [
-        ("a frame in a shard", f"{shard.stat().st_size / len(many) / frames:.0f} bytes"),
-        (f"write a part of {frames} frames, read it back and compare", f"{write_s * 1e3:.1f} ms"),
+        ("a frame in a file", f"{path.stat().st_size / frames:.0f} bytes"),
+        (f"write a recording of {frames} frames, read it back and compare", f"{write_s * 1e3:.1f} ms"),
         ("read it with its checksum", f"{read_s * 1e3:.1f} ms"),
+        ("read what it was derived from, at the start of each run", f"{keys_s * 1e3:.2f} ms"),
+        ("its rows and windows", f"{rows_s * 1e3:.1f} ms"),
         ("keep an outcome", f"{keep_s * 1e3:.2f} ms"),
-        ("look at an outcome and the header of its part on resuming", f"{look_s * 1e3:.2f} ms"),
-        ("assemble: a recording into its shard, read back and compared", f"{shard_s * 1e3:.1f} ms"),
-        ("assemble: its rows and windows out of the shard", f"{rows_s * 1e3:.1f} ms"),
     ]
 
 
@@ -134,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         built = []
         taken_s = cpu_s(lambda: built.append(build_recording(recording, Config())), 1)
         found = [("CPU for a frame of 640 x 480 (H.264, decoding included)", f"{taken_s / chosen.frames * 1e3:.1f} ms")]
-        found += parts(folder / "maps", built[0], chosen.repeats)
+        found += stored(folder / "maps", built[0], chosen.repeats)
         found += rows(folder / "maps", built[0])
         found += tasks(recording)
     show_machine()

@@ -29,6 +29,7 @@ FOLDERS = ("work", "shards", "logs", SET_ASIDE)
 _START = b"start of work by "
 _MAX_MARK_BYTES = 100_000
 _MAX_JSON_BYTES = 2**26
+_MAX_NUMBER = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,12 @@ class Scratch:
 
     def _read(self, path: Path) -> Outcome | None:
         try:
-            return Outcome(**json.loads(read_bytes(path, _MAX_JSON_BYTES)))
-        except (OSError, ValueError, TypeError, RecursionError):
+            found = Outcome(**json.loads(read_bytes(path, _MAX_JSON_BYTES)))
+            texts = (found.stage, found.message, found.video_stamp, found.attempt)
+            numbers = (found.frames, *found.timings.values())
+            sane = all(isinstance(one, str) for one in texts) and all(0 <= one < _MAX_NUMBER for one in numbers)
+            return found if sane else None
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return None
 
     def forget(self, recording_id: str) -> None:

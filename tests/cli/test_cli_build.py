@@ -152,13 +152,29 @@ def test_wrong_folders_are_code_1_and_named(built, faces, tmp_path):
         (tmp_path / "mine", tmp_path / "maps", "no video; looked for database.toml"),
         (faces, tmp_path / "mine", "is not empty and not an output of stmap"),
         (faces, tmp_path / "mine" / "thesis.tex", "is a file; give a folder for the output"),
-        (faces, built[0], "was built with other settings (windows.length: 30 frames -> 300 frames)"),
     ):
         run = stmap("build-maps", "--db", "folder", source, out)
         assert (run.code, run.out) == (1, "")
         assert message in run.err
         assert run.err.count("\n") == 1
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_other_settings_of_blocks_are_refused_or_rebuilt_and_other_windows_are_new_tables(built, faces, tmp_path):
+    out = shutil.copytree(built[0], tmp_path / "maps")
+    (tmp_path / "grid.toml").write_text("[blocks]\nrows = 3\n[windows]\nlength = '30 frames'\n")
+    words = ("build-maps", "--db", "folder", faces, out, "-j", "0")
+    run = stmap(*words, "--config", tmp_path / "grid.toml")
+    assert (run.code, run.out) == (1, "")
+    assert "was built with other settings (blocks.rows: 5 -> 3)" in run.err
+    run = stmap(*words, "--config", tmp_path / "grid.toml", "--rebuild")
+    assert run.code == 3
+    assert "grid: 3x5" in run.err
+    (tmp_path / "windows.toml").write_text("[blocks]\nrows = 3\n[windows]\nlength = '20 frames'\n")
+    run = stmap(*words, "--config", tmp_path / "windows.toml")
+    assert "2 already done (same settings)" in run.err
+    with Shards(out) as shards:
+        assert {one.frames for one in shards.windows()} == {20}
 
 
 def test_brackets_foreign_letters_and_colons_survive_on_the_way_to_the_screen(faces, tmp_path):

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from measured import backend
-from stmap_pipeline.shards.quantize import quantize_landmarks, restore_landmarks
 from video_files import exact_frame
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces import track
 from stmap_pipeline.faces.kept import StaleTrackError, replay
 from stmap_pipeline.records import LandmarkTrack
+from stmap_pipeline.shards.recording_file import quantize_landmarks, restore_landmarks
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.video import Frame
 from stmap_pipeline.video.frame import make_reader

@@ -92,7 +92,7 @@ def test_a_label_that_changes_between_a_stopped_build_and_its_continuation_count
     for name in ("anna", "bert", "carl"):
         (source / f"{name}.csv").write_text("90\n" * 4)
     build(source, out)
-    assert rates(out) == dict.fromkeys(("anna", "bert", "carl"), {90.0})
+    assert rates(out) == {name: {90.0} for name in ("anna", "bert", "carl")}
 
 
 def test_a_label_that_breaks_keeps_the_traces_for_when_it_is_whole_again(source, tmp_path, no_decoding):

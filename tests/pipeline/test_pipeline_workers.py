@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from fragile import FragileTask
 from harm import install, write_harmful
-from stmap_pipeline.pipeline.work import Work
 
 from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, WorkerError
 from stmap_pipeline.parallel import LocalWorkers
 from stmap_pipeline.pipeline import Limits, plan_build, run_build
+from stmap_pipeline.pipeline.scratch import Scratch
 from stmap_pipeline.shards import Shards, check_manifest, read_table
 
 SHORT = {"windows": {"length": "30 frames"}}
@@ -84,7 +84,7 @@ def test_one_job_is_a_process_of_its_own_and_a_stray_kill_costs_nothing(face_cli
     source.mkdir()
     for name in ("anna", "bert"):
         (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
-    work, killed = Work(out), threading.Event()
+    work, killed = Scratch(out), threading.Event()
 
     def kill_first():
         mark = work.folder / "running" / "anna"

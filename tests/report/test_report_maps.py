@@ -214,9 +214,9 @@ def test_what_is_no_finished_build_is_refused(tmp_path):
 def test_a_damaged_shard_is_named_and_an_earlier_page_stays(tmp_path, jobs):
     maps, path = sixteen(tmp_path / "maps"), tmp_path / "report.html"
     path.write_text("earlier")
-    shard = maps / "shards/p001.h5"
+    shard = min((maps / "shards").iterdir())
     shard.write_bytes(shard.read_bytes()[:2000])
-    with pytest.raises(ShardError, match=r"p001\.h5"):
+    with pytest.raises(ShardError, match=r"p001.*\.h5"):
         list(write_maps_report(maps, path, jobs=jobs))
     assert path.read_text() == "earlier"
 

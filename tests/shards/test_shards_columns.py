@@ -90,7 +90,7 @@ def test_outcomes_keep_what_is_equal_from_run_to_run_and_timings_the_rest(tmp_pa
     again = columns.outcome_from_row(read_table(tmp_path / "outcomes.csv")[0])
     assert again == dataclasses.replace(one, frames=0, timings={})
     timing = columns.timing_row(one)
-    assert list(timing) == ["recording_id", "status", "frames", "reused", "decode_s", "faces_s"]
+    assert list(timing) == ["recording_id", "status", "frames", "video_stamp", "attempt", "decode_s", "faces_s"]
     assert [column.unit for column in columns.with_extra_columns(columns.TIMINGS, [timing])][-2:] == ["s", "s"]
 
 

@@ -104,8 +104,8 @@ def test_a_folder_without_manifest_is_an_unfinished_build(root):
         "[]",
         "{}",
         '{"format": "other"}',
-        '{"format": "stmap-maps", "schema_version": 1}',
-        '{"format": "stmap-maps", "schema_version": 1, "files": [{"path": "a", "bytes": 1e309, "sha256": ""}]}',
+        '{"format": "stmap-maps", "schema_version": 2}',
+        '{"format": "stmap-maps", "schema_version": 2, "files": [{"path": "a", "bytes": 1e309, "sha256": ""}]}',
         "[" * 100_000,
         "\udce9",
     ],
@@ -117,6 +117,6 @@ def test_a_damaged_manifest_is_named(root, content):
 
 
 def test_another_schema_version_says_which_stmap_is_needed(root):
-    edit(root, schema_version=2)
+    edit(root, schema_version=1)
     with pytest.raises(ShardError, match="install the stmap that wrote it"):
         read_manifest(root)

@@ -16,7 +16,7 @@ from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
 from stmap_pipeline.maps import make_stmap, stmap_from_means
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards import Shards, check_manifest, read_shard
+from stmap_pipeline.shards import Shards, check_manifest, read_recording
 from stmap_pipeline.shards.example import example_maps
 
 UNIFORM = Config.from_mapping(
@@ -92,7 +92,8 @@ def test_the_uniform_clock_of_the_build_is_honored(tmp_path):
 
 
 def test_a_recording_comes_back_whole(maps, folder):
-    for stored in read_shard(folder / "shards" / "p001.h5"):
+    for path in (folder / "shards").iterdir():
+        stored = read_recording(path)
         same(maps.recording(stored.recording.recording_id), stored)
 
 
@@ -132,13 +133,15 @@ def test_a_forked_child_opens_its_own_files(maps):
     # not sent but inherited, as the workers of a data loader do
     window = maps.windows()[0]
     expected = maps.stmap(window).values
-    parent_file = maps._files._shard("p001").file
+    parent_file = maps._files._file(window.recording_id).file
     child = os.fork()
     if child == 0:
-        fine = np.array_equal(maps.stmap(window).values, expected) and maps._files._shard("p001").file is not parent_file
+        fine = (
+            np.array_equal(maps.stmap(window).values, expected) and maps._files._file(window.recording_id).file is not parent_file
+        )
         os._exit(0 if fine else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert maps._files._shard("p001").file is parent_file
+    assert maps._files._file(window.recording_id).file is parent_file
     assert np.array_equal(maps.stmap(window).values, expected)
 
 
@@ -187,7 +190,7 @@ def test_an_unfinished_build_says_what_to_do(tmp_path):
 @pytest.mark.parametrize("change", ["missing", "truncated", "grown", "flipped", "unlisted"])
 def test_a_damaged_shard_is_named_and_never_read_as_numbers(tmp_path, change):
     example_maps(tmp_path)
-    path = tmp_path / "shards" / "p001.h5"
+    path = tmp_path / "shards" / "p001_v1.h5"
     data = path.read_bytes()
     if change == "missing":
         path.unlink()
@@ -197,28 +200,46 @@ def test_a_damaged_shard_is_named_and_never_read_as_numbers(tmp_path, change):
         path.write_bytes(data + b"\0")
     elif change == "flipped":
         with h5py.File(path) as file:
-            chunk = file["p001_v1/means"].id.get_chunk_info(0)
+            chunk = file["means"].id.get_chunk_info(0)
         middle = chunk.byte_offset + chunk.size // 2
         path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
     else:
         manifest = tmp_path / "manifest.json"
-        manifest.write_text(manifest.read_text().replace("shards/p001.h5", "shards/p009.h5"))
+        manifest.write_text(manifest.read_text().replace("shards/p001_v1.h5", "shards/p009.h5"))
     maps = Shards(tmp_path)
     for read in (lambda: maps.stmap(maps.windows()[0]), lambda: maps.recording("p001_v1")):
-        with pytest.raises(ShardError, match=r"p001\.h5"):
+        with pytest.raises(ShardError, match=r"p001_v1\.h5"):
             read()
     assert maps.check()
     assert maps.check() == check_manifest(tmp_path)
 
 
-def test_a_subject_cannot_lead_out_of_the_folder(tmp_path):
-    example_maps(tmp_path / "maps")
+def test_a_recording_cannot_lie_outside_of_the_folder(tmp_path):
+    maps = example_maps(tmp_path / "maps")
     for name in ("recordings.csv", "manifest.json"):
-        path = tmp_path / "maps" / name
-        path.write_text(path.read_text().replace("p002.h5", "../../p002.h5").replace("p002_v1,p002", "p002_v1,../../p002"))
-    (tmp_path / "maps" / "shards" / "p002.h5").rename(tmp_path / "p002.h5")
-    with pytest.raises(ShardError, match="not in the manifest"):
-        Shards(tmp_path / "maps").recording("p002_v1")
+        path = maps / name
+        path.write_text(path.read_text().replace("p002_v1", "../../p002_v1"))
+    (maps / "shards" / "p002_v1.h5").rename(tmp_path / "p002_v1.h5")
+    with pytest.raises(ShardError):
+        Shards(maps).recording("../../p002_v1")
+
+
+def test_a_file_behind_a_link_is_not_read(tmp_path):
+    maps = Shards(example_maps(tmp_path / "maps"))
+    path = maps.root / "shards" / "p001_v1.h5"
+    path.rename(tmp_path / "elsewhere.h5")
+    path.symlink_to(tmp_path / "elsewhere.h5")
+    for read in (lambda: maps.stmap(maps.windows()[0]), lambda: maps.recording("p001_v1"), lambda: maps.means("p001_v1")):
+        with pytest.raises(ShardError, match="is a link"):
+            read()
+
+
+def test_a_file_under_the_name_of_another_recording_is_refused(tmp_path):
+    maps = Shards(example_maps(tmp_path / "maps", [example_result("a"), example_result("b")]))
+    (maps.root / "shards" / "a.h5").write_bytes((maps.root / "shards" / "b.h5").read_bytes())
+    for read in (lambda: maps.recording("a"), lambda: maps.means("a")):
+        with pytest.raises(ShardError, match="holds"):
+            read()
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,8 @@ def test_the_same_bytes_for_each_number_of_processes(maps, tmp_path):
 
 def test_another_seed_gives_other_traces(maps, tmp_path):
     list(plan_traces(tmp_path / "maps", 1, seed=5, **SMALL).run())
-    assert content(tmp_path / "maps")["shards/p001.h5"] != content(maps)["shards/p001.h5"]
+    ours, theirs = content(tmp_path / "maps"), content(maps)
+    assert not any(ours[name] == theirs.get(name) for name in ours if name.startswith("shards/"))
 
 
 def test_a_stopped_run_goes_on_where_it_was(maps, tmp_path):
@@ -79,9 +80,10 @@ def test_a_stopped_run_goes_on_where_it_was(maps, tmp_path):
     assert next(run) == "p001"
     run.close()
     assert not (out / "manifest.json").exists()
-    before = (out / "shards/p001.h5").stat().st_mtime_ns
+    first = min((out / "shards").iterdir())
+    before = first.stat().st_mtime_ns
     assert len(list(plan_traces(out, 3, seed=4, **SMALL).run())) == 3
-    assert (out / "shards/p001.h5").stat().st_mtime_ns == before
+    assert first.stat().st_mtime_ns == before
     assert content(out) == content(maps)
 
 
@@ -90,7 +92,7 @@ def test_a_damaged_shard_of_a_stopped_run_is_written_again(maps, tmp_path):
     run = plan_traces(out, 3, seed=4, **SMALL).run()
     next(run)
     run.close()
-    (out / "shards/p001.h5").write_bytes(b"no shard")
+    min((out / "shards").iterdir()).write_bytes(b"no shard")
     list(plan_traces(out, 3, seed=4, **SMALL).run())
     assert content(out) == content(maps)
 

@@ -215,7 +215,7 @@ def test_what_was_not_loaded_is_not_made_up(native):
 
 def test_a_damaged_shard_is_refused(tmp_path):
     maps = build(tmp_path / "maps", CLOCKS["native"])
-    path = maps.root / "shards" / "p002.h5"
+    path = maps.root / "shards" / "p002_v1.h5"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ShardError, match=r"p002.h5"):
+    with pytest.raises(ShardError, match=r"p002_v1.h5"):
         TrainingSet(maps, maps.windows())

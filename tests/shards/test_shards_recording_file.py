@@ -1,7 +1,6 @@
 """What is written is what is read; equal content, equal bytes; order does not matter."""
 
 import dataclasses
-import itertools
 import re
 import subprocess
 import sys
@@ -11,13 +10,31 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from shard_examples import odd_result, same
 
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.records import BlockTrace, ClockSource, HeartRateTrace, LandmarkTrack, PulseTrace, RoiGrid
-from stmap_pipeline.shards import merge_parts, read_part, read_shard, recording_ids, write_part, write_shard
-from stmap_pipeline.shards.schema import ATTRIBUTES, DATASETS
+from stmap_pipeline.records import (
+    BlockTrace,
+    ClockSource,
+    HeartRateTrace,
+    LandmarkTrack,
+    PulseTrace,
+    RoiGrid,
+    SourceKeys,
+    StreamPositions,
+)
+from stmap_pipeline.shards import read_keys, read_recording, write_recording
+from stmap_pipeline.shards.recording_file import (
+    ATTRIBUTES,
+    DATASETS,
+    LOST,
+    quantize_coverage,
+    quantize_landmarks,
+    restore_coverage,
+    restore_landmarks,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
@@ -52,6 +69,7 @@ def results(draw):
         pulse=draw(st.sampled_from([None, PulseTrace(np.arange(labels) / 250, rng.normal(size=labels))])),
         notes=tuple(draw(st.lists(texts, max_size=3))),
         attributes=draw(st.dictionaries(texts, facts, max_size=4)),
+        positions=draw(st.sampled_from([None, StreamPositions(np.arange(frames, dtype=np.int32), np.full(frames, np.nan))])),
     )
 
 
@@ -59,135 +77,87 @@ def results(draw):
 @settings(max_examples=40, deadline=None)
 def test_write_then_read_is_the_identity(tmp_path_factory, result):
     path = tmp_path_factory.mktemp("part") / "part.h5"
-    stored = write_part(path, result)
+    stored = write_recording(path, result)
     same(stored, result, stored=False)
     first = path.read_bytes()
-    same(write_part(path, stored), stored)
+    same(write_recording(path, stored), stored)
     assert path.read_bytes() == first
 
 
 def test_a_profiler_that_holds_frames_changes_no_byte(tmp_path):
     held, ours = [], tmp_path / "ours.h5"
-    write_shard(ours, [example_result("a"), example_result("b")])
+    write_recording(ours, example_result("a"))
     # what a frame refers to lives on with it, open datasets as well
     sys.setprofile(lambda frame, *_: held.append(frame))
     try:
-        write_shard(tmp_path / "watched.h5", [example_result("a"), example_result("b")])
+        write_recording(tmp_path / "watched.h5", example_result("a"))
     finally:
         sys.setprofile(None)
-    assert len(held) > 1000
+    assert len(held) > 500
     assert (tmp_path / "watched.h5").read_bytes() == ours.read_bytes()
 
 
-def test_what_is_read_back_is_handed_on_before_the_file_has_its_name(tmp_path):
-    path, seen = tmp_path / "one.h5", []
-
-    def look(one):
-        assert not path.exists()
-        seen.append(one)
-
-    write_shard(path, [example_result("b"), example_result("a")], look)
-    for one, stored in zip(seen, read_shard(path), strict=True):
-        same(one, stored)
+def test_the_old_file_stays_where_the_new_one_cannot_be_stored(tmp_path):
+    path = tmp_path / "one.h5"
+    write_recording(path, example_result("a"))
     before = path.read_bytes()
-    with pytest.raises(ZeroDivisionError):
-        write_shard(path, [example_result("c")], lambda _: 1 / 0)
+    with pytest.raises(ValueError, match="at most 60000"):
+        write_recording(path, dataclasses.replace(example_result("a"), notes=("x" * 70_000,)))
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["one.h5"]
 
 
+def test_keys_are_read_without_a_sample(tmp_path):
+    keys = SourceKeys("settings", "video", "clock", "labels")
+    write_recording(tmp_path / "one.h5", dataclasses.replace(example_result("a"), keys=keys))
+    assert read_keys(tmp_path / "one.h5") == ("a", keys)
+
+
 def test_a_recording_with_everything_odd_survives(tmp_path):
     one = odd_result()
-    stored = write_part(tmp_path / "one.h5", one)
+    stored = write_recording(tmp_path / "one.h5", one)
     same(stored, one, stored=False)
-    same(read_part(tmp_path / "one.h5"), stored)
+    same(read_recording(tmp_path / "one.h5"), stored)
     assert stored.recording.video.path.name == "none"
     assert stored.recording.labels == ()
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_the_order_of_parts_changes_no_byte(tmp_path, order):
-    # as names of files these sort otherwise than as ids
-    ids = ["a", "a-b", "a.c"]
-    expected = [write_part(tmp_path / f"{one}.h5", odd_result(one)) for one in ids]
-    write_shard(tmp_path / "direct", [odd_result(ids[index]) for index in order])
-    assert merge_parts(tmp_path / "merged", [tmp_path / f"{ids[index]}.h5" for index in order]) == ids
-    assert (tmp_path / "merged").read_bytes() == (tmp_path / "direct").read_bytes()
-    assert recording_ids(tmp_path / "merged") == ids
-    for ours, theirs in zip(read_shard(tmp_path / "merged"), expected, strict=True):
-        same(ours, theirs)
 
 
 def test_another_process_writes_the_same_bytes(tmp_path):
     code = (
         "import sys; from pathlib import Path; from stmap_pipeline.maps.example import example_result\n"
-        "from stmap_pipeline.shards import write_part; write_part(Path(sys.argv[1]), example_result())"
+        "from stmap_pipeline.shards import write_recording; write_recording(Path(sys.argv[1]), example_result())"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "theirs.h5")], check=True)
-    write_part(tmp_path / "ours.h5", example_result())
+    write_recording(tmp_path / "ours.h5", example_result())
     assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "theirs.h5").read_bytes()
 
 
 def test_no_object_carries_a_time(tmp_path):
-    write_part(tmp_path / "one.h5", example_result())
+    write_recording(tmp_path / "one.h5", example_result())
     data = (tmp_path / "one.h5").read_bytes()
     headers = [match.start() for match in re.finditer(b"OHDR", data)]
-    assert len(headers) == 2 + len(DATASETS)  # root, recording, and each dataset
+    assert len(headers) == 1 + len(written(example_result()))  # root and each dataset
     # bit 5 of an object header's flags: "times are stored"
     assert not any(data[start + 5] & 0x20 for start in headers)
 
 
+def written(result):
+    return [one for one in DATASETS if result.positions is not None or one.name not in ("stream_number", "presentation_s")]
+
+
 def test_the_file_says_what_it_holds_to_anyone_who_opens_it(tmp_path):
-    write_part(tmp_path / "one.h5", example_result())
+    write_recording(tmp_path / "one.h5", example_result())
     with h5py.File(tmp_path / "one.h5") as file:
-        group = file["p001_v1_source1"]
-        assert set(group) == {spec.name for spec in DATASETS}
-        assert {spec.name for spec in ATTRIBUTES} < set(group.attrs)
-        assert group.attrs["subject"].decode() == "p001"
-        for spec in DATASETS:
-            dataset = group[spec.name]
+        assert set(file) == {spec.name for spec in written(example_result())}
+        assert {spec.name for spec in ATTRIBUTES} < set(file.attrs)
+        assert file.attrs["subject"].decode() == "p001"
+        for spec in written(example_result()):
+            dataset = file[spec.name]
             assert dataset.attrs["units"].decode() == spec.unit
             assert dataset.attrs["dims"].decode() == ",".join(spec.dims)
             assert dataset.fletcher32
             assert dataset.dtype == np.dtype(spec.dtype)
-        assert group["means"].chunks == (150, 4, 3)
-
-
-def test_a_shard_holds_one_subject_and_each_recording_once(tmp_path):
-    path = tmp_path / "p001.h5"
-    with pytest.raises(ValueError, match="one subject"):
-        write_shard(path, [example_result("a"), example_result("b", subject="p002")])
-    with pytest.raises(ValueError, match="each once"):
-        write_shard(path, [example_result("a"), example_result("a")])
-    with pytest.raises(ValueError, match="order of their ids"):
-        write_shard(path, iter([example_result("b"), example_result("a")]))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_iterator_is_consumed_one_at_a_time(tmp_path):
-    alive = []
-
-    def stream():
-        for name in ("a", "b", "c"):
-            alive.append(name)
-            yield example_result(name, frames=5)
-
-    assert write_shard(tmp_path / "p001.h5", stream()) == alive == ["a", "b", "c"]
-
-
-def test_a_failing_source_leaves_the_old_shard(tmp_path):
-    path = tmp_path / "p001.h5"
-    write_shard(path, [example_result("a")])
-    before = path.read_bytes()
-
-    def stream():
-        yield example_result("b")
-        yield read_part(tmp_path / "missing.h5")
-
-    with pytest.raises(ShardError, match=r"missing\.h5: is not there"):
-        write_shard(path, stream())
-    assert path.read_bytes() == before
-    assert [one.name for one in tmp_path.iterdir()] == ["p001.h5"]
+        assert file["means"].chunks == (150, 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +172,7 @@ def test_a_failing_source_leaves_the_old_shard(tmp_path):
 def test_what_cannot_be_stored_is_refused(tmp_path, change, text):
     one = example_result(frames=20)
     with pytest.raises(ValueError, match=text):
-        write_part(tmp_path / "one.h5", dataclasses.replace(one, **change(one)))
+        write_recording(tmp_path / "one.h5", dataclasses.replace(one, **change(one)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -215,7 +185,7 @@ def test_times_that_do_not_increase_never_reach_the_final_name(tmp_path):
         track=LandmarkTrack(times_s, one.track.points_px, one.track.score),
     )
     with pytest.raises(ShardError, match="do not increase"):
-        write_part(tmp_path / "one.h5", wrong)
+        write_recording(tmp_path / "one.h5", wrong)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,19 +194,65 @@ def test_numpy_numbers_become_plain_ones_and_odd_texts_are_escaped(tmp_path):
         example_result(frames=3), attributes={"a": np.float32(0.5), "b": np.int64(3)}, notes=("broken \udce9 name",)
     )
     one = dataclasses.replace(one, recording=dataclasses.replace(one.recording, camera="a\0b\udce9"))
-    stored = write_part(tmp_path / "one.h5", one)
+    stored = write_recording(tmp_path / "one.h5", one)
     assert stored.attributes == {"a": 0.5, "b": 3}
     assert stored.recording.camera == "a\\x00b\\udce9"
-
-
-def test_a_shard_of_no_recording_is_an_empty_shard_but_no_part(tmp_path):
-    assert write_shard(tmp_path / "p001.h5", []) == []
-    assert list(read_shard(tmp_path / "p001.h5")) == []
-    with pytest.raises(ShardError, match="holds 0 recordings"):
-        read_part(tmp_path / "p001.h5")
 
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_part(tmp_path / "file" / "one.h5", example_result(frames=3))
+        write_recording(tmp_path / "file" / "one.h5", example_result(frames=3))
+
+
+points = arrays(np.float32, (3, 68, 2), elements=st.one_of(st.floats(-8000, 8000, width=32), st.just(float("nan"))))
+
+
+@given(points_px=points, size=st.sampled_from([0.02, 0.1, 0.25, 0.5, 1.0]))
+@settings(deadline=None)
+def test_landmarks_move_by_half_a_step_and_lost_ones_stay_lost(points_px, size):
+    points_px = points_px * np.float32(size)
+    steps, scale_px = quantize_landmarks(points_px)
+    back = restore_landmarks(steps, scale_px)
+    assert back.dtype == np.float32
+    assert np.array_equal(np.isnan(back), np.isnan(points_px))
+    assert np.array_equal(steps == LOST, np.isnan(points_px))
+    assert np.nanmax(np.abs(back - points_px), initial=0) <= scale_px / 2 + 1e-3 * scale_px
+    again, scale_again = quantize_landmarks(back)
+    assert scale_again == scale_px
+    assert np.array_equal(again, steps)
+
+
+@pytest.mark.parametrize(("largest", "scale_px"), [(640, 1 / 32), (1023, 1 / 32), (1920, 1 / 16), (3840, 1 / 8), (7680, 1 / 4)])
+def test_the_step_follows_the_picture(largest, scale_px):
+    assert quantize_landmarks(np.full((1, 68, 2), largest, np.float32))[1] == scale_px
+
+
+@pytest.mark.parametrize("value", [9000.0, -9000.0, np.inf])
+def test_what_cannot_be_stored_is_refused_not_wrapped(value):
+    with pytest.raises(ValueError, match="at most 8192 px"):
+        quantize_landmarks(np.full((1, 68, 2), value, np.float32))
+
+
+def test_a_track_without_a_face_is_all_lost():
+    steps, _ = quantize_landmarks(np.full((4, 68, 2), np.nan, np.float32))
+    assert np.all(steps == LOST)
+
+
+@given(coverage=arrays(np.float32, (5, 3), elements=st.floats(0, 1, width=32)))
+@settings(deadline=None)
+def test_coverage_moves_by_two_thousandths_at_most(coverage):
+    steps = quantize_coverage(coverage)
+    back = restore_coverage(steps)
+    assert np.abs(back - coverage).max() <= 0.5 / 255 + 1e-6
+    assert np.array_equal(quantize_coverage(back), steps)
+
+
+def test_nothing_and_all_are_exact_and_a_rounding_above_one_is_one():
+    assert restore_coverage(quantize_coverage(np.array([0, 1, 1.00001], np.float32))).tolist() == [0.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("value", [1.1, -0.1, np.nan])
+def test_a_share_outside_0_to_1_is_refused(value):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        quantize_coverage(np.array([value], np.float32))
