@@ -14,7 +14,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError, printable
 from stmap_pipeline.files import is_temporary, read_bytes
-from stmap_pipeline.labels import read_frame_times, read_labels
+from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
 from stmap_pipeline.pipeline.scratch import Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_key, settings_key, video_stamp
@@ -210,9 +210,7 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
         if not one.video.path.exists():
             wanted = "folder" if one.video.kind == "images" else "file"
             raise RecordingError("decode", "source_missing", f"{one.video.path.name}: no such {wanted}")
-        if one.clock.kind == "times_file" and one.clock.path is not None:
-            read_frame_times(one.clock.path, one.clock.unit_s)
-        read_labels(one, [])
+        check_sources(one)
     except RecordingError as error:
         message = printable(" ".join(f"{one.recording_id}: {error}".split())[:500])
         return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, message)
