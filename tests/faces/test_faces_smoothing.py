@@ -11,7 +11,7 @@ from scipy.signal import butter, sosfiltfilt
 from stmap_pipeline.faces.backend import STEADY
 from stmap_pipeline.faces.pose import IDENTITY, Pose, Similarity
 from stmap_pipeline.faces.smoothing import LandmarkSmoother, LookaheadBuffer, crop_to_landmarks, despike, round_landmarks
-from stmap_pipeline.shards.quantize import quantize_landmarks, restore_landmarks
+from stmap_pipeline.shards.recording_file import quantize_landmarks, restore_landmarks
 from stmap_pipeline.video import Frame, Image
 
 RATE_HZ = 30.0
