@@ -14,7 +14,8 @@ from itertools import chain, repeat
 import numpy as np
 
 from stmap_pipeline.config import FacesConfig
-from stmap_pipeline.faces.backend import FaceBackend, Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.backend import Detection, FaceBackend, Points, TrackedFrame, TrackingStats
+from stmap_pipeline.faces.search import is_same_face
 from stmap_pipeline.faces.smoothing import MARGIN_ABOVE, WAITING_MARGIN, crop_to_landmarks, round_landmarks
 from stmap_pipeline.video import Frame
 
@@ -36,6 +37,7 @@ def detect_each_frame(
 
 
 def _detected(frames: Iterable[Frame], backend: FaceBackend, stats: TrackingStats) -> Iterator[TrackedFrame]:
+    last: Detection | None = None
     was_found = False
     for frame in frames:
         image = frame.image
@@ -50,6 +52,8 @@ def _detected(frames: Iterable[Frame], backend: FaceBackend, stats: TrackingStat
             yield TrackedFrame(frame.index, frame.time_s, None, math.nan, None, image.size_px)
             continue
         largest = max(found, key=lambda one: one.width)
+        stats.face_changes += last is not None and not is_same_face(last, largest)
+        last = largest
         points = backend.landmarks(image.gray, largest)
         stats.landmark_runs += 1
         low, high = points.min(axis=0), points.max(axis=0)

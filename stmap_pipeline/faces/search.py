@@ -20,11 +20,13 @@ _SHRUNK = 0.8
 # its next size, 100, costs a third more and finds no more.
 _VERIFY_FACE_PX = 84
 _VERIFY_AROUND = 1.8
-# How far, in face widths, and how much narrower and wider than the landmarks a detection may be to verify them.
+# How far from landmarks, in face widths, a detection may be to verify them.
 _VERIFY_DISTANCE = 0.35
-_SAME_WIDTH = (0.6, 1.6)
-# How far, in face widths, a face may be found after a loss.
+# How far from where a face was lost, in face widths, and how much narrower or wider than it a detection may be to be taken for it. The
+# detector and the landmarks of one face in one place differ by up to a fifth in width; a head that comes as near as this makes its face
+# 1.6 times as wide leaves its seat, and two persons side by side are more than a face width apart.
 _SAME_DISTANCE = 1.0
+_SAME_WIDTH = (0.6, 1.6)
 
 # Columns of pixels that are compared for cuts, and the change that counts, in gray levels beyond what all pixels share.
 _CUT_COLUMNS = 32
@@ -36,10 +38,10 @@ _CUT_SHARE = 0.12
 _CUT_RATIO = 3.0
 
 
-def search(gray: Gray, backend: FaceBackend, stats: TrackingStats, lost: Points | None) -> Detection | None:
-    """Find the face to track: the largest, or after a loss the one nearest to where the face was lost.
+def search(gray: Gray, backend: FaceBackend, stats: TrackingStats, lost: Detection | None) -> Detection | None:
+    """Find the face to track: the largest, or after a loss the nearest one that may be the face that was lost, if there is any.
 
-    Large faces are searched for first, and where some are found, smaller ones are neither searched for nor counted.
+    Large faces are searched for first, and where one of them will do, smaller ones are neither searched for nor counted.
 
     Parameters
     ----------
@@ -47,22 +49,48 @@ def search(gray: Gray, backend: FaceBackend, stats: TrackingStats, lost: Points 
     backend : FaceBackend
     stats : TrackingStats
         Updated.
-    lost : (68, 2) array, optional
-        Landmarks of the face when it was lost.
+    lost : Detection, optional
+        Box of the face when it was lost.
+
+    Returns
+    -------
+    Detection or None
+        After a loss it may be another face: see :func:`is_same_face`.
     """
     halvings = max(0, math.ceil(math.log2(max(gray.shape) / _FIRST_SIDE_PX)))
     if lost is not None:
         # a face that is known to be small must not be missed beside a large one
-        halvings = min(halvings, int(math.log2(max(1.0, detector_box(lost).width * _SHRUNK / backend.smallest_face_px))))
+        halvings = min(halvings, int(math.log2(max(1.0, lost.width * _SHRUNK / backend.smallest_face_px))))
+    other: Detection | None = None
     for scale in (0.5**halving for halving in range(halvings, -1, -1)):
         part = gray if scale == 1.0 else cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         found = [one.in_whole(scale, (0.0, 0.0)) for one in backend.detect(part)]
         stats.detector_runs += 1
         stats.most_faces = max(stats.most_faces, len(found))
-        if found:
-            stats.detector_hits += 1
-            return max(found, key=lambda one: one.width) if lost is None else min(found, key=detector_box(lost).distance)
-    return None
+        if not found:
+            continue
+        stats.detector_hits += 1
+        if lost is None:
+            return max(found, key=lambda one: one.width)
+        nearest = min(found, key=lambda one: (not is_same_face(lost, one), lost.distance(one)))
+        if is_same_face(lost, nearest):
+            return nearest
+        other = other or nearest
+    return other
+
+
+def is_same_face(lost: Detection, found: Detection) -> bool:
+    """Return whether a face may be the one that was lost: no farther than its width from its place, and of about its size.
+
+    Detections do not show whose face it is, so one that fails is another face until shown otherwise.
+
+    Examples
+    --------
+    >>> lost, beside = Detection(0, 0, 100, 100, 1.0), Detection(90, 0, 190, 100, 1.0)
+    >>> is_same_face(lost, beside), is_same_face(lost, Detection(110, 0, 210, 100, 1.0)), is_same_face(lost, Detection(0, 0, 50, 50, 1.0))
+    (True, False, False)
+    """
+    return lost.distance(found) <= _SAME_DISTANCE and _SAME_WIDTH[0] < found.width / lost.width < _SAME_WIDTH[1]
 
 
 def verify(gray: Gray, backend: FaceBackend, stats: TrackingStats, points: Points) -> Detection | None:

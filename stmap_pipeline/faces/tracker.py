@@ -29,7 +29,7 @@ from stmap_pipeline.faces.backend import (
 )
 from stmap_pipeline.faces.per_frame import detect_each_frame
 from stmap_pipeline.faces.pose import IDENTITY, Pose, Similarity, fit_similarity
-from stmap_pipeline.faces.search import CutDetector, search, verify
+from stmap_pipeline.faces.search import CutDetector, is_same_face, search, verify
 from stmap_pipeline.faces.smoothing import LandmarkSmoother, LookaheadBuffer
 from stmap_pipeline.faces.template import Alignment, FaceTemplate, Patch
 from stmap_pipeline.video import Frame, Image
@@ -48,6 +48,9 @@ _SETTLING_S = 1.0
 _SETTLING_EVERY_S = 0.1
 # Median distance of the model's landmarks from the tracked ones, in inter-ocular distances, that cannot be jitter: the template drifted.
 _DRIFTED = 0.15
+# Time for which another face must be found, in each search, until it is tracked instead of the one that was lost: longer than somebody who
+# passes by stays in the image, and half a window of 10 s.
+_OTHER_FACE_S = 5.0
 # How far from the prediction a face may be found without its part of the image being cut out anew.
 _CROP_MARGIN_PX = 4
 
@@ -119,7 +122,9 @@ class _Tracker:
         self._memory_s[STEADY] = config.memory_s
         self._cuts = CutDetector()
         self._face: _Face | None = None
-        self._lost: Points | None = None
+        # box of the face when it was lost, and another face that has been found since: where first, and when
+        self._lost: Detection | None = None
+        self._other: tuple[Detection, float] | None = None
         self._next_search_s = -math.inf
 
     def run(self, frames: Iterable[Frame]) -> Iterator[TrackedFrame]:
@@ -133,6 +138,7 @@ class _Tracker:
             face = self._face
             if face is None:
                 self._buffer.add_lost(frame)
+                self._stats.other_face_frames += self._other is not None
             else:
                 self._buffer.add(frame, face.pose, face.score, face.smoother, face.part)
             yield from self._buffer.pop_ready(frame.time_s)
@@ -145,7 +151,14 @@ class _Tracker:
         self._next_search_s = frame.time_s + self._config.search_every_s
         found = search(gray, self._backend, self._stats, self._lost)
         if found is None:
+            self._other = None
             return
+        if self._lost is not None and not is_same_face(self._lost, found):
+            if self._other is None or not is_same_face(self._other[0], found):
+                self._other = found, frame.time_s
+            if frame.time_s - self._other[1] < _OTHER_FACE_S:
+                return
+            self._stats.face_changes += 1
         rough = self._backend.landmarks(gray, found)
         points = self._backend.landmarks(gray, detector_box(rough))
         self._stats.landmark_runs += 2
@@ -157,7 +170,7 @@ class _Tracker:
         template = FaceTemplate(gray, points, now_s)
         smoother = LandmarkSmoother(template.shape, template.depths, self._config.smoothing_s / 2, self._memory_s)
         smoother.update(now_s, template.shape)
-        self._lost = points
+        self._other = None
         return _Face(
             template,
             smoother,
@@ -265,7 +278,7 @@ class _Tracker:
     def _lose(self, face: _Face) -> None:
         self._buffer.invalidate(face.certain_index + 1)
         face.smoother.closed = True
-        self._lost, self._face = face.points, None
+        self._lost, self._face = detector_box(face.points), None
         self._stats.times_lost += 1
         # it may be back in the very next frame
         self._next_search_s = -math.inf

@@ -35,7 +35,7 @@ def two_people():
 
 def searched(gray, lost=None):
     stats = TrackingStats()
-    return search(gray, backend(), stats, lost), stats
+    return search(gray, backend(), stats, None if lost is None else detector_box(lost)), stats
 
 
 def test_the_largest_face_is_found_in_a_small_image(two_people):

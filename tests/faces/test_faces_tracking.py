@@ -147,3 +147,85 @@ def test_a_blurred_moment_does_not_invent_a_face():
     frames, stats = tracked(images)
     assert not any(frame.points_px is not None for frame in frames)
     assert stats.times_found == 0
+
+
+def still(seed, side):
+    """An image of a drawn person who does not move, and the landmarks in it."""
+    scene = make_scene(seed, "easy", heart_rate_bpm=72.0, size_px=(side, side))
+    scene = replace(scene, motion=HeadMotion(), acting=Acting(seed, 0.0))
+    return scene.render(0.0, 0), scene.landmarks(0.0)
+
+
+@pytest.fixture(scope="module")
+def two_persons():
+    """A subject on the left and a smaller face on the right, more than one face width away: a frame with both, or with one of them."""
+    (subject, points), (other, _) = still(4, 360), still(7, 240)
+
+    def draw(has_subject=True, has_other=True):
+        image = np.full((360, 720, 3), 120, np.uint8)
+        if has_subject:
+            image[:, :360] = subject
+        if has_other:
+            image[120:, 440:680] = other
+        return image
+
+    return draw, points
+
+
+def test_another_face_is_not_taken_for_the_one_that_was_lost(two_persons):
+    draw, points = two_persons
+    images = [draw(), draw(has_subject=False)]
+    frames, stats = tracked(images[45 <= index < 120] for index in range(180))
+    found = np.array([frame.points_px is not None for frame in frames])
+    assert found[:36].all()
+    assert not found[45:120].any()
+    assert found[150:].all()
+    away = [np.abs(frame.points_px - points).mean() for frame in frames if frame.points_px is not None]
+    assert max(away) < 5
+    assert stats.times_lost == 1
+    # counted from the first search that found no other face than this one
+    assert 60 <= stats.other_face_frames <= 75
+    assert stats.face_changes == 0
+
+
+def test_another_face_that_stays_alone_is_tracked_after_some_seconds_and_counted(two_persons):
+    draw, points = two_persons
+    images = [draw(), draw(has_subject=False)]
+    frames, stats = tracked(images[index >= 45] for index in range(260))
+    found = np.array([frame.points_px is not None for frame in frames])
+    # five seconds in which the subject does not come back
+    assert not found[45 : 45 + 149].any()
+    assert found[45 + 170 :].all()
+    assert np.abs(frames[-1].points_px - points)[:, 0].mean() > 300
+    assert stats.face_changes == 1
+    assert stats.other_face_frames >= 140
+
+
+def test_a_face_of_another_size_in_the_same_place_is_another_face():
+    large, _ = still(4, 400)
+    small, _ = still(4, 200)
+    other = np.full_like(large, 120)
+    other[100:300, 100:300] = small
+    wall = np.full_like(large, 120)
+    images = [large] * 40 + [wall] * 30 + [other] * 60 + [wall] * 5 + [large] * 45
+    frames, stats = tracked(images)
+    found = np.array([frame.points_px is not None for frame in frames])
+    assert not found[40:135].any()
+    assert found[150:].all()
+    assert stats.face_changes == 0
+    assert stats.other_face_frames > 30
+
+
+def test_a_face_that_comes_back_beside_its_place_is_the_same(two_persons):
+    draw, _ = two_persons
+    beside = np.roll(draw(has_other=False), 60, axis=1)
+    wall = draw(has_subject=False, has_other=False)
+    frames, stats = tracked([draw(has_other=False)] * 40 + [wall] * 30 + [beside] * 30)
+    assert frames[-1].points_px is not None
+    assert (stats.times_found, stats.face_changes, stats.other_face_frames) == (2, 0, 0)
+
+
+def test_the_per_frame_mode_counts_changes_to_another_face(two_persons):
+    draw, _ = two_persons
+    _, stats = tracked([draw()] * 3 + [draw(has_subject=False)] * 3, mode="per-frame")
+    assert stats.face_changes == 1
