@@ -106,11 +106,10 @@ class TrackingStats:
     times_lost: int = 0
     times_found: int = 0
     restarts: int = 0
-    face_changes: int = 0
-    other_face_frames: int = 0
     cuts: int = 0
+    other_face_frames: int = 0
+    face_changes: int = 0
     most_faces: int = 0
-    narrow_pictures: int = 0
 
 
 def detector_box(points: Points) -> Detection:

@@ -42,17 +42,21 @@ METADATA: dict[str, Column] = {
         ),
         Column("frames_surplus", "", "frames beyond the end of the file of frame times, left out", "int"),
         Column("frames_missing", "", "listed frame times without a frame", "int"),
-        Column("frames_without_face", "", "frames in which no face was known", "int"),
-        Column("times_lost", "", "how often a face that was followed was lost", "int"),
-        Column("restarts", "", "how often tracking began anew on a face that had moved or changed at once", "int"),
-        Column("cuts", "", "how often the whole picture changed at once; the face after a cut may be another person's", "int"),
+        Column("frames_without_face", "", "frames without landmarks", "int"),
+        Column("times_lost", "", "how often the tracked face was lost", "int"),
+        Column("restarts", "", "how often tracking restarted on a face that had moved or changed at once", "int"),
+        Column("cuts", "", "how often the whole image changed at once; the face after a cut may be another person's", "int"),
+        Column(
+            "other_face_frames",
+            "",
+            "frames left without a face because after a loss only another one was found: farther than a face width, or of another size",
+            "int",
+        ),
+        Column("face_changes", "", "how often such another face stayed and is measured since: it may be another person's", "int"),
         Column("most_faces", "", "most faces found in one search", "int"),
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
         Column("landmark_runs", "", "runs of the landmark model", "int"),
-        Column(
-            "narrow_pictures", "", "frames of which tracking kept less than a box may need; such landmarks are not reused", "int"
-        ),
     )
 }
 
@@ -63,8 +67,20 @@ _NOTES = {
     "frames_surplus": "frames beyond the end of the file of frame times were left out",
     "frames_missing": "listed frame times have no frame",
     "cuts": "cuts, after which the face may be another person's",
+    "other_face_frames": "frames were left out because only another face was found: far from where the face was lost, or of another size",
+    "face_changes": "changes to another face, which may be another person's, after the face had not come back for some seconds",
 }
-_TRACKING = ("times_lost", "restarts", "cuts", "most_faces", "detector_runs", "detector_hits", "landmark_runs", "narrow_pictures")
+_TRACKING = (
+    "times_lost",
+    "restarts",
+    "cuts",
+    "other_face_frames",
+    "face_changes",
+    "most_faces",
+    "detector_runs",
+    "detector_hits",
+    "landmark_runs",
+)
 
 
 def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[str, ...]:

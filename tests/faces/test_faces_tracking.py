@@ -10,10 +10,12 @@ import pytest
 from measured import backend, measure
 from video_files import exact_frame, write_video
 
-from stmap_pipeline.config import FacesConfig
+from stmap_pipeline.config import Config, FacesConfig
 from stmap_pipeline.faces import TrackingStats, track
 from stmap_pipeline.faces.backend import STEADY
 from stmap_pipeline.faces.pose import transform
+from stmap_pipeline.pipeline.worker import build_recording
+from stmap_pipeline.records import Recording, VideoSource
 from stmap_pipeline.synth.pulse import Sines
 from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 from stmap_pipeline.video import Frame
@@ -229,3 +231,15 @@ def test_the_per_frame_mode_counts_changes_to_another_face(two_persons):
     draw, _ = two_persons
     _, stats = tracked([draw()] * 3 + [draw(has_subject=False)] * 3, mode="per-frame")
     assert stats.face_changes == 1
+
+
+def test_a_change_to_another_face_is_noted_in_the_recording(two_persons, tmp_path):
+    draw, _ = two_persons
+    images = [draw(), draw(has_subject=False)]
+    frames = (images[index >= 15] for index in range(85))
+    path = write_video(tmp_path / "two.avi", frames, codec="mpeg4", options={"qmin": "2", "qmax": "2"}, rate_hz=10.0)
+    config = Config.from_mapping({"limits": {"max_lost_fraction": 0.8}})
+    built = build_recording(Recording("two", "folder", "two", VideoSource(path)), config)
+    assert built.attributes["face_changes"] == 1
+    assert built.attributes["other_face_frames"] == np.isnan(built.blocks.means[:, 0, 0]).sum() == 50
+    assert sum("another face" in note for note in built.notes) == 2
