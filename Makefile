@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help env browser test demo bench docs clean
 
 help:
-	@echo 'make demo    environment, then the whole way on a synthetic database in demo/'
+	@echo 'make demo    environment, then every step on drawn videos in demo/, in a few minutes'
 	@echo 'make test    environment, then style, types, import arrows and all tests'
 	@echo 'make bench   how much of the pulse is kept and what it costs, as two tables; half an hour'
 	@echo 'make docs    the documentation as HTML in docs/_build/html'

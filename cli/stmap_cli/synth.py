@@ -1,4 +1,4 @@
-"""`stmap synth`: a database of drawn faces with a known pulse, or simulated maps without any face."""
+"""`stmap synth`: synthetic data with a known pulse, as drawn face videos or as simulated maps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stmap_pipeline.synth import Synthesis, SyntheticRecording
     from stmap_pipeline.synth.traces import TraceSynthesis
 
-# a drawn face needs its whole video decoded later; traces cost next to nothing
+# drawn videos must be decoded later; simulated traces need no decoding
 _DRAWN_S, _TRACES_S = 20.0, 30.0
 _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 
@@ -33,23 +33,23 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 @click.option(
     "--traces",
     is_flag=True,
-    help="Write finished maps of simulated traces at once, without any video: as many as VIPL-HR in a minute or two.",
+    help="Write finished maps of simulated traces, without any video; those of the size of VIPL-HR take a minute or two.",
 )
 @click.option(
     "--subjects",
     type=click.IntRange(min=1),
     default=None,
     metavar="N",
-    help=f"Make N persons.  [default: {_DRAWN_SUBJECTS}; {_TRACES_SUBJECTS} with --traces, which has then VIPL-HR's own folds]",
+    help=f"Make N subjects.  [default: {_DRAWN_SUBJECTS}; with --traces {_TRACES_SUBJECTS}, which have the folds of VIPL-HR]",
 )
 @click.option(
     "--recordings-per-subject",
     type=click.IntRange(min=1),
     default=None,
     metavar="N",
-    help="With --traces, take N recordings of each person.  [default: all that VIPL-HR has, about 22]",
+    help="With --traces, make at most N recordings of each subject.  [default: as many as in VIPL-HR, about 22]",
 )
-@seed_option("Draw what this number decides; the same seed gives the same files.")
+@seed_option("Seed of all that is random; the same seed gives the same files.")
 @click.option(
     "--duration",
     "duration_s",
@@ -62,9 +62,9 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
     "--setting",
     type=click.Choice(["easy", "hard", "mixed"]),
     default=None,
-    help="Draw quiet sitting in good light, or large motion, talk and poor light, or both in turn.  [default: easy]",
+    help="Draw people who sit still in good light, or who move and talk in poor light, or both in turn.  [default: easy]",
 )
-@config_option("With --traces, take the windows and their clock from a TOML file as of stmap build-maps.")
+@config_option("With --traces, take window length and clock from a TOML file, as in stmap build-maps.")
 @jobs_option
 def synth(
     out: Path,
@@ -78,10 +78,10 @@ def synth(
     config_path: Path | None,
     jobs: int | None,
 ) -> None:
-    """Write videos of drawn faces, or simulated maps, into OUT.
+    """Write drawn face videos, or simulated maps, into OUT.
 
-    The faces have a known pulse, and OUT gets the layout of a real database; with --traces it gets what stmap build-maps would write.
-    A run that was stopped goes on with the same command.
+    The faces have a known pulse, and OUT has the layout of a real database; with --traces, OUT is the output of a finished
+    stmap build-maps. A run that was stopped resumes with the same command.
 
     \b
     Example:
@@ -89,11 +89,11 @@ def synth(
         stmap synth maps --traces --subjects 107
         stmap synth maps --traces --config windows.toml
     """
-    screen = console()
+    screen, jobs = console(), jobs or default_jobs()
     if traces:
         for name, value in (("--layout", layout), ("--setting", setting)):
             if value is not None:
-                raise click.UsageError(f"{name} is for drawn faces; --traces simulates all scenarios of VIPL-HR without any")
+                raise click.UsageError(f"{name} is for drawn videos; --traces simulates all scenarios of VIPL-HR")
         from stmap_pipeline.config import Config
         from stmap_pipeline.synth.traces import plan_traces
 
@@ -108,7 +108,9 @@ def synth(
         _simulate(simulation, jobs, screen)
     else:
         if recordings_per_subject is not None:
-            raise click.UsageError("--recordings-per-subject goes with --traces; a drawn layout has the recordings it has")
+            raise click.UsageError(
+                "--recordings-per-subject goes with --traces; the recordings of drawn videos follow from the layout"
+            )
         if config_path is not None:
             raise click.UsageError("--config goes with --traces; drawn videos get their windows from stmap build-maps --config")
         from stmap_pipeline.synth import plan_synthesis
@@ -121,12 +123,12 @@ def synth(
             duration_s=duration_s or _DRAWN_S,
             setting=setting or "easy",
         )
-        run(plan, jobs or default_jobs(), screen)
+        run(plan, jobs, screen)
     click.echo(str(out))
 
 
 def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]:
-    """Write a planned database with progress on the screen."""
+    """Write a drawn database with progress on the screen."""
     start = time.monotonic()
     progress = Progress("drawing", len(plan.recordings), screen)
     written = []
@@ -135,18 +137,18 @@ def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]
             written.append(one)
             progress.step()
     resumed = sum(one.resumed for one in written)
-    again = f", {resumed} of them before" if resumed else ""
-    say(screen, f"drawn: {counted(len(written), 'recording')}{again} in {duration(time.monotonic() - start)}   ->  {plan.out}")
+    earlier = f" ({resumed} in an earlier run)" if resumed else ""
+    say(screen, f"drawn: {counted(len(written), 'recording')}{earlier} in {duration(time.monotonic() - start)}   ->  {plan.out}")
     return written
 
 
-def _simulate(plan: TraceSynthesis, jobs: int | None, screen: Console) -> None:
+def _simulate(plan: TraceSynthesis, jobs: int, screen: Console) -> None:
     start = time.monotonic()
     progress = Progress("simulating", plan.subjects, screen)
     with progress.running():
-        for _ in plan.run(jobs or default_jobs()):
+        for _ in plan.run(jobs):
             progress.step()
-    written = sum(one.stat().st_size for one in (plan.out / "shards").glob("*.h5"))
+    written = sum(one.stat().st_size for one in (plan.out / "shards").rglob("*.h5"))
     say(
         screen,
         f"simulated: {counted(len(plan.recordings), 'recording')} of {counted(plan.subjects, 'subject')} in "

@@ -198,8 +198,8 @@ def test_traces_may_have_windows_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--traces", "--layout", "folder"), "--layout is for drawn faces"),
-        (("--traces", "--setting", "hard"), "--setting is for drawn faces"),
+        (("--traces", "--layout", "folder"), "--layout is for drawn videos"),
+        (("--traces", "--setting", "hard"), "--setting is for drawn videos"),
         (("--recordings-per-subject", "2"), "goes with --traces"),
         (("--config", "short.toml"), "--config goes with --traces"),
         (("--traces", "--subjects", "0"), "--subjects"),

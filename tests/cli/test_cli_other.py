@@ -112,4 +112,4 @@ def test_synth_says_where_and_what_was_there_before(here):
     assert stmap(*words).out == "own\n"
     run = stmap(*words)
     assert (run.code, run.out) == (0, "own\n")
-    assert run.err.startswith("drawn: 3 recordings, 3 of them before in 0 s   ->  own")
+    assert run.err.startswith("drawn: 3 recordings (3 in an earlier run) in 0 s   ->  own")

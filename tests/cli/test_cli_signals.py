@@ -122,7 +122,7 @@ def test_ctrl_c_while_drawing_can_be_continued_too(tmp_path):
     assert re.fullmatch(r"stopped; [012] of 3 done - run the same command to continue\n", rest), rest
     run = stmap(*words)
     assert run.code == 0
-    assert re.match(r"drawn: 3 recordings, [12] of them before in ", run.err)
+    assert re.match(r"drawn: 3 recordings \([12] in an earlier run\) in ", run.err)
 
 
 def on_a_terminal(words) -> tuple[int, str]:
