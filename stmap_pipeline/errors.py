@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     "absent": "the database's own list, or its physiology, names a recording whose video is not there",
     "known_missing_frames": "known to lack frames while its clock is nominal, so times would be wrong",
     "known_too_short": "known to be too short for one window",
+    "duplicate": "the same video file as another recording, through a link",
     "known_excluded": "excluded by the authors or by published users of the database",
     # before the first frame
     "source_missing": "a file that the recording needs is not there",

@@ -1,32 +1,45 @@
-"""Anybody's own videos: a folder with ``database.toml`` or ``database.csv``, a folder of videos alone, or one video."""
+"""User videos: a folder with ``database.toml`` or ``database.csv``, a folder of videos alone, or one video."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, in_order, is_folder, natural_key, source_folder, walk
-from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry, Spec, read_csv, read_toml
+from stmap_pipeline.databases.base import (
+    IMAGE_SUFFIXES,
+    Database,
+    contents,
+    in_order,
+    is_folder,
+    natural_key,
+    source_folder,
+    walk,
+)
+from stmap_pipeline.databases.folder_description import MAX_TEXT_LENGTH, Description, LabelEntry, RecordingEntry, read_description
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
-from stmap_pipeline.records.recording import safe_id
+from stmap_pipeline.records.recording import hashed_id, safe_id
 
 NAME = "folder"
-VIDEO_SUFFIXES = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".wmv")
-_OWN_SUBJECT = "no database.toml says who is seen: the recording counts as a subject of its own"
+# whatever cameras, phones and converters write; a file of them that FFmpeg cannot read fails by name
+VIDEO_SUFFIXES = (
+    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".mxf", ".flv",
+    ".f4v", ".ogv", ".vob", ".asf", ".divx", ".dv", ".mjpeg", ".mjpg", ".m2v", ".mod", ".tod", ".qt", ".y4m", ".insv", ".rm", ".rmvb",
+)  # fmt: skip
+_OWN_SUBJECT = "no database.toml names the subject: the recording counts as a subject of its own"
 
 LAYOUT = """\
 A folder with database.toml:
   name = "my study"
   [defaults]                      # optional: any key of a recording but video and id
   [[recording]]
-  video = "s01_rest.mp4"          # a file, a folder of pictures (with rate_hz or times), or a pattern such as "**/*.mp4"
-  subject = "s01"                 # default: the video's name without suffix
-  scenario = "rest"               # camera, fold and id may follow
+  video = "s01_rest.mp4"          # a file, a folder of images (with rate_hz or times), or a pattern such as "**/*.mp4"
+  subject = "s01"                 # default: the recording's id
+  id = "s01_rest"                 # default: the video's path, see below
+  scenario = "rest"               # camera and fold may follow
   rate_hz = 30.0                  # or times = "s01_time.txt" with times_unit_s = 0.001; default: the container's times
   [[recording.label]]             # one of each kind, or none
   kind = "heart_rate"             # or "pulse"
@@ -38,31 +51,29 @@ or with database.csv: columns video, id, subject, scenario, camera, fold, rate_h
   label_column and so on, label2_file and so on, extra_NAME.
 {stem}, {parent}, {grandparent} and {dir} stand for parts of the video's path.
 With neither file, each video under the folder is a recording without labels, and a subject of its own.
+The id of anna/rest.mp4 is anna__rest, that of anna/rest.mov is anna__rest.mov. A path with other characters than letters, digits,
+".", "_" and "-" gets a short hash: rest 1.mp4 is rest_1-53c53f.
 """
 
 
-@dataclass(slots=True)
-class _Found:
-    """A video of an entry, before all ids are known."""
+@dataclass(frozen=True, slots=True)
+class _Video:
+    """A video of an entry of the description."""
 
     where: str
     entry: RecordingEntry
     path: Path
-    names: list[str]
-    level: int = 0
-
-    @property
-    def recording_id(self) -> str:
-        return safe_id(printable(self.names[self.level]))
 
 
 def list_recordings(root: Path) -> Iterator[Recording]:
     r"""List the recordings of a folder, or of one video file, in the order of the ids.
 
+    An id depends on the video's path from the folder alone, not on other files.
+
     Raises
     ------
     DatabaseError
-        Where the description holds a mistake, ids or subjects cannot be told apart, or there is no video.
+        Where the description holds a mistake or lists a recording twice, or there is no video.
 
     Examples
     --------
@@ -77,36 +88,72 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     if root.is_file():
         if root.suffix.lower() not in VIDEO_SUFFIXES:
             raise DatabaseError(f"{printable(root)}: is no video by its name; known are {', '.join(VIDEO_SUFFIXES)}")
-        return _undescribed(root.absolute().parent, [root.absolute()])
+        return in_order(_undescribed(root.absolute().parent, [root.absolute()]))
     root = source_folder(root)
-    spec = _spec(root)
-    if spec is None:
-        videos = [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
-        if not videos:
-            raise DatabaseError(
-                f"{printable(root)}: no video; looked for database.toml, database.csv and files {', '.join(VIDEO_SUFFIXES)} at any depth, "
-                f"found {contents(root)}"
-            )
-        return _undescribed(root, videos)
-    entries = [(where, entry, path) for where, entry in spec.entries for path in _videos(root, where, entry)]
-    return in_order(_recordings(root, spec.name or NAME, entries, ()))
+    description = read_description(root)
+    if description is not None:
+        return in_order(_described(root, description))
+    videos = [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+    if not videos:
+        raise DatabaseError(
+            f"{printable(root)}: no video; looked for database.toml, database.csv and files {', '.join(VIDEO_SUFFIXES)} at any depth, "
+            f"found {contents(root)}"
+        )
+    return in_order(_undescribed(root, videos))
 
 
 def _undescribed(root: Path, videos: list[Path]) -> Iterator[Recording]:
-    # the entry says nothing, not even the name: file names may hold bytes that no description can
+    """Yield a recording for each video; a link to another one of them is listed and skipped."""
+    # the entry is empty: a file name may hold bytes that no description can
     entry = RecordingEntry(video="-")
-    return in_order(_recordings(root, NAME, [("the source", entry, path) for path in videos], (_OWN_SUBJECT,)))
+    seen: dict[object, Path] = {}
+    for path in sorted(videos, key=lambda one: (one.is_symlink(), natural_key(str(one)))):
+        one = replace(_recording(root, NAME, _Video("the source", entry, path)), notes=(_OWN_SUBJECT,))
+        first = seen.setdefault(_file_key(path), path)
+        if first is not path:
+            one = replace(one, skip_reason="duplicate", skip_message=f"the same file as {printable(first.relative_to(root))}")
+        yield one
 
 
-def _spec(root: Path) -> Spec | None:
-    toml, table = root / "database.toml", root / "database.csv"
-    if toml.is_file() and table.is_file():
-        raise DatabaseError(f"{printable(root)}: holds database.toml and database.csv; keep one of the two")
-    return read_toml(toml) if toml.is_file() else read_csv(table) if table.is_file() else None
+def _described(root: Path, description: Description) -> list[Recording]:
+    videos = [_Video(where, entry, path) for where, entry in description.entries for path in _paths(root, where, entry)]
+    recordings = [_recording(root, description.name or NAME, one) for one in videos]
+    ids: dict[str, _Video] = {}
+    folds: dict[str, tuple[int | None, str]] = {}
+    files: dict[object, tuple[Recording, str]] = {}
+    for video, one in zip(videos, recordings, strict=True):
+        first = ids.setdefault(one.recording_id, video)
+        if first is not video:
+            raise DatabaseError(
+                f"{printable(root)}: {first.where} ({printable(first.path)}) and {video.where} ({printable(video.path)}) would both be "
+                f"{one.recording_id!r}; give each its own id"
+            )
+        fold, where = folds.setdefault(one.subject, (one.fold, video.where))
+        if fold != one.fold:
+            raise DatabaseError(
+                f"{printable(root)}: subject {one.subject!r} is in fold {fold} ({where}) and in fold {one.fold} ({video.where}); "
+                "all recordings of a subject need one fold"
+            )
+        other, where = files.setdefault(_file_key(video.path), (one, video.where))
+        if other.subject != one.subject and (other.clock, other.labels) == (one.clock, one.labels):
+            raise DatabaseError(
+                f"{printable(root)}: {printable(video.path)} is listed as subject {other.subject!r} ({where}) and as {one.subject!r} "
+                f"({video.where}); one person is one subject"
+            )
+    return recordings
 
 
-def _videos(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
-    """Give the videos of an entry. A file that is named is listed even where it is missing; a pattern must match."""
+def _file_key(path: Path) -> object:
+    """Return what is the same for all names of one file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
+def _paths(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
+    """Return the videos of an entry. A file that is named is listed even where it is missing; a pattern must match."""
     path = root / entry.video
     if os.path.lexists(path) or not re.search(r"[*?[]", entry.video):
         return [path]
@@ -116,92 +163,70 @@ def _videos(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
         matches = [one for one in base.glob(pattern) if not one.name.startswith(".")]
     except (ValueError, NotImplementedError, OSError) as error:
         raise DatabaseError(f"{printable(root)}: {where}: video = {entry.video!r} is no pattern of files ({error})") from None
-    videos = [one for one in matches if (_is_pictures(one) if is_folder(one) else one.suffix.lower() in VIDEO_SUFFIXES)]
+    suffix = Path(pattern).suffix.lower()
+    known = (*VIDEO_SUFFIXES, suffix) if suffix[1:].isalnum() else VIDEO_SUFFIXES
+    videos = [one for one in matches if (_has_images(one) if is_folder(one) else one.suffix.lower() in known)]
     if not videos:
-        kinds = f"no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of pictures" if matches else "nothing"
+        kinds = f"no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of images" if matches else "nothing"
         raise DatabaseError(f"{printable(root)}: {where}: video = {entry.video!r} matches {kinds}")
     return sorted(videos, key=lambda one: natural_key(str(one)))
 
 
-def _is_pictures(folder: Path) -> bool:
+def _has_images(folder: Path) -> bool:
     try:
         return any(one.suffix.lower() in IMAGE_SUFFIXES for one in folder.iterdir())
     except OSError as error:
         raise DatabaseError(f"{printable(folder)}: cannot be listed ({error.strerror}); make it readable or remove it") from None
 
 
-def _recordings(
-    root: Path, database: str, entries: list[tuple[str, RecordingEntry, Path]], notes: tuple[str, ...]
-) -> list[Recording]:
-    found = [_Found(where, entry, path, _names(root, entry, path)) for where, entry, path in entries]
-    _tell_apart(root, found)
-    recordings = [_recording(root, database, one, notes) for one in found]
-    _check_subjects(root, recordings, found)
-    return recordings
+def _path_id(root: Path, path: Path) -> str:
+    """Return the id of a video: its path from the folder with ``__`` between the parts, without ``.mp4``.
+
+    Where another path could give the same, a hash of the path follows.
+    """
+    inside = path.is_relative_to(root)
+    parts = list(path.relative_to(root).parts if inside else path.parts[-2:])  # a place of this machine stays out of ids
+    if path.suffix == ".mp4" and not is_folder(path) and Path(path.stem).suffix.lower() not in VIDEO_SUFFIXES:
+        parts[-1] = path.stem
+    name = "__".join(parts)
+    if inside and name.split("__") == parts and safe_id(name) == name:
+        return name
+    return hashed_id(name, path.relative_to(root).as_posix() if inside else path.as_posix())
 
 
-def _names(root: Path, entry: RecordingEntry, path: Path) -> list[str]:
-    """Give possible ids, the shortest first: the video's stem, then with more and more of its folders, then with its suffix."""
-    if entry.id:
-        return [_filled(entry.id, root, path)]
-    try:
-        parents = path.parent.relative_to(root).parts
-    except ValueError:
-        parents = path.parent.parts[1:]
-    stem = _stem(path)
-    longer = ["_".join((*parents[len(parents) - count :], stem)) for count in range(len(parents) + 1)]
-    return [*longer, "_".join((*parents, path.name))]
-
-
-def _tell_apart(root: Path, found: list[_Found]) -> None:
-    """Lengthen ids that are equal until none is."""
-    while True:
-        same: dict[str, list[_Found]] = defaultdict(list)
-        for one in found:
-            same[one.recording_id].append(one)
-        clashes = [group for group in same.values() if len(group) > 1]
-        if not clashes:
-            return
-        for group in clashes:
-            longer = [one for one in group if one.level + 1 < len(one.names)]
-            if not longer:
-                first, second = group[:2]
-                raise DatabaseError(
-                    f"{printable(root)}: {first.where} ({printable(first.path)}) and {second.where} ({printable(second.path)}) would both be "
-                    f"{first.recording_id!r}; give each its own id in database.toml, or rename a file"
-                )
-            for one in longer:
-                one.level += 1
-
-
-def _recording(root: Path, database: str, found: _Found, notes: tuple[str, ...]) -> Recording:
-    entry, path = found.entry, found.path
-    pictures = is_folder(path)
-    if pictures and entry.rate_hz is None and entry.times is None:
+def _recording(root: Path, database: str, video: _Video) -> Recording:
+    entry, path = video.entry, video.path
+    images = is_folder(path)
+    if images and entry.rate_hz is None and entry.times is None:
         raise DatabaseError(
-            f"{printable(root)}: {found.where}: {printable(path)} is a folder of pictures, which carry no times; give rate_hz or times"
+            f"{printable(root)}: {video.where}: {printable(path)} is a folder of images, which carry no times; give rate_hz or times"
         )
+
+    def text(key: str) -> str:
+        filled = _filled(getattr(entry, key), root, path)
+        if len(filled) > MAX_TEXT_LENGTH:
+            raise DatabaseError(
+                f"{printable(root)}: {video.where}: {key} has {len(filled)} characters; at most {MAX_TEXT_LENGTH} are kept"
+            )
+        return printable(filled)
+
     clock = ClockSource()
     if entry.times is not None:
-        clock = ClockSource(
-            "times_file",
-            root / _filled(entry.times, root, path, is_path=True),
-            unit_s=entry.times_unit_s,
-            column=entry.times_column,
-        )
+        times = root / _filled(entry.times, root, path)
+        clock = ClockSource("times_file", times, unit_s=entry.times_unit_s, column=entry.times_column)
     elif entry.rate_hz is not None:
         clock = ClockSource("constant", rate_hz=entry.rate_hz, note="rate_hz as given for this recording")
+    recording_id = safe_id(text("id")) if entry.id else _path_id(root, path)
     return Recording(
-        found.recording_id,
+        recording_id,
         database,
-        safe_id(_filled(entry.subject, root, path)) if entry.subject else found.recording_id,
-        VideoSource(path, "images" if pictures else "file"),
+        safe_id(text("subject")) if entry.subject else recording_id,
+        VideoSource(path, "images" if images else "file"),
         clock=clock,
         labels=tuple(_label(root, path, one) for one in entry.label),
-        scenario=_filled(entry.scenario, root, path),
-        camera=_filled(entry.camera, root, path),
+        scenario=text("scenario"),
+        camera=text("camera"),
         fold=entry.fold,
-        notes=notes,
         extras={key: str(value) for key, value in entry.extras.items()},
     )
 
@@ -209,7 +234,7 @@ def _recording(root: Path, database: str, found: _Found, notes: tuple[str, ...])
 def _label(root: Path, video: Path, entry: LabelEntry) -> LabelSource:
     return LabelSource(
         entry.kind,
-        root / _filled(entry.file, root, video, is_path=True),
+        root / _filled(entry.file, root, video),
         column=entry.column,
         rate_hz=entry.rate_hz,
         time_column=entry.time_column,
@@ -221,37 +246,12 @@ def _label(root: Path, video: Path, entry: LabelEntry) -> LabelSource:
     )
 
 
-def _check_subjects(root: Path, recordings: list[Recording], found: list[_Found]) -> None:
-    """Refuse two people under one file name, and one person in two folds."""
-    known: dict[str, tuple[str, int | None, str]] = {}
-    for recording, one in zip(recordings, found, strict=True):
-        said = _filled(one.entry.subject, root, one.path) or recording.subject
-        # shards are files, and some file systems do not tell S1 from s1
-        before = known.setdefault(recording.subject.casefold(), (said, recording.fold, one.where))
-        if before[0] != said:
-            raise DatabaseError(
-                f"{printable(root)}: subjects {before[0]!r} ({before[2]}) and {said!r} ({one.where}) would share the file name "
-                f"{recording.subject!r}; rename one"
-            )
-        if before[1] != recording.fold:
-            raise DatabaseError(
-                f"{printable(root)}: subject {said!r} is in fold {before[1]} ({before[2]}) and in fold {recording.fold} ({one.where}); "
-                "all recordings of a subject need one fold"
-            )
-
-
-def _stem(path: Path) -> str:
-    return path.name if is_folder(path) else path.stem
-
-
-def _filled(text: str, root: Path, video: Path, is_path: bool = False) -> str:
+def _filled(text: str, root: Path, video: Path) -> str:
     """Replace the placeholders by parts of the video's path."""
     folder = video.parent
-    parts = {"stem": _stem(video), "parent": folder.name, "grandparent": folder.parent.name}
+    parts = {"stem": video.name if is_folder(video) else video.stem, "parent": folder.name, "grandparent": folder.parent.name}
     parts["dir"] = folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.as_posix()
-    filled = re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], text)
-    # a path keeps the bytes of the file name; other text must be fit for tables
-    return filled if is_path else printable(filled)
+    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], text)
 
 
 DATABASE = Database(

@@ -32,7 +32,12 @@ _MAX_BYTES = 16 * 2**20
 _LABEL_COLUMN = re.compile(r"(label[0-9]*)_(\w+)\Z")
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_Column = str | Annotated[int, Field(ge=0)]
+# longer texts are no names; what is stored of a recording has an end
+MAX_TEXT_LENGTH = 200
+
+_Column = Annotated[str, Field(max_length=1000)] | Annotated[int, Field(ge=0, le=100_000)]
+_Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
+_Unit = Annotated[float, Field(ge=1e-9, le=1e6)]
 
 
 class _Entry(BaseModel):
@@ -60,9 +65,9 @@ class LabelEntry(_Entry):
     missing: Annotated[tuple[float, ...], BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,))] = (
         Field((), description="Values that stand for 'no value'.")
     )
-    rate_hz: float | None = Field(None, gt=0, description="Sampling rate; the first row is at the first frame.")
+    rate_hz: float | None = Field(None, ge=0.001, le=1_000_000, description="Sampling rate; the first row is at the first frame.")
     time_column: _Column | None = Field(None, description="Column of the times, on the clock of the video, instead of a rate.")
-    time_unit_s: float = Field(1.0, gt=0, description="Length of one unit of the times in seconds; 0.001 for milliseconds.")
+    time_unit_s: _Unit = Field(1.0, description="Length of one unit of the times in seconds; 0.001 for milliseconds.")
     per_frame: bool = Field(False, description="Whether row i belongs to frame i, instead of a rate or times.")
     required: bool = Field(False, description="Whether the recording fails where the file is not there, instead of a note.")
 
@@ -85,16 +90,18 @@ class LabelEntry(_Entry):
 class Defaults(_Entry):
     """What may stand in ``[defaults]`` and in each recording."""
 
-    subject: str = Field("", description="Who is seen; empty: the recording's id. May hold placeholders.")
-    scenario: str = Field("", description="What was done. May hold placeholders.")
-    camera: str = Field("", description="Which camera. May hold placeholders.")
-    fold: int | None = Field(None, ge=1, description="Fold of the subject, from 1.")
-    rate_hz: float | None = Field(None, gt=0, le=10_000, description="Constant frame rate, instead of the container's times.")
+    subject: _Text = Field("", description="Person in the video; empty: the recording's id. May hold placeholders.")
+    scenario: _Text = Field("", description="What was done. May hold placeholders.")
+    camera: _Text = Field("", description="Which camera. May hold placeholders.")
+    fold: int | None = Field(None, ge=1, le=10_000, description="Fold of the subject, from 1.")
+    rate_hz: float | None = Field(None, ge=0.001, le=10_000, description="Constant frame rate, instead of the container's times.")
     times: str | None = Field(None, min_length=1, description="File of frame times, one number a line; may hold placeholders.")
-    times_unit_s: float = Field(1.0, gt=0, description="Length of one unit of that file in seconds.")
+    times_unit_s: _Unit = Field(1.0, description="Length of one unit of that file in seconds.")
     times_column: _Column | None = Field(None, description="Column of the times in that file, where it has more than one.")
     label: tuple[LabelEntry, ...] = Field((), description="Label files, at most one of each kind.")
-    extras: dict[str, str | int | float] = Field(default_factory=dict, description="Anything else, kept with the recording.")
+    extras: dict[_Text, Annotated[str, Field(max_length=1000)] | int | float] = Field(
+        default_factory=dict, max_length=100, description="Anything else, kept with the recording."
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Defaults:
@@ -110,9 +117,9 @@ class RecordingEntry(Defaults):
     """One video, or all videos that a pattern matches."""
 
     video: str = Field(
-        min_length=1, description="Path from the source folder: a file, a folder of pictures, or a pattern such as *.mp4."
+        min_length=1, description="Path from the source folder: a file, a folder of images, or a pattern such as *.mp4."
     )
-    id: str = Field("", description="Id; empty: the video's name without suffix. May hold placeholders.")
+    id: _Text = Field("", description="Id; empty: the video's path with __ between its parts, without .mp4. May hold placeholders.")
 
 
 def checked(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
@@ -131,7 +138,7 @@ def checked(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
 
 
 def _explained(error: dict[str, Any], model: type[BaseModel]) -> str:
-    """Say one error of pydantic in the words of the file: where, key, value, what is allowed."""
+    """Return one error of pydantic as a line: where, key, value, what is allowed."""
     loc = list(error["loc"])
     place = ""
     if len(loc) > 1 and loc[0] == "label" and isinstance(loc[1], int):
@@ -150,14 +157,14 @@ def _explained(error: dict[str, Any], model: type[BaseModel]) -> str:
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: str = ""
+    name: _Text = ""
     defaults: dict[str, Any] = Field(default_factory=dict)
     recording: list[dict[str, Any]] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
-    """A checked file.
+class Description:
+    """A checked description.
 
     Parameters
     ----------
@@ -171,7 +178,21 @@ class Spec:
     entries: tuple[tuple[str, RecordingEntry], ...]
 
 
-def read_toml(path: Path) -> Spec:
+def read_description(root: Path) -> Description | None:
+    """Read ``database.toml`` or ``database.csv`` of a folder; None where there is neither.
+
+    Raises
+    ------
+    DatabaseError
+        Where both are there, or one cannot be read, is no such file, or holds a key or value that is not allowed.
+    """
+    toml, table = root / "database.toml", root / "database.csv"
+    if toml.is_file() and table.is_file():
+        raise DatabaseError(f"{printable(root)}: holds database.toml and database.csv; keep one of the two")
+    return read_toml(toml) if toml.is_file() else read_csv(table) if table.is_file() else None
+
+
+def read_toml(path: Path) -> Description:
     r"""Read ``database.toml``.
 
     Raises
@@ -192,7 +213,7 @@ def read_toml(path: Path) -> Spec:
     """
     try:
         values = tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits and deep nesting are no TOMLDecodeError
         raise DatabaseError(f"{printable(path)}: is not TOML: {error}") from None
     document = checked(_Document, values, printable(path))
     checked(Defaults, document.defaults, f"{printable(path)}: [defaults]")
@@ -202,12 +223,12 @@ def read_toml(path: Path) -> Spec:
         if own.keys() & {"rate_hz", "times"}:  # a recording's own clock replaces the common one, whichever kind that is
             common.pop("rate_hz", None)
             common.pop("times", None)
-        where = f"{path.name}, recording {number}"
-        entries.append((where, checked(RecordingEntry, {**common, **own}, f"{printable(path)}: recording {number}")))
-    return Spec(document.name, tuple(entries))
+        entry = checked(RecordingEntry, {**common, **own}, f"{printable(path)}: recording {number}")
+        entries.append((f"{path.name}, recording {number}", entry))
+    return Description(document.name, tuple(entries))
 
 
-def read_csv(path: Path) -> Spec:
+def read_csv(path: Path) -> Description:
     r"""Read ``database.csv``: a row for each recording, a column for each key; an empty cell is a key left out.
 
     The keys of a label are columns such as ``label_file`` and ``label_column``, of a second label ``label2_file`` and so on;
@@ -246,7 +267,7 @@ def read_csv(path: Path) -> Spec:
         entries.append((f"{path.name}, row {line}", checked(RecordingEntry, _nested(dict(zip(header, row, strict=False))), where)))
     if not entries:
         raise DatabaseError(f"{printable(path)}: holds no row; write one for each video, or remove the file")
-    return Spec("", tuple(entries))
+    return Description("", tuple(entries))
 
 
 def _text(path: Path) -> str:
@@ -288,17 +309,18 @@ def _nested(cells: dict[str, str]) -> dict[str, Any]:
         if not value:
             continue
         if match:
-            labels.setdefault(match[1], {})[match[2]] = _label_value(match[2], value)
+            key = match[2]
+            labels.setdefault(match[1], {})[key] = (
+                value.split() if key == "missing" else _column(value) if key.endswith("column") else value
+            )
         elif name.startswith("extra_"):
             extras[name.removeprefix("extra_")] = value
         else:
-            entry[name] = value
+            entry[name] = _column(value) if name == "times_column" else value
     # a label without a file is a column that this recording leaves out: settings alone describe nothing
     files = [labels[name] for name in sorted(labels) if "file" in labels[name]]
     return {**entry, "label": files, "extras": extras}
 
 
-def _label_value(key: str, text: str) -> Any:
-    if key == "missing":
-        return text.split()
-    return int(text) if key in ("column", "time_column") and text.isascii() and text.isdigit() else text
+def _column(text: str) -> str | int:
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text

@@ -167,7 +167,8 @@ def _samples(source: LabelSource, table: Table, notes: list[str]) -> _Samples:
         odd = next((text for text in table.no_number if text), "")
         example = f" (such as {printable(odd[:40])!r})" if odd else ""
         raise _unreadable(
-            source, f"{count} of {total} rows hold no number in column {' and '.join(columns)}{example}; name a column of numbers"
+            source,
+            f"{count} of {total} rows hold no number in column{'s' * (len(columns) - 1)} {' and '.join(columns)}{example}; name a column of numbers",
         )
     if count:
         notes.append(f"{name}: {count} of {total} rows {'hold' if count > 1 else 'holds'} no number")

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
+MAX_ID_LENGTH = 120
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}\Z")
 _PLAIN_FILE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9_-])?\Z")
 _HASHED = re.compile(r"-[0-9a-f]{8}\Z")
 # devices on Windows, with any suffix
@@ -129,7 +131,7 @@ class Recording:
     Parameters
     ----------
     recording_id : str
-        Unique in the database, sortable, safe as a file name: letters, digits, ``.``, ``_`` and ``-``.
+        Unique in the database and sortable: letters, digits, ``.``, ``_`` and ``-``. See :func:`file_name` for files named by it.
     database, subject, scenario, camera : str
         Database, person, situation and camera of the recording. ``subject`` has the form of ``recording_id``.
     video : VideoSource
@@ -171,7 +173,10 @@ class Recording:
 
 
 def check_ids(recording_id: str, subject: str) -> None:
-    """Refuse ids that are not safe as file names.
+    """Raise where an id of a recording or of its subject is not allowed.
+
+    An id has 1 to 120 letters and digits of any script, ``.``, ``_`` and ``-``, and begins with a letter or digit. It is in the
+    composed form of Unicode (NFC), so that what looks alike is alike.
 
     Raises
     ------
@@ -180,13 +185,50 @@ def check_ids(recording_id: str, subject: str) -> None:
 
     Examples
     --------
+    >>> check_ids("p001_v1", "M\u00fcller")
     >>> check_ids("p001_v1", "../p001")
     Traceback (most recent call last):
-    ValueError: subject '../p001' is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'
+    ValueError: subject '../p001' is not allowed: use 1 to 120 letters, digits, '.', '_' and '-', a letter or digit first
     """
     for what, value in (("recording_id", recording_id), ("subject", subject)):
-        if not _ID.match(value):
-            raise ValueError(f"{what} {value!r} is not safe as a file name: use 1 to 120 letters, digits, '.', '_' and '-'")
+        if not _PLAIN_ID.match(value) and (not value or _readable(value) != value):
+            raise ValueError(
+                f"{what} {value!r} is not allowed: use 1 to {MAX_ID_LENGTH} letters, digits, '.', '_' and '-', a letter or digit first"
+            )
+
+
+def safe_id(text: str) -> str:
+    """Return a valid id made of any text: the text itself where it is one, otherwise a readable form of it with a short hash.
+
+    Two different texts get different ids.
+
+    Examples
+    --------
+    >>> safe_id("take.1"), safe_id("Anna B./take 1.mp4")
+    ('take.1', 'Anna_B._take_1.mp4-4c1b51')
+    """
+    return text if text and _readable(text) == text else hashed_id(text, text)
+
+
+def hashed_id(text: str, key: str) -> str:
+    """Return a valid id that shows a text and ends in a short hash of a key.
+
+    Examples
+    --------
+    >>> hashed_id("rest 1", "anna/rest 1.mp4")
+    'rest_1-e8789a'
+    """
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{_readable(text)[: MAX_ID_LENGTH - 7] or 'recording'}-{digest}"
+
+
+def _readable(text: str) -> str:
+    """Return the nearest text that is a valid id; empty where no letter or digit is left."""
+    kept = "".join(
+        one if one in "._-" or unicodedata.category(one)[0] in "LMN" else "_" for one in unicodedata.normalize("NFC", text)
+    )
+    first = next((index for index, one in enumerate(kept) if unicodedata.category(one)[0] in "LN"), len(kept))
+    return kept[first : first + MAX_ID_LENGTH]
 
 
 def file_name(id_: str) -> str:
@@ -204,21 +246,5 @@ def file_name(id_: str) -> str:
     if _PLAIN_FILE_NAME.match(id_) and not reserved and not _HASHED.search(id_):
         return id_
     ascii_text = unicodedata.normalize("NFKD", id_).encode("ascii", "ignore").decode("ascii")
-    readable = re.sub(r"[^A-Za-z0-9_-]" if reserved else r"[^A-Za-z0-9._-]", "_", ascii_text)
-    return f"{readable[:120]}-{hashlib.sha256(id_.encode()).hexdigest()[:8]}"
-
-
-def safe_id(text: str) -> str:
-    """Turn any text into an id that is safe as a file name.
-
-    Characters outside letters, digits, ``.``, ``_`` and ``-`` become ``_``. Two texts may become the same id, so the
-    caller must check that its ids are unique.
-
-    Examples
-    --------
-    >>> safe_id("Anna B./take 1.mp4")
-    'Anna_B._take_1.mp4'
-    """
-    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:120] or "_".join(
-        ("recording", text.encode("utf-8", "surrogateescape").hex()[:40])
-    )
+    readable = re.sub(r"[^A-Za-z0-9_-]" if reserved else r"[^A-Za-z0-9._-]", "_", ascii_text).lstrip("._-")
+    return f"{readable[:MAX_ID_LENGTH] or 'id'}-{hashlib.sha256(id_.encode()).hexdigest()[:8]}"

@@ -250,7 +250,7 @@ def _finish_folder(root: Path, recordings: Sequence[RecordingPlan]) -> None:
     columns = {"rest": ("heart_rate", "heart_rate_bpm"), "task": ("pulse", "ppg")}
     entries: list[dict[str, Any]] = []
     for one in recordings:
-        entries.append({"video": one.path, "subject": one.subject, "scenario": one.scenario})
+        entries.append({"video": one.path, "id": one.recording_id, "subject": one.subject, "scenario": one.scenario})
         if one.scenario in columns:
             kind, column = columns[one.scenario]
             label = {"kind": kind, "file": f"{one.recording_id}.csv", "column": column, "time_column": "time_s"}

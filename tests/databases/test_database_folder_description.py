@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stmap_pipeline.databases.folder import DATABASE
-from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry, Spec, read_csv, read_toml
+from stmap_pipeline.databases.folder_description import Description, LabelEntry, RecordingEntry, read_csv, read_toml
 from stmap_pipeline.errors import DatabaseError
 
 
-def toml(folder: Path, text: str | bytes) -> Spec:
+def toml(folder: Path, text: str | bytes) -> Description:
     return read_toml(write(folder / "database.toml", text))
 
 
-def table(folder: Path, text: str | bytes) -> Spec:
+def table(folder: Path, text: str | bytes) -> Description:
     return read_csv(write(folder / "database.csv", text))
 
 
@@ -36,8 +36,14 @@ LABEL = RECORDING + '[[recording.label]]\nfile = "a.csv"\n'
         ("frames = 1\n" + RECORDING, "unknown key 'frames'; the keys are name, defaults, recording"),
         ('[[recording]]\nsubject = "s"', "recording 1:\n  video is missing"),
         (RECORDING + '[[recording]]\nvideo = ""', "recording 2:\n  video = '': String should have at least 1 character"),
-        (RECORDING + "rate_hz = -1", "recording 1:\n  rate_hz = -1: Input should be greater than 0"),
+        (RECORDING + "rate_hz = -1", "recording 1:\n  rate_hz = -1: Input should be greater than or equal to 0.001"),
         (RECORDING + "rate_hz = nan", "rate_hz = nan: Input should be a finite number"),
+        (RECORDING + "fold = 99999999999999999999", "fold = 99999999999999999999: Input should be less than or equal to 10000"),
+        (RECORDING + 'scenario = "' + "y" * 70000 + '"', "String should have at most 200 characters"),
+        (RECORDING + 'extras = {a = "' + "y" * 70000 + '"}', "String should have at most 1000 characters"),
+        ("a=" + "[" * 100000, "database.toml: is not TOML: "),
+        ("a=" + "9" * 5000, "database.toml: is not TOML: "),
+        (LABEL + "rate_hz = 1e-300", "label 1: rate_hz = 1e-300: Input should be greater than or equal to 0.001"),
         (RECORDING + "fold = 0", "fold = 0: Input should be greater than or equal to 1"),
         (RECORDING + "subject = 1", "subject = 1: Input should be a valid string"),
         (RECORDING + 'subjct = "s"', "unknown key 'subjct'; the keys are subject, scenario, "),
@@ -56,7 +62,10 @@ LABEL = RECORDING + '[[recording.label]]\nfile = "a.csv"\n'
         (LABEL + "time_column = 0", "label 1: column and time_column are both 0"),
         (LABEL + "rate_hz = 1\ncolumn = -1", "label 1: column = -1: "),
         (LABEL + 'rate_hz = 1\n[[recording.label]]\nfile = "b.csv"\nrate_hz = 1', "two labels of one kind; keep one"),
-        ("[defaults]\nrate_hz = 0\n" + RECORDING, "database.toml: [defaults]:\n  rate_hz = 0: Input should be greater than 0"),
+        (
+            "[defaults]\nrate_hz = 0\n" + RECORDING,
+            "database.toml: [defaults]:\n  rate_hz = 0: Input should be greater than or equal to 0.001",
+        ),
         ('[defaults]\nvideo = "x.mp4"\n' + RECORDING, "[defaults]:\n  unknown key 'video'"),
     ],
 )
@@ -65,6 +74,14 @@ def test_a_mistake_in_toml_is_told(tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(DatabaseError, match=pattern) as caught:
         toml(tmp_path, text)
     assert "database.toml" in str(caught.value)
+
+
+def test_a_column_of_thousands_of_digits_is_a_name(tmp_path: Path) -> None:
+    digits = "9" * 900
+    ((_, entry),) = table(tmp_path, f"video,label_file,label_column,label_rate_hz,times_column\na.mp4,a.csv,{digits},1,2\n").entries
+    assert (entry.label[0].column, entry.times_column) == (digits, 2)
+    with pytest.raises(DatabaseError, match="row 2"):
+        table(tmp_path, f"video,label_file,label_column,label_rate_hz\na.mp4,a.csv,{digits * 6},1\n")
 
 
 def test_all_mistakes_of_an_entry_are_told_at_once(tmp_path: Path) -> None:
