@@ -60,7 +60,7 @@ def four_videos(folder: Path, face_clip: Path) -> tuple[Path, Path]:
     for name in ("anna", "bert"):
         (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
     write_video(source / "wall.mp4", [colorful(120, 160)] * 45)
-    (source / "zero.avi").write_bytes(b"")
+    (source / "zero.mp4").write_bytes(b"")
     settings.write_text('[windows]\nlength = "30 frames"\n')
     return source, settings
 

@@ -97,7 +97,7 @@ class HeartRateTrace:
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
-        the interval is long; and where less than half of the samples are known, counting those that should be there by
+        the interval is long (at least 1 s); and where less than half of the samples are known, counting those that should be there by
         the median distance of samples and are not.
 
         Examples
@@ -121,7 +121,9 @@ class HeartRateTrace:
         first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
         known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
         expected = np.maximum(duration_s / spacing_s, last - first)
-        return np.select([outside, spacing_s > duration_s + _SLACK_S, (known == 0) | (2 * known < expected - 1e-6)], [2, 3, 4], 0)
+        # one sample a second is the usual label and may stand for less than a second
+        sparse = spacing_s > np.maximum(duration_s, 1.0) + _SLACK_S
+        return np.select([outside, sparse, (known == 0) | (2 * known < expected - 1e-6)], [2, 3, 4], 0)
 
 
 def _sum_between(values: npt.NDArray[Any], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> FloatArray:

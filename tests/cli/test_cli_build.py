@@ -32,7 +32,7 @@ def test_a_build_says_what_it_does_what_failed_and_where_everything_is(built):
     first, wall, zero, done, maps, failed, following, retry = run.err.splitlines()
     assert first == "folder  4 recordings, 4 subjects   faces: dlib68   grid: 5x5"
     assert wall == f"  x {'wall':<18}  faces   no face in 100% of 45 frames (limit 50%)"
-    assert zero.startswith(f"  x {'zero':<18}  decode  zero.avi: ")
+    assert zero.startswith(f"  x {'zero':<18}  decode  zero.mp4: ")
     assert done.startswith("done in ")
     assert maps.startswith("  maps     2 recordings, 6 windows, no labels")
     assert f"->  {out}/shards (2 files, " in maps
@@ -78,7 +78,7 @@ def test_dry_run_lists_and_leaves_no_trace(faces, short, tmp_path):
     assert run.code == 0
     assert run.out.splitlines() == [
         f"{name}\tbuild\t{faces / file}"
-        for name, file in (("anna", "anna.mp4"), ("bert", "bert.mp4"), ("wall", "wall.mp4"), ("zero", "zero.avi"))
+        for name, file in (("anna", "anna.mp4"), ("bert", "bert.mp4"), ("wall", "wall.mp4"), ("zero", "zero.mp4"))
     ]
     assert "4 to build" in run.err
     listed = json.loads(stmap(*command, "--json").out)
@@ -186,4 +186,4 @@ def test_brackets_foreign_letters_and_colons_survive_on_the_way_to_the_screen(fa
     assert "[red]pär :smile: \\x1b[31m.avi: " in run.err
     assert f"->  {tmp_path}/[maps]/outcomes.csv" in run.err
     (row,) = csv.DictReader((tmp_path / "[maps]" / "outcomes.csv").read_text("utf-8").splitlines())
-    assert row["message"].startswith("red_p_r__smile____31m: [red]pär")
+    assert row["message"].startswith("red_pär__smile____31m.avi-")

@@ -24,7 +24,7 @@ STOPPED = re.compile(r"stopped; ([0-9]+) of 4 done - run the same command to con
 def slow(tmp_path_factory) -> Path:
     """A recording that fails at once, and three that take their time."""
     source = tmp_path_factory.mktemp("slow")
-    (source / "a.avi").write_bytes(b"")
+    (source / "a.mp4").write_bytes(b"")
     scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(240, 240))
     second = [scene.render(index / 30, index) for index in range(30)]
     # to and fro, so that nothing jumps

@@ -41,7 +41,7 @@ def faces(tmp_path_factory, face_clip) -> Path:
     for name in ("anna", "bert"):
         (folder / f"{name}.mp4").write_bytes(face_clip.read_bytes())
     write_video(folder / "wall.mp4", [colorful(120, 160)] * 45)
-    (folder / "zero.avi").write_bytes(b"")
+    (folder / "zero.mp4").write_bytes(b"")
     return folder
 
 

@@ -51,6 +51,7 @@ def test_samples_further_apart_than_the_interval_label_nothing() -> None:
     starts = np.arange(0.0, 60.0, 0.5)
     assert np.isnan(in_milliseconds.mean_between(starts, starts + 10)).all()
     assert HeartRateTrace(10.0 * np.arange(6), np.full(6, 70.0)).mean_between(0.0, 9.95) == 70.0
+    assert HeartRateTrace(np.arange(6.0), np.full(6, 70.0)).mean_between(1.0, 1.5) == 70.0
     one_sample = HeartRateTrace([0.0], [70.0])
     assert np.isnan(one_sample.mean_between(0.0, 10.0))
     assert np.isnan(HeartRateTrace([], []).mean_between(0.0, 10.0))
