@@ -32,6 +32,8 @@ _CUTOFF = 0.5 - (STOPBAND_DB - 8) / (2.285 * 2 * np.pi * 2 * REACH) / 2
 
 # samples made up on both sides of a trace, so that the first and the last known sample have neighbors
 _PADDING = 4 * REACH + 1
+# played samples that are computed together
+_BLOCK = 16
 # positions are products of rounded steps: a millionth of a sample is no distance
 _SAME = 1e-6
 
@@ -196,13 +198,13 @@ def _interpolate(
     out[between[line]] = values[left] * (1 - weight) + values[left + 1] * weight
     if smooth.any():
         # a third of a second that whoever only lists windows need not wait
-        from scipy.interpolate import CubicSpline
+        from scipy.interpolate import make_interp_spline
 
         breaks = np.flatnonzero(~regular)
         for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, known.size - 1], strict=True):
             inside = between[smooth & (cell >= first) & (cell < last)]
             if inside.size:
-                out[inside] = CubicSpline(at[first : last + 1], values[first : last + 1])(grid[inside])
+                out[inside] = make_interp_spline(at[first : last + 1], values[first : last + 1])(grid[inside])
     return out
 
 
@@ -353,9 +355,6 @@ def play(
     >>> len(times_s), bool(np.abs(means[:, 0, 1] - (120 + 0.4 * np.sin(2 * np.pi * 2.0 * times_s))).max() < 0.01)
     (45, True)
     """
-    # half a second that whoever only plans need not wait
-    from scipy.sparse import csr_array
-
     if not (speed > 0 and np.isfinite(speed)):
         raise ValueError(f"speed must be positive, not {speed}")
     step_s = trace.interval_s if interval_s is None else interval_s
@@ -364,36 +363,34 @@ def play(
     stop = count if stop is None else stop
     if not 0 <= start < stop <= count:
         raise ValueError(f"samples {start} to {stop} do not lie inside the {count} of a recording played at speed {speed:g}")
-    left, part, weights = (column[start:stop] for column in _weights(step, -(-stop // 512) * 512))
-    left = left + _PADDING
-    taps = weights.shape[1]
-    first = max(int(left[0]) + 1 - taps // 2, 0)
-    source = trace.values[first : int(left[-1]) + 1 + taps // 2]
-    columns = left[:, None] + np.arange(1 - taps // 2 - first, 1 + taps // 2 - first, dtype=np.int32)
-    np.clip(columns, 0, len(source) - 1, out=columns)
-    # rows of a sparse matrix: several times as fast as gathering the neighbors of each sample
-    bounds = np.arange(0, columns.size + 1, taps, dtype=np.int32)
-    matrix = csr_array((weights.ravel(), columns.ravel(), bounds), shape=(stop - start, len(source)))
-    means = (matrix @ source.reshape(len(source), -1).astype(np.float64)).astype(np.float32)
-    means = means.reshape(stop - start, *source.shape[1:])
+    blocks = slice(start // _BLOCK, -(-stop // _BLOCK))
+    # as many weights as half a minute needs, so that one set of them serves recordings of different length
+    rows, weights = _weights(step, -(-blocks.stop // 64) * 64)
+    source = trace.values[np.clip(rows[blocks] + _PADDING, 0, len(trace.values) - 1)]
+    means = weights[blocks] @ source.reshape(*source.shape[:2], -1).astype(np.float64)
+    means = means.reshape(-1, *source.shape[2:])[start % _BLOCK :][: stop - start]
+    place = np.arange(start, stop) * step + _PADDING
+    left = np.floor(place + _SAME).astype(np.intp)
     if not trace.known[left[0] : left[-1] + 2].all():
-        before = trace.known[left] | (part > 1 - _SAME)[:, None]
-        after = trace.known[left + 1] | (part < _SAME)[:, None]
-        means[~(before & after)] = np.nan
-    return trace.frame_times_s[0] / speed + np.arange(start, stop) * step_s, means
+        between = place - left > _SAME
+        means[~(trace.known[left] & (trace.known[left + 1] | ~between[:, None]))] = np.nan
+    times_s: FloatArray = trace.frame_times_s[0] / speed + np.arange(start, stop) * step_s
+    return times_s, means.astype(np.float32)
 
 
-# the speeds of an augmentation are few, and half a minute at one of them takes 0.3 MB
+# the speeds of an augmentation are few, and half a minute at one of them takes half a megabyte
 @lru_cache(maxsize=32)
-def _weights(step: float, count: int) -> tuple[npt.NDArray[np.int32], FloatArray, FloatArray]:
-    """Return for each played sample the grid sample before it, how far it is behind that, and the weights around it."""
-    place = np.arange(count) * step
-    left = np.floor(place + _SAME)
-    part = np.maximum(place - left, 0.0)
+def _weights(step: float, blocks: int) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Return the rows of a uniform trace that each block of played samples needs, and their weights for each of its samples.
+
+    Products of small dense matrices are faster than those of one sparse matrix.
+    """
     compression = max(1.0, step)
     reach = int(np.ceil(REACH * compression))
-    weights = _kernel((part[:, None] - np.arange(1 - reach, reach + 1)) / compression)
-    return left.astype(np.int32), part, weights / weights.sum(axis=1, keepdims=True)
+    place = np.arange(blocks * _BLOCK).reshape(blocks, _BLOCK) * step
+    rows = np.floor(place[:, :1]).astype(np.intp) + np.arange(1 - reach, int((_BLOCK - 1) * step) + reach + 2)
+    weights = _kernel((place[:, :, None] - rows[:, None, :]) / compression)
+    return rows, weights / weights.sum(axis=2, keepdims=True)
 
 
 def _kernel(distance: npt.ArrayLike) -> FloatArray:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ from stmap_pipeline.shards.tables import parse_columns, read_columns, read_table
 
 T = TypeVar("T")
 
-# half a minute at 30 frames/s with 25 blocks takes 0.3 MB
-CACHE_BYTES = 512 * 2**20
+# half a minute at 30 frames/s with 25 blocks takes 0.3 MB, all of VIPL-HR 0.6 GB
+CACHE_BYTES = 2**30
 # databases of synthetic data; outputs of 0.1 tell it by the name alone
 _SIMULATED = ("synthetic", "synthetic-traces")
 
@@ -146,10 +146,7 @@ class Shards:
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
         self._files = OpenShards(self.root, self.manifest)
-        self._cache_bytes = cache_bytes
-        # on the clock of the windows, and on a uniform grid from which other speeds are resampled
-        self._recorded: LruCache[Trace] = LruCache(self._read_trace, cache_bytes // 2)
-        self._uniform: LruCache[UniformTrace] = LruCache(self._read_uniform, cache_bytes // 2)
+        self._cache = LruCache(cache_bytes)
 
     @property
     def simulated(self) -> bool:
@@ -366,10 +363,10 @@ class Shards:
             settings = self.config.windows
             interval_s = 1 / settings.rate_hz if settings.clock == "uniform" else None
             try:
-                return Trace(*play(self._uniform.get(recording_id), speed, interval_s, start, stop))
+                return Trace(*play(self._uniform(recording_id), speed, interval_s, start, stop))
             except ValueError as error:
                 raise ShardError(f"{self.root}: {recording_id}: {error}") from None
-        whole = self._recorded.get(recording_id)
+        whole = self._recorded(recording_id)
         samples = len(whole.times_s)
         end = samples if stop is None else stop
         if not 0 <= start < end <= samples:
@@ -422,11 +419,15 @@ class Shards:
         """Compare the folder with its manifest; see :func:`stmap_pipeline.shards.check_manifest`."""
         return check_manifest(self.root, quick)
 
+    @property
+    def cached_bytes(self) -> int:
+        """Size of the traces that are in memory."""
+        return self._cache.bytes
+
     def close(self) -> None:
         """Close all files; reading again opens them again."""
         self._files.close()
-        self._recorded.clear()
-        self._uniform.clear()
+        self._cache.clear()
 
     def __enter__(self) -> Shards:
         return self
@@ -436,7 +437,7 @@ class Shards:
 
     def __reduce__(self) -> tuple[partial[Shards], tuple[()]]:
         # the folder is the whole state; it is absolute, as the other process may stand elsewhere
-        return partial(Shards, self.root.absolute(), cache_bytes=self._cache_bytes), ()
+        return partial(Shards, self.root.absolute(), cache_bytes=self._cache.max_bytes), ()
 
     def __repr__(self) -> str:
         try:
@@ -489,17 +490,27 @@ class Shards:
                 raise ShardError(f"{path}, line {number}: is no window of a recording in recordings.csv; {remedy}")
         return windows
 
-    def _read_trace(self, recording_id: str) -> tuple[Trace, int]:
-        times_s, means = self.means(recording_id)
-        settings = self.config.windows
-        if settings.clock == "uniform":
-            times_s, values = resample_uniform(times_s, means, settings.rate_hz)
-            means = values.astype(np.float32)
-        return Trace(times_s, means), times_s.nbytes + means.nbytes
+    def _recorded(self, recording_id: str) -> Trace:
+        """Return the trace on the clock of the windows."""
 
-    def _read_uniform(self, recording_id: str) -> tuple[UniformTrace, int]:
-        trace = uniform_trace(*self.means(recording_id))
-        return trace, trace.nbytes
+        def read() -> tuple[Trace, int]:
+            times_s, means = self.means(recording_id)
+            settings = self.config.windows
+            if settings.clock == "uniform":
+                times_s, values = resample_uniform(times_s, means, settings.rate_hz)
+                means = values.astype(np.float32)
+            return Trace(times_s, means), times_s.nbytes + means.nbytes
+
+        return self._cache.get(("recorded", recording_id), read)
+
+    def _uniform(self, recording_id: str) -> UniformTrace:
+        """Return the trace from which other speeds are resampled."""
+
+        def read() -> tuple[UniformTrace, int]:
+            trace = uniform_trace(*self.means(recording_id))
+            return trace, trace.nbytes
+
+        return self._cache.get(("uniform", recording_id), read)
 
     def _subjects_of(self, folds: set[int]) -> set[str]:
         known = sorted({one.fold for one in self._infos.values()} - {0})
@@ -510,38 +521,36 @@ class Shards:
         return {one.subject for one in self._infos.values() if one.fold in folds}
 
 
-class LruCache(Generic[T]):
+class LruCache:
     """Least recently used cache, bounded by the size of what it holds.
 
     Parameters
     ----------
-    make : callable
-        Returns the value of a key and its size in bytes.
     max_bytes : int
         The cache holds no more than this, or a single value that is larger.
 
     Examples
     --------
-    >>> cache = LruCache(lambda key: ([key], 6), max_bytes=10)
-    >>> first = cache.get("a")
-    >>> cache.get("a") is first, cache.get("b") is first, cache.get("a") is first
-    (True, False, False)
+    >>> cache = LruCache(max_bytes=10)
+    >>> [cache.get(key, lambda: (key, 6)) for key in "abba"], cache.bytes
+    (['a', 'b', 'b', 'a'], 6)
     """
 
-    def __init__(self, make: Callable[[str], tuple[T, int]], max_bytes: int) -> None:
-        self._make, self.max_bytes, self.bytes = make, max_bytes, 0
-        self._values: OrderedDict[str, tuple[T, int]] = OrderedDict()
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
 
-    def get(self, key: str) -> T:
-        """Return the value of a key, made now unless the cache holds it."""
+    def get(self, key: Hashable, make: Callable[[], tuple[T, int]]) -> T:
+        """Return the value of a key; ``make`` returns value and size in bytes where the cache does not hold it."""
         if key not in self._values:
-            value, size = self._make(key)
+            value, size = make()
             while self._values and self.bytes + size > self.max_bytes:
                 self.bytes -= self._values.popitem(last=False)[1][1]
             self._values[key] = value, size
             self.bytes += size
         self._values.move_to_end(key)
-        return self._values[key][0]
+        found: T = self._values[key][0]
+        return found
 
     def clear(self) -> None:
         """Drop everything."""

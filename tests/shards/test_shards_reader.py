@@ -286,3 +286,27 @@ def test_a_trace_on_the_clock_of_the_windows_is_what_their_maps_are_cut_from(clo
         maps.trace(one.recording_id, 1.25, 0, 999)
     with pytest.raises(ShardError, match="speed must be positive"):
         maps.trace(one.recording_id, 0.0)
+
+
+def test_traces_in_memory_stay_below_the_limit(tmp_path):
+    root = small_maps(tmp_path / "maps")
+    speeds = (1.0, 0.8)
+
+    def sizes(maps):
+        found = []
+        for one in maps.recordings() * 2:
+            for speed in speeds:
+                maps.trace(one.recording_id, speed)
+                found.append(maps.cached_bytes)
+        return found
+
+    whole = sizes(Shards(root))
+    assert whole[-1] == whole[len(whole) // 2 - 1] == max(whole)
+    limit = whole[3] + 100
+    assert max(sizes(Shards(root, cache_bytes=limit))) <= limit
+    # one that is larger than the limit is used all the same
+    assert Shards(root, cache_bytes=1).trace("p001_v1").means.shape == (240, 4, 3)
+    copy = pickle.loads(pickle.dumps(Shards(root, cache_bytes=limit)))
+    assert max(sizes(copy)) <= limit
+    copy.close()
+    assert copy.cached_bytes == 0
