@@ -306,7 +306,7 @@ def test_traces_in_memory_stay_below_the_limit(tmp_path):
     assert max(sizes(Shards(root, cache_bytes=limit))) <= limit
     # one that is larger than the limit is used all the same
     assert Shards(root, cache_bytes=1).trace("p001_v1").means.shape == (240, 4, 3)
-    copy = pickle.loads(pickle.dumps(Shards(root, cache_bytes=limit)))
+    copy = pickle.loads(pickle.dumps(Shards(root, cache_bytes=limit)))  # noqa: S301
     assert max(sizes(copy)) <= limit
     copy.close()
     assert copy.cached_bytes == 0
