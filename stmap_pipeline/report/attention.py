@@ -107,9 +107,9 @@ def _draw(case: Case, maps: Path) -> Attention:
     run = case.runs[0].facts
     fold = case.tested[0].evaluation.folds[0]
     model = Model.load(run.path, fold)
-    said = read_predictions(run.tables())
+    predictions = read_predictions(run.tables())
     with Shards(maps) as shards:
-        good, bad, many = _choose(said, fold, shards)
+        good, bad, many = _choose(predictions, fold, shards)
         weights, pictures = _look(model, shards, [one for one, _ in (*good, *bad)])
         if not len(weights):
             return Attention(
@@ -137,33 +137,37 @@ def _draw(case: Case, maps: Path) -> Attention:
 
 
 def _choose(
-    said: Predictions, fold: int, shards: Shards
+    predictions: Predictions, fold: int, shards: Shards
 ) -> tuple[list[tuple[Window, float]], list[tuple[Window, float]], list[Window]]:
     """Take windows with the least and the largest errors, each of another recording, and many evenly over all."""
-    rows = np.flatnonzero((said.fold == fold) & np.isfinite(said.heart_rate_bpm))
-    errors = (said.predicted_bpm - said.heart_rate_bpm)[rows]
+    rows = np.flatnonzero((predictions.fold == fold) & np.isfinite(predictions.heart_rate_bpm))
+    errors = (predictions.predicted_bpm - predictions.heart_rate_bpm)[rows]
     order = rows[np.argsort(np.abs(errors), kind="stable")].tolist()
     spread = rows[np.linspace(0, len(rows) - 1, min(MANY, len(rows))).astype(np.int64)].tolist() if len(rows) else []
-    good = _of_others(said, order, set())
-    bad = _of_others(said, order[::-1], {str(said.recording_id[one]) for one in good})
+    good = _of_others(predictions, order, set())
+    bad = _of_others(predictions, order[::-1], {str(predictions.recording_id[one]) for one in good})
     wanted = {*good, *bad, *spread}
     there = {(one.recording_id, one.start, one.stop): one for one in shards.windows(fold=fold or None, labeled=True)}
-    windows = {row: there[key] for row in wanted if (key := _key(said, row)) in there}
+    windows = {row: there[key] for row in wanted if (key := _key(predictions, row)) in there}
 
     def examples(chosen: Sequence[int]) -> list[tuple[Window, float]]:
-        return [(windows[row], float(said.predicted_bpm[row] - said.heart_rate_bpm[row])) for row in chosen if row in windows]
+        return [
+            (windows[row], float(predictions.predicted_bpm[row] - predictions.heart_rate_bpm[row]))
+            for row in chosen
+            if row in windows
+        ]
 
     return examples(good), examples(bad), [windows[row] for row in spread if row in windows]
 
 
-def _key(said: Predictions, row: int) -> tuple[str, int, int]:
-    return str(said.recording_id[row]), int(said.start[row]), int(said.stop[row])
+def _key(predictions: Predictions, row: int) -> tuple[str, int, int]:
+    return str(predictions.recording_id[row]), int(predictions.start[row]), int(predictions.stop[row])
 
 
-def _of_others(said: Predictions, order: Sequence[int], taken: set[str]) -> list[int]:
+def _of_others(predictions: Predictions, order: Sequence[int], taken: set[str]) -> list[int]:
     chosen: list[int] = []
     for row in order:
-        name = str(said.recording_id[row])
+        name = str(predictions.recording_id[row])
         if len(chosen) < EXAMPLES and name not in taken:
             taken = taken | {name}
             chosen.append(row)

@@ -106,8 +106,7 @@ def write_maps_report(
     show_faces : bool
         Whether the mean shape of the landmarks is drawn.
     simulated : bool
-        Say that nobody was filmed. Maps that tell so themselves need no word; a drawn tree that was built with the adapter of
-        the database it imitates does not.
+        Whether to mark the recordings as synthetic data. Maps of stmap synth are marked without it.
     command : str
         The command to be named in the provenance.
     inline : int
@@ -122,8 +121,8 @@ def write_maps_report(
         Where the build is unfinished or damaged.
     OutputError
         Where the output lies inside the build, or cannot be written.
-    StmapError
-        Where Jinja2 is not installed.
+    ExtraMissingError
+        Where Jinja2 or plotly is not installed.
 
     Examples
     --------
@@ -140,9 +139,9 @@ def write_maps_report(
         if kind == "html":
             check_extra()
         ids = [one.recording_id for one in shards.recordings()]
-        unreal = simulated or shards.simulated
+        synthetic = simulated or shards.simulated
         linked = kind == "html" and len(ids) > inline
-        task = _Task(root.absolute(), manifest_sha256(root), kind, show_faces, unreal, target, linked)
+        task = _Task(root.absolute(), manifest_sha256(root), kind, show_faces, synthetic, target, linked)
         if linked:
             atomic_write_text(task.folder / LIBRARY_FILE, library())
         jobs = min(jobs, len(ids) // WORTH_A_PROCESS)
@@ -164,8 +163,8 @@ def write_maps_report(
                 },
                 rates=count_heart_rates(shards),
                 source=database_of(shards),
-                about=about_maps(shards, simulated=unreal, command=command, plan=plan),
-                simulated=unreal,
+                about=about_maps(shards, simulated=synthetic, command=command, plan=plan),
+                simulated=synthetic,
                 plan=plan,
                 folder=task.folder.name if linked else "",
             )
@@ -178,7 +177,7 @@ def write_maps_report(
                 metric_table(qualities),
                 recording_table(qualities),
             ]
-            write_tables(tables, target, kind, about={"maps": str(root), "manifest_sha256": task.manifest, "simulated": unreal})
+            write_tables(tables, target, kind, about={"maps": str(root), "manifest_sha256": task.manifest, "simulated": synthetic})
         yield ReportProgress(len(ids), len(ids), target)
 
 
@@ -222,7 +221,7 @@ def _examine(task: _Task, recording_id: str) -> _Examined:
 
 
 def _remove_stale(folder: Path, wanted: set[str], *, library_too: bool) -> None:
-    """Remove the files of an earlier report; what somebody else put there stays."""
+    """Remove the files of an earlier report; all other files stay."""
     for path in sorted(folder.glob("*.html")) if folder.is_dir() else ():
         with suppress(OSError):
             if path.name not in wanted and path.is_file() and not path.is_symlink() and _GENERATED in path.read_bytes()[:400]:
@@ -340,11 +339,9 @@ def draw_heart_rates(rates: HeartRates) -> list[Figure]:
         "Mean labeled heart rate of each recording. Good: low and high rates come from several people. Bad: one or two videos at "
         "an end; results there are those of one person."
     )
-    bars = [Bars("videos", "s3", rates.videos.tolist())]
-    return [
-        histogram("hr-windows", title, caption, edges, layers, x_label="heart rate (bpm)", y_label="windows"),
-        histogram("hr-videos", "Videos by heart rate", videos, edges, bars, x_label="heart rate (bpm)", y_label="videos"),
-    ]
+    windows = histogram(edges, layers, x_label="heart rate (bpm)", y_label="windows")
+    by_video = histogram(edges, [Bars("videos", "s3", rates.videos.tolist())], x_label="heart rate (bpm)", y_label="videos")
+    return [Figure("hr-windows", title, caption, windows), Figure("hr-videos", "Videos by heart rate", videos, by_video)]
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
@@ -431,7 +428,7 @@ def metric_table(qualities: Sequence[Quality]) -> Table:
 def recording_table(
     qualities: Sequence[Quality], links: Mapping[str, str] | None = None, images: Mapping[str, str] | None = None
 ) -> Table:
-    """List the recordings with their quality figures, lowest pulse SNR first; an unknown one stands before all others.
+    """List the recordings with their quality figures, lowest pulse SNR first; an unknown one first.
 
     Examples
     --------
@@ -513,8 +510,8 @@ def render_maps(content: MapsContent) -> str:
 
     Raises
     ------
-    StmapError
-        Where Jinja2 is not installed.
+    ExtraMissingError
+        Where Jinja2 or plotly is not installed.
     """
     table = recording_table(content.qualities, content.links, content.thumbs)
     order = [row["recording_id"] for row in table.rows]
@@ -573,17 +570,11 @@ def _stats(content: MapsContent) -> list[Stat]:
 
 
 def _strips(qualities: Sequence[Quality]) -> list[Figure]:
-    return [
-        strip_plot(
-            f"q-{metric.name.replace('_', '-')}",
-            metric.field.heading[0].upper() + metric.field.heading[1:],
-            metric.reading,
-            {one.recording_id: getattr(one, metric.name) for one in qualities},
-            x_label=metric.axis,
-            limits=metric.limits,
-            worst=metric.worst,
-            # the one figure that sums up all others
-            wide=metric is METRICS[0],
-        )
-        for metric in METRICS
-    ]
+    figures = []
+    for metric in METRICS:
+        values = {one.recording_id: getattr(one, metric.name) for one in qualities}
+        chart = strip_plot(values, x_label=metric.axis, limits=metric.limits, worst=metric.worst)
+        title = metric.field.heading[0].upper() + metric.field.heading[1:]
+        # the first sums up all others
+        figures.append(Figure(f"q-{metric.name.replace('_', '-')}", title, metric.reading, chart, wide=metric is METRICS[0]))
+    return figures

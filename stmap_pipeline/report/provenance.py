@@ -20,7 +20,7 @@ from stmap_pipeline.version import __version__
 
 _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "dlib-bin", "av", "h5py")
 _RUN_PACKAGES = ("numpy", "scipy", "torch", "safetensors", "h5py", "jinja2")
-# what runs of one experiment may differ in; all else is told once
+# what runs of one experiment may differ in; all else is described once
 _VARIED = {"network": "any", "protocol": "within", "augment": "none", "seed": 0}
 _PROTOCOLS = {
     "within": "Within: each official fold was held out in turn.",
@@ -108,7 +108,7 @@ def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", pl
     ----------
     shards : Shards
     simulated : bool
-        Whether nobody was filmed.
+        Whether the recordings are synthetic data.
     command : str
         The command that made the report.
     plan : dict, optional
@@ -122,9 +122,9 @@ def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", pl
     True
     """
     source = database_of(shards)
-    told = _description(shards).get("Simulation")
-    if isinstance(told, dict):
-        first = _traces_text(shards.config, source["Name"], told)
+    simulation = _description(shards).get("Simulation")
+    if isinstance(simulation, dict):
+        first = _traces_text(shards.config, source["Name"], simulation)
     else:
         first = _maps_text(shards.config, f"simulated recordings ({source['Name']})" if simulated else source["Name"])
     methods = [first, _measures_text()]
@@ -155,18 +155,18 @@ def database_of(shards: Shards) -> dict[str, str]:
     """
     key = str(shards.manifest.settings.get("database", ""))
     found = {"Name": key, "Key": key, "License": "", "BibTeX": ""}
-    told = _description(shards).get("SourceDatasets")
-    first = told[0] if isinstance(told, list) and told else None
+    sources = _description(shards).get("SourceDatasets")
+    first = sources[0] if isinstance(sources, list) and sources else None
     return found | {name: str(first[name]) for name in found if first.get(name)} if isinstance(first, dict) else found
 
 
 def _description(shards: Shards) -> dict[str, Any]:
     """Read what the build says of itself; an output without a description has the name of its database still."""
     try:
-        told = json.loads((shards.root / "dataset_description.json").read_bytes())
+        content = json.loads((shards.root / "dataset_description.json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def manifest_sha256(root: Path) -> str:
@@ -226,11 +226,11 @@ def _maps_text(config: Config, source: str) -> str:
     )
 
 
-def _traces_text(config: Config, source: str, told: dict[str, Any]) -> str:
-    choices = ", ".join(f"{key} {value}" for key, value in sorted(told.items()))
+def _traces_text(config: Config, source: str, simulation: dict[str, Any]) -> str:
+    choices = ", ".join(f"{key} {value}" for key, value in sorted(simulation.items()))
     return (
         f"The maps are simulated ({source}): the traces of {config.blocks.rows} x {config.blocks.cols} blocks were drawn from a model with a known "
-        f"heart rate by stmap synth ({choices}). Nobody was filmed, and no face was found or followed. Windows of {config.windows.length} with a "
+        f"heart rate by stmap synth ({choices}). They are synthetic data: no face was found or followed. Windows of {config.windows.length} with a "
         f"step of {config.windows.step} were cut from them; the label of a window is the mean heart rate inside it."
     )
 
@@ -264,7 +264,7 @@ def about_runs(runs: Sequence[Run], maps: Sequence[Path], *, simulated: bool = F
     maps : sequence of Path
         Maps that were given with them; their methods stand first.
     simulated : bool
-        Whether nobody was filmed.
+        Whether the recordings are synthetic data.
     command : str
         The command that made the report.
 
@@ -361,7 +361,7 @@ def _evaluation_text(runs: Sequence[Run]) -> str:
 def _facts(run: Run) -> list[tuple[str, str]]:
     facts, record = run.facts, run.record
     versions = record.get("versions")
-    told = [
+    words = [
         f"maps {facts.maps.path_name} ({facts.maps.database}{', simulated' if facts.maps.simulated else ''})",
         f"fingerprint {facts.maps.fingerprint}",
         f"manifest {facts.maps.manifest_sha256}",
@@ -369,7 +369,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         str(record.get("software", "not finished")),
     ]
     if isinstance(versions, dict):
-        told.append(", ".join(f"{key} {value}" for key, value in versions.items() if key != "stmap"))
+        words.append(", ".join(f"{key} {value}" for key, value in versions.items() if key != "stmap"))
     if record.get("device"):
-        told.append(f"device {record['device']}")
-    return [(f"run {facts.path}", "; ".join(told))]
+        words.append(f"device {record['device']}")
+    return [(f"run {facts.path}", "; ".join(words))]

@@ -1,4 +1,4 @@
-"""Figures that others published, each with where it comes from and whether anybody has checked it against that source.
+"""Figures that others published, each with where it comes from and whether it was checked against that source.
 
 A row holds figures of one provenance alone. What is only recalled says so in the words of :data:`RECALLED`, wherever it is shown.
 """
@@ -28,7 +28,7 @@ _BRIEF = {
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A row of somebody else's table.
+    """A row of a published table.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Published:
 
     Examples
     --------
-    >>> Published("a network", "vipl-hr", "vipl-hr", "somebody's table", False)
+    >>> Published("a network", "vipl-hr", "vipl-hr", "a table", False)
     Traceback (most recent call last):
     ...
     ValueError: 'a network': what is not verified has the source 'as recalled, unverified', and nothing else has

@@ -14,7 +14,7 @@ from stmap_pipeline.evaluation.spectrum import BAND_BPM
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
-from stmap_pipeline.report.charts import Figure, Image, Line, line_chart, outline, png
+from stmap_pipeline.report.charts import Chart, Figure, Image, Line, line_chart, outline, png
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
 from stmap_pipeline.video.clock import span_problem
@@ -27,6 +27,35 @@ THUMB_PX = 75
 GREEN = 1
 # contours of the 68-point order: first and last point, and whether the line is closed
 _CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
+
+# title and caption of each figure
+_WORDS = {
+    "map": (
+        "Spatial-temporal map",
+        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second picture, stripes run "
+        "through most rows, one per beat. Bad: rows of unrelated noise, or broad bands of all rows at once, which are light or motion.",
+    ),
+    "pulse": (
+        "Pulse",
+        "POS pulse in the window of the map. Good: a regular wave of 0.2 to 1 %. Bad: spikes of several percent (motion), or no rhythm. A break is a gap.",
+    ),
+    "rate": (
+        "Heart rate over time",
+        "Good: the dots lie on the line. Bad: dots far away, or jumping; the peak of the spectrum is then not the pulse.",
+    ),
+    "spectrum": (
+        "Spectrum",
+        "Of the POS pulse over the whole recording. Good: one sharp peak at the label. Bad: several peaks alike, or the highest one elsewhere.",
+    ),
+    "motion": (
+        "Landmarks over time",
+        "Speed of the face; sand-colored is where no face was known. Good: a low line without gaps. Bad: gaps, and peaks that the heart rate above follows.",
+    ),
+    "shape": (
+        "Mean shape of the landmarks",
+        "Good: a face at rest, seen from the front. Bad: a distorted or crossed outline; the landmarks then lie on something else.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +109,16 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     window = _window(result.blocks)
     means = _means_in(result.blocks, window)
     flat = _without_trend(means)
-    figures = [
-        _draw_maps(f"{name}:map", means, flat, window, quality),
-        _draw_pulse(f"{name}:pulse", pulse, window),
-        _draw_rates(f"{name}:rate", result, pulse, window),
-        _draw_spectrum(f"{name}:spectrum", pulse, quality),
-        _draw_motion(f"{name}:face", result, speed),
-    ]
+    charts = {
+        "pulse": _pulse_chart(pulse, window),
+        "rate": _rate_chart(result, pulse, window),
+        "spectrum": _spectrum_chart(pulse, quality),
+        "motion": _motion_chart(result, speed),
+    }
+    figures = [_map_figure(f"{name}:map", means, flat, window, quality)]
+    figures += [Figure(f"{name}:{key}", *_WORDS[key], chart) for key, chart in charts.items()]
     if show_faces:
-        figures.append(draw_face(f"{name}:shape", result.track))
+        figures.append(Figure(f"{name}:shape", *_WORDS["shape"], face_chart(result.track)))
     section = RecordingSection(
         name, quality.recording_id, _summary(quality, len(result.blocks.times_s)), figures, _facts(result), result.notes
     )
@@ -161,16 +191,12 @@ def _thumb(flat: FloatArray) -> str:
     return png(normalize_rows(small[:, :, None])[:, :, 0] / 255)
 
 
-def _draw_maps(
+def _map_figure(
     name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: tuple[float, float], quality: Quality
 ) -> Figure:
-    caption = (
-        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second picture, stripes run "
-        "through most rows, one per beat. Bad: rows of unrelated noise, or broad bands of all rows at once, which are light or motion."
-    )
-    title = "Spatial-temporal map"
+    title, caption = _WORDS["map"]
     if not means.size:
-        return Figure(name, title, caption, "No frame to draw.", wide=True)
+        return Figure(name, title, caption, Chart("No frame to draw."), wide=True)
     colors = normalize_rows(convert_color(means, "yuv").transpose(1, 0, 2)) / 255
     span = f"{window[0]:.1f} s to {window[1]:.1f} s"
     alt = f"{title} of {quality.recording_id}, {span}"
@@ -181,34 +207,23 @@ def _draw_maps(
     return Figure(name, title, caption, images=images, wide=True)
 
 
-def _draw_pulse(name: str, pulse: UniformPulse, window: tuple[float, float]) -> Figure:
+def _pulse_chart(pulse: UniformPulse, window: tuple[float, float]) -> Chart:
     inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
-    return line_chart(
-        name,
-        "Pulse",
-        "POS pulse in the window of the map. Good: a regular wave of 0.2 to 1 %. Bad: spikes of several percent (motion), or no rhythm. A break is a gap.",
-        [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])],
-        x_label="time (s)",
-        y_label="POS (%)",
-        x_limits=window,
-        nothing="There is no pulse to be seen.",
-    )
+    lines = [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])]
+    return line_chart(lines, x_label="time (s)", y_label="POS (%)", x_limits=window, nothing="There is no pulse to be seen.")
 
 
-def _draw_rates(name: str, result: RecordingResult, pulse: UniformPulse, window: tuple[float, float]) -> Figure:
-    series = []
+def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: tuple[float, float]) -> Chart:
+    lines = []
     if result.heart_rate is not None and result.heart_rate.times_s.size:
-        series.append(Line("label", "s2", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm))
+        lines.append(Line("label", "s2", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm))
     elif result.pulse is not None:
         truth = heart_rate_over_time(result.pulse)
-        series.append(Line("pulse label, 6 s windows", "s2", truth.times_s, truth.heart_rate_bpm))
+        lines.append(Line("pulse label, 6 s windows", "s2", truth.times_s, truth.heart_rate_bpm))
     found = heart_rate_over_time(pulse)
-    series.append(Line("POS, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
+    lines.append(Line("POS, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
     return line_chart(
-        name,
-        "Heart rate over time",
-        "Good: the dots lie on the line. Bad: dots far away, or jumping; the peak of the spectrum is then not the pulse.",
-        series,
+        lines,
         x_label="time (s)",
         y_label="heart rate (bpm)",
         x_limits=_limits(result.blocks),
@@ -217,14 +232,10 @@ def _draw_rates(name: str, result: RecordingResult, pulse: UniformPulse, window:
     )
 
 
-def _draw_spectrum(name: str, pulse: UniformPulse, quality: Quality) -> Figure:
+def _spectrum_chart(pulse: UniformPulse, quality: Quality) -> Chart:
     spectrum = power_spectrum(pulse.value, pulse.rate_hz)
-    curve = [Line("", "s1", spectrum.rates_bpm, spectrum.power / spectrum.power.max())] if spectrum.known else []
     return line_chart(
-        name,
-        "Spectrum",
-        "Of the POS pulse over the whole recording. Good: one sharp peak at the label. Bad: several peaks alike, or the highest one elsewhere.",
-        curve,
+        [Line("", "s1", spectrum.rates_bpm, spectrum.power / spectrum.power.max())] if spectrum.known else [],
         x_label="rate (bpm)",
         y_label="power (largest = 1)",
         x_limits=BAND_BPM,
@@ -234,12 +245,9 @@ def _draw_spectrum(name: str, pulse: UniformPulse, quality: Quality) -> Figure:
     )
 
 
-def _draw_motion(name: str, result: RecordingResult, speed: FloatArray) -> Figure:
+def _motion_chart(result: RecordingResult, speed: FloatArray) -> Chart:
     top = float(np.nanmax(speed)) if np.isfinite(speed).any() else 0.0
     return line_chart(
-        name,
-        "Landmarks over time",
-        "Speed of the face; sand-colored is where no face was known. Good: a low line without gaps. Bad: gaps, and peaks that the heart rate above follows.",
         [Line("", "s3", result.track.times_s, speed)],
         x_label="time (s)",
         y_label="motion (eye distances/s)",
@@ -304,21 +312,17 @@ def mean_shape(track: LandmarkTrack) -> FloatArray | None:
     return np.stack([shape.real, shape.imag], axis=1)
 
 
-def draw_face(name: str, track: LandmarkTrack) -> Figure:
+def face_chart(track: LandmarkTrack) -> Chart:
     """Draw the mean shape of the landmarks, which is biometric data.
 
     Examples
     --------
     >>> track = LandmarkTrack(np.arange(1.0), np.full((1, 68, 2), np.nan, np.float32), np.full(1, np.nan, np.float32))
-    >>> draw_face("f", track).text
+    >>> face_chart(track).text
     'No face was known.'
     """
-    title = "Mean shape of the landmarks"
-    caption = (
-        "Good: a face at rest, seen from the front. Bad: a squeezed or crossed outline; the landmarks then lie on something else."
-    )
     shape = mean_shape(track)
     if shape is None:
-        return Figure(name, title, caption, "No face was known.")
+        return Chart("No face was known.")
     points = [[*range(first, last + 1), *([first] if closed else [])] for first, last, closed in _CONTOURS]
-    return outline(name, title, caption, [shape[one] for one in points])
+    return outline("Contours of jaw, brows, nose, eyes and mouth.", [shape[one] for one in points])

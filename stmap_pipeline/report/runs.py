@@ -56,7 +56,7 @@ class Evaluated:
 
     @property
     def scored(self) -> bool:
-        """Whether there are numbers: somebody was held out, and has a label."""
+        """Whether there are numbers: a subject was held out, and has a label."""
         return any(one.of == "videos" and one.group == "all" for one in self.evaluation.rows)
 
     @property
@@ -201,7 +201,7 @@ def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evalua
         found.append("has no error: no video that it held out has a heart rate")
     elif not own.scored and not others:
         found.append(
-            f"has no error: nobody was held out, and it was not tested on another database; stmap evaluate {facts.path} OTHER_MAPS"
+            f"has no error: no subject was held out, and it was not tested on another database; stmap evaluate {facts.path} OTHER_MAPS"
         )
     return found + [
         f"has no error on {one.evaluation.maps.name}: no video there has a heart rate" for one in others if not one.scored
@@ -355,8 +355,8 @@ def _cases(pairs: Sequence[tuple[Run, Evaluated]]) -> list[Case]:
     groups: dict[tuple[str, ...], list[tuple[Run, Evaluated]]] = {}
     for run, tested in pairs:
         settings = run.facts.config.model_copy(update={"seed": 0}).to_toml()
-        said = tested.evaluation
-        key = (settings, run.facts.maps.fingerprint, said.maps.traces_sha256, str(said.folds), str(tested.simulated))
+        evaluation = tested.evaluation
+        key = (settings, run.facts.maps.fingerprint, evaluation.maps.traces_sha256, str(evaluation.folds), str(tested.simulated))
         groups.setdefault(key, []).append((run, tested))
     cases = []
     for group in groups.values():

@@ -168,8 +168,8 @@ def same_videos(cases: Sequence[Case]) -> list[list[Case]]:
     """
 
     def key(one: Case) -> tuple[str, ...]:
-        said = one.tested[0].evaluation
-        return (*one.databases, said.maps.traces_sha256, str(said.folds), one.mark)
+        evaluation = one.tested[0].evaluation
+        return (*one.databases, evaluation.maps.traces_sha256, str(evaluation.folds), one.mark)
 
     return [list(group) for _, group in groupby(sorted(cases, key=key), key)]
 
@@ -197,10 +197,8 @@ def _results(name: str, title: str, cases: Sequence[Case]) -> list[Table]:
     found = []
     for number, group in enumerate(same_videos(cases)):
         trained, tested = group[0].databases
-        said = group[0].tested[0].evaluation
-        which = (
-            f"{tested}, {said.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({said.maps.name})"
-        )
+        maps = group[0].tested[0].evaluation.maps
+        which = f"{tested}, {maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({maps.name})"
         found.append(result_table(f"{name}{_suffix(number)}", f"{title}: {which}", group))
     return found
 
@@ -390,16 +388,13 @@ def draw_bands(name: str, title: str, cases: Sequence[Case], *, constant: bool =
     if constant and len(groups) < len(COLORS):
         values = [first.score("constant", "band", one).mae_bpm for one in bands]
         groups.append(Bars(TITLES["constant"], COLORS[len(groups)], [one.value for one in values]))
-    return grouped_bars(
-        name,
-        title,
+    names = [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)]
+    caption = (
         "Lines are bootstrap intervals of a single seed, or the standard deviation over several. Good: low bars of one height. Bad: high bars at "
-        "both ends, which say that the network answers with the mean rate.",
-        [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)],
-        groups,
-        x_label="true heart rate in bpm (videos)",
-        y_label="MAE (bpm)",
+        "both ends, which say that the network answers with the mean rate."
     )
+    chart = grouped_bars(names, groups, x_label="true heart rate in bpm (videos)", y_label="MAE (bpm)")
+    return Figure(name, title, caption, chart, wide=True)
 
 
 def draw_agreement(name: str, case: Case) -> list[Figure]:
@@ -408,25 +403,14 @@ def draw_agreement(name: str, case: Case) -> list[Figure]:
     true, estimated = [one.true_bpm for one in videos], [one.predicted_bpm for one in videos]
     names = [one.recording_id for one in videos]
     label = _with_mark(case) + (f", seed {case.seeds[0]}" if len(case.seeds) > 1 else "")
+    cloud = (
+        "One dot is one video. Good: dots along the line. Bad: a flat cloud at the height of the mean rate; such a network has learned "
+        "what most people have, not what is in the video."
+    )
+    band = "Good: a narrow band around 0. Bad: a slope, falling from left to right where low rates come out too high and high ones too low."
     return [
-        scatter(
-            f"{name}-scatter",
-            f"Estimate and truth: {label}",
-            "One dot is one video. Good: dots along the line. Bad: a flat cloud at the height of the mean rate; such a network has learned "
-            "what most people have, not what is in the video.",
-            true,
-            estimated,
-            names,
-            within_bpm=_NEAR_BPM,
-        ),
-        bland_altman(
-            f"{name}-bland",
-            f"Bland-Altman: {label}",
-            "Good: a narrow band around 0. Bad: a slope, falling from left to right where low rates come out too high and high ones too low.",
-            true,
-            estimated,
-            names,
-        ),
+        Figure(f"{name}-scatter", f"Estimate and truth: {label}", cloud, scatter(true, estimated, names, within_bpm=_NEAR_BPM)),
+        Figure(f"{name}-bland", f"Bland-Altman: {label}", band, bland_altman(true, estimated, names)),
     ]
 
 
@@ -435,29 +419,24 @@ def draw_learning(name: str, case: Case) -> list[Figure]:
     curves = [(run, fold, rows) for run in case.runs for fold, rows in sorted(run.histories.items()) if rows]
     if not curves:
         return []
+    caption = (
+        "Good: the loss falls and levels off, and the validation error with it. Bad: a validation error that rises again while the loss "
+        "falls (the network learns persons by heart), or a loss that never falls."
+    )
     figures = []
-    for column, what, y_label in (
-        ("train_loss", "training loss", "loss (standard deviations)"),
-        ("validation_mae_bpm", "validation error", "MAE of windows (bpm)"),
+    for column, color, title, y_label in (
+        ("train_loss", "s1", "Training loss", "loss (standard deviations)"),
+        ("validation_mae_bpm", "s2", "Validation error", "MAE of windows (bpm)"),
     ):
-        series = []
-        for number, (_, _, rows) in enumerate(curves):
-            key = f"each of {len(curves)} networks" if number == 0 and len(curves) > 1 else ""
-            series.append(
-                Line(key, "s1" if column == "train_loss" else "s2", [row["epoch"] for row in rows], [row[column] for row in rows])
-            )
-        if any(np.isfinite(np.asarray(one.y, dtype=np.float64)).any() for one in series):
-            figures.append(
-                line_chart(
-                    f"{name}-{column.replace('_', '-')}",
-                    f"{what[0].upper()}{what[1:]}: {_with_mark(case)}",
-                    "Good: the loss falls and levels off, and the validation error with it. Bad: a validation error that rises again while the loss "
-                    "falls (the network learns persons by heart), or a loss that never falls.",
-                    series,
-                    x_label="epoch",
-                    y_label=y_label,
-                )
-            )
+        lines = [
+            Line(f"{run.facts.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
+            for run, fold, rows in curves
+        ]
+        chart = replace(
+            line_chart(lines, x_label="epoch", y_label=y_label), text=f"{y_label} of {len(curves)} networks over epochs"
+        )
+        if chart.content:
+            figures.append(Figure(f"{name}-{column.replace('_', '-')}", f"{title}: {_with_mark(case)}", caption, chart))
     return figures
 
 

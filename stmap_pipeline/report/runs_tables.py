@@ -230,7 +230,7 @@ def effect_table(name: str, title: str, effects: Sequence[Effect]) -> Table:
     rows = [one.row() for one in effects]
     note = (
         "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. "
-        "Where the interval holds 0, these data do not tell. Of twenty comparisons of equals, one comes out as a difference by chance. "
+        "Where the interval holds 0, these data do not decide. Of twenty comparisons of equals, one comes out as a difference by chance. "
         "How much seeds themselves vary is not in the interval; see the spread above."
     )
     return Table(name, title, note, fields, rows)
@@ -400,19 +400,19 @@ def _score_rows(runs: Sequence[Run]) -> Iterator[Mapping[str, Any]]:
     for run in runs:
         config = run.facts.config
         for tested in filter(None, (run.own, *run.others)):
-            said = tested.evaluation
+            evaluation = tested.evaluation
             head = {
                 "run": str(run.facts.path),
                 "trained_on": run.facts.maps.database,
-                "tested_on": said.maps.database,
-                "held_out": "yes" if said.held_out else "no",
+                "tested_on": evaluation.maps.database,
+                "held_out": "yes" if evaluation.held_out else "no",
                 "simulated": tested.mark or "no",
                 "network": config.network,
                 "augment": config.augment,
                 "protocol": config.protocol,
                 "seed": config.seed,
             }
-            for row in said.rows:
+            for row in evaluation.rows:
                 where = {"of": row.of, "method": row.method, "group": row.group, "name": row.name}
                 yield head | where | _numbers(row.score)
 

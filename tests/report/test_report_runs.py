@@ -219,7 +219,7 @@ def test_a_run_that_held_out_nobody_makes_a_page_that_says_so(tmp_path, maps):
     run = example_run(tmp_path / "run", maps, config=TrainConfig(protocol="cross", validation_share=0))[0]
     page = page_of(tmp_path, [evaluated(run, maps)])
     for sentence in (
-        "nobody was held out, and it was not tested on another database",
+        "no subject was held out, and it was not tested on another database",
         "No run has evaluated persons that it held out.",
         "No run was evaluated on other maps.",
         "There is nothing to compare",

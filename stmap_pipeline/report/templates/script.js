@@ -90,7 +90,7 @@ function draw(box) {
     hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 }, align: "left" },
     ...given,
     xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
-    annotations: (given.annotations ?? []).map((one) => ({ font: { color: color("ink"), size: 11 }, bgcolor: color("card"), borderpad: 1, ...one })),
+    annotations: (given.annotations ?? []).map((one) => ({ font: { color: color("ink"), size: 11 }, bgcolor: color("card"), borderpad: 1, showarrow: false, ...one })),
   };
   const buttons = { format: "png", scale: 3, filename: box.id.replace(/:chart$/, "").replace(/[^A-Za-z0-9_-]/g, "_") };
   Plotly.react(box, spec.data, layout, { responsive: true, displaylogo: false, toImageButtonOptions: buttons,
