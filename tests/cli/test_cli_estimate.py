@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +54,17 @@ def test_a_number_with_its_windows(face):
     assert "bpm  quality 0." in head
     assert head.endswith("(2 of 2 windows)")
     assert row.split()[:4] == ["0.0", "to", "10.0", "s"]
+
+
+def test_the_example_of_the_page_is_what_is_printed():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "estimate.md").read_text("utf-8")
+    (example,) = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    printed = stmap("estimate", real("rouast_clip1") / "sample_video_1.mp4").out.partition("sample_video_1.mp4")[2]
+    number = re.compile(r"\d+\.\d+|\d+")
+    assert number.sub("#", example.replace("clip.mp4", "")).split() == number.sub("#", printed).split()
+    for shown, now in zip(number.findall(example.partition("clip.mp4")[2]), number.findall(printed), strict=True):
+        # the same to what another processor rounds
+        assert float(now) == pytest.approx(float(shown), abs=0.2 if float(shown) > 1 else 0.02)
 
 
 def test_one_object_a_video_and_a_refusal_leaves_the_others_alone(face, wall, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from cli_runs import stmap
@@ -50,6 +51,18 @@ def test_the_table_has_the_network_the_constant_and_the_classical_methods(run, m
     assert "note     4 subjects: too few for an interval that can be relied on" in told.err
     assert f"written  ->  {run}/evaluation.json, {run}/videos.csv" in told.err
     assert sorted(one.name for one in run.glob("*.csv")) == ["baselines.csv", "predictions.csv", "videos.csv"]
+
+
+def test_the_example_of_the_page_is_what_is_printed(run, maps):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "evaluate.md").read_text("utf-8")
+    (example,) = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    printed = stmap("evaluate", run, maps, "-j", "1").out
+    assert len(example.splitlines()) == len(printed.splitlines())
+    for shown, now in zip(example.split(), printed.split(), strict=True):
+        same = re.sub(r"\d+\.\d+", "#", shown) == re.sub(r"\d+\.\d+", "#", now)
+        assert same or float(now) == pytest.approx(float(shown), abs=0.011)
+        for one, other in zip(re.findall(r"\d+\.\d+", shown), re.findall(r"\d+\.\d+", now), strict=True):
+            assert float(other) == pytest.approx(float(one), abs=0.011)
 
 
 def test_json_is_the_file_and_the_only_thing_on_stdout(run, maps, tmp_path):

@@ -198,7 +198,7 @@ def accepted(severity, pulse, count=30):
 
 
 def test_noise_without_a_pulse_is_mostly_refused_and_a_pulse_in_little_noise_mostly_found():
-    """Over 80 recordings 9 % and 82 %; of those found 98 % within 5 bpm. The rates of this test stand in docs/how-to/estimate.md."""
+    """The numbers of docs/how-to/estimate.md in small."""
     false_alarms, _ = accepted(1.0, 0.0)
     found, errors = accepted(0.3, 1.0)
     assert false_alarms <= 0.15

@@ -1,5 +1,8 @@
 """Scores and their intervals: equal to reference implementations, and to the slow way of drawing."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -86,13 +89,23 @@ def test_subjects_who_err_in_their_own_way_make_the_honest_interval_wider():
     assert by_subject.high - by_subject.low > 2 * (by_video.high - by_video.low)
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
+def share_of_intervals_with_the_truth(subjects, videos, by):
     inside = 0
-    for seed in range(200):
-        estimated, true, units = data(40, 5, seed, shared_bpm=3.0, own_bpm=4.0)
-        figure = score(estimated, true, units, resamples=200, seed=seed).mae_bpm
-        inside += figure.low <= 5 * np.sqrt(2 / np.pi) <= figure.high
-    assert 0.88 <= inside / 200 <= 0.99
+    for seed in range(100):
+        estimated, true, units = data(subjects, videos, seed, shared_bpm=4.0, own_bpm=6.0)
+        drawn = units if by == "subject" else np.arange(len(true)).astype(str)
+        interval = score(estimated, true, drawn, resamples=200, seed=seed).mae_bpm
+        inside += interval.low <= np.hypot(4.0, 6.0) * np.sqrt(2 / np.pi) <= interval.high
+    return inside
+
+
+def test_intervals_hold_the_truth_as_often_as_the_page_says():
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "evaluation.md").read_text("utf-8")
+    held = re.search(r"held the true MAE in (\d+) of 100 cases and intervals by video in (\d+)", page)
+    few = re.search(r"with 20, 10 and 5 subjects the same simulation gives (\d+), (\d+) and (\d+) of 100", page)
+    cases = [(107, "subject"), (107, "video"), (20, "subject"), (10, "subject"), (5, "subject")]
+    for (subjects, by), shown in zip(cases, [*held.groups(), *few.groups()], strict=True):
+        assert share_of_intervals_with_the_truth(subjects, 22, by) == pytest.approx(float(shown), abs=6), (subjects, by)
 
 
 def test_one_subject_has_numbers_and_no_interval():

@@ -1,5 +1,8 @@
 """What speaks for a heart rate: large for a pulse, small for noise, and the same whatever the scale."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,3 +84,11 @@ def test_more_evidence_is_never_less_quality(method, snr_db, agreement, window_s
     assert 0 <= here <= 1
     assert quality(Evidence(snr_db + more, agreement), method, window_s) >= here
     assert quality(Evidence(snr_db, min(1.0, agreement + more)), method, window_s) >= here
+
+
+def test_the_weights_are_those_that_the_measured_numbers_of_the_page_were_made_with():
+    measured = json.loads((Path(__file__).parents[2] / "docs" / "measured" / "estimate.json").read_text("utf-8"))
+    assert {name: list(weights) for name, weights in CALIBRATION.items()} == measured["weights"]
+    for right in measured["right_percent"].values():
+        assert right == sorted(right)
+        assert right[0] < 25 < 90 < right[4]
