@@ -1,7 +1,8 @@
 r"""Tables as CSV with a JSON dictionary of their columns beside them, so that no number is without unit and meaning.
 
 Comma, UTF-8, ``\n``; the first line names the columns. An empty cell is unknown. Floats have as many digits as give the
-same float back. A text stays on one line: backslash, line feed and carriage return are written ``\\``, ``\n`` and ``\r``.
+same float back. A text stays on one line: backslash, line feed and carriage return are written ``\\``, ``\n`` and ``\r``. A text that
+a spreadsheet would take for a formula (it begins with ``=``, ``+``, ``-``, ``@`` or a tab) has a backslash before it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ Row = dict[str, Any]
 MAX_TABLE_BYTES = 2**30
 _MAX_BYTES = 2**24
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
-_BACK = {escape: character for character, escape in _ESCAPES.items()}
+_FORMULA = ("=", "+", "-", "@", "\t")
+_BACK = {escape: character for character, escape in _ESCAPES.items()} | {f"\\{character}": character for character in _FORMULA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +268,13 @@ def _cell(path: Path, column: Column, value: Any) -> str:
             return str(int(value))
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{path.name}: {column.name} is of kind {column.kind}, not {value!r}") from None
-    return re.sub(r"[\\\n\r]", lambda match: _ESCAPES[match[0]], str(value))
+    text = re.sub(r"[\\\n\r]", lambda match: _ESCAPES[match[0]], str(value))
+    return f"\\{text}" if text.startswith(_FORMULA) else text
 
 
 def _values(kind: Kind, cells: Sequence[str]) -> list[Any]:
     if kind == "str":
-        return [re.sub(r"\\[\\nr]", lambda match: _BACK[match[0]], cell) if "\\" in cell else cell for cell in cells]
+        return [re.sub(r"\\[\\nr=+@\t-]", lambda match: _BACK[match[0]], cell) if "\\" in cell else cell for cell in cells]
     number, unknown = (float, math.nan) if kind == "float" else (int, None)
     # most columns have no empty cell, and are then read at twice the speed
     return [number(cell) if cell else unknown for cell in cells] if "" in cells else list(map(number, cells))

@@ -15,7 +15,8 @@ from unprivileged import run_unprivileged
 from video_files import colorful, write_video
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.pipeline import Limits, plan_build, run_build, verify
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.pipeline import Limits, plan_build, run_build, summarize, verify, worker
 from stmap_pipeline.shards import Shards, read_table
 
 # every video is built where its pictures can be read, with a face or not
@@ -190,3 +191,86 @@ def test_unreadable_files_are_named(clip, tmp_path):
         "locked source_unreadable",
         "readable ",
     ]
+
+
+def test_what_cannot_be_stored_costs_its_recording_alone(clip, tmp_path):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("good", "long", "old"):
+        shutil.copy(clip, source / f"{name}.mp4")
+    (source / "database.toml").write_text(
+        '[[recording]]\nvideo = "good.mp4"\n'
+        f'[[recording]]\nvideo = "long.mp4"\nscenario = "{"y" * 70_000}"\n'
+        '[[recording]]\nvideo = "old.mp4"\nfold = 99999999999999999999\n'
+    )
+    try:
+        found = build(source, tmp_path / "maps")
+    except DatabaseError:
+        pytest.skip("the listing refuses it already")
+    assert {name: one.reason for name, one in found.items()} == {"good": "", "long": "not_storable", "old": "not_storable"}
+    assert verify(tmp_path / "maps") == []
+
+
+def test_notes_that_became_too_long_cost_their_recording_alone(clip, tmp_path, monkeypatch):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(clip, source / f"{name}.mp4")
+    real = worker.notes_of
+    monkeypatch.setattr(worker, "notes_of", lambda one, *more: ("x" * 70_000,) if one.recording_id == "a" else real(one, *more))
+    found = build(source, tmp_path / "maps")
+    assert {name: (one.stage, one.reason) for name, one in found.items()} == {"a": ("write", "not_storable"), "b": ("", "")}
+
+
+@pytest.mark.parametrize("clock", ["native", "uniform"])
+def test_a_leap_in_the_times_costs_its_recording_alone_until_the_clock_is_corrected(clip, tmp_path, clock):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    config = Config.from_mapping({**ANY.model_dump(), "windows": {"length": "10 frames", "clock": clock}})
+    for name in ("good", "leap"):
+        shutil.copy(clip, source / f"{name}.mp4")
+    (source / "database.toml").write_text(
+        '[[recording]]\nvideo = "good.mp4"\n[[recording]]\nvideo = "leap.mp4"\ntimes = "leap.txt"\n'
+    )
+    times = [index / 15 for index in range(15)]
+    (source / "leap.txt").write_text("\n".join(map(str, [*times[:-1], 1.6e9])))
+    found = list(run_build(plan_build("folder", source, out, config), 0))
+    assert {one.recording_id: one.reason for one in found} == {"good": "", "leap": "clock_unreadable"}
+    assert plan_build("folder", source, out, config).complete
+    (source / "leap.txt").write_text("\n".join(map(str, times)))
+    found = list(run_build(plan_build("folder", source, out, config), 0))
+    assert {one.recording_id: one.reason for one in found} == {"good": "", "leap": ""}
+
+
+def test_an_error_while_windows_are_cut_costs_its_recording_alone(clip, tmp_path, monkeypatch):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(clip, source / f"{name}.mp4")
+    real = worker.cut_windows
+
+    def fail(result, config):
+        if result.recording.recording_id == "c":
+            return real(result, config)
+        raise MemoryError if result.recording.recording_id == "a" else ZeroDivisionError
+
+    monkeypatch.setattr(worker, "cut_windows", fail)
+    found = build(source, tmp_path / "maps")
+    assert {name: one.reason for name, one in found.items()} == {"a": "out_of_memory", "b": "internal_error", "c": ""}
+    assert verify(tmp_path / "maps") == []
+
+
+def test_a_recording_without_a_window_says_so(clip, tmp_path):
+    source = tmp_path / "own"
+    source.mkdir()
+    shutil.copy(clip, source / "few.mp4")
+    write_video(source / "many.mp4", [colorful(96, 128)] * 40, rate_hz=30.0, options={"preset": "ultrafast"})
+    write_video(source / "slow.mp4", [colorful(96, 128)] * 40, rate_hz=10.0, options={"preset": "ultrafast"})
+    config = Config.from_mapping({**ANY.model_dump(), "windows": {"length": "30 frames"}})
+    found = {one.recording_id: one for one in run_build(plan_build("folder", source, tmp_path / "maps", config), 0)}
+    assert {name: one.message for name, one in found.items() if one.message} == {
+        "few": "few: no window: its 15 frames are fewer than 30 frames"
+    }
+    summary = summarize(tmp_path / "maps")
+    assert (summary.recordings, summary.without_window) == (3, 1)
+    assert (round(summary.window_min_s, 2), round(summary.window_max_s, 2)) == (1.0, 3.0)

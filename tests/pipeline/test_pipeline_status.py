@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from video_files import colorful, write_video
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline.errors import OutputError, ShardError, StmapError
+from stmap_pipeline.lock import locked
 from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
-from stmap_pipeline.shards import read_table, write_table
+from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.shards.manifest import _with_checksum, read_manifest, write_manifest
 
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
@@ -116,6 +118,35 @@ def test_swapped_missing_and_foreign_files_are_found(built, out):
     (shards / "eve.h5").write_bytes(b"")
     (out / "notes.txt").write_text("mine")
     assert {(one.path, one.kind) for one in verify(out)} == {("shards/eve.h5", "unexpected"), ("notes.txt", "unexpected")}
+
+
+def test_while_somebody_writes_into_an_output_verify_judges_nothing(out):
+    (out / "windows.csv").write_text("half written")
+    with locked(out):
+        assert [(one.kind, one.path) for one in verify(out)] == [("unfinished", "")]
+    assert "unfinished" not in {one.kind for one in verify(out)}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "stmap.toml", "dataset_description.json", "recordings.json", "windows.csv", "timings.csv"]
+)
+def test_a_pipe_or_a_device_in_place_of_a_file_is_said_at_once(out, source, name, make):
+    (out / name).unlink()
+    make(out / name)
+    messages = []
+    for step in (
+        lambda: messages.extend(one.message for one in verify(out)),
+        lambda: read_status(out),
+        lambda: Shards(out).windows(),
+        lambda: plan_build("folder", source, out, SHORT),
+    ):
+        try:
+            step()
+        except StmapError as error:
+            messages.append(str(error))
+    assert any(name in one for one in messages)
 
 
 def sign(out):

@@ -1,6 +1,8 @@
 """Tables: what is written comes back, and each column has a unit and a meaning."""
 
+import csv
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,14 @@ def test_the_awkward_message(tmp_path):
     write_table(tmp_path / "a.csv", COLUMNS, [ROW | {"message": message}])
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
     assert read_table(tmp_path / "a.csv")[0]["message"] == message
+
+
+@pytest.mark.parametrize("text", ["=cmd|'/C calc'!A0", "+1", "-2+3", "@SUM(A1)", "\t=1", "\\=1", "a=b"])
+def test_no_text_is_a_formula_to_a_spreadsheet(tmp_path, text):
+    write_table(tmp_path / "a.csv", COLUMNS, [ROW | {"message": text}])
+    (row,) = csv.DictReader((tmp_path / "a.csv").read_text().splitlines())
+    assert not row["message"].startswith(("=", "+", "-", "@", "\t"))
+    assert read_table(tmp_path / "a.csv")[0]["message"] == text
 
 
 def test_unknown_is_an_empty_cell(tmp_path):
@@ -128,3 +138,18 @@ def test_a_folder_in_the_way_is_an_output_error(tmp_path):
     (tmp_path / "a.csv" / "x").write_text("x")
     with pytest.raises(OutputError, match="cannot be written"):
         write_table(tmp_path / "a.csv", COLUMNS, [ROW])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_a_table_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path, suffix):
+    write_table(tmp_path / "a.csv", COLUMNS, [ROW])
+    path = (tmp_path / "a.csv").with_suffix(suffix)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ShardError, match="not a regular file"):
+        read_table(tmp_path / "a.csv")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(ShardError, match="not a regular file"):
+        read_table(tmp_path / "a.csv")
