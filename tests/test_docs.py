@@ -13,7 +13,8 @@ from stmap_cli.main import cli
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS
-from stmap_pipeline.shards import columns, schema
+from stmap_pipeline.shards import columns
+from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
 

@@ -104,7 +104,9 @@ def run(
 ) -> int:
     """Run a plan with progress on the screen and give the exit code."""
     from stmap_pipeline.pipeline import run_build, summarize
+    from stmap_pipeline.shards import is_augmented
 
+    augmented = is_augmented(plan.out)
     start = time.monotonic()
     stored = {one.recording_id for one in plan.stored}
     progress = Progress("building", len(plan.listed), screen, done=len(plan.listed) - len(plan.todo))
@@ -120,6 +122,8 @@ def run(
     summary = summarize(plan.out)
     for line in build_text.last_lines(plan, outcomes, summary, time.monotonic() - start, hint=hint):
         say(screen, line)
+    if augmented and not is_augmented(plan.out):
+        say(screen, "  note     windows changed, so the resampled windows were removed; run stmap augment again")
     if as_json:
         click.echo(json.dumps(build_text.result_json(plan, outcomes, summary)))
     return FAILED if any(one.status == "failed" for one in outcomes) else 0

@@ -29,9 +29,12 @@ from stmap_pipeline.shards import (
     TIMINGS,
     WINDOWS,
     Shards,
+    is_augmented,
     outcome_row,
+    read_augmentation,
     read_table,
     recording_path,
+    remove_augmentation,
     timing_row,
     with_extra_columns,
     write_manifest,
@@ -157,6 +160,16 @@ def write_output(out: Path, config: Config, database: str, recordings: Iterable[
             **config.model_dump(),
         },
     )
+    _drop_stale_augmentation(out)
+
+
+def _drop_stale_augmentation(out: Path) -> None:
+    """Remove resampled windows that were made of other windows than there are now."""
+    if is_augmented(out):
+        try:
+            read_augmentation(out)
+        except ShardError:
+            remove_augmentation(out)
 
 
 def _tidy(out: Path, outcomes: Sequence[Outcome]) -> list[Path]:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from cli_runs import content
 
+from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.pipeline import plan_build, run_build, summarize, verify, worker
-from stmap_pipeline.shards import Shards, check_manifest, read_table
+from stmap_pipeline.shards import Shards, check_manifest, is_augmented, plan_augmentation, read_table, write_augmentation
 
 WINDOWS = {"length": "30 frames"}
 SHORT = Config.from_mapping({"windows": WINDOWS})
@@ -256,3 +257,18 @@ def test_timings_of_an_earlier_run_stay(source, tmp_path):
     (source / "bert.csv").write_text("81\n" * 4)
     build(source, out)
     assert {row["recording_id"]: row["decode_s"] for row in read_table(out / "timings.csv")} == before
+
+
+def test_resampled_windows_stay_until_the_windows_that_they_were_made_of_change(source, tmp_path):
+    out = tmp_path / "maps"
+    build(source, out)
+    with Shards(out) as shards:
+        write_augmentation(shards, plan_augmentation(shards, BalanceOptions("fg2019", band_bpm=(55, 65), speeds=(0.67,))))
+    assert is_augmented(out)
+    (source / "bert.mp4").touch()
+    assert build(source, out)["bert"].resumed
+    assert is_augmented(out)
+    (source / "bert.csv").write_text("81\n" * 4)
+    build(source, out)
+    assert not is_augmented(out)
+    assert verify(out) == []
