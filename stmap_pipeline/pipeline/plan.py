@@ -21,6 +21,7 @@ from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_
 from stmap_pipeline.pipeline.worker import attempt_key, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
 from stmap_pipeline.shards import Shards, read_keys, read_manifest, read_table, recording_path, storage_problem
+from stmap_pipeline.video import check_video
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
 _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")
@@ -207,9 +208,7 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
     try:
         if problem := storage_problem(one):
             raise RecordingError("list", "not_storable", problem)
-        if not one.video.path.exists():
-            wanted = "folder" if one.video.kind == "images" else "file"
-            raise RecordingError("decode", "source_missing", f"{one.video.path.name}: no such {wanted}")
+        check_video(one)
         check_sources(one)
     except RecordingError as error:
         message = printable(" ".join(f"{one.recording_id}: {error}".split())[:500])

@@ -8,6 +8,6 @@ Faces are found in the frames by :mod:`stmap_pipeline.faces`.
 """
 
 from stmap_pipeline.video.frame import Frame, Image, StreamInfo
-from stmap_pipeline.video.stream import FrameStream, open_stream
+from stmap_pipeline.video.stream import FrameStream, check_video, open_stream
 
-__all__ = ["Frame", "FrameStream", "Image", "StreamInfo", "open_stream"]
+__all__ = ["Frame", "FrameStream", "Image", "StreamInfo", "check_video", "open_stream"]

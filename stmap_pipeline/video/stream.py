@@ -167,6 +167,18 @@ def open_stream(recording: Recording) -> FrameStream:
     ...
     stmap_pipeline.errors.RecordingError: nowhere.mp4: no such file
     """
+    check_video(recording)
+    return FrameStream(recording)
+
+
+def check_video(recording: Recording) -> None:
+    """Raise an error where the video of a recording is missing, or not a regular file or folder; it is not opened.
+
+    Raises
+    ------
+    RecordingError
+        ``source_missing`` or ``source_unreadable``.
+    """
     path, wanted = recording.video.path, "folder" if recording.video.kind == "images" else "file"
     try:
         mode = path.stat().st_mode
@@ -177,7 +189,6 @@ def open_stream(recording: Recording) -> FrameStream:
     # opening a named pipe would block until somebody writes to it
     if not (stat.S_ISDIR(mode) if wanted == "folder" else stat.S_ISREG(mode)):
         raise RecordingError("decode", "source_unreadable", f"{path.name}: is no {wanted}")
-    return FrameStream(recording)
 
 
 def prefetch(source: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
