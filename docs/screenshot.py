@@ -37,6 +37,9 @@ def main() -> None:
         page = context.new_page()
         page.goto(options.page.resolve().as_uri())
         target = page.locator(options.part).first if options.part else page
+        # charts are drawn when they come into view
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
+        page.wait_for_timeout(2000)
         target.screenshot(path=options.picture)
         browser.close()
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,59 +28,6 @@ _PROTOCOLS = {
     "holdout": "Holdout: {:g} % of the subjects were held out.",
     "cross": "Cross: all subjects were trained on.",
 }
-
-POS_BIBTEX = """\
-@article{wang2017pos,
-  title   = {Algorithmic Principles of Remote {PPG}},
-  author  = {Wang and {den Brinker} and Stuijk and {de Haan}},
-  journal = {IEEE Transactions on Biomedical Engineering},
-  volume  = {64},
-  year    = {2017}
-}"""
-
-CHROM_BIBTEX = """\
-@article{dehaan2013chrom,
-  title   = {Robust Pulse Rate from Chrominance-based {rPPG}},
-  author  = {{de Haan} and Jeanne},
-  journal = {IEEE Transactions on Biomedical Engineering},
-  volume  = {60},
-  year    = {2013}
-}"""
-
-FG2019_BIBTEX = """\
-@inproceedings{niu2019fg,
-  title     = {Robust Remote Heart Rate Estimation from Face Utilizing Spatial-temporal Attention},
-  author    = {Niu and Zhao and Han and Das and Dantcheva and Shan and Chen},
-  booktitle = {IEEE International Conference on Automatic Face and Gesture Recognition (FG)},
-  year      = {2019},
-  pages     = {1--8}
-}"""
-
-
-RESNET_BIBTEX = """\
-@inproceedings{he2016resnet,
-  title     = {Deep Residual Learning for Image Recognition},
-  author    = {He and Zhang and Ren and Sun},
-  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
-  year      = {2016}
-}"""
-
-CBAM_BIBTEX = """\
-@inproceedings{woo2018cbam,
-  title     = {{CBAM}: Convolutional Block Attention Module},
-  author    = {Woo and Park and Lee and Kweon},
-  booktitle = {European Conference on Computer Vision (ECCV)},
-  year      = {2018}
-}"""
-
-BLAND_BIBTEX = """\
-@article{bland1986agreement,
-  title   = {Statistical methods for assessing agreement between two methods of clinical measurement},
-  author  = {Bland and Altman},
-  journal = {Lancet},
-  volume  = {327},
-  year    = {1986}
-}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +78,7 @@ def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", pl
     methods = [first, _measures_text()]
     if plan:
         methods.append(_augmentation_text(plan))
-    references = [one for one in (source["BibTeX"], FG2019_BIBTEX, POS_BIBTEX, CHROM_BIBTEX) if one]
+    references = [*filter(None, [source["BibTeX"]]), *bibtex("niu2019fg", "wang2017pos", "dehaan2013chrom")]
     facts = [
         ("maps", str(shards.root)),
         ("database", f"{source['Name']} ({source['Key']})" if source["Key"] else source["Name"]),
@@ -142,6 +90,19 @@ def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", pl
         ("command of this report", command),
     ]
     return About(methods, references, [(key, value) for key, value in facts if value])
+
+
+def bibtex(*keys: str) -> list[str]:
+    """Read entries of ``templates/references.bib`` by their keys.
+
+    Examples
+    --------
+    >>> bibtex("wang2017pos")[0][:21]
+    '@article{wang2017pos,'
+    """
+    entries = files("stmap_pipeline.report").joinpath("templates", "references.bib").read_text("utf-8").strip().split("\n\n")
+    by_key = {one.partition("{")[2].partition(",")[0]: one for one in entries}
+    return [by_key[one] for one in keys]
 
 
 def database_of(shards: Shards) -> dict[str, str]:
@@ -290,7 +251,7 @@ def about_runs(runs: Sequence[Run], maps: Sequence[Path], *, simulated: bool = F
     methods = [*dict.fromkeys(methods), *(training_text(one) for one in configs.values())]
     if runs:
         methods.append(_evaluation_text(runs))
-    references += [FG2019_BIBTEX, RESNET_BIBTEX, CBAM_BIBTEX, POS_BIBTEX, CHROM_BIBTEX, BLAND_BIBTEX]
+    references += bibtex("niu2019fg", "he2016resnet", "woo2018cbam", "wang2017pos", "dehaan2013chrom", "bland1986agreement")
     for run in runs:
         facts += _facts(run)
     facts += [*software(_RUN_PACKAGES), *([("command of this report", command)] if command else [])]

@@ -295,3 +295,18 @@ def test_a_damaged_history_is_named(tmp_path, run):
     write_table(run / "fold1/history.csv", HISTORY[:2], [{"epoch": 1, "step": 2}])
     with pytest.raises(ModelError, match=r"fold1/history.csv: has other columns"):
         write_runs_report([run], tmp_path / "report.html")
+
+
+def test_the_page_of_the_same_results_has_the_same_bytes_whatever_time_the_training_took(tmp_path, run):
+    first = write_runs_report([run], tmp_path / "report.html").read_bytes()
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"seconds": 1e6}))
+    assert write_runs_report([run], tmp_path / "report.html").read_bytes() == first
+
+
+@pytest.mark.parametrize(("error_bpm", "tone"), [(60.0, "bad"), (1.0, "")])
+def test_a_network_that_a_constant_beats_is_never_green_and_few_videos_prove_nothing(tmp_path, maps, error_bpm, tone):
+    run = example_run(tmp_path / "run", maps, config=TrainConfig(validation_share=0), error_bpm=error_bpm)[0]
+    page = write_runs_report([evaluated(run, maps)], tmp_path / "report.html").read_text("utf-8")
+    (found,) = re.findall(r'<div(?: class="(\w+)")?><dt>smallest MAE', page)
+    assert found == tone
