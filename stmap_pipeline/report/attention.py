@@ -57,7 +57,7 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
     Parameters
     ----------
     cases : sequence of Case
-        On persons that were held out.
+        On subjects that were held out.
     maps : sequence of Path
         Outputs of ``stmap build-maps``; those of the training are found by the hash of what was recorded.
 
@@ -69,10 +69,10 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
     Examples
     --------
     >>> show_attention([], []).lead
-    'No run has evaluated persons that it held out, so there is no window to show.'
+    'No run has evaluated subjects that it held out, so there is no window to show.'
     """
     if not cases:
-        return Attention("No run has evaluated persons that it held out, so there is no window to show.")
+        return Attention("No run has evaluated subjects that it held out, so there is no window to show.")
     # the whole method first: attention and resampled windows
     ordered = sorted(cases, key=lambda one: one.config.augment != "plan")
     wanted = [one for one in ordered if "attention" in one.config.network]
@@ -129,7 +129,7 @@ def _draw(case: Case, maps: Path) -> Attention:
     even = float(means.max() / means.min()) if means.min() > 0 else float("inf")
     lead = (
         f"Spatial attention of {case.label}{_mark(case)}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
-        f"after its four stages, on windows of persons it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
+        f"after its four stages, on windows of subjects it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
         f"(1 would be no choice at all), as a mean over {len(many)} windows. A weight is what the network multiplies its features with; that it is large does not prove that "
         "the pulse is there."
     )

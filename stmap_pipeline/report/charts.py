@@ -139,7 +139,9 @@ def histogram(edges: Sequence[float], layers: Sequence[Bars], *, x_label: str, y
     ]
     text = f"{number_text(total)} {y_label} between {number_text(edges[0])} and {number_text(edges[-1])}: {x_label}."
     x_axis = _axis(x_label, range=[ends[0], ends[-1]])
-    return Chart.of(text, data, barmode="stack", xaxis=x_axis, yaxis=_axis(y_label), showlegend=len(layers) > 1)
+    # a count has no fraction
+    y_axis = _axis(y_label, dtick=1 if np.sum([one.values for one in layers], axis=0).max() < 6 else None)
+    return Chart.of(text, data, barmode="stack", xaxis=x_axis, yaxis=y_axis, showlegend=len(layers) > 1)
 
 
 def strip_plot(values: Mapping[str, float], *, x_label: str, limits: Span | None = None, worst: str = "low") -> Chart:
@@ -338,7 +340,7 @@ def grouped_bars(categories: Sequence[str], groups: Sequence[Bars], *, x_label: 
             words.append(f"{group.key}, {categories[place]}: {values[place]:.3g}{interval}")
         bars = _trace("bar", group.key, group.color, "%{x}: %{y}", x=[_plain(one) for one in categories], y=_list(values))
         error = {"type": "data", "symmetric": False, "array": _list(high - values), "arrayminus": _list(values - low)}
-        data.append(bars | {"error_y": error | {"color": "ink", "thickness": 1.3}})
+        data.append(bars | {"error_y": error | {"color": "ink", "thickness": 1.3, "width": 0}})
     if not words:
         return Chart("There is no value.")
     axes = {"xaxis": _axis(x_label, type="category"), "yaxis": _axis(y_label, rangemode="tozero")}
@@ -433,7 +435,11 @@ def _shape(kind: str, x: Span | None = None, y: Span | None = None) -> dict[str,
     """Place a shape behind the data; it reaches over the whole axis for which no span is given."""
     across = {} if x else {"xref": "paper"}
     (x0, x1), (y0, y1) = x or (0, 1), y or (0, 1)
-    return {"type": kind, "x0": x0, "x1": x1, "y0": y0, "y1": y1, "layer": "below"} | across | ({} if y else {"yref": "paper"})
+    return (
+        {"type": kind, "x0": x0, "x1": x1, "y0": y0, "y1": y1, "layer": "below" if kind == "rect" else "between"}
+        | across
+        | ({} if y else {"yref": "paper"})
+    )
 
 
 def _axis(label: str, **more: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Run:
     record : mapping
         ``run.json``; empty where the run is not finished.
     own : Evaluated, optional
-        On the persons it held out.
+        On the subjects it held out.
     others : sequence of Evaluated
         On other maps.
     histories : mapping of int to sequence of mapping
@@ -330,7 +330,7 @@ def score_of(one: Evaluated, method: str, group: Group = "all", name: str = "") 
 
 
 def within_cases(runs: Sequence[Run]) -> list[Case]:
-    """Group the evaluations on persons who were held out.
+    """Group the evaluations on held-out subjects.
 
     Examples
     --------

@@ -109,7 +109,7 @@ def write_runs_report(
     marks = {bool(one.mark) for one in tested} or {run.facts.maps.simulated for run in found}
     effects, troubles = find_effects(within)
     tables = {
-        "within": _results("within", "Held-out persons of the same database", within),
+        "within": _results("within", "Held-out subjects of the same database", within),
         "cross": _results("cross", "Another database", cross),
         "ablation": [
             replace(table, name=f"{table.name}{_suffix(number)}")
@@ -274,7 +274,7 @@ def render_runs(content: RunsContent) -> str:
     count = len(content.runs)
     page = Page(
         "Heart rate by trained networks",
-        f"What {count} {'run says' if count == 1 else 'runs say'} of persons {'it' if count == 1 else 'they'} never saw, beside a constant, classical methods, "
+        f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, classical methods, "
         "and what others published.",
         sections,
         content.about,
@@ -335,7 +335,7 @@ def _stats(content: RunsContent) -> list[Stat]:
     stats = [Stat(f"{finished}", f"of {len(content.runs)} runs finished", "" if finished == len(content.runs) else "bad")]
     for group in content.groups[:1]:
         first = group[0].tested[0].evaluation
-        stats.append(Stat(f"{first.videos:,}", f"videos of persons held out, in {first.windows:,} windows"))
+        stats.append(Stat(f"{first.videos:,}", f"videos of held-out subjects, in {first.windows:,} windows"))
         known = [one for one in group if np.isfinite(one.summary("mae_bpm").value)]
         if known:
             best = min(known, key=lambda one: one.summary("mae_bpm").value)
@@ -421,7 +421,7 @@ def draw_learning(name: str, case: Case) -> list[Figure]:
         return []
     caption = (
         "Good: the loss falls and levels off, and the validation error with it. Bad: a validation error that rises again while the loss "
-        "falls (the network learns persons by heart), or a loss that never falls."
+        "falls (the network memorizes the training subjects), or a loss that never falls."
     )
     figures = []
     for column, color, title, y_label in (

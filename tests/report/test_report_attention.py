@@ -1,4 +1,4 @@
-"""Where a network looks: real weights on real windows of the persons it held out, or a sentence that says why there are none."""
+"""Where a network looks: real weights on real windows of the subjects it held out, or a sentence that says why there are none."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def test_a_run_that_held_out_nobody_makes_a_page_that_says_so(tmp_path, maps):
     page = page_of(tmp_path, [evaluated(run, maps)])
     for sentence in (
         "no subject was held out, and it was not tested on another database",
-        "No run has evaluated persons that it held out.",
+        "No run has evaluated subjects that it held out.",
         "No run was evaluated on other maps.",
         "There is nothing to compare",
         "There is no pair of estimate and truth.",

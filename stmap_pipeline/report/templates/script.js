@@ -86,7 +86,7 @@ function draw(box) {
     autosize: true, margin: { l: 44, r: 14, t: 26, b: 38 }, showlegend: false, hovermode: "closest", dragmode: "zoom",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 11, color: color("soft") },
-    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
+    legend: { orientation: "h", traceorder: "normal", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
     hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 }, align: "left" },
     ...given,
     xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
