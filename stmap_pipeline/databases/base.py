@@ -34,7 +34,7 @@ class Database:
         built with their ``skip_reason``. It opens no video. It raises :class:`~stmap_pipeline.errors.DatabaseError`
         where the root holds nothing of this layout, saying what it looked for and what it found instead.
     simulated : bool
-        Whether nobody was filmed.
+        Whether the data are synthetic.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Database:
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """Give a sort key that compares runs of digits as numbers and letters without case.
+    """Return a sort key that compares runs of digits as numbers and letters without case.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
 
 
 def is_folder(path: Path | os.DirEntry[str]) -> bool:
-    """Tell whether a path is a folder; no link to itself and no name that is too long for the file system is one."""
+    """Return whether a path is a folder; a link to itself and a name that is too long for the file system are none."""
     try:
         return path.is_dir()
     except OSError:
@@ -69,7 +69,7 @@ def is_folder(path: Path | os.DirEntry[str]) -> bool:
 
 
 def source_folder(root: Path) -> Path:
-    """Give the absolute path of a source folder.
+    """Return the absolute path of a source folder.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def source_folder(root: Path) -> Path:
 
 
 def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Give each folder under ``root`` with the names of its files, in natural order.
+    """Yield each folder under ``root`` with the names of its files, in natural order.
 
     Linked folders are entered after all others, and only where they lead to a folder that was not seen yet, so a loop of
     links ends. Names that begin with a dot and ``__MACOSX`` are left out: they hold shadows of the real files. A link to a
@@ -129,7 +129,7 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def contents(root: Path) -> str:
-    """Say in a few words what a folder holds, for the error that something else was expected.
+    """Return the first names in a folder as text, for the error that something else was expected.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def contents(root: Path) -> str:
 
 
 def file_named(names: Iterable[str], wanted: str) -> str:
-    """Give the name as it is on disk, where it may differ in case; ``wanted`` itself where there is none.
+    """Return the name as it is on disk, which may differ in case; ``wanted`` itself where there is none.
 
     Examples
     --------
@@ -162,5 +162,5 @@ def file_named(names: Iterable[str], wanted: str) -> str:
 
 
 def in_order(recordings: Iterable[Recording]) -> Iterator[Recording]:
-    """Give recordings in the order of their ids."""
+    """Return recordings in the order of their ids."""
     return iter(sorted(recordings, key=lambda one: one.recording_id))

@@ -1,6 +1,6 @@
-"""MMSE-HR, and BP4D+ where it is laid out alike: pictures at 25 frames/s in one tree, physiology at 1 kHz in another.
+"""MMSE-HR, and BP4D+ where it is laid out alike: images at 25 frames/s in one tree, physiology at 1 kHz in another.
 
-The two trees of a delivery have different names, so a recording is the pair of folders ``F013/T1`` that holds pictures and
+The two trees of a delivery have different names, so a recording is the pair of folders ``F013/T1`` that holds images and
 ``F013/T1`` that holds physiology, wherever they are. There is no PPG: the pulse is a blood-pressure wave.
 """
 
@@ -22,7 +22,7 @@ _SUBJECT, _TASK = re.compile(r"([FM])([0-9]{1,6})", re.I), re.compile(r"T([0-9]{
 _NOTES = {"F006_T11": "left out by some published users of the database, who give no reason; it is built here"}
 
 LAYOUT = """\
-first 10 subjects 2D/F013/T1/000.jpg ...                                pictures, 25 frames/s, in natural order
+first 10 subjects 2D/F013/T1/000.jpg ...                                images, 25 frames/s, in natural order
 first 10 subjects Phydata released/Phydata/F013/T1/Pulse Rate_BPM.txt   heart rate in bpm, one number a line, 1000 Hz
                                                    BP_mmHg.txt          blood pressure, one number a line, 1000 Hz
 T10_T11_30Subjects/F014/T10/*.jpg
@@ -42,12 +42,12 @@ CITATION = """\
 def list_recordings(root: Path) -> Iterator[Recording]:
     """List each recording under ``root``, in the order of the ids.
 
-    Pictures without physiology are listed without labels and with a note; physiology without pictures is listed as absent.
+    Images without physiology are listed without labels and with a note; physiology without images is listed as absent.
 
     Raises
     ------
     DatabaseError
-        Where there are no such folders with pictures, or two folders of pictures or of physiology for one recording.
+        Where there are no such folders with images, or two folders of images or of physiology for one recording.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     [('F013_T01', ('no folder of physiology: the recording has no label',))]
     """
     root = source_folder(root)
-    pictures: dict[str, Path] = {}
+    images: dict[str, Path] = {}
     physiology: dict[str, tuple[Path, list[str]]] = {}
     empty: dict[str, Path] = {}
     for folder, names in walk(root):
@@ -68,20 +68,20 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         if key is None:
             continue
         if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
-            _once(root, key, "pictures", pictures.get(key), folder)
-            pictures[key] = folder
+            _once(root, key, "images", images.get(key), folder)
+            images[key] = folder
         if {_HEART_RATE.casefold(), _PRESSURE.casefold()} & {name.casefold() for name in names}:
             _once(root, key, "physiology", physiology.get(key, (None,))[0], folder)
             physiology[key] = folder, names
         if not names:
             empty.setdefault(key, folder)
-    if not pictures:
+    if not images:
         raise DatabaseError(
-            f"{printable(root)}: no recording of MMSE-HR; looked for folders F013/T1 with pictures at any depth, found {contents(root)}"
+            f"{printable(root)}: no recording of MMSE-HR; looked for folders F013/T1 with images at any depth, found {contents(root)}"
             + (f", and physiology of {len(physiology)} recordings: give the folder that holds both trees" if physiology else "")
         )
-    # an empty folder is a recording whose pictures were lost: it fails by name instead of vanishing
-    videos = {**empty, **pictures}
+    # an empty folder is a recording whose images were lost: it fails by name instead of vanishing
+    videos = {**empty, **images}
     return in_order(_recording(root, key, videos.get(key), physiology.get(key)) for key in {*videos, *physiology})
 
 
@@ -117,11 +117,11 @@ def _recording(root: Path, key: str, video: Path | None, physiology: tuple[Path,
         NAME,
         subject,
         VideoSource(video or root / subject / scenario, "images"),
-        clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the pictures carry no times: the cameras' nominal rate"),
+        clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the images carry no times: the cameras' nominal rate"),
         labels=labels,
         scenario=scenario,
         skip_reason="" if video else "absent",
-        skip_message="" if video else "there is physiology and no folder of pictures",
+        skip_message="" if video else "there is physiology and no folder of images",
         notes=tuple(notes),
     )
 

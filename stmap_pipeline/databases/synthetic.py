@@ -121,7 +121,7 @@ def _read(root: Path) -> _Document:
 DATABASE = Database(
     name=NAME,
     title="drawn faces with a known pulse, in the layout of a real database",
-    license="none needed: nobody was filmed",
+    license="none needed: the data are synthetic",
     access="stmap synth OUT --layout vipl-hr --subjects 2",
     citation="",
     layout=f"{FILE_NAME}      layout, seed, and the true heart rate of each recording\nand the tree of that layout beside it\n",

@@ -72,7 +72,7 @@ NOTES: dict[str, str] = {
 
 @functools.cache
 def official_folds() -> dict[int, int]:
-    """Give the fold, 1 to 5, of each subject, 1 to 107, as the database ships them.
+    """Return the fold, 1 to 5, of each subject, 1 to 107, as the database ships them.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
 
 
 def _key(folder: Path) -> tuple[int, int, int, int] | None:
-    """Give subject, scenario, take and source of a folder that is a recording."""
+    """Return subject, scenario, take and source of a folder that is a recording."""
     matches = [pattern.fullmatch(part) for pattern, part in zip(_PARTS, folder.parts[-3:], strict=False)]
     if len(matches) < 3:
         return None
