@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation.metrics import BANDS, Interval, band_of, mean_interval
-from stmap_pipeline.evaluation.result import METHOD_COLUMNS, Bootstrap, Group, Video, read_evaluation, read_videos, without_nan
+from stmap_pipeline.evaluation.result import METHOD_COLUMNS, Bootstrap, Group, Video, read_evaluation, read_videos
 
 _SAME_BPM = 1e-3
 
@@ -81,11 +80,6 @@ class RunComparison:
     def overall(self) -> Difference:
         """The difference on all videos."""
         return self.rows[0]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what JSON can hold; what is unknown is null."""
-        content: dict[str, Any] = without_nan(asdict(self))
-        return content
 
 
 def compare_runs(

@@ -7,13 +7,12 @@ classical methods on the same windows; and writes the tables and ``evaluation.js
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +41,7 @@ from stmap_pipeline.evaluation.result import (
     write_predictions,
     write_videos,
 )
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo, Shards
 from stmap_pipeline.shards.manifest import MANIFEST
@@ -58,8 +58,6 @@ _MAX_JSON = 2**24
 _SAME_BPM = 1e-3
 # in a folder of user videos each may be a scenario of its own
 MOST_PARTS = 40
-
-T = TypeVar("T", bound=BaseModel)
 
 
 def evaluate_run(
@@ -167,11 +165,6 @@ class TrainedOn(BaseModel):
     simulated: bool
 
 
-class _RunJson(BaseModel):
-    format: str
-    schema_version: int
-
-
 @dataclass(frozen=True, slots=True)
 class RunMetadata:
     """A run folder.
@@ -231,27 +224,15 @@ def read_run(path: Path) -> RunMetadata:
         config = TrainConfig.from_toml(path / "run.toml")
     except ConfigError as error:
         raise ModelError(f"{error}; restore a copy or train again") from None
-    maps = _parsed(path / "maps.json", TrainedOn)
-    finished = (path / "run.json").is_file()
-    if finished:
-        run = _parsed(path / "run.json", _RunJson)
-        if run.format != "stmap-run" or run.schema_version != 1:
-            raise ModelError(
-                f"{path / 'run.json'}: is {run.format!r}, version {run.schema_version}; this stmap reads 'stmap-run', version 1"
-            )
-    return RunMetadata(path, config, finished, maps)
-
-
-def _parsed(path: Path, kind: type[T]) -> T:
+    where = path / "maps.json"
     try:
-        if path.stat().st_size > _MAX_JSON:
-            raise ValueError(f"it has more than {_MAX_JSON:,} bytes")
-        return kind.model_validate(json.loads(path.read_bytes()))
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'content'}: {one['msg']}" for one in error.errors()[:3])
-        raise ModelError(f"{path}: was not written by this stmap, or was changed ({wrong})") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None
+        maps = TrainedOn.model_validate_json(read_bytes(where, _MAX_JSON))
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{where}: is damaged or was not written by this stmap ({reason}); restore a copy or train again"
+        ) from None
+    return RunMetadata(path, config, (path / "run.json").is_file(), maps)
 
 
 @dataclass(frozen=True, slots=True)

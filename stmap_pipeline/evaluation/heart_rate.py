@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.evaluation.classical import METHODS, face_mean, method_named
 from stmap_pipeline.evaluation.result import Predictions
-from stmap_pipeline.evaluation.spectrum import BAND_BPM, SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
+from stmap_pipeline.evaluation.spectrum import SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
 from stmap_pipeline.maps.resample import resample_uniform
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult
@@ -62,8 +62,8 @@ class HeartRateSeries(NamedTuple):
     heart_rate_bpm: FloatArray
 
 
-def on_uniform_grid(times_s: FloatArray, values: npt.ArrayLike, rate_hz: float) -> tuple[FloatArray, FloatArray]:
-    """Resample (T, C) samples to a uniform rate; see :func:`~stmap_pipeline.maps.resample.resample_uniform`.
+def on_uniform_grid(times_s: FloatArray, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Resample (T, C) samples to 30 Hz; see :func:`~stmap_pipeline.maps.resample.resample_uniform`.
 
     Returns
     -------
@@ -74,11 +74,11 @@ def on_uniform_grid(times_s: FloatArray, values: npt.ArrayLike, rate_hz: float) 
     samples = np.asarray(values, dtype=np.float64)
     if span_problem(times_s):
         return np.empty(0), np.empty((0, *samples.shape[1:]))
-    return resample_uniform(times_s, samples, rate_hz)
+    return resample_uniform(times_s, samples, RATE_HZ)
 
 
-def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = "pos", *, rate_hz: float = RATE_HZ) -> UniformPulse:
-    """Return a recording's pulse on a uniform clock.
+def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = "pos") -> UniformPulse:
+    """Return a recording's pulse on a uniform clock of 30 Hz.
 
     Parameters
     ----------
@@ -86,13 +86,11 @@ def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = 
         Block means, from which ``method`` extracts a pulse, or a pulse label, which is resampled as it is. A pulse that is on
         a uniform clock already is returned as it is, so that several numbers can be computed from one extraction.
     method : {"green", "chrom", "pos"}
-    rate_hz : float
-        Gaps of more than 0.5 s in the source stay gaps.
 
     Returns
     -------
     UniformPulse
-        Empty where the times leap; see :func:`~stmap_pipeline.video.clock.span_problem`.
+        Gaps of more than 0.5 s in the source stay gaps. Empty where the times leap; see :func:`~stmap_pipeline.video.clock.span_problem`.
 
     Raises
     ------
@@ -102,25 +100,23 @@ def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = 
     Examples
     --------
     >>> label = PulseTrace(np.arange(0, 10, 0.02), np.sin(2 * np.pi * 1.2 * np.arange(0, 10, 0.02)))
-    >>> uniform_pulse(label, rate_hz=30).times_s[:3].round(3).tolist()
+    >>> uniform_pulse(label).times_s[:3].round(3).tolist()
     [0.0, 0.033, 0.067]
     """
     if isinstance(source, UniformPulse):
         return source
     if isinstance(source, PulseTrace):
-        times_s, values = on_uniform_grid(source.times_s, source.value[:, None], rate_hz)
-        return UniformPulse(times_s, values[:, 0], rate_hz)
+        times_s, values = on_uniform_grid(source.times_s, source.value[:, None])
+        return UniformPulse(times_s, values[:, 0], RATE_HZ)
     extract = method_named(method)
-    times_s, values = on_uniform_grid(source.times_s, face_mean(source), rate_hz)
-    return UniformPulse(times_s, extract(values, rate_hz), rate_hz)
+    times_s, values = on_uniform_grid(source.times_s, face_mean(source))
+    return UniformPulse(times_s, extract(values, RATE_HZ), RATE_HZ)
 
 
 def estimate_heart_rate(
     source: BlockTrace | PulseTrace | UniformPulse,
     method: str = "pos",
     *,
-    rate_hz: float = RATE_HZ,
-    band_bpm: tuple[float, float] = BAND_BPM,
     start_s: float = -np.inf,
     stop_s: float = np.inf,
 ) -> float:
@@ -131,10 +127,6 @@ def estimate_heart_rate(
     source : BlockTrace, PulseTrace or UniformPulse
     method : {"green", "chrom", "pos"}
         How to extract a pulse from block means; a pulse label needs none.
-    rate_hz : float
-        Uniform rate of the pulse.
-    band_bpm : (float, float)
-        Where to look for the rate.
     start_s, stop_s : float
         The part to look at, ``[start_s, stop_s)``.
 
@@ -149,9 +141,9 @@ def estimate_heart_rate(
     >>> round(estimate_heart_rate(label), 1)
     72.0
     """
-    pulse = uniform_pulse(source, method, rate_hz=rate_hz)
+    pulse = uniform_pulse(source, method)
     inside = (pulse.times_s >= start_s) & (pulse.times_s < stop_s)
-    return dominant_rate_bpm(pulse.value[inside], pulse.rate_hz, band_bpm)
+    return dominant_rate_bpm(pulse.value[inside], pulse.rate_hz)
 
 
 def heart_rate_over_time(
@@ -160,8 +152,6 @@ def heart_rate_over_time(
     *,
     window_s: float = 6.0,
     step_s: float = 1.0,
-    rate_hz: float = RATE_HZ,
-    band_bpm: tuple[float, float] = BAND_BPM,
 ) -> HeartRateSeries:
     """Estimate the heart rate in a sliding window.
 
@@ -173,8 +163,6 @@ def heart_rate_over_time(
     method : {"green", "chrom", "pos"}
     window_s, step_s : float
         Length of the window and step to the next.
-    rate_hz : float
-    band_bpm : (float, float)
 
     Returns
     -------
@@ -190,7 +178,7 @@ def heart_rate_over_time(
     """
     if not (window_s > 0 and step_s > 0):
         raise ValueError(f"window_s and step_s must be positive, not {window_s} and {step_s}")
-    pulse = uniform_pulse(source, method, rate_hz=rate_hz)
+    pulse = uniform_pulse(source, method)
     rate_hz = pulse.rate_hz
     if not pulse.times_s.size:
         return HeartRateSeries(np.empty(0), np.empty(0))
@@ -203,7 +191,7 @@ def heart_rate_over_time(
     size = round(window_s * rate_hz)
     begins = np.maximum(np.round((starts_s - first_s) * rate_hz), 0).astype(np.int64)
     parts = [pulse.value[begin : begin + size] for begin in begins]
-    rates = dominant_rates_bpm(parts, rate_hz, band_bpm)
+    rates = dominant_rates_bpm(parts, rate_hz)
     rates[[2 * np.isfinite(part).sum() < size for part in parts]] = np.nan
     return HeartRateSeries(starts_s + window_s / 2, rates)
 
@@ -230,7 +218,7 @@ def window_rates_bpm(blocks: BlockTrace, start_s: npt.ArrayLike, stop_s: npt.Arr
     >>> window_rates_bpm(example_result(frames=450, heart_rate_bpm=81.0).blocks, [0.0, 5.0], [10.0, 15.0]).round().tolist()
     [[81.0, 81.0, 81.0], [81.0, 81.0, 81.0]]
     """
-    times_s, colors = on_uniform_grid(blocks.times_s, face_mean(blocks), RATE_HZ)
+    times_s, colors = on_uniform_grid(blocks.times_s, face_mean(blocks))
     pulses = [extract(colors, RATE_HZ) for extract in METHODS.values()]
     first = np.searchsorted(times_s, np.asarray(start_s, dtype=np.float64))
     last = np.searchsorted(times_s, np.asarray(stop_s, dtype=np.float64))
@@ -321,17 +309,13 @@ class HeartRateComparison:
         return self.estimated_bpm - self.true_bpm
 
 
-def compare_heart_rate(
-    result: RecordingResult, method: str = "pos", *, rate_hz: float = RATE_HZ, pulse: UniformPulse | None = None
-) -> HeartRateComparison:
+def compare_heart_rate(result: RecordingResult, method: str = "pos", pulse: UniformPulse | None = None) -> HeartRateComparison:
     """Compare the heart rate that a classical method finds in the stored traces with the label.
 
     Parameters
     ----------
     result : RecordingResult
     method : {"green", "chrom", "pos"}
-    rate_hz : float
-        Uniform rate of the pulse.
     pulse : UniformPulse, optional
         The pulse of this recording, where it was extracted before; ``method`` is not used then.
 
@@ -353,8 +337,8 @@ def compare_heart_rate(
     """
     times_s = result.blocks.times_s
     span = (float(times_s[0]), float(np.nextafter(times_s[-1], np.inf))) if times_s.size else (0.0, 0.0)
-    true_bpm, truth, (start_s, stop_s) = _truth(result, span, rate_hz)
-    pulse = pulse or uniform_pulse(result.blocks, method, rate_hz=rate_hz)
+    true_bpm, truth, (start_s, stop_s) = _truth(result, span)
+    pulse = pulse or uniform_pulse(result.blocks, method)
     value = pulse.value[(pulse.times_s >= start_s) & (pulse.times_s < stop_s)]
     spectrum = power_spectrum(value, pulse.rate_hz, SNR_BAND_BPM)
     estimated_bpm = float(spectrum.peak_bpm())
@@ -362,7 +346,7 @@ def compare_heart_rate(
     return HeartRateComparison(result.recording.recording_id, true_bpm, truth, estimated_bpm, ratio_db, start_s, stop_s)
 
 
-def _truth(result: RecordingResult, span: Span, rate_hz: float) -> tuple[float, Truth, Span]:
+def _truth(result: RecordingResult, span: Span) -> tuple[float, Truth, Span]:
     if result.heart_rate is not None:
         known_s = result.heart_rate.times_s[np.isfinite(result.heart_rate.heart_rate_bpm)]
         if known_s.size:
@@ -373,7 +357,7 @@ def _truth(result: RecordingResult, span: Span, rate_hz: float) -> tuple[float, 
                 return mean_bpm, "heart_rate", both
     if result.pulse is not None and result.pulse.times_s.size:
         both = max(span[0], float(result.pulse.times_s[0])), min(span[1], float(result.pulse.times_s[-1]))
-        rate_bpm = estimate_heart_rate(result.pulse, rate_hz=rate_hz, start_s=both[0], stop_s=both[1])
+        rate_bpm = estimate_heart_rate(result.pulse, start_s=both[0], stop_s=both[1])
         if np.isfinite(rate_bpm):
             return rate_bpm, "pulse", both
     return float("nan"), "", span

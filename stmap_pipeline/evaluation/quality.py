@@ -92,7 +92,7 @@ def pulse_signals(blocks: BlockTrace, method: str = "pos") -> PulseSignals:
     extract = method_named(method)
     frames, count = len(blocks.times_s), blocks.grid.count
     colors = np.concatenate([face_mean(blocks), blocks.means.reshape(frames, 3 * count)], axis=1)
-    times_s, uniform = on_uniform_grid(blocks.times_s, colors, RATE_HZ)
+    times_s, uniform = on_uniform_grid(blocks.times_s, colors)
     # one series at a time: a block that is out of sight must not take the others along
     series = [extract(uniform[:, first : first + 3], RATE_HZ) for first in range(0, uniform.shape[1], 3)]
     return PulseSignals(times_s, series[0], np.stack(series[1:], axis=1), method, RATE_HZ)

@@ -143,7 +143,7 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
     Raises
     ------
     ModelError
-        Where a table is missing or no such table, or holds a window twice, or a recording in two folds.
+        Where a table is missing or no such table.
 
     Examples
     --------
@@ -163,9 +163,7 @@ def read_predictions(paths: Sequence[Path]) -> Predictions:
             tables.append(Predictions(**{one.name: np.array(cells[one.name], dtype=kinds[one.kind]) for one in PREDICTIONS}))
         except (TypeError, OverflowError) as error:
             raise ModelError(f"{path}: is no table of predictions ({error}); train again, or restore a copy") from None
-    found = Predictions.joined(tables)
-    _refuse_doubles(found, paths)
-    return found
+    return Predictions.joined(tables)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -177,22 +175,6 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         Where the system refuses to write.
     """
     _write_cells(path, PREDICTIONS, [getattr(predictions, one.name).tolist() for one in PREDICTIONS])
-
-
-def _refuse_doubles(found: Predictions, paths: Sequence[Path]) -> None:
-    where = ", ".join(map(str, paths))
-    names, index = np.unique(found.recording_id, return_inverse=True)
-    least, most = np.full(len(names), np.iinfo(np.int64).max), np.full(len(names), np.iinfo(np.int64).min)
-    np.minimum.at(least, index, found.fold)
-    np.maximum.at(most, index, found.fold)
-    if (least != most).any():
-        raise ModelError(f"{where}: {names[least != most][0]} is in two folds, so it was trained on; train again")
-    order = np.lexsort((found.stop, found.start, index))
-    keys = np.stack([index, found.start, found.stop])[:, order]
-    same = np.flatnonzero((np.diff(keys, axis=1) == 0).all(axis=0)) if len(found) > 1 else np.empty(0, dtype=np.intp)
-    if same.size:
-        one = order[same[0]]
-        raise ModelError(f"{where}: holds samples {found.start[one]} to {found.stop[one]} of {found.recording_id[one]} twice")
 
 
 def write_baselines(path: Path, windows: Predictions, rates_bpm: FloatArray) -> None:

@@ -158,8 +158,8 @@ def draw_recording(
     target = Path(path)
     check_picture(target)
     window = _window(result, start_s, window_s)
-    pulse = uniform_pulse(result.blocks, method, rate_hz=RATE_HZ)
-    row = compare_heart_rate(result, method, rate_hz=RATE_HZ, pulse=pulse)
+    pulse = uniform_pulse(result.blocks, method)
+    row = compare_heart_rate(result, method, pulse)
 
     figure = _new_figure(11, 10)
     grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 2.6, 1.1, 1.9), width_ratios=(3, 2))

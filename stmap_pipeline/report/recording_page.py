@@ -104,7 +104,7 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     (72.0, 'data:image/png', ['Spatial-temporal map', 'Pulse'])
     """
     result = with_usable_clock(result)
-    pulse, speed = uniform_pulse(result.blocks, rate_hz=RATE_HZ), motion(result.track)
+    pulse, speed = uniform_pulse(result.blocks), motion(result.track)
     quality = measure_quality(result, pulse, speed)
     window = _window(result.blocks)
     means = _means_in(result.blocks, window)
