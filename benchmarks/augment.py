@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm
 from stmap_pipeline.maps import resample_uniform
-from stmap_pipeline.maps.balance import normalized_entropy
-from stmap_pipeline.maps.resample import even_trace, resample_window, source_times
+from stmap_pipeline.maps.resample import play, uniform_trace
 from stmap_pipeline.records import (
     BlockTrace,
     ClockSource,
@@ -99,8 +99,10 @@ def balance(root: Path) -> None:
     lowest = min(one["after"] for one in inner)
     entropy = [normalized_entropy([one[when] for one in bins]) for when in ("before", "after")]
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"windows: {plan['windows_before']} recorded, {plan['windows_added']} resampled from {plan['windows_used']} of them")
-    print(f"a window is used {plan['uses_of_a_window_at_most']} times at most; {plan['recordings_used']} recordings are used")
+    print(
+        f"windows: {plan['windows_before']} recorded, {plan['windows_added']} resampled from {plan['recordings_used']} recordings"
+    )
+    print(f"an epoch is {plan['epoch_factor']:.2f} times as long; without a limit {plan['windows_wanted']} would be wanted")
     print(f"normalized entropy over 40 to 160 bpm: {entropy[0]:.3f} before, {entropy[1]:.3f} after")
     print(
         f"lowest bin from 45 to 135 bpm: {lowest / mean:.2f} of the mean bin, {lowest / inner_mean:.2f} of the mean of these bins"
@@ -110,32 +112,29 @@ def balance(root: Path) -> None:
 
 def quality() -> None:
     """Print how far a pulse is from what it should be, and what is left of tones that the new sampling cannot hold."""
-    print(f"\n{'rate':>5} {'jitter':>7} {'scale':>6} {'peak (bpm)':>11} {'wave (%)':>9} {'tones above (dB)':>17}")
+    print(f"\n{'rate':>5} {'jitter':>7} {'speed':>6} {'peak (bpm)':>11} {'wave (%)':>9} {'tones above (dB)':>17}")
     for rate_hz in (16.0, 30.0):
         for jitter in (0.0, 0.3):
             steps = np.random.default_rng(0).uniform(1 - jitter, 1 + jitter, 600) / rate_hz
             times_s = np.cumsum(steps) - steps[0]
-            for scale in (0.67, 1.25, 1.5):
-                window_s = times_s[20:320]
-                read_s = source_times(window_s, scale)
+            for speed in (0.67, 1.25, 1.5):
                 peak, wave = [], []
                 for rate_bpm in range(45, 151, 5):
                     turn = 2 * np.pi * rate_bpm / 60
-                    values = played(times_s, np.sin(turn * times_s), window_s, scale)
-                    even = resample_uniform(window_s, values, 30.0)[1]
-                    peak.append(abs(dominant_rate_bpm(even, 30.0, (25, 240)) - scale * rate_bpm))
-                    wave.append(np.abs(values - np.sin(turn * read_s)).max())
-                tones = np.linspace(rate_hz / 2 / max(scale, 1), 0.999 * rate_hz / 2, 9) if scale > 1 else []
-                left = [played(times_s, np.sin(2 * np.pi * tone * times_s), window_s, scale) for tone in tones]
+                    samples_s, values = played(times_s, np.sin(turn * times_s), speed)
+                    uniform = resample_uniform(samples_s, values, 30.0)[1]
+                    peak.append(abs(dominant_rate_bpm(uniform, 30.0, (25, 240)) - speed * rate_bpm))
+                    wave.append(np.abs(values - np.sin(turn * speed * samples_s)).max())
+                tones = np.linspace(rate_hz / 2 / max(speed, 1), 0.999 * rate_hz / 2, 9) if speed > 1 else []
+                left = [played(times_s, np.sin(2 * np.pi * tone * times_s), speed)[1] for tone in tones]
                 worst = max((10 * np.log10(2 * np.mean(one**2)) for one in left), default=float("nan"))
-                print(f"{rate_hz:>5g} {jitter:>7g} {scale:>6g} {max(peak):>11.3f} {100 * max(wave):>9.2f} {worst:>17.1f}")
+                print(f"{rate_hz:>5g} {jitter:>7g} {speed:>6g} {max(peak):>11.3f} {100 * max(wave):>9.2f} {worst:>17.1f}")
 
 
-def played(times_s: np.ndarray, series: np.ndarray, window_s: np.ndarray, scale: float) -> np.ndarray:
-    """Resample one series."""
-    means = np.repeat(series[:, None, None], 3, axis=2).astype("f4")
-    blocks = BlockTrace(times_s, means, np.ones((len(times_s), 1), "f4"), RoiGrid(1, 1))
-    return resample_window(even_trace(blocks), window_s, scale)[:, 0, 1]
+def played(times_s: np.ndarray, series: np.ndarray, speed: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return 300 samples of one series, away from the ends, with their times."""
+    times_s, means = play(uniform_trace(times_s, np.repeat(series[:, None, None], 3, axis=2)), speed, None, 20, 320)
+    return times_s, means[:, 0, 0].astype(np.float64)
 
 
 if __name__ == "__main__":

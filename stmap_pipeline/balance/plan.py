@@ -307,7 +307,7 @@ def _balance(options: BalanceOptions, before: _Windows, offered: _Windows, unsee
         aim = np.maximum(wanted_counts(count, shares, offers, options.max_added * (before.fold == fold).sum()), count)
         # the scarcest first: there the turns of subjects are decided by what there is
         for k in sorted(np.flatnonzero(aim > count).tolist(), key=lambda k: (offers[k] / (aim[k] - count[k]), k)):
-            random = np.random.default_rng([options.seed, int(fold), k])
+            random = _random(options.seed, fold, k)
             candidates = np.flatnonzero((there == k) & (offered.fold == fold))
             taken, held_back = queue.take(candidates, int(aim[k] - count[k]), random)
             chosen.append(taken)
@@ -329,7 +329,7 @@ def _fixed(options: BalanceOptions, before: _Windows, offered: _Windows) -> Augm
     chosen = [np.zeros(0, dtype=np.int64)]
     for fold in np.unique(before.fold):
         most = min(options.max_added * (before.fold == fold).sum(), len(offered))
-        random = np.random.default_rng([options.seed, int(fold)])
+        random = _random(options.seed, fold)
         chosen.append(queue.take(np.flatnonzero(offered.fold == fold), int(most), random)[0])
     index = np.sort(np.concatenate(chosen))
     bins = options.bins
@@ -356,6 +356,11 @@ def _shortfall(options: BalanceOptions, short: int, supply: int, unseen: int, ca
     if capped:
         reason += f"; the cap of {options.per_subject_cap} a subject holds {capped} back"
     return reason
+
+
+def _random(*seeds: int) -> np.random.Generator:
+    # not negative, whatever a table says
+    return np.random.default_rng([int(one) % 2**32 for one in seeds])
 
 
 def _count(place: IntArray, bins: int) -> IntArray:

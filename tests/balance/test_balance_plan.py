@@ -192,3 +192,7 @@ def test_without_a_window_to_train_on_there_is_no_plan():
 def test_options_that_make_no_sense_are_refused(choices, text):
     with pytest.raises(ConfigError, match=text):
         BalanceOptions(**choices)
+
+
+def test_a_fold_of_any_number_is_a_fold():
+    assert plan(OPTIONS, people([70.0, 80.0], [-1, 10**12])).windows
