@@ -85,9 +85,11 @@ def file_format() -> str:
         "### Attributes of a recording\n\n" + table(("name", "kind", "content"), attributes),
         f"`{schema.CHECKSUM}` holds the SHA-256 over all of these.\n",
     ]
-    for name in ("RECORDINGS", "WINDOWS", "OUTCOMES", "TIMINGS"):
-        rows = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in getattr(columns, name)]
-        parts.append(f"### {name.lower()}.csv\n\n" + table(("column", "kind", "unit", "content"), rows))
+    tables = {f"{name.lower()}.csv": getattr(columns, name) for name in ("RECORDINGS", "WINDOWS", "OUTCOMES", "TIMINGS")}
+    tables["augmentation/windows.csv"] = columns.RESAMPLED_WINDOWS
+    for name, columns_of in tables.items():
+        rows = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in columns_of]
+        parts.append(f"### {name}\n\n" + table(("column", "kind", "unit", "content"), rows))
     return "\n".join(parts)
 
 

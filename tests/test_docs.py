@@ -99,14 +99,14 @@ def test_every_reason_code_is_documented(site):
 
 def test_every_dataset_attribute_and_column_is_documented(site):
     text = text_of(site / "reference/file-format.html")
-    tables = (columns.RECORDINGS, columns.WINDOWS, columns.OUTCOMES, columns.TIMINGS)
+    tables = (columns.RECORDINGS, columns.RESAMPLED_WINDOWS, columns.OUTCOMES, columns.TIMINGS)
     for one in (*schema.DATASETS, *schema.ATTRIBUTES, *(column for table in tables for column in table)):
         assert one.name in text
 
 
 def test_every_name_that_a_package_offers_is_documented(site):
     text = (site / "reference/api.html").read_text("utf-8")
-    for package in ("shards", "pipeline", "maps", "evaluation", "report", "records", "video", "faces", "blocks"):
+    for package in ("shards", "pipeline", "maps", "balance", "evaluation", "report", "records", "video", "faces", "blocks"):
         module = __import__(f"stmap_pipeline.{package}", fromlist=["__all__"])
         for name in module.__all__:
             # constants have no docstring of their own

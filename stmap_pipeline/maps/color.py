@@ -89,7 +89,7 @@ def split_color_space(name: str) -> list[str]:
 
 
 def channel_names(name: str) -> tuple[str, ...]:
-    """Name the components of a color space or combination, in the order of a map's channels.
+    """Return the names of the components of a color space or combination, in the order of a map's channels.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def channel_names(name: str) -> tuple[str, ...]:
 
 
 def color_matrix(name: str) -> tuple[FloatArray, FloatArray]:
-    """Give the matrix and offset of a color space or combination, for code that applies them itself.
+    """Return the matrix and offset of a color space or combination, for code that applies them itself.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def color_matrix(name: str) -> tuple[FloatArray, FloatArray]:
 
 
 def convert_color(means: npt.ArrayLike, name: str) -> FloatArray:
-    """Turn mean R, G, B into another linear color space.
+    """Convert mean R, G, B to another linear color space.
 
     Parameters
     ----------

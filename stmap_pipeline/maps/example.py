@@ -30,7 +30,7 @@ def example_result(
     grid: RoiGrid | None = None,
     lost: slice | None = None,
 ) -> RecordingResult:
-    """Make a recording with a known heart rate out of numbers alone; the same arguments give the same samples.
+    """Return a recording with a known heart rate out of numbers alone; the same arguments give the same samples.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Stretch each row of a map over its window, and fill what was not seen. NaN is never counted and never made up unasked."""
+"""Normalization of each row of a map over its window, and interpolation of gaps. NaN stays NaN unless a fill is asked for."""
 
 from __future__ import annotations
 

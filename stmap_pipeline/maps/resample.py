@@ -39,7 +39,7 @@ _SAME = 1e-6
 
 
 def uniform_times(times_s: npt.ArrayLike, rate_hz: float) -> FloatArray:
-    """Give the uniform grid that starts at the first time and does not pass the last one.
+    """Return the uniform grid that starts at the first time and does not pass the last one.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _steps(times: FloatArray, rate_hz: float) -> int:
 
 
 def nearest_frame(times_s: npt.ArrayLike, wanted_s: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Find the frame nearest to each wanted time, and whether it is near enough to speak for it.
+    """Find the frame nearest to each wanted time, and whether it is near enough to stand for it.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def stmap_from_means(
     normalize: Normalization = "minmax",
     fill: Fill = "nan",
 ) -> STMap:
-    """Make a map of all samples given.
+    """Compute a map of all samples given.
 
     Normalization comes before filling, so that only what was seen sets the scale of a row.
 
@@ -62,7 +62,7 @@ def stmap_from_means(
 
 
 def resample_blocks(blocks: BlockTrace, rate_hz: float) -> BlockTrace:
-    """Put a whole trace on the uniform clock.
+    """Resample a whole trace to the uniform clock.
 
     Gaps up to half a second are bridged in the means, longer ones stay NaN. Coverage is not interpolated: it is that of
     the nearest frame and tells what was seen, so that a bridged sample is recognized by a coverage of 0.
@@ -95,7 +95,7 @@ def make_stmap(
     fill: Fill = "nan",
     rate_hz: float | None = None,
 ) -> STMap:
-    """Make the map of one interval of a trace.
+    """Compute the map of one interval of a trace.
 
     Parameters
     ----------

@@ -39,14 +39,14 @@ _NUMBERS_OR_NONE = ("speed_min", "speed_max", "normalized_entropy_before", "norm
 _BIN_NUMBERS = ("low_bpm", "high_bpm", "before", "added", "after")
 
 
-def plan_augmentation(maps: Shards, options: BalanceOptions) -> Augmentation:
+def plan_augmentation(shards: Shards, options: BalanceOptions) -> Augmentation:
     """Choose the resampled windows that balance the heart rates of a build; nothing is written.
 
     The same build, options and seed give the same plan, whether the build is augmented already or not.
 
     Parameters
     ----------
-    maps : Shards
+    shards : Shards
     options : BalanceOptions
 
     Raises
@@ -62,19 +62,19 @@ def plan_augmentation(maps: Shards, options: BalanceOptions) -> Augmentation:
     >>> [(one.recording_id, one.speed, round(one.heart_rate_bpm, 2)) for one in plan.windows[::4]]
     [('p001_v1', 0.67, 44.22), ('p001_v1', 1.5, 99.0)]
     """
-    sources = (maps.source(one.recording_id) for one in maps.recordings())
+    sources = (shards.source(one.recording_id) for one in shards.recordings())
     try:
-        return choose_windows(sources, maps.config.windows, options)
+        return choose_windows(sources, shards.config.windows, options)
     except ConfigError as error:
-        raise ShardError(f"{maps.root}: {error}") from None
+        raise ShardError(f"{shards.root}: {error}") from None
 
 
-def write_augmentation(maps: Shards, plan: Augmentation, pictures: Mapping[str, bytes] | None = None) -> None:
+def write_augmentation(shards: Shards, plan: Augmentation, pictures: Mapping[str, bytes] | None = None) -> None:
     """Write a plan beside its build, in place of any that is there.
 
     Parameters
     ----------
-    maps : Shards
+    shards : Shards
     plan : Augmentation
     pictures : mapping of str to bytes, optional
         Files that are written beside the plan, by name.
@@ -88,20 +88,20 @@ def write_augmentation(maps: Shards, plan: Augmentation, pictures: Mapping[str, 
     --------
     >>> from stmap_pipeline.shards import Shards
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> maps = Shards(example_maps())
-    >>> write_augmentation(maps, plan_augmentation(maps, BalanceOptions("fg2019", band_bpm=(60, 90))))
-    >>> sorted({one.speed for one in Shards(maps.root).windows(augmented=True)})
+    >>> shards = Shards(example_maps())
+    >>> write_augmentation(shards, plan_augmentation(shards, BalanceOptions("fg2019", band_bpm=(60, 90))))
+    >>> sorted({one.speed for one in Shards(shards.root).windows(augmented=True)})
     [0.67, 1.0, 1.5]
     """
-    remove_augmentation(maps.root)
-    with atomic_folder(maps.root / FOLDER) as folder:
-        rows = (window_row(one, maps.info(one.recording_id).subject, RESAMPLED_WINDOWS) for one in plan.windows)
+    remove_augmentation(shards.root)
+    with atomic_folder(shards.root / FOLDER) as folder:
+        rows = (window_row(one, shards.info(one.recording_id).subject, RESAMPLED_WINDOWS) for one in plan.windows)
         write_table(folder / "windows.csv", RESAMPLED_WINDOWS, rows)
         (folder / PLAN).write_text(json.dumps(plan.to_mapping(), indent=1, ensure_ascii=False) + "\n", "utf-8")
         for name, data in (pictures or {}).items():
             (folder / name).write_bytes(data)
-        made_from = {"windows_sha256": _windows_sha256(maps.manifest)}
-        write_manifest(folder, fingerprint=maps.manifest.fingerprint, files=list(folder.iterdir()), settings=made_from)
+        made_from = {"windows_sha256": _windows_sha256(shards.manifest)}
+        write_manifest(folder, fingerprint=shards.manifest.fingerprint, files=list(folder.iterdir()), settings=made_from)
 
 
 def remove_augmentation(root: Path) -> bool:
@@ -192,14 +192,14 @@ def augmentation_manifest(root: Path, built: Manifest) -> Manifest | None:
     return manifest
 
 
-def augmentation_problems(maps: Shards, quick: bool = False) -> Iterator[Problem]:
+def augmentation_problems(shards: Shards, quick: bool = False) -> Iterator[Problem]:
     """Compare an augmentation with its manifest, its build, and the labels and frames of the recordings.
 
     Not with a new plan: another version of NumPy may draw other random numbers, and the windows are right all the same.
 
     Parameters
     ----------
-    maps : Shards
+    shards : Shards
     quick : bool
         Look at presence and size alone.
 
@@ -207,23 +207,23 @@ def augmentation_problems(maps: Shards, quick: bool = False) -> Iterator[Problem
     --------
     >>> from stmap_pipeline.shards import Shards
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> maps = Shards(example_maps())
-    >>> write_augmentation(maps, plan_augmentation(maps, BalanceOptions("fg2019", band_bpm=(60, 90))))
-    >>> list(augmentation_problems(Shards(maps.root)))
+    >>> shards = Shards(example_maps())
+    >>> write_augmentation(shards, plan_augmentation(shards, BalanceOptions("fg2019", band_bpm=(60, 90))))
+    >>> list(augmentation_problems(Shards(shards.root)))
     []
     """
-    if not is_augmented(maps.root):
+    if not is_augmented(shards.root):
         return
     try:
-        augmentation_manifest(maps.root, maps.manifest)
-        problems = check_manifest(maps.root / FOLDER, quick)
+        augmentation_manifest(shards.root, shards.manifest)
+        problems = check_manifest(shards.root / FOLDER, quick)
         yield from (Problem(f"{FOLDER}/{one.path}", one.kind, f"{FOLDER}/{one.message}") for one in problems)
         if problems or quick:
             return
-        read_augmentation(maps.root)
-        added = [one for one in maps.windows(augmented=True) if one.augmented]
+        read_augmentation(shards.root)
+        added = [one for one in shards.windows(augmented=True) if one.augmented]
         for name, windows in groupby(added, key=lambda one: one.recording_id):
-            for one in _wrong(maps, name, list(windows)):
+            for one in _wrong(shards, name, list(windows)):
                 yield Problem(
                     f"{FOLDER}/windows.csv",
                     "content",
@@ -233,11 +233,11 @@ def augmentation_problems(maps: Shards, quick: bool = False) -> Iterator[Problem
         yield Problem(FOLDER, "content", str(error))
 
 
-def _wrong(maps: Shards, name: str, windows: list[Window]) -> Iterator[Window]:
-    source = maps.source(name)
+def _wrong(shards: Shards, name: str, windows: list[Window]) -> Iterator[Window]:
+    source = shards.source(name)
     for speed, group in groupby(windows, key=lambda one: one.speed):
-        clock = window_clock(source.times_s, source.valid, source.coverage, maps.config.windows, speed)
-        figures = window_figures(clock, source.heart_rate, maps.config.windows)
+        clock = window_clock(source.times_s, source.valid, source.coverage, shards.config.windows, speed)
+        figures = window_figures(clock, source.heart_rate, shards.config.windows)
         rows = dict(zip(figures.start.tolist(), np.stack(figures, axis=1), strict=True))
         for one in group:
             ours = [getattr(one, field) for field in figures._fields]
