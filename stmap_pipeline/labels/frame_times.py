@@ -10,6 +10,8 @@ import numpy.typing as npt
 from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.tables import TableError, read_table
 
+_MAX_TIME_S = 1e12
+
 
 def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None = None) -> npt.NDArray[np.float64]:
     r"""Read the time of each frame.
@@ -54,16 +56,23 @@ def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None =
     if table.columns > 1 and column is None:
         what = f"has {table.columns} columns; name the one of the times (times_column in database.toml)"
         raise _unreadable(path, table.first_line, what)
-    times = table.values[0]
-    known = np.isfinite(times)
+    times, times_s = table.values[0], in_seconds(table.values[0], unit_s)
+    known = np.isfinite(times_s)
     if not known.all():
-        raise _unreadable(path, table.first_line + int(np.argmin(known)), "holds no number")
-    later = np.diff(times) > 0
+        raise _unreadable(path, table.first_line + int(np.argmin(known)), "holds no number that is a time")
+    later = np.diff(times_s) > 0
     if not later.all():
         row = int(np.argmin(later)) + 1
         what = f"{times[row]:.9g} is not later than {times[row - 1]:.9g} on the line before"
         raise _unreadable(path, table.first_line + row, what)
-    return times * unit_s
+    return times_s
+
+
+def in_seconds(times: npt.NDArray[np.float64], unit_s: float) -> npt.NDArray[np.float64]:
+    """Return times in seconds, NaN where a number is no time of a recording: more than 30,000 years from zero."""
+    with np.errstate(over="ignore"):
+        times_s = times * unit_s
+    return np.where(np.abs(times_s) < _MAX_TIME_S, times_s, np.nan)
 
 
 def _unreadable(path: Path, line: int, what: str) -> RecordingError:

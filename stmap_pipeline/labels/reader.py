@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.labels.frame_times import read_frame_times
+from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times
 from stmap_pipeline.labels.tables import Table, TableEmptyError, TableError, read_table
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
@@ -159,7 +159,7 @@ def _read_sources(recording: Recording) -> tuple[list[tuple[LabelSource, _Sample
 def _samples(source: LabelSource, table: Table, notes: list[str]) -> _Samples:
     """Check times and values of a table; what is no number or cannot be a value becomes NaN with a note."""
     name, values, total = printable(source.path.name), table.values[0], table.values[0].size
-    times_s = table.values[1] * source.time_unit_s if source.time_column is not None else None
+    times_s = in_seconds(table.values[1], source.time_unit_s) if source.time_column is not None else None
     bad = ~np.isfinite(values) if times_s is None else ~np.isfinite(values) | ~np.isfinite(times_s)
     count = int(bad.sum())
     if 2 * count > total:
@@ -190,7 +190,8 @@ def _samples(source: LabelSource, table: Table, notes: list[str]) -> _Samples:
         count = int(coded.sum())
         notes.append(f'{name}: {count} of {total} values {"are" if count > 1 else "is"} the code for "no value"')
         values = np.where(coded, np.nan, values)
-    values = values * source.scale
+    with np.errstate(over="ignore"):
+        values = values * source.scale
     return _Samples(_possible_heart_rates(source, values, notes) if source.kind == "heart_rate" else values, times_s)
 
 

@@ -39,6 +39,7 @@ def test_the_column_may_be_named(tmp_path: Path, column: str | int) -> None:
     [
         ("", "time.txt: is empty"),
         ("0\n33\nabc\n99\n", "line 3: holds no number"),
+        ("0\n40\n1e308\n", "line 3: holds no number that is a time"),
         ("0\nnan\n", "line 2: holds no number"),
         ("0\n\n66\n", "line 2: holds no number"),
         ("0\n33\n33\n", "line 3: 33 is not later than 33 on the line before"),

@@ -308,3 +308,12 @@ def test_real_vital_signs(tmp_path: Path) -> None:
     assert labels.notes == ()
     assert 60 < np.nanmean(labels.heart_rate.heart_rate_bpm) < 100
     assert labels.pulse.value.size == 354
+
+
+def test_a_number_too_large_for_its_unit_is_no_number(tmp_path: Path) -> None:
+    heart_rate = read(tmp_path, "1e308\n1.2\n1.2\n", rate_hz=1.0, scale=60.0).heart_rate
+    assert heart_rate is not None
+    np.testing.assert_array_equal(heart_rate.heart_rate_bpm, [NAN, 72.0, 72.0])
+    pulse = read(tmp_path, "0,1\n1,2\n1e308,3\n", kind="pulse", column=1, time_column=0, time_unit_s=1000.0).pulse
+    assert pulse is not None
+    assert pulse.value.tolist() == [1.0, 2.0]
