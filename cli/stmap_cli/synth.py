@@ -144,13 +144,14 @@ def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]
 
 def _simulate(plan: TraceSynthesis, jobs: int, screen: Console) -> None:
     start = time.monotonic()
-    progress = Progress("simulating", plan.subjects, screen)
+    progress = Progress("simulating", len(plan.recordings), screen)
     with progress.running():
         for _ in plan.run(jobs):
             progress.step()
+    subjects = len({one.subject for one in plan.recordings})
     written = sum(one.stat().st_size for one in (plan.out / "shards").rglob("*.h5"))
     say(
         screen,
-        f"simulated: {counted(len(plan.recordings), 'recording')} of {counted(plan.subjects, 'subject')} in "
+        f"simulated: {counted(len(plan.recordings), 'recording')} of {counted(subjects, 'subject')} in "
         f"{duration(time.monotonic() - start)}   ->  {plan.out} ({size(written)})",
     )

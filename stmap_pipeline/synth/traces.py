@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +190,8 @@ class TraceSynthesis:
     config: Config
     recordings: tuple[TracePlan, ...]
 
-    @property
-    def subjects(self) -> int:
-        """Number of subjects, each of which is one shard."""
-        return len({one.subject for one in self.recordings})
-
     def run(self, jobs: int = 1) -> Iterator[str]:
-        """Write what is missing and yield each subject when its shard is written; tables and manifest come last.
+        """Write what is missing and yield the id of each recording when it is written; tables and manifest come last.
 
         The output is complete when the iterator ends. After a kill the same call resumes; the bytes do not depend on the number of
         processes.
@@ -207,14 +201,13 @@ class TraceSynthesis:
         OutputError
             Where the folder holds something else or cannot be written.
         """
-        groups = [(name, tuple(group)) for name, group in groupby(self.recordings, key=lambda one: one.subject)]
         if self.check_output():
-            yield from (name for name, _ in groups)
+            yield from (one.recording_id for one in self.recordings)
             return
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             with locked(self.out):
-                yield from self._run(groups, jobs)
+                yield from self._run(jobs)
         except OSError as error:
             raise OutputError(f"{error.filename or self.out}: cannot be written ({error.strerror}); fix it and run again") from None
 
@@ -245,16 +238,15 @@ class TraceSynthesis:
             raise OutputError(f"{self.out}: is not empty and holds no simulated maps; give a new or an empty folder")
         return False
 
-    def _run(self, groups: list[tuple[str, tuple[TracePlan, ...]]], jobs: int) -> Iterator[str]:
+    def _run(self, jobs: int) -> Iterator[str]:
         remove_temporaries(self.out)
         atomic_write_text(self.out / "dataset_description.json", json.dumps(self._description(), indent=2, sort_keys=True) + "\n")
         atomic_write_text(self.out / "stmap.toml", self.config.to_toml())
-        write = partial(_write_subject, self.out.absolute(), self.settings["seed"], self.settings["severity"], self.config)
-        plans = [plans for _, plans in groups]
+        write = partial(_write, self.out.absolute(), self.settings["seed"], self.settings["severity"], self.config)
         found: list[Rows] = []
-        for subject, rows in map(write, plans) if jobs < 2 or len(plans) < 2 else unordered(write, plans, jobs):
-            found.extend(rows)
-            yield subject
+        for rows in map(write, self.recordings) if jobs < 2 else unordered(write, self.recordings, jobs):
+            found.append(rows)
+            yield rows.outcome.recording_id
         write_output(self.out, self.config, _DATABASE.name, found, simulated=True)
 
     def _description(self) -> dict[str, Any]:
@@ -319,8 +311,8 @@ def plan_traces(
     >>> with tempfile.TemporaryDirectory() as name:
     ...     done = list(plan_traces(Path(name) / "maps", 2, recordings_per_subject=1, duration_s=20).run())
     ...     with Shards(Path(name) / "maps") as shards:
-    ...         print(done, shards.simulated, [one.recording_id for one in shards.recordings()])
-    ['p001', 'p002'] True ['p001_v7_source3', 'p002_v5_source2']
+    ...         print(done, shards.simulated)
+    ['p001_v7_source3', 'p002_v5_source2'] True
     """
     config = config or Config()
     if not 1 <= subjects <= 999:
@@ -346,17 +338,14 @@ def plan_traces(
     return synthesis
 
 
-def _write_subject(out: Path, seed: int, severity: float, config: Config, plans: tuple[TracePlan, ...]) -> tuple[str, list[Rows]]:
-    """Write the recordings of a subject that are not there yet, and return its name and the rows of all."""
-    found = []
-    for plan in plans:
-        path = recording_path(out, plan.recording_id)
-        try:
-            result = read_recording(path)
-        except ShardError:
-            result = write_recording(path, simulate(plan, seed, severity))
-        found.append(Rows(Outcome(plan.recording_id, plan.subject, "ok"), *rows_of(result, config)))
-    return plans[0].subject, found
+def _write(out: Path, seed: int, severity: float, config: Config, plan: TracePlan) -> Rows:
+    """Write a recording that is missing, and return its rows of the tables."""
+    path = recording_path(out, plan.recording_id)
+    try:
+        result = read_recording(path)
+    except ShardError:
+        result = write_recording(path, simulate(plan, seed, severity))
+    return Rows(Outcome(plan.recording_id, plan.subject, "ok"), *rows_of(result, config))
 
 
 _DATABASE = Database(
