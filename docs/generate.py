@@ -23,8 +23,8 @@ from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.shards import columns
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
-from stmap_pipeline.training.columns import HISTORY, PREDICTIONS, RUN_FILES
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.run_folder import HISTORY, PREDICTIONS
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -93,14 +93,34 @@ def file_format() -> str:
     return "\n".join(parts)
 
 
+# what a run and its evaluation write
+RUN_FILES: tuple[tuple[str, str], ...] = (
+    ("run.toml", "all settings"),
+    ("maps.json", "which maps: name, fingerprint, hash of their manifest"),
+    ("fold1/ ...", "a folder for each fold; fold0 where there are none. A fold is finished where it has a last.json"),
+    ("fold1/best.safetensors, .json", "weights of the epoch chosen on the validation subjects; absent without validation"),
+    ("fold1/last.safetensors, .json", "weights after the last epoch"),
+    ("fold1/history.csv", "a row for each epoch"),
+    ("fold1/predictions.csv", "a row for each window of the subjects held out"),
+    ("fold1/resume.safetensors", "state after the last finished epoch; removed when the fold is finished"),
+    ("fold1/tensorboard/", "the history for TensorBoard"),
+    ("predictions.csv", "the predictions of all folds"),
+    ("run.json", "written last: what was trained, on what, with which versions, and in how many seconds"),
+    ("videos.csv", "by the evaluation: truth, prediction and baselines of each video"),
+    ("baselines.csv", "by the evaluation: GREEN, CHROM and POS of each window"),
+    ("evaluation.json", "by the evaluation: all numbers with their intervals"),
+    ("on-NAME/", "predictions and evaluation on other maps, called NAME"),
+)
+
+
 def training() -> str:
-    """Describe the settings of a training and what a run folder holds."""
+    """Describe the settings of a training and the files of a run."""
     rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in TrainConfig.model_fields.items()]
     parts = [
         "## Settings\n\n" + table(("setting", "default", "allowed", "meaning"), rows),
         "## All defaults as a file\n\n```toml\n" + TrainConfig().to_toml() + "```\n",
         "## The folder of a run\n\n" + table(("name", "content"), [(f"`{name}`", what) for name, what in RUN_FILES]),
-        "What each file of weights is worth stands in the JSON beside it: settings, size and clock of the maps, the unit of the target with its "
+        "The JSON beside each file of weights holds the settings, size and clock of the maps, the unit of the target with its "
         "mean and scale, the fingerprint of the maps, the epoch, and the SHA-256 of the weights.\n",
     ]
     tables = {"history.csv": HISTORY, "predictions.csv": PREDICTIONS, "videos.csv": VIDEOS, "baselines.csv": BASELINES}

@@ -61,7 +61,9 @@ def locked(out: Path) -> Iterator[None]:
         owner = {"pid": os.getpid(), "host": socket.gethostname()}
         # a lock by existence has written its owner itself; a killed owner of a system lock has left its own
         if _owner(path) != owner:
-            path.write_text("{pid}\n{host}\n".format(**owner), encoding="utf-8")
+            # the lock holds without it, and on a full disk the first file of the caller has the better error
+            with contextlib.suppress(OSError):
+                path.write_text("{pid}\n{host}\n".format(**owner), encoding="utf-8")
         yield
     finally:
         # removed while it is held: a process that has opened it meanwhile sees that its name is gone and starts over

@@ -22,8 +22,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
     },
     "networks": {
-        "attention-resnet18": "stmap_pipeline.training.networks.attention_resnet18:AttentionResNet18",
-        "attention-resnet18-gru": "stmap_pipeline.training.networks.attention_resnet18_gru:AttentionResNet18Gru",
+        "attention-resnet18": "stmap_pipeline.training.networks.attention:AttentionResNet18",
         "resnet18": "stmap_pipeline.training.networks.resnet18:ResNet18",
     },
 }

@@ -12,17 +12,17 @@ from stmap_pipeline.training.networks import Network, NetworkInput
 class Tiny(Network):
     """One convolution over time, normalized and with dropout: everything a resumed training must have right."""
 
-    def __init__(self, shape: NetworkInput, *, consecutive: int = 1, **_: object) -> None:
-        super().__init__(shape, consecutive)
+    def __init__(self, shape: NetworkInput, **_: object) -> None:
+        super().__init__(shape)
         self.conv1 = nn.Conv2d(shape.channels, 8, (shape.blocks, 9), (1, 3))
         self.bn1 = nn.BatchNorm2d(8)
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(8, 1)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        self.check(maps)
-        x = self.bn1(self.conv1(maps.flatten(0, -4))).square().mean(dim=(2, 3))
-        return self.head(self.drop(torch.log1p(x))).squeeze(1).view(maps.shape[:-3])
+    def forward(self, batch: Tensor) -> Tensor:
+        self.check(batch)
+        x = self.bn1(self.conv1(batch)).square().mean(dim=(2, 3))
+        return self.head(self.drop(torch.log1p(x))).squeeze(1)
 
 
 class Plain(Tiny):
@@ -33,17 +33,6 @@ class Plain(Tiny):
         self.bn1, self.drop = nn.Identity(), nn.Identity()
 
 
-class TinyRow(Tiny):
-    """The same over three windows in a row."""
-
-    def __init__(self, shape: NetworkInput, **_: object) -> None:
-        super().__init__(shape, consecutive=3)
-
-
 def register() -> None:
     """Make the networks known by name, in this process."""
-    registry.REGISTRIES["networks"] |= {
-        "tiny": "tiny_network:Tiny",
-        "tiny-plain": "tiny_network:Plain",
-        "tiny-row": "tiny_network:TinyRow",
-    }
+    registry.REGISTRIES["networks"] |= {"tiny": "tiny_network:Tiny", "tiny-plain": "tiny_network:Plain"}

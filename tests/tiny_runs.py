@@ -10,28 +10,21 @@ import torch
 
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.run import FoldDone, Progress, plan_training, run_training
+from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
 
 SETTINGS: dict[str, Any] = {"network": "tiny", "epochs": 3, "batch": 8, "validation_share": 0.4, "mask_frames": (5, 20)}
 
 
 def train(
-    maps: Path,
-    out: Path,
-    *,
-    folds: tuple[int, ...] = (),
-    resume: bool = False,
-    save_every_s: float = 60,
-    device: str = "cpu",
-    **settings: Any,
-) -> list[Progress | FoldDone]:
-    """Train to the end and give what was told on the way."""
+    maps: Path, out: Path, *, folds: tuple[int, ...] = (), resume: bool = False, device: str = "cpu", **settings: Any
+) -> list[Progress | FoldResult]:
+    """Train to the end and return all events."""
     tiny_network.register()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS | settings), folds=folds, resume=resume)
-        return list(run_training(plan, device, save_every_s=save_every_s))
+        return list(run_training(plan, device))
     finally:
         torch.set_num_threads(threads)
 

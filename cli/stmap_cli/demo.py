@@ -137,7 +137,7 @@ def _train(maps: Path, run: Path, screen: Console) -> bool:
     from stmap_pipeline.errors import StmapError
     from stmap_pipeline.evaluation import read_evaluation
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.run import plan_training
+    from stmap_pipeline.training.train import plan_training
 
     config = TrainConfig(protocol="holdout", holdout_share=0.5, validation_share=0.0, augment="plan", epochs=EPOCHS, batch=BATCH)
     try:
@@ -147,7 +147,7 @@ def _train(maps: Path, run: Path, screen: Console) -> bool:
         say(screen, f"no training: {error}")
         return False
     if not plan.finished:
-        train_command.carry_out(plan, "cpu", 60.0, screen, if_stopped="run the same command to continue")
+        train_command.run_with_progress(plan, "cpu", screen, if_stopped="run the same command to continue")
     if not (run / "evaluation.json").exists():
         evaluate_command.after_training(run, maps, screen, show_table=True)
     evaluation = read_evaluation(run)

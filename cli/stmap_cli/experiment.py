@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.evaluation.experiment import Experiment
-    from stmap_pipeline.training.run import TrainPlan
+    from stmap_pipeline.training.train import TrainPlan
 
 IF_STOPPED = "run the same command to continue"
 
@@ -119,7 +119,7 @@ def run(experiment: Experiment, page: Path, screen: Console, *, device: str, job
     from stmap_pipeline.evaluation.experiment import Cell, run_experiment
     from stmap_pipeline.report import write_runs_report
     from stmap_pipeline.report.page import check_extra
-    from stmap_pipeline.training.devices import find_device
+    from stmap_pipeline.training.data import find_device
 
     # what is missing is reported before the work, not after it
     check_extra()
@@ -132,7 +132,7 @@ def run(experiment: Experiment, page: Path, screen: Console, *, device: str, job
             say(screen, "is trained already")
             return
         train_command.say_header(training, str(find_device(device)), screen)
-        train_command.carry_out(training, device, 60.0, screen, if_stopped=IF_STOPPED)
+        train_command.run_with_progress(training, device, screen, if_stopped=IF_STOPPED)
 
     def evaluate(folder: Path, maps: Path, baselines: Path | None) -> Evaluation:
         return evaluate_command.run(folder, maps, screen, baselines=baselines, jobs=jobs, device=device, if_stopped=IF_STOPPED)

@@ -1,4 +1,4 @@
-"""`stmap train`: maps in, a network that gives heart rates out."""
+"""`stmap train`: train networks on maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.run import FoldDone, TrainPlan
+    from stmap_pipeline.training.train import FoldResult, TrainPlan
 
 
 @click.command()
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--network",
     type=RegistryName("networks"),
     metavar="NAME",
-    help="Train this network: attention-resnet18, resnet18 (without attention) or attention-resnet18-gru (over windows in a row).",
+    help="Train this network: attention-resnet18, or resnet18 (without attention).",
 )
 @click.option(
     "--protocol",
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     help="Train also on the windows that stmap augment added, or as recorded alone.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Pass over the training windows so many times.")
-@click.option("--batch", type=click.IntRange(min=2), metavar="N", help="Take so many windows in a step.")
-@click.option("--lr", "learning_rate", type=click.FloatRange(0, 1, min_open=True), metavar="RATE", help="Learn at most this fast.")
+@click.option("--batch", type=click.IntRange(min=2), metavar="N", help="Take so many windows in a batch.")
+@click.option("--lr", "learning_rate", type=click.FloatRange(0, 1, min_open=True), metavar="RATE", help="Largest learning rate.")
 @click.option(
     "--init",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Begin with the weights of a ResNet-18, such as resnet18.pth of torchvision.",
+    help="Start from the weights of a ResNet-18, such as resnet18.pth of torchvision.",
 )
 @click.option("--color", type=ColorSpace(), metavar="SPACE", help="Make maps in this color space: rgb, yuv, ycbcr, or rgb+yuv.")
 @click.option("--target", type=click.Choice(["beats", "bpm"]), help="Learn beats in the window, or beats per minute.")
@@ -64,22 +64,15 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Choose the best epoch on this share of the training subjects; 0 takes the last epoch.",
 )
-@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Decide by this number all that is random.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Seed of all random numbers.")
 @config_option("Take settings from a TOML file such as RUN/run.toml; options win over it.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped; begin one where there is none.")
+@click.option(
+    "--resume", is_flag=True, help="Continue a run that was stopped after its last finished epoch; start one where there is none."
+)
 @click.option(
     "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."
 )
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
-@click.option(
-    "--save-every",
-    "save_every_s",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Save this often what --resume needs.",
-)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
 def train(
     *,
@@ -90,15 +83,14 @@ def train(
     resume: bool,
     device: str,
     threads: int | None,
-    save_every_s: float,
     as_json: bool,
     **choices: Any,
 ) -> None:
     """Train a network on MAPS into the folder RUN.
 
-    MAPS is the output of stmap build-maps. No person is both trained on and evaluated, and windows that stmap augment added are
+    MAPS is the output of stmap build-maps. No subject is both trained on and evaluated, and windows that stmap augment added are
     never evaluated. Options that are not given have the defaults of the reference page, or what --config says. The command can be
-    stopped at any time; the same command with --resume goes on where it stopped.
+    stopped at any time; the same command with --resume continues after the last finished epoch.
 
     \b
     Example:
@@ -107,11 +99,11 @@ def train(
     """
     from stmap_pipeline.training import require_torch
 
-    require_torch("tensorboard")
+    require_torch("lightning_fabric", "tensorboard")
     import torch
 
-    from stmap_pipeline.training.devices import find_device
-    from stmap_pipeline.training.run import plan_training
+    from stmap_pipeline.training.data import find_device
+    from stmap_pipeline.training.train import plan_training
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -121,18 +113,18 @@ def train(
     to_do = not plan.finished
     if to_do:
         say_header(plan, str(find_device(device)), screen)
-        carry_out(plan, device, save_every_s, screen)
+        run_with_progress(plan, device, screen)
     else:
-        say(screen, f"{run}: is trained to the end already, with these settings; nothing to do")
-    # a run that was stopped behind its last fold has no evaluation yet
-    if _leads() and (to_do or not (run / "evaluation.json").exists()):
+        say(screen, f"{run}: is already finished with these settings; nothing to do")
+    # a run that was stopped after its last fold has no evaluation yet
+    if _is_main_process() and (to_do or not (run / "evaluation.json").exists()):
         _evaluate(plan, screen, show_table=not as_json)
-    if as_json and _leads():
+    if as_json and _is_main_process():
         click.echo(json.dumps({"run": str(run), **json.loads((run / "run.json").read_text("utf-8"))}))
 
 
 def read_config(path: Path | None, choices: dict[str, Any]) -> TrainConfig:
-    """Join the settings of a file with the options that were given, which win."""
+    """Return the settings of a file, overridden by the options that were given."""
     from stmap_pipeline.training.config import TrainConfig
 
     base = TrainConfig() if path is None else TrainConfig.from_toml(path)
@@ -142,23 +134,18 @@ def read_config(path: Path | None, choices: dict[str, Any]) -> TrainConfig:
     return TrainConfig.from_mapping({**base.model_dump(), **given}, "options")
 
 
-def carry_out(
-    plan: TrainPlan,
-    device: str,
-    save_every_s: float,
-    screen: Console,
-    *,
-    if_stopped: str = "run the same command with --resume to continue",
+def run_with_progress(
+    plan: TrainPlan, device: str, screen: Console, *, if_stopped: str = "run the same command with --resume to continue"
 ) -> None:
-    """Train with a bar."""
-    from stmap_pipeline.training.run import FoldDone, run_training
+    """Train with a progress bar."""
+    from stmap_pipeline.training.train import FoldResult, run_training
 
     start, done = time.monotonic(), 0
     steps = [plan.steps(one) for one in plan.to_do]
     progress = Progress("training", sum(steps), screen, if_stopped=if_stopped)
-    with progress.running(), closing(run_training(plan, device, save_every_s=save_every_s)) as events:
+    with progress.running(), closing(run_training(plan, device)) as events:
         for event in events:
-            if isinstance(event, FoldDone):
+            if isinstance(event, FoldResult):
                 done += steps.pop(0)
                 progress.say(_fold_line(event, plan.config.epochs))
                 continue
@@ -172,17 +159,17 @@ def carry_out(
 
 
 def _evaluate(plan: TrainPlan, screen: Console, *, show_table: bool) -> None:
-    """Say what the run is worth, where somebody was held out."""
+    """Evaluate the run where subjects were held out."""
     if plan.config.protocol == "cross":
         # keeps the mean heart rate of the training videos, which an evaluation on other maps puts beside the network
-        evaluate_command.run(plan.out, plan.maps.root, screen)
+        evaluate_command.run(plan.out, plan.shards.root, screen)
         say(screen, f"  next     stmap evaluate {plan.out} OTHER_MAPS")
     else:
-        evaluate_command.after_training(plan.out, plan.maps.root, screen, show_table=show_table)
+        evaluate_command.after_training(plan.out, plan.shards.root, screen, show_table=show_table)
 
 
 def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
-    """Say what is going to be trained."""
+    """Write what is going to be trained."""
     splits, config = plan.protocol.splits, plan.config
     windows = plan.protocol.windows
     resampled = sum(one.augmented for one in windows)
@@ -191,11 +178,11 @@ def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
         f"{config.network}  {config.protocol}   {counted(len(windows) - resampled, 'window')}"
         f"{f' and {resampled} resampled' if resampled else ''}   {counted(len(plan.to_do), 'fold')} of {len(splits)} to train   {device}",
     )
-    if plan.facts.simulated:
-        say(screen, "  the maps are simulated: what comes of them says nothing about people")
+    if plan.maps.simulated:
+        say(screen, "  the maps are simulated: results say nothing about people")
 
 
-def _fold_line(one: FoldDone, epochs: int) -> str:
+def _fold_line(one: FoldResult, epochs: int) -> str:
     name = f"fold {one.fold}" if one.fold else one.folder.name
     which = f"epoch {one.epoch} of {epochs}"
     if not one.windows:
@@ -206,13 +193,13 @@ def _fold_line(one: FoldDone, epochs: int) -> str:
     )
 
 
-def _leads() -> bool:
+def _is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
 def _screen() -> Console:
-    """Give a console; under torchrun the first process alone has one that is seen."""
+    """Return a console; under torchrun only that of the first process is visible."""
     screen = console()
-    if not _leads():
+    if not _is_main_process():
         screen.file = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     return screen

@@ -18,7 +18,7 @@ from stmap_pipeline.errors import ModelError, RecordingError
 from stmap_pipeline.evaluation.classical import method_named
 from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse_signals, quality
 from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
-from stmap_pipeline.maps.stmap import make_stmap, resample_blocks
+from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
@@ -261,10 +261,9 @@ class RunRates:
 
         folds = [None] if run.suffix == ".safetensors" else Model.folds(run)
         self._models: list[Model] = [Model.load(run, fold, device) for fold in folds]
-        facts = self._models[0].facts
-        self.samples, self.blocks = facts.samples, facts.blocks
-        self.rate_hz = facts.rate_hz if facts.clock == "uniform" else None
-        kinds = {(one.facts.samples, one.facts.blocks, one.facts.clock, one.facts.rate_hz) for one in self._models}
+        metadata = [one.metadata for one in self._models]
+        self.samples, self.blocks, self.rate_hz = metadata[0].samples, metadata[0].blocks, metadata[0].rate_hz
+        kinds = {(one.samples, one.blocks, one.clock, one.rate_hz) for one in metadata}
         if len(kinds) > 1:
             raise ModelError(
                 f"{run}: its folds read maps of different kinds; give one of them, such as {run}/fold1/last.safetensors"
@@ -290,10 +289,6 @@ class RunRates:
         ModelError
             Where the grid of blocks is not that of the training.
         """
-        import torch
-
-        from stmap_pipeline.training.rows import network_input
-
         if blocks.grid.count != self.blocks:
             raise ModelError(f"the run reads {self.blocks} blocks, not {blocks.grid.rows} x {blocks.grid.cols}")
         trace = blocks if self.rate_hz is None else resample_blocks(blocks, self.rate_hz)
@@ -304,15 +299,8 @@ class RunRates:
         starts = np.unique([*np.searchsorted(times_s, wanted_s).tolist(), total - self.samples])
         interval_s = float(np.median(np.diff(times_s)))
         spans_s = np.stack([times_s[starts], times_s[starts + self.samples - 1] + interval_s], axis=1)
-        rates = []
-        for model in self._models:
-            settings = model.config
-            maps = [
-                make_stmap(trace, start, start + self.samples, color=settings.color, normalize=settings.normalize)
-                for start in starts.tolist()
-            ]
-            rows = torch.stack([network_input(one.values, settings.normalize) for one in maps])
-            rates.append(model.predict_maps(rows, spans_s[:, 1] - spans_s[:, 0]))
+        lengths_s = (spans_s[:, 1] - spans_s[:, 0]).tolist()
+        rates = [one.predict_trace(trace, starts.tolist(), lengths_s) for one in self._models]
         return spans_s, np.mean(rates, axis=0)
 
 

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
 
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
 from stmap_pipeline.evaluation.classical import METHODS
@@ -41,20 +40,19 @@ from stmap_pipeline.evaluation.result import (
     write_predictions,
     write_videos,
 )
-from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo, Shards
 from stmap_pipeline.shards.manifest import MANIFEST
 from stmap_pipeline.training import require_torch
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.protocol import FoldSplit, plan_protocol
+from stmap_pipeline.training.run_folder import MapsMetadata, read_json
 
 FloatArray = npt.NDArray[np.float64]
 Stage = Literal["networks", "recordings"]
 #: Called with what is counted, how many are done, and of how many.
 OnProgress = Callable[[Stage, int, int], None]
 
-_MAX_JSON = 2**24
 _SAME_BPM = 1e-3
 # in a folder of user videos each may be a scenario of its own
 MOST_PARTS = 40
@@ -143,28 +141,6 @@ def evaluate_run(
     return evaluation
 
 
-class TrainedOn(BaseModel):
-    """The maps that a run was trained on, from its ``maps.json``.
-
-    Parameters
-    ----------
-    path_name, fingerprint, manifest_sha256, database : str
-    simulated : bool
-        Whether no camera was involved.
-
-    Examples
-    --------
-    >>> TrainedOn(path_name="maps", fingerprint="c0ffee", manifest_sha256="", database="vipl-hr", simulated=False).database
-    'vipl-hr'
-    """
-
-    path_name: str
-    fingerprint: str
-    manifest_sha256: str
-    database: str
-    simulated: bool
-
-
 @dataclass(frozen=True, slots=True)
 class RunMetadata:
     """A run folder.
@@ -175,7 +151,7 @@ class RunMetadata:
     config : TrainConfig
     finished : bool
         Whether all of its folds are trained.
-    maps : TrainedOn
+    maps : MapsMetadata
 
     Examples
     --------
@@ -188,7 +164,7 @@ class RunMetadata:
     path: Path
     config: TrainConfig
     finished: bool
-    maps: TrainedOn
+    maps: MapsMetadata
 
     @property
     def name(self) -> str:
@@ -224,14 +200,7 @@ def read_run(path: Path) -> RunMetadata:
         config = TrainConfig.from_toml(path / "run.toml")
     except ConfigError as error:
         raise ModelError(f"{error}; restore a copy or train again") from None
-    where = path / "maps.json"
-    try:
-        maps = TrainedOn.model_validate_json(read_bytes(where, _MAX_JSON))
-    except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{where}: is damaged or was not written by this stmap ({reason}); restore a copy or train again"
-        ) from None
+    maps = read_json(path / "maps.json", MapsMetadata)
     return RunMetadata(path, config, (path / "run.json").is_file(), maps)
 
 

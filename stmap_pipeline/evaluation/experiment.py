@@ -21,7 +21,7 @@ from stmap_pipeline.training import require_torch
 from stmap_pipeline.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from stmap_pipeline.training.run import TrainPlan
+    from stmap_pipeline.training.train import TrainPlan
 
 NETWORKS = ("attention-resnet18", "resnet18")
 AUGMENTS = ("plan", "none")
@@ -169,7 +169,7 @@ def run_experiment(
     on_cell : callable, optional
         Called with each cell before its training.
     train : callable, optional
-        Called with the plan of each training in place of :func:`~stmap_pipeline.training.run.run_training`, also where it is finished.
+        Called with the plan of each training in place of :func:`~stmap_pipeline.training.train.run_training`, also where it is finished.
     evaluate : callable, optional
         Called with run, maps and an evaluation that has the classical rates, in place of
         :func:`~stmap_pipeline.evaluation.evaluate_run`.
@@ -188,10 +188,10 @@ def run_experiment(
     ExtraMissingError
         Where the extra ``train`` is not installed.
     """
-    require_torch("tensorboard")
+    require_torch("lightning_fabric", "tensorboard")
     # imported late: an experiment is planned without torch
-    from stmap_pipeline.training.run import plan_training, run_training
-    from stmap_pipeline.training.run_folder import maps_facts, standing_of
+    from stmap_pipeline.training.run_folder import maps_metadata, run_status
+    from stmap_pipeline.training.train import plan_training, run_training
 
     def train_plan(plan: TrainPlan) -> None:
         for _ in () if plan.finished else run_training(plan, device):
@@ -202,9 +202,9 @@ def run_experiment(
 
     train, evaluate = train or train_plan, evaluate or evaluate_on
     with Shards(experiment.maps) as shards:
-        facts = maps_facts(shards)
+        identity = maps_metadata(shards)
     for cell in experiment.cells:
-        standing_of(cell.folder, cell.config, facts)
+        run_status(cell.folder, cell.config, identity)
     found = []
     # the windows are the same in each cell, so their classical rates are computed once
     baselines: dict[Path, Path] = {}

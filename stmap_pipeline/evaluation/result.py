@@ -29,7 +29,7 @@ from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
 from stmap_pipeline.shards.tables import parse_columns
-from stmap_pipeline.training.columns import PREDICTIONS
+from stmap_pipeline.training.run_folder import PREDICTIONS
 from stmap_pipeline.version import __version__
 
 FloatArray = npt.NDArray[np.float64]

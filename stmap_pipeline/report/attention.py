@@ -178,15 +178,12 @@ def _look(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[Floa
     """Return the weights (W, N, T) of windows, and their maps (W, N, T, C) from 0 to 1; empty where there are none."""
     import torch
 
-    from stmap_pipeline.training.dataset import TrainingSet
-
     if not windows:
         return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
-    model.check_maps(shards)
-    data = TrainingSet(shards, windows, color=model.config.color, normalize=model.config.normalize, device=model.device)
+    data = model.data(shards, windows)
     weights, maps = [], []
     for first in range(0, len(windows), 16):
-        part = data.maps(torch.arange(first, min(first + 16, len(windows)), device=model.device))
+        part = data.batch(torch.arange(first, min(first + 16, len(windows)), device=model.device))
         found = {name: one for name, one in model.network.attention_maps(part).items() if name.startswith("spatial")}
         if not found:
             return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))

@@ -21,7 +21,7 @@ from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
 from stmap_pipeline.report.charts import COLORS
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_columns, read_table
-from stmap_pipeline.training.columns import HISTORY
+from stmap_pipeline.training.run_folder import HISTORY
 from stmap_pipeline.training.config import TrainConfig
 
 # what rounding in JSON and CSV may leave
@@ -30,7 +30,6 @@ _SAME_BPM = 1e-6
 _STAY = "\N{NO-BREAK SPACE}"
 ATTENTION = {
     "attention-resnet18": "with attention",
-    "attention-resnet18-gru": "with attention and GRU",
     "resnet18": "without attention",
 }
 AUGMENT = {"plan": "with resampled windows", "none": "as recorded"}

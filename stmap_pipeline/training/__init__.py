@@ -1,36 +1,50 @@
 """Networks that learn heart rate from maps, and the loop that trains them. torch comes with the extra ``train``.
 
 =====================  ==================================================================
-:mod:`.networks`       networks by name, and weights to begin with
-:mod:`.dataset`        all windows of a training on its device
-:mod:`.rows`           color, masking and normalization of a batch; :mod:`.traces` cuts it
-:mod:`.sequences`      windows in a row
-:mod:`.config`         all settings of a training
-:mod:`.protocol`       who is trained on, who chooses the epoch, who is evaluated
-:mod:`.run`            a whole run: plan it, train it; :mod:`.run_folder` is what it writes
-:mod:`.loop`           the training of one fold; :mod:`.state` survives a kill, :mod:`.devices` spreads it
-:mod:`.checkpoint`     weights on disk, and what they are weights of
-:mod:`.predict`        heart rates from a trained network; :mod:`.apply` runs it over windows
+:mod:`.config`         settings of a training
+:mod:`.protocol`       which subjects are trained on, choose the epoch, and are held out
+:mod:`.data`           batches of maps, made on the device
+:mod:`.networks`       networks by name, and initial weights
+:mod:`.train`          the training itself, from the plan to the last file
+:mod:`.predict`        heart rates from a trained network
+:mod:`.run_folder`     files, columns and metadata of a run
 =====================  ==================================================================
 
-Importing this package imports no torch: who only lists names or reads a run need not wait for it, or have it.
+A run from Python::
+
+    plan = plan_training(Path("maps"), Path("runs/attention"), TrainConfig(augment="plan"))
+    for event in run_training(plan):
+        print(event)
+
+Importing this package imports no torch: what only lists names or reads a run does not have to wait for it, or have it.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.dataset import TrainingSet
-    from stmap_pipeline.training.loop import Progress
-    from stmap_pipeline.training.networks import LoadedTrunk, Network, NetworkInput, build_network, load_trunk
+    from stmap_pipeline.training.data import TrainingSet
+    from stmap_pipeline.training.networks import Network, NetworkInput, build_network, load_trunk
     from stmap_pipeline.training.predict import Model
-    from stmap_pipeline.training.rows import MaskOptions, network_input
-    from stmap_pipeline.training.run import FoldDone, TrainPlan, plan_training, run_training
+    from stmap_pipeline.training.train import FoldResult, Progress, TrainPlan, plan_training, run_training
+
+_LAZY = {
+    "FoldResult": "train",
+    "Model": "predict",
+    "Network": "networks",
+    "NetworkInput": "networks",
+    "Progress": "train",
+    "TrainConfig": "config",
+    "TrainPlan": "train",
+    "TrainingSet": "data",
+    "build_network": "networks",
+    "load_trunk": "networks",
+    "plan_training": "train",
+    "run_training": "train",
+}
 
 __all__ = [
-    "FoldDone",
-    "LoadedTrunk",
-    "MaskOptions",
+    "FoldResult",
     "Model",
     "Network",
     "NetworkInput",
@@ -40,38 +54,19 @@ __all__ = [
     "TrainingSet",
     "build_network",
     "load_trunk",
-    "network_input",
     "plan_training",
     "require_torch",
     "run_training",
 ]
 
-_LAZY = {
-    "FoldDone": "run",
-    "LoadedTrunk": "networks",
-    "MaskOptions": "rows",
-    "Model": "predict",
-    "Network": "networks",
-    "NetworkInput": "networks",
-    "Progress": "loop",
-    "TrainConfig": "config",
-    "TrainPlan": "run",
-    "TrainingSet": "dataset",
-    "build_network": "networks",
-    "load_trunk": "networks",
-    "network_input": "rows",
-    "plan_training": "run",
-    "run_training": "run",
-}
-
 
 def require_torch(*more: str) -> None:
-    """Say what to install where the extra ``train`` is missing. To be called before a module of this package is imported.
+    """Raise an error where the extra ``train`` is missing. To be called before a module of this package is imported.
 
     Parameters
     ----------
     more : str
-        Packages that are needed beside torch and safetensors.
+        Packages that are needed in addition to torch and safetensors.
 
     Raises
     ------
@@ -91,6 +86,6 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
-        require_torch()
+        require_torch(*(["lightning_fabric"] if _LAZY[name] == "train" else []))
         return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
-"""The settings of a training: every choice that changes its result, written beside it as ``run.toml``.
+"""Settings of a training: every choice that changes its result, written into the run as ``run.toml``.
 
-Where it runs (device, threads, which folds are trained just now) is not a setting.
+Device, number of threads and the folds of one call are not settings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stmap_pipeline.maps.normalize import Normalization
 
 
 class TrainConfig(Settings):
-    """All settings of a training.
+    """Settings of a training.
 
     Examples
     --------
@@ -27,12 +27,12 @@ class TrainConfig(Settings):
 
     network: str = Field("attention-resnet18", min_length=1, description="Network, by name.")
     resize: tuple[int, int] | None = Field(
-        None, description="Height and width to which maps are stretched, such as [224, 224]; without it they keep their size."
+        None, description="Height and width to which maps are resized, such as [224, 224]; without it they keep their size."
     )
     width: int = Field(
         64, ge=4, le=512, description="Channels after the first stage, twice as many after each further one; 64 is ResNet-18's own."
     )
-    init: str | None = Field(None, description="File with weights of a ResNet-18 to begin with; without it weights are random.")
+    init: str | None = Field(None, description="File with initial weights of a ResNet-18; without it weights are random.")
     color: str = Field("yuv", description="Color space of the maps: rgb, yuv, ycbcr, or two such as rgb+yuv.")
     normalize: Normalization = Field("minmax", description="How each row of a map is normalized over the window.")
     mask_frames: tuple[int, int] | None = Field(
@@ -64,23 +64,18 @@ class TrainConfig(Settings):
     windows_per_epoch: int | None = Field(
         None,
         ge=1,
-        description="Let an epoch draw so many of the training windows, which overlap; without it, it sees each of them once.",
+        description="Windows that an epoch draws at random of the training windows, which overlap; without it, each of them once.",
     )
-    batch: int = Field(64, ge=2, le=65_536, description="Windows in a step, over all devices.")
+    batch: int = Field(64, ge=2, le=65_536, description="Windows in a batch, over all devices.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Largest learning rate of Adam.")
     warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of all steps in which the learning rate rises.")
     weight_decay: float = Field(0.0, ge=0, le=1, description="L2 penalty of Adam.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient; a longer one is shortened to it.")
-    smoothness: float = Field(
-        0.0,
-        ge=0,
-        le=1000,
-        description="Weight of a second loss for networks that read windows in a row: the mean distance of estimates from their mean.",
-    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Arithmetic of the network. 'auto': on a GPU the 16-bit format it knows best; on a CPU float32."
+        "auto",
+        description="Arithmetic of the network. 'auto': on a GPU bfloat16, or float16 where it has no bfloat16; on a CPU float32.",
     )
-    seed: int = Field(0, ge=0, lt=2**32, description="Decides all that is random.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all random numbers.")
 
     @model_validator(mode="after")
     def _ordered(self) -> TrainConfig:

@@ -1,9 +1,9 @@
-"""The folder of a run: what it holds, whether it may be written to, and what it says when all is done.
+"""What a run writes and what its files say: names, columns, and the metadata of checkpoints. Read without torch.
 
 ======================  ================================================================================
 ``run.toml``            all settings
 ``maps.json``           which maps: their name, fingerprint and the hash of their manifest
-``fold1/`` ...          a folder a fold (``fold0`` where there are no folds), done where it has a ``last.json``
+``fold1/`` ...          a folder for each fold (``fold0`` without folds), finished where it has a ``last.json``
 ``predictions.csv``     the predictions of all folds
 ``run.json``            written last: what was trained, on what, and in which time
 ======================  ================================================================================
@@ -13,51 +13,144 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-import numpy as np
-import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stmap_pipeline.errors import OutputError
-from stmap_pipeline.files import is_temporary
+from stmap_pipeline.errors import ModelError, OutputError
+from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.lock import LOCK
-from stmap_pipeline.shards import Shards, atomic_write_text, read_table, write_table
-from stmap_pipeline.training.checkpoint import MapsFacts, parse_json
-from stmap_pipeline.training.columns import PREDICTIONS
+from stmap_pipeline.shards import Column, Shards
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.version import __version__
 
-FORMAT = "stmap-run"
-SCHEMA_VERSION = 1
-SETTINGS, MAPS, RUN = "run.toml", "maps.json", "run.json"
+SETTINGS, MAPS, RUN, RESUME = "run.toml", "maps.json", "run.json", "resume.safetensors"
 
-Standing = Literal["new", "unfinished", "finished"]
+HISTORY: tuple[Column, ...] = (
+    Column("epoch", "", "passes over the training windows, from 1", "int"),
+    Column("step", "", "steps of the optimizer since the beginning", "int"),
+    Column("train_loss", "1", "mean absolute error of the training windows during the epoch, in standard deviations", "float"),
+    Column("validation_mae_bpm", "beats/min", "mean absolute error of the validation windows; empty without validation", "float"),
+    Column("learning_rate", "1", "learning rate of the last step", "float"),
+    Column("windows_per_s", "1/s", "training windows per second, without validation", "float"),
+    Column("seconds", "s", "time since the beginning of the fold, without interruptions", "float"),
+)
+
+PREDICTIONS: tuple[Column, ...] = (
+    Column("recording_id", "", "recording, unique in the database"),
+    Column("fold", "", "official fold that was held out; 0 where there is none", "int"),
+    Column("start", "", "first sample of the window, on the clock of the maps", "int"),
+    Column("stop", "", "one past the last sample", "int"),
+    Column("start_s", "s", "time of the first sample", "float"),
+    Column("stop_s", "s", "one sampling interval after the last sample", "float"),
+    Column("heart_rate_bpm", "beats/min", "mean ground-truth heart rate inside the window", "float"),
+    Column("predicted_bpm", "beats/min", "heart rate predicted by the network", "float"),
+    Column("checkpoint", "", "weights of the prediction: best or last, in the folder of the fold"),
+)
+
+T = TypeVar("T", bound=BaseModel)
+RunStatus = Literal["new", "unfinished", "finished"]
+_Size = Annotated[int, Field(ge=1, le=2**20)]
+# a thousand times what is written
+_MAX_JSON = 2**24
 
 
-def maps_facts(maps: Shards) -> MapsFacts:
-    """Say which maps these are.
+class MapsMetadata(BaseModel):
+    """Identity of the maps that a network was trained on.
+
+    Parameters
+    ----------
+    path_name : str
+        Name of their folder.
+    fingerprint : str
+        Of the settings they were built with.
+    manifest_sha256 : str
+        Of their manifest, and with it of every file.
+    database : str
+    simulated : bool
+        Whether no camera was involved.
+    augmentation_sha256 : str
+        Of the manifest of their resampled windows; empty where there are none.
+
+    Examples
+    --------
+    >>> MapsMetadata(path_name="maps", fingerprint="c0ffee", manifest_sha256="", database="vipl-hr", simulated=False).database
+    'vipl-hr'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path_name: str
+    fingerprint: str
+    manifest_sha256: str
+    database: str
+    simulated: bool
+    augmentation_sha256: str = ""
+
+
+class ModelMetadata(BaseModel):
+    """What must be known to use the weights of a network.
+
+    Parameters
+    ----------
+    channels, blocks, samples : int
+        Size of the maps it reads.
+    clock : {"native", "uniform"}
+        Clock of the maps; ``rate_hz`` is that of the uniform one.
+    target_mean, target_scale : float
+        The output times the scale plus the mean is the target: beats in the window, or bpm, as ``config.target`` says.
+    fold, epoch : int
+        Epochs are counted from 1.
+    validation_mae_bpm : float, optional
+        Mean absolute error of the validation windows after that epoch.
+    maps : MapsMetadata
+    config : TrainConfig
+    sha256 : str
+        Of the file of weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    format: Literal["stmap-model"] = "stmap-model"
+    schema_version: Literal[1] = 1
+    software: str = f"stmap {__version__}"
+    channels: _Size
+    blocks: _Size
+    samples: _Size
+    clock: Literal["native", "uniform"]
+    rate_hz: float | None = None
+    target_mean: float
+    target_scale: float = Field(gt=0)
+    fold: int = Field(ge=0)
+    epoch: int = Field(0, ge=0)
+    validation_mae_bpm: float | None = None
+    maps: MapsMetadata
+    config: TrainConfig
+    sha256: str = ""
+
+
+def maps_metadata(shards: Shards) -> MapsMetadata:
+    """Return the identity of a build.
 
     Examples
     --------
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> maps_facts(Shards(example_maps())).database
+    >>> maps_metadata(Shards(example_maps())).database
     'example'
     """
-    return MapsFacts(
-        path_name=maps.root.resolve().name,
-        fingerprint=maps.manifest.fingerprint,
-        manifest_sha256=hashlib.sha256((maps.root / "manifest.json").read_bytes()).hexdigest(),
-        database=str(maps.manifest.settings.get("database", "")),
-        simulated=maps.simulated,
-        augmentation_sha256=maps.augmentation_sha256,
+    return MapsMetadata(
+        path_name=shards.root.resolve().name,
+        fingerprint=shards.manifest.fingerprint,
+        manifest_sha256=hashlib.sha256((shards.root / "manifest.json").read_bytes()).hexdigest(),
+        database=str(shards.manifest.settings.get("database", "")),
+        simulated=shards.simulated,
+        augmentation_sha256=shards.augmentation_sha256,
     )
 
 
 def fold_folder(out: Path, fold: int) -> Path:
-    """Give the folder of a fold.
+    """Return the folder of a fold.
 
     Examples
     --------
@@ -67,24 +160,24 @@ def fold_folder(out: Path, fold: int) -> Path:
     return out / f"fold{fold}"
 
 
-def is_done(out: Path, fold: int) -> bool:
-    """Tell whether a fold is trained to its end.
+def finished_folds(out: Path) -> list[int]:
+    """List the folds of a run that are trained to their last epoch; 0 stands for a run without folds.
 
     Examples
     --------
-    >>> is_done(Path("nowhere"), 1)
-    False
+    >>> finished_folds(Path("nowhere"))
+    []
     """
-    return (fold_folder(out, fold) / "last.json").is_file()
+    return sorted(int(one.parent.name[4:]) for one in out.glob("fold*/last.json") if one.parent.name[4:].isdecimal())
 
 
-def standing_of(out: Path, config: TrainConfig, maps: MapsFacts) -> Standing:
-    """Tell how far a run is, and refuse a folder that is another run's or no run's.
+def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
+    """Return how far a run is.
 
     Raises
     ------
     OutputError
-        With the settings that differ, or what changed in the maps.
+        Where the folder is no run, or has other settings (the message lists them) or other maps.
     """
     if not out.exists():
         return "new"
@@ -100,7 +193,7 @@ def standing_of(out: Path, config: TrainConfig, maps: MapsFacts) -> Standing:
         raise OutputError(
             f"{out}: was trained with other settings ({'; '.join(differences)}); give another folder, or the settings of {out / SETTINGS}"
         )
-    before = parse_json(out / MAPS, MapsFacts)
+    before = read_json(out / MAPS, MapsMetadata)
     resampled = config.augment == "plan" and before.augmentation_sha256 != maps.augmentation_sha256
     if before.manifest_sha256 != maps.manifest_sha256 or resampled:
         what = "settings and windows" if before.fingerprint != maps.fingerprint else "recordings or resampled windows"
@@ -110,53 +203,32 @@ def standing_of(out: Path, config: TrainConfig, maps: MapsFacts) -> Standing:
     return "finished" if RUN in names else "unfinished"
 
 
-def begin(out: Path, config: TrainConfig, maps: MapsFacts) -> None:
-    """Write what a run is about, before it has anything else.
+def read_metadata(folder: Path, name: str) -> ModelMetadata:
+    """Read the metadata of a checkpoint, ``best`` or ``last`` in the folder of a fold.
 
     Raises
     ------
-    OutputError
-        Where the system refuses to write.
+    ModelError
+        Where it is missing, damaged or of another program.
     """
-    for name in (RUN, "predictions.csv", "predictions.json"):
-        (out / name).unlink(missing_ok=True)
-    atomic_write_text(out / MAPS, maps.model_dump_json(indent=1) + "\n")
-    atomic_write_text(out / SETTINGS, config.to_toml())
+    return read_json(folder / f"{name}.json", ModelMetadata)
 
 
-def finish(out: Path, config: TrainConfig, maps: Shards, folds: Sequence[int], device: str) -> dict[str, Any]:
-    """Gather the predictions of all folds and write ``run.json``.
-
-    Returns
-    -------
-    dict
-        What was written.
+def read_json(path: Path, kind: type[T]) -> T:
+    """Read a JSON file of a run.
 
     Raises
     ------
-    OutputError
-        Where the system refuses to write.
+    ModelError
+        Where it is missing, damaged or of another program; the message names each wrong key.
     """
-    rows = [row for fold in folds for row in read_table(fold_folder(out, fold) / "predictions.csv")]
-    write_table(out / "predictions.csv", PREDICTIONS, rows)
-    seconds = sum(read_table(fold_folder(out, fold) / "history.csv")[-1]["seconds"] for fold in folds)
-    content = {
-        "format": FORMAT,
-        "schema_version": SCHEMA_VERSION,
-        "software": f"stmap {__version__}",
-        "finished": True,
-        **{key: getattr(config, key) for key in ("network", "protocol", "augment", "color", "normalize", "target", "seed")},
-        "folds": list(folds),
-        "maps": maps_facts(maps).model_dump(),
-        "clock": maps.config.windows.clock,
-        "device": device,
-        "seconds": seconds,
-        "versions": {
-            "stmap": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    atomic_write_text(out / RUN, json.dumps(content, indent=1) + "\n")
-    return content
+    try:
+        content: Any = json.loads(read_bytes(path, _MAX_JSON))
+        return kind.model_validate(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'content'}: {one['msg']}" for one in error.errors()[:3])
+        raise ModelError(f"{path}: was not written by this stmap, or was changed ({wrong})") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); is this the folder of a finished stmap train?") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None

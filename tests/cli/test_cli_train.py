@@ -14,7 +14,6 @@ from augmented_maps import small_maps
 from cli_runs import stmap
 
 from stmap_pipeline.shards import read_table
-from stmap_pipeline.training import loop
 from stmap_pipeline.training.config import TrainConfig
 
 QUICK = ("--network", "tiny", "--epochs", "2", "--batch", "8", "--validation-share", "0.4", "--device", "cpu", "--threads", "1")
@@ -67,7 +66,7 @@ def test_a_run_tells_what_it_does_and_what_came_of_each_fold_and_ends_with_its_e
 def test_repeated_it_says_that_all_is_done(maps, trained):
     again = stmap("train", maps, trained[0], *QUICK)
     assert (again.code, again.out) == (0, "")
-    assert again.err == f"{trained[0]}: is trained to the end already, with these settings; nothing to do\n"
+    assert again.err == f"{trained[0]}: is already finished with these settings; nothing to do\n"
 
 
 def test_json_is_one_object_and_the_only_thing_on_stdout(maps, trained):
@@ -76,21 +75,21 @@ def test_json_is_one_object_and_the_only_thing_on_stdout(maps, trained):
 
 
 def test_ctrl_c_says_how_far_it_got_and_resume_goes_on(maps, trained, tmp_path, monkeypatch):
-    out, calls, real = tmp_path / "run", [], loop.FoldTraining._step
+    out, calls, real = tmp_path / "run", [], torch.optim.Adam.step
 
-    def interrupted(self, batch):
+    def interrupted(self, *words, **more):
         calls.append(1)
-        if len(calls) == 3:
+        if len(calls) == 4:
             signal.raise_signal(signal.SIGINT)
-        real(self, batch)
+        return real(self, *words, **more)
 
-    monkeypatch.setattr(loop.FoldTraining, "_step", interrupted)
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
     run = stmap("train", maps, out, *QUICK)
     assert run.code == 130
     assert re.search(r"^stopped; [23] of 8 done - run the same command with --resume to continue$", run.err, re.MULTILINE)
     refused = stmap("train", maps, out, *QUICK)
     assert refused.code == 1
-    assert refused.err == f"Error: {out}: holds a run that was stopped; the same command with --resume goes on with it\n"
+    assert refused.err == f"Error: {out}: holds a run that was stopped; the same command with --resume continues it\n"
     assert stmap("train", maps, out, *QUICK, "--resume").code == 0
     for name in ("fold1/last.safetensors", "fold2/best.safetensors", "predictions.csv"):
         assert (out / name).read_bytes() == (trained[0] / name).read_bytes()
@@ -140,6 +139,7 @@ def test_cross_has_nobody_to_evaluate_and_says_how_to_go_on(maps, tmp_path):
         (("--color", "hsv"), 2, "hsv"),
         (("--init", "resnet18.pth"), 1, "resnet18.pth: cannot be read"),
         (("--device", "gpu"), 1, "device 'gpu' cannot be used"),
+        (("--device", "meta"), 1, "device 'meta' cannot be used"),
         (("--batch", "1"), 2, "--batch"),
         (("--config", "nowhere.toml"), 1, "nowhere.toml: cannot be read"),
     ],
@@ -183,7 +183,7 @@ def test_a_wrong_folder_is_told(maps, trained, tmp_path):
     assert "was trained with other settings (seed: 0 -> 4)" in run.err
 
 
-@pytest.mark.parametrize("name", ["torch", "safetensors", "tensorboard"])
+@pytest.mark.parametrize("name", ["torch", "lightning_fabric", "safetensors", "tensorboard"])
 def test_without_the_extra_it_says_what_to_install(maps, tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     run = stmap("train", maps, tmp_path / "run", *QUICK)

@@ -10,15 +10,17 @@ from evaluated_runs import RATES_BPM, folded_maps
 
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
 
+
 from stmap_pipeline.errors import ExtraMissingError, ModelError, OutputError, ShardError  # noqa: E402
 from stmap_pipeline.evaluation import Bootstrap, evaluate_run, read_evaluation, read_videos  # noqa: E402
 from stmap_pipeline.evaluation.example import example_run  # noqa: E402
 from stmap_pipeline.evaluation.result import read_predictions  # noqa: E402
 from stmap_pipeline.shards import Shards  # noqa: E402
-from stmap_pipeline.training.checkpoint import ModelFacts, write_checkpoint  # noqa: E402
 from stmap_pipeline.training.config import TrainConfig  # noqa: E402
-from stmap_pipeline.training.predict import Model, network_of  # noqa: E402
-from stmap_pipeline.training.run_folder import maps_facts  # noqa: E402
+from stmap_pipeline.training.networks import NetworkInput, build_network  # noqa: E402
+from stmap_pipeline.training.predict import Model  # noqa: E402
+from stmap_pipeline.training.run_folder import ModelMetadata, maps_metadata  # noqa: E402
+from stmap_pipeline.training.train import write_checkpoint  # noqa: E402
 
 FAST = Bootstrap(resamples=200)
 
@@ -26,7 +28,7 @@ FAST = Bootstrap(resamples=200)
 def add_network(run, maps, fold, config, seed):
     """Write random weights as the network of a fold."""
     with Shards(maps) as shards:
-        facts = ModelFacts(
+        metadata = ModelMetadata(
             channels=3,
             blocks=4,
             samples=240,
@@ -34,11 +36,12 @@ def add_network(run, maps, fold, config, seed):
             target_mean=80.0 * 8 / 60,
             target_scale=1.6,
             fold=fold,
-            maps=maps_facts(shards),
+            maps=maps_metadata(shards),
             config=config,
         )
     torch.manual_seed(seed)
-    write_checkpoint(run / f"fold{fold}", "last", network_of(facts).state_dict(), facts)
+    network = build_network(config.network, NetworkInput(3, 4, 240), resize=config.resize, width=config.width)
+    write_checkpoint(run / f"fold{fold}", "last", network.state_dict(), metadata)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from stmap_pipeline.report import write_runs_report
 from stmap_pipeline.report.attention import show_attention
 from stmap_pipeline.report.runs import load_run, within_cases
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.training import Model, TrainingSet
+from stmap_pipeline.training import Model
 from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
@@ -65,7 +65,7 @@ def test_the_weights_of_the_blocks_are_the_means_of_the_networks_own(shown, run,
     model = Model.load(run, 2)
     with Shards(maps) as shards:
         windows = shards.windows(fold=2)
-        given = TrainingSet(shards, windows).maps(torch.arange(len(windows)))
+        given = model.data(shards, windows).batch(torch.arange(len(windows)))
     weights = model.network.attention_maps(given)
     expected = torch.stack([weights[f"spatial{one}"] for one in range(1, 5)]).mean(dim=(0, 1, 3)).numpy()
     table = np.array([[row[f"c{column}"] for column in range(2)] for row in shown.table.rows])

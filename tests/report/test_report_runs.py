@@ -19,8 +19,8 @@ from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.report import write_runs_report
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_table, write_table
-from stmap_pipeline.training.columns import HISTORY
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.run_folder import HISTORY
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
 

@@ -20,17 +20,14 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from stmap_pipeline.training import loop
-from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.training import train as trainer
 from tiny_runs import train
-real = loop.FoldTraining.run
-def run(self):
-    yield from real(self)
-    torch.save(dict(self.wrapped.module.named_parameters()), Path(sys.argv[3]) / f"rank{self.world.rank}-fold{self.split.fold}.pt")
-loop.FoldTraining.run = run
+networks, real = [], trainer.initial_network
+trainer.initial_network = lambda *words: networks.append(real(*words)) or networks[-1]
 # validation puts the best weights in place on rank 0 alone: without it both ranks end with the last ones
-settings = eval(sys.argv[4]) | {"validation_share": 0}
-train(Path(sys.argv[2]), Path(sys.argv[3]) / "run", **settings)
+train(Path(sys.argv[2]), Path(sys.argv[3]) / "run", **eval(sys.argv[4]) | {"validation_share": 0})
+for fold, network in enumerate(networks, 1):
+    torch.save(dict(network.named_parameters()), Path(sys.argv[3]) / f"rank{os.environ['RANK']}-fold{fold}.pt")
 """
 
 

@@ -8,18 +8,17 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from augmented_maps import small_maps
 from tiny_runs import train
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import ModelError
+from stmap_pipeline.errors import ModelError, ShardError
 from stmap_pipeline.maps.example import example_result
+from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.training.checkpoint import read_checkpoint, read_facts
-from stmap_pipeline.training.predict import Model
-from stmap_pipeline.training.rows import network_input
+from stmap_pipeline.training.predict import Model, read_checkpoint
+from stmap_pipeline.training.run_folder import read_metadata
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +45,21 @@ def other_maps(root, **settings):
     return Shards(example_maps(root, results, Config.from_mapping(base | settings)))
 
 
-def test_a_model_predicts_in_any_order_and_from_maps_at_hand(maps, run):
+def test_a_model_predicts_windows_in_any_order_and_the_trace_of_a_video(maps, run):
     model, shards = Model.load(run, 2), Shards(maps)
     assert Model.folds(run) == [1, 2]
-    assert (model.facts.fold, model.name, model.config.network) == (2, "best", "tiny")
+    assert (model.metadata.fold, model.name, model.config.network) == (2, "best", "tiny")
     windows = shards.windows(fold=2)
     found = model.predict(shards, windows)
     np.testing.assert_allclose(model.predict(shards, windows[::-1])[::-1], found, atol=1e-4)
-    stack = torch.stack([network_input(shards.stmap(one).values, "minmax") for one in windows])
-    np.testing.assert_allclose(model.predict_maps(stack, [one.duration_s for one in windows]), found, atol=1e-2)
+    name = windows[0].recording_id
+    ours = [one for one in windows if one.recording_id == name]
+    blocks = shards.recording(name).blocks
+    alone = model.predict_trace(blocks, [one.start for one in ours], [one.duration_s for one in ours])
+    np.testing.assert_allclose(alone, found[: len(ours)], atol=1e-4)
     assert model.predict(shards, []).shape == (0,)
     by_file = Model.load(run / "fold2" / "last.safetensors")
-    assert (by_file.name, by_file.facts.epoch) == ("last", 1)
+    assert (by_file.name, by_file.metadata.epoch) == ("last", 1)
 
 
 def test_which_fold_is_meant_must_be_clear(run, tmp_path):
@@ -90,8 +92,12 @@ def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
             shards = other_maps(tmp_path / name, **settings)
         with pytest.raises(ModelError, match=text):
             model.predict(shards, shards.windows())
-    with pytest.raises(ModelError, match=r"reads maps of \(channels, blocks, samples\) \(3, 4, 60\), not \(3, 4, 61\)"):
-        model.predict_maps(torch.zeros(1, 3, 4, 61), [2.0])
+    blocks = example_result("a", frames=90, grid=RoiGrid(3, 2)).blocks
+    with pytest.raises(ModelError, match="the trace has 6 blocks, the network was trained on 4"):
+        model.predict_trace(blocks, [0], [2.0])
+    blocks = example_result("a", frames=90, grid=RoiGrid(2, 2)).blocks
+    with pytest.raises(ShardError, match="samples 31 to 91 do not lie inside its 90 samples"):
+        model.predict_trace(blocks, [0, 31], [2.0, 2.0])
 
 
 def damage_json(change):
@@ -140,11 +146,11 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(run, harm, text):
 
 
 def test_a_checkpoint_says_what_it_is(run, maps):
-    weights, facts = read_checkpoint(run / "fold1", "last")
-    assert facts == read_facts(run / "fold1", "last")
-    assert (facts.channels, facts.blocks, facts.samples, facts.clock, facts.rate_hz) == (3, 4, 60, "native", None)
-    assert facts.maps.fingerprint == Shards(maps).manifest.fingerprint
+    weights, metadata = read_checkpoint(run / "fold1", "last")
+    assert metadata == read_metadata(run / "fold1", "last")
+    assert (metadata.channels, metadata.blocks, metadata.samples, metadata.clock, metadata.rate_hz) == (3, 4, 60, "native", None)
+    assert metadata.maps.fingerprint == Shards(maps).manifest.fingerprint
     assert weights["conv1.weight"].shape == (8, 3, 4, 9)
     # the standard units come from the training windows, which fold 1 has no part in
     windows = [one for one in Shards(maps).windows(labeled=True) if one.fold == 2]
-    assert min(one.beats for one in windows) <= facts.target_mean <= max(one.beats for one in windows)
+    assert min(one.beats for one in windows) <= metadata.target_mean <= max(one.beats for one in windows)

@@ -1,4 +1,4 @@
-"""Kill a training at any moment: what --resume makes of the rest is, to the byte, what was never killed."""
+"""Kill a training at any moment: with --resume it ends, to the byte, like one that was never killed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import tiny_network
+import torch
 from augmented_maps import small_maps
 from tiny_runs import SETTINGS, result, train
 
 from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.training import loop, state
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.run import plan_training, run_training
+from stmap_pipeline.training.run_folder import RESUME
+from stmap_pipeline.training.train import plan_training, run_training
 
 # In a process of its own, which forks one that trains and kills itself at the n-th call of something; then the next one goes on.
 _KILLS = """
@@ -26,18 +27,17 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 # what a first step would import, once for all
 import torch._dynamo, torch.utils.tensorboard
-from stmap_pipeline.training import loop, run, state
+from stmap_pipeline.training import train as trainer
 from tiny_runs import train
 
 POINTS = {
-    "step": (loop.FoldTraining, "_step"),
-    "saving": (state, "save_file"),
-    "saved": (state.State, "save"),
-    "epoch": (loop.FoldTraining, "_end_epoch"),
-    "best": (state.State, "keep_best"),
-    "table": (loop, "write_table"),
-    "checkpoint": (loop, "write_checkpoint"),
-    "finish": (run, "finish"),
+    "step": (torch.optim.Adam, "step"),
+    "writing": (trainer, "atomic_write_bytes"),
+    "save": (trainer.TrainState, "save"),
+    "epoch": (trainer.TrainState, "end_epoch"),
+    "table": (trainer, "write_table"),
+    "checkpoint": (trainer, "write_checkpoint"),
+    "gather": (trainer, "read_table"),
 }
 
 def killed_at(point, number, before):
@@ -61,7 +61,7 @@ for run in sys.argv[3:]:
         child = os.fork()
         if child == 0:
             killed_at(point, int(number), when == "before")
-            train(maps, Path(out), resume=True, save_every_s=0)
+            train(maps, Path(out), resume=True)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         print(one, "killed" if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL else f"ended {status}")
@@ -69,10 +69,18 @@ for run in sys.argv[3:]:
 
 # two steps an epoch, three epochs, two folds
 RUNS = (
-    ("step:2:before", "step:2:after", "saving:1:after", "epoch:1:before", "step:1:before", "step:2:before", "step:3:after"),
-    ("saving:1:before", "saved:3:after", "best:1:before", "table:2:before", "table:1:after", "checkpoint:1:before"),
-    ("checkpoint:1:after", "checkpoint:2:before", "checkpoint:2:after", "epoch:3:after", "checkpoint:2:after", "finish:1:before"),
+    ("step:1:after", "epoch:1:before", "epoch:1:after", "save:1:before", "save:1:after", "step:1:before", "writing:1:after"),
+    ("writing:1:before", "table:1:before", "table:1:after", "step:3:after", "epoch:3:before", "checkpoint:1:before"),
+    ("checkpoint:1:after", "checkpoint:2:before", "checkpoint:2:after", "epoch:3:after", "checkpoint:2:after", "gather:1:before"),
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -96,44 +104,40 @@ def test_killed_again_and_again_it_gives_the_same_weights_to_the_bit(maps, whole
     assert done.stdout.splitlines() == [f"{one} killed" for kills in RUNS for one in kills], done.stderr
     for out in runs:
         assert not (out / "run.json").exists()
-        with pytest.raises(OutputError, match="the same command with --resume goes on with it"):
+        with pytest.raises(OutputError, match="the same command with --resume continues it"):
             train(maps, out)
         train(maps, out, resume=True)
         assert result(out) == whole
         assert not list(out.rglob("*.stmap-tmp")) + list(out.rglob("resume*"))
 
 
-def test_ctrl_c_waits_for_the_end_of_a_step_and_loses_nothing(maps, whole, tmp_path, monkeypatch):
-    out, steps = tmp_path / "run", []
-    real = loop.FoldTraining._step
+def test_ctrl_c_at_any_step_loses_no_more_than_its_epoch(maps, whole, tmp_path, monkeypatch):
+    out, steps, real = tmp_path / "run", [], torch.optim.Adam.step
 
-    def interrupted(self, batch):
-        steps.append(len(batch))
-        if len(steps) == 3:
+    def interrupted(self, *words, **more):
+        steps.append(1)
+        if len(steps) == 4:
             signal.raise_signal(signal.SIGINT)
-        real(self, batch)
+        return real(self, *words, **more)
 
-    monkeypatch.setattr(loop.FoldTraining, "_step", interrupted)
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(maps, out)
-    monkeypatch.setattr(loop.FoldTraining, "_step", real)
-    assert (out / "fold1" / state.RESUME).exists()
-    assert len(steps) == 3
-    counted = []
-    monkeypatch.setattr(loop.FoldTraining, "_step", lambda self, batch: (counted.append(1), real(self, batch))[1])
+    assert (out / "fold1" / RESUME).exists()
+    assert len(steps) == 4
     train(maps, out, resume=True)
-    # three of the twelve steps were done
-    assert len(counted) == 12 - 3
+    # two of the twelve steps, the first epoch, were not done again
+    assert len(steps) == 4 + 12 - 2
     assert result(out) == whole
 
 
-def test_whoever_stops_listening_may_come_back(maps, whole, tmp_path):
+def test_an_iterator_that_was_closed_can_be_resumed(maps, whole, tmp_path):
     out = tmp_path / "run"
     tiny_network.register()
     for resume in (False, True, True):
         plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS), resume=resume)
         with closing(run_training(plan, "cpu")) as events:
-            next(events)
+            next(one for one in events if one.epoch_done)
     train(maps, out, resume=True)
     assert result(out) == whole
 
@@ -144,7 +148,7 @@ def test_resume_begins_a_run_where_there_is_none(maps, whole, tmp_path):
 
 
 @pytest.mark.parametrize("harm", ["empty", "cut", "foreign", "zeros"])
-def test_a_damaged_state_is_told_and_what_to_do(maps, tmp_path, harm):
+def test_a_damaged_state_is_refused_with_what_to_do(maps, tmp_path, harm):
     from safetensors.torch import save_file
     from torch import zeros
 
@@ -152,12 +156,12 @@ def test_a_damaged_state_is_told_and_what_to_do(maps, tmp_path, harm):
     tiny_network.register()
     plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS))
     with closing(run_training(plan, "cpu")) as events:
-        next(events)
-    path = out / "fold1" / state.RESUME
+        next(one for one in events if one.epoch_done)
+    path = out / "fold1" / RESUME
     if harm == "foreign":
-        save_file({"network/a": zeros(1)}, path, {"stmap": '{"position": {"epoch": 1}, "scaler": {}}'})
+        save_file({"network/a": zeros(1)}, path, {"stmap": '{"history": [{"epoch": 1, "seconds": 1.0}], "precision": {}}'})
     else:
         data = path.read_bytes()
         path.write_bytes({"empty": b"", "cut": data[: len(data) // 2], "zeros": bytes(len(data))}[harm])
-    with pytest.raises(ModelError, match=r"resume\.safetensors: cannot be continued from \(.*\); remove .*fold1 and run the same"):
+    with pytest.raises(ModelError, match=r"resume\.safetensors: cannot be resumed from \(.*\); remove .*fold1 and run the same"):
         train(maps, out, resume=True)

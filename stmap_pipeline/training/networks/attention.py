@@ -1,19 +1,23 @@
-"""Which channels of features, and which blocks at which time, a network looks at."""
+"""ResNet-18 with channel and spatial attention after each stage: the default network, after the paper."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from stmap_pipeline.training.networks.base import NetworkInput
+from stmap_pipeline.training.networks.resnet18 import ResNet18
 
 
 class ChannelAttention(nn.Module):
-    """Weight each channel by what its mean and its maximum over the map say.
+    """Compute a weight for each channel from its mean and its maximum over the map.
 
     Parameters
     ----------
     channels : int
     reduction : int
-        The two-layer network between has ``channels / reduction`` units.
+        The hidden layer has ``channels / reduction`` units.
 
     References
     ----------
@@ -31,13 +35,13 @@ class ChannelAttention(nn.Module):
         self.shared = nn.Sequential(nn.Linear(channels, inner), nn.ReLU(), nn.Linear(inner, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the weights (B, C, 1, 1), 0 to 1, of features (B, C, H, W)."""
+        """Compute the weights (B, C, 1, 1), 0 to 1, of features (B, C, H, W)."""
         weights: Tensor = torch.sigmoid(self.shared(x.mean(dim=(2, 3))) + self.shared(x.amax(dim=(2, 3))))
         return weights[:, :, None, None]
 
 
 class SpatialAttention(nn.Module):
-    """Weight each position - some blocks during some time - by the mean and the maximum of its channels and of those around it.
+    """Compute a weight for each position (blocks and time) from the mean and the maximum over the channels in its neighborhood.
 
     Parameters
     ----------
@@ -59,13 +63,13 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, size, padding=size // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Give the weights (B, 1, H, W), 0 to 1, of features (B, C, H, W)."""
+        """Compute the weights (B, 1, H, W), 0 to 1, of features (B, C, H, W)."""
         summary = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return torch.sigmoid(self.conv(summary))
 
 
 class Attention(nn.Module):
-    """Channel attention and then spatial attention.
+    """Apply channel attention and then spatial attention.
 
     Parameters
     ----------
@@ -84,8 +88,53 @@ class Attention(nn.Module):
         self.spatial = SpatialAttention()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the weighted features, and the weights of both kinds."""
+        """Return the weighted features, the spatial and the channel weights."""
         channel = self.channel(x)
         x = x * channel
         spatial = self.spatial(x)
         return x * spatial, spatial, channel
+
+
+class AttentionResNet18(ResNet18):
+    """ResNet-18 with :class:`Attention` after each of its stages.
+
+    Parameters
+    ----------
+    shape, resize, width
+        As for :class:`~stmap_pipeline.training.networks.resnet18.ResNet18`.
+
+    Notes
+    -----
+    The abstract of X. Niu et al., "Robust remote heart rate estimation from face utilizing spatial-temporal attention", FG 2019,
+    speaks of a spatial-temporal attention mechanism. Where it sits in the network, and of what it is made, is our choice.
+
+    Examples
+    --------
+    >>> network = AttentionResNet18(NetworkInput(channels=3, blocks=25, samples=300))
+    >>> weights = network.attention_maps(torch.zeros(2, 3, 25, 300))
+    >>> weights["spatial1"].shape, weights["channel4"].shape
+    (torch.Size([2, 25, 300]), torch.Size([2, 512]))
+    """
+
+    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> None:
+        super().__init__(shape, resize=resize, width=width)
+        self.attention = nn.ModuleList(Attention(one) for one in self.widths)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def apply_attention(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:
+        """Weight the output of a stage, and add the weights to ``weights``."""
+        x, weights[f"spatial{number}"], weights[f"channel{number}"] = self.attention[number - 1](x)
+        return x
+
+    @torch.no_grad()
+    def attention_maps(self, batch: Tensor) -> dict[str, Tensor]:
+        """Return the weights of each stage; see :meth:`Network.attention_maps`. Call :meth:`eval` before, as for an estimate."""
+        self.check(batch)
+        size = tuple(batch.shape[-2:])
+        _, weights = self.forward_features(batch)
+        return {
+            name: interpolate(one.float(), size, mode="bilinear", align_corners=False)[:, 0]
+            if name.startswith("spatial")
+            else one.float().flatten(1)
+            for name, one in weights.items()
+        }

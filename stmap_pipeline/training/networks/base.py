@@ -1,10 +1,12 @@
-"""What every network is: maps in, one number a window out."""
+"""What every network is: a batch of maps in, one number for each of them out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torch import Tensor, nn
+
+from stmap_pipeline import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +34,31 @@ class NetworkInput:
 
 
 class Network(nn.Module):
-    """A network that a trainer, an evaluation and a report can work with without knowing which one it is.
+    """Base class of the networks.
 
-    Its output is the target in standard units, ``(target - mean) / scale``: mean and scale are those of the training windows
-    and stand beside the weights in a checkpoint.
+    The output is the target in standard units, ``(target - mean) / scale``: mean and scale are those of the training windows and
+    are part of a checkpoint.
 
     Parameters
     ----------
     shape : NetworkInput
-    consecutive : int
-        Windows of a sample: 1, or more for a network that reads windows in a row.
     """
 
-    def __init__(self, shape: NetworkInput, consecutive: int = 1) -> None:
+    def __init__(self, shape: NetworkInput) -> None:
         super().__init__()
         self.shape = shape
-        self.consecutive = consecutive
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, batch: Tensor) -> Tensor:
         """Estimate each window.
 
         Parameters
         ----------
-        maps : (B, C, N, T) tensor, or (B, K, C, N, T) of K windows in a row
-            As :meth:`stmap_pipeline.training.dataset.TrainingSet.maps` gives them.
+        batch : (B, C, N, T) tensor
+            Maps, as made by :meth:`stmap_pipeline.training.data.TrainingSet.batch`.
 
         Returns
         -------
-        (B,) or (B, K) tensor
+        (B,) tensor
 
         Raises
         ------
@@ -68,24 +67,23 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    def attention_maps(self, maps: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - what a network without attention answers
-        """Give the weights by which the network looked at the maps; an empty dict where it has none.
+    def attention_maps(self, batch: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - a network without attention has none
+        """Return the attention weights for a batch of maps; an empty dict where the network has no attention.
 
         Parameters
         ----------
-        maps : tensor
-            As for :meth:`forward`; with K windows in a row the results have that axis, too.
+        batch : (B, C, N, T) tensor
 
         Returns
         -------
         dict of tensor
-            ``spatial1`` to ``spatial4`` (B, N, T): weight of each block and sample after each stage, 0 to 1, brought to the size
-            of the map. ``channel1`` to ``channel4`` (B, channels): weight of each channel of features, 0 to 1.
+            ``spatial1`` to ``spatial4`` (B, N, T): weight of each block and sample after each stage, 0 to 1, resized to the size
+            of the map. ``channel1`` to ``channel4`` (B, channels): weight of each feature channel, 0 to 1.
         """
         return {}
 
-    def check(self, maps: Tensor) -> None:
-        """Refuse maps of another size.
+    def check(self, batch: Tensor) -> None:
+        """Raise an error where maps have another size than the network was built for.
 
         Raises
         ------
@@ -93,6 +91,35 @@ class Network(nn.Module):
             With both sizes.
         """
         ours = (self.shape.channels, self.shape.blocks, self.shape.samples)
-        if maps.ndim not in ((4,) if self.consecutive == 1 else (4, 5)) or tuple(maps.shape[-3:]) != ours:
-            windows = "windows" if self.consecutive == 1 else "windows, in a row,"
-            raise ValueError(f"the network reads {windows} of (channels, blocks, samples) {ours}, not an array {tuple(maps.shape)}")
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != ours:
+            raise ValueError(f"the network reads maps of (channels, blocks, samples) {ours}, not an array {tuple(batch.shape)}")
+
+
+def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> Network:
+    """Return a network with random weights, drawn from torch's own generator.
+
+    Parameters
+    ----------
+    name : str
+        A name of the registry ``networks``.
+    shape : NetworkInput
+        Size of the maps.
+    resize : (int, int), optional
+        Height and width, in pixels, to which maps are resized first; their own size where none is given.
+    width : int
+        Channels after the first stage; those after it have two, four and eight times as many.
+
+    Raises
+    ------
+    UnknownNameError
+        Where no network has that name; the message lists the names.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = build_network("attention-resnet18", NetworkInput(channels=3, blocks=25, samples=300))
+    >>> network(torch.zeros(2, 3, 25, 300)).shape
+    torch.Size([2])
+    """
+    network: Network = registry.load("networks", name)(shape, resize=resize, width=width)
+    return network

@@ -1,4 +1,4 @@
-"""ResNet-18 that reads maps: the trunk of all networks here, and by itself the network of the ablation."""
+"""ResNet-18 that reads maps: the trunk of the default network, and the network of the ablation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stmap_pipeline.training.networks.base import Network, NetworkInput
 
 #: Stages of two blocks each.
 STAGES = 4
-# Of the first convolution, over blocks and time. The usual (2, 2) is made for pictures of 224 x 224: it would leave 7 rows of 25
+# Of the first convolution, over blocks and time. The usual (2, 2) is made for images of 224 x 224: it would leave 7 rows of 25
 # blocks before the first stage and one after the last. This leaves 13 and 2, for twice the arithmetic; the weights are the same.
 _STEM_STRIDE = (1, 2)
 
@@ -50,19 +50,19 @@ class BasicBlock(nn.Module):
 class ResNet18(Network):
     """ResNet-18 with one output.
 
-    1. Stem: a 7 x 7 convolution and a maximum. Blocks are rows, time runs along the width.
+    1. Stem: a 7 x 7 convolution and max pooling. Blocks are rows, time runs along the width.
     2. Four stages of two :class:`BasicBlock`, each half as wide in time as the one before, with twice the channels.
     3. Mean over all positions and one linear layer, the head.
 
     Names and shapes of the trunk's parameters are those of torchvision's ``resnet18``, so that its weights fit, see
-    :func:`~stmap_pipeline.training.networks.weights.load_trunk`. Its first convolution halves time and keeps all blocks, so that
+    :func:`~stmap_pipeline.training.networks.pretrained.load_trunk`. The first convolution halves time and keeps all blocks, so that
     attention has 13 rows after the first stage where the usual strides would leave 7. With ``resize`` strides are the usual ones.
 
     Parameters
     ----------
     shape : NetworkInput
     resize : (int, int), optional
-        Height and width to which maps are stretched first, bilinear.
+        Height and width to which maps are resized first, bilinear.
     width : int
         Channels after the first stage: 64 in a ResNet-18. With 16 a step takes a tenth of the time.
 
@@ -77,10 +77,8 @@ class ResNet18(Network):
     torch.Size([2])
     """
 
-    def __init__(
-        self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64, consecutive: int = 1
-    ) -> None:
-        super().__init__(shape, consecutive)
+    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> None:
+        super().__init__(shape)
         self.resize = resize
         self.widths = [width << number for number in range(STAGES)]
         self.conv1 = nn.Conv2d(shape.channels, width, 7, _STEM_STRIDE if resize is None else 2, 3, bias=False)
@@ -98,35 +96,35 @@ class ResNet18(Network):
         # convolutions run 1.3 to 2 times as fast with the channels innermost
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, batch: Tensor) -> Tensor:
         """Estimate each window; see :meth:`Network.forward`."""
-        self.check(maps)
-        features, _ = self.look(maps)
+        self.check(batch)
+        features, _ = self.forward_features(batch)
         estimates: Tensor = self.head(features)
         return estimates.squeeze(1)
 
-    def look(self, maps: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Give the features of each window.
+    def forward_features(self, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the features of each window, which the head reads.
 
         Parameters
         ----------
-        maps : (B, C, N, T) tensor
+        batch : (B, C, N, T) tensor
 
         Returns
         -------
         features : (B, 8 * width) tensor
         weights : dict of tensor
-            Of the attention, by ``spatial1`` and ``channel1`` to ``spatial4`` and ``channel4``, each at its own size.
+            Of the attention, ``spatial1`` and ``channel1`` to ``spatial4`` and ``channel4``, each at its own size.
         """
         if self.resize is not None:
-            maps = interpolate(maps, self.resize, mode="bilinear", align_corners=False)
-        x = maps.contiguous(memory_format=torch.channels_last)
+            batch = interpolate(batch, self.resize, mode="bilinear", align_corners=False)
+        x = batch.contiguous(memory_format=torch.channels_last)
         x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
         weights: dict[str, Tensor] = {}
         for number in range(1, STAGES + 1):
-            x = self.attend(number, self.get_submodule(f"layer{number}")(x), weights)
+            x = self.apply_attention(number, self.get_submodule(f"layer{number}")(x), weights)
         return x.mean(dim=(2, 3)), weights
 
-    def attend(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:  # noqa: ARG002 - none here
-        """Weight the output of a stage, and note the weights; here nothing is done."""
+    def apply_attention(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:  # noqa: ARG002 - none here
+        """Return the output of a stage as it is; a network with attention weights it, and adds the weights to ``weights``."""
         return x

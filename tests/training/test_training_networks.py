@@ -1,13 +1,17 @@
-"""Each network of the registry: shapes, gradients, what it can learn, and what it refuses."""
+"""Each network of the registry: shapes, gradients, what it can learn, what it refuses, and initial weights from a file."""
+
+import pickle
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from stmap_pipeline import registry  # noqa: E402
-from stmap_pipeline.errors import UnknownNameError  # noqa: E402
-from stmap_pipeline.training.networks import NetworkInput, build_network  # noqa: E402
+from stmap_pipeline.errors import ConfigError, UnknownNameError  # noqa: E402
+from stmap_pipeline.training.networks import NetworkInput, build_network, load_trunk  # noqa: E402
 
 NAMES = registry.names("networks")
 SMALL = NetworkInput(channels=3, blocks=9, samples=90)
@@ -40,15 +44,12 @@ def test_a_batch_of_maps_gives_a_number_each(name, resize):
         assert estimates.isfinite().all()
         # one map is not seen by the estimate of another
         assert torch.allclose(network(maps[1:]), estimates[1:], atol=1e-5)
-    assert (network.consecutive == 6) == name.endswith("gru")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gradient_reaches_every_parameter(name):
     network = built(name).train()
     maps = pulses(np.linspace(50, 150, 12))
-    if network.consecutive > 1:
-        maps = maps.view(2, 6, *maps.shape[1:])
     (network(maps) - 1).abs().mean().backward()
     without = [key for key, one in network.named_parameters() if one.grad is None or not one.grad.abs().sum() > 0]
     assert without == []
@@ -60,8 +61,6 @@ def test_one_batch_can_be_learned_by_heart(name):
     network = built(name, shape).train()
     rates_bpm = np.linspace(45, 150, 12)
     maps, target = pulses(rates_bpm, shape), torch.as_tensor((rates_bpm - rates_bpm.mean()) / rates_bpm.std(), dtype=torch.float32)
-    if network.consecutive > 1:
-        maps, target = maps.view(2, 6, *maps.shape[1:]), target.view(2, 6)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses = []
     for _ in range(30):
@@ -107,21 +106,6 @@ def test_attention_changes_what_the_trunk_would_say():
         assert torch.allclose(with_attention(maps), without(maps), atol=1e-4)
 
 
-def test_the_gru_knows_what_came_before_and_not_what_comes_after():
-    network = built("attention-resnet18-gru").eval()
-    rows = pulses(np.linspace(50, 100, 6)).view(1, 6, 3, 9, 90)
-    other = rows.clone()
-    other[0, 3] = pulses([150.0], seed=1)[0]
-    with torch.no_grad():
-        ours, theirs = network(rows)[0], network(other)[0]
-        assert ours.shape == (6,)
-        assert torch.allclose(ours[:3], theirs[:3], atol=1e-6)
-        assert (ours[3:] - theirs[3:]).abs().min() > 1e-6
-        # a window by itself is a row of one
-        assert torch.allclose(network(rows[:, 0]), ours[:1], atol=1e-5)
-    assert network.attention_maps(rows)["spatial2"].shape == (1, 6, 9, 90)
-
-
 def test_the_stem_keeps_rows_for_the_attention():
     seen = {}
     network = built("attention-resnet18", NATIVE).eval()
@@ -137,7 +121,7 @@ def test_the_stem_keeps_rows_for_the_attention():
 @pytest.mark.parametrize("name", NAMES)
 def test_maps_of_another_size_are_refused(name):
     network = built(name)
-    for wrong in [(2, 6, 9, 90), (2, 3, 10, 90), (2, 3, 9, 91), (3, 9, 90)]:
+    for wrong in [(2, 6, 9, 90), (2, 3, 10, 90), (2, 3, 9, 91), (3, 9, 90), (1, 6, 3, 9, 90)]:
         with pytest.raises(ValueError, match=r"the network reads .*\(3, 9, 90\)"):
             network(torch.zeros(wrong))
 
@@ -155,13 +139,8 @@ def test_a_narrow_network_is_the_same_with_fewer_channels(name):
         assert one.shape == ((2, 9, 90) if key.startswith("spatial") else (2, 16 * 2 ** (int(key[-1]) - 1)))
 
 
-def test_windows_in_a_row_are_for_the_gru_alone():
-    with pytest.raises(ValueError, match=r"not an array \(1, 6, 3, 9, 90\)"):
-        built("attention-resnet18")(torch.zeros(1, 6, 3, 9, 90))
-
-
 def test_an_unknown_network_is_answered_with_the_names():
-    with pytest.raises(UnknownNameError, match=r"did you mean 'resnet18'.*attention-resnet18-gru"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'resnet18'.*attention-resnet18"):
         build_network("resnet-18", SMALL)
 
 
@@ -176,7 +155,6 @@ def test_a_seed_decides_the_weights():
 def test_a_gpu_says_what_the_cpu_says(name):
     network = built(name, NATIVE).eval()
     maps = torch.randn(6, 6, 25, 300)
-    maps = maps[None] if network.consecutive > 1 else maps
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     try:
@@ -186,3 +164,124 @@ def test_a_gpu_says_what_the_cpu_says(name):
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
     assert torch.allclose(ours, theirs, atol=1e-3)
+
+
+def norm(name, width):
+    return {f"{name}.{key}": (width,) for key in ("weight", "bias", "running_mean", "running_var")} | {
+        f"{name}.num_batches_tracked": ()
+    }
+
+
+def torchvision_shapes(blocks=(2, 2, 2, 2)):
+    """Names and shapes of the state dict of torchvision's resnet18 (or, with 3, 4, 6, 3 blocks, of resnet34)."""
+    shapes = {"conv1.weight": (64, 3, 7, 7), **norm("bn1", 64)}
+    before = 64
+    for stage, (width, count) in enumerate(zip((64, 128, 256, 512), blocks, strict=True), 1):
+        for block in range(count):
+            name = f"layer{stage}.{block}"
+            shapes |= {f"{name}.conv1.weight": (width, before, 3, 3), **norm(f"{name}.bn1", width)}
+            shapes |= {f"{name}.conv2.weight": (width, width, 3, 3), **norm(f"{name}.bn2", width)}
+            if block == 0 and stage > 1:
+                shapes |= {f"{name}.downsample.0.weight": (width, before, 1, 1), **norm(f"{name}.downsample.1", width)}
+            before = width
+    return shapes | {"fc.weight": (1000, 512), "fc.bias": (1000,)}
+
+
+@pytest.fixture(scope="module")
+def weights():
+    random = torch.Generator().manual_seed(0)
+    return {
+        key: torch.tensor(7) if shape == () else torch.rand(shape, generator=random) * 0.1
+        for key, shape in torchvision_shapes().items()
+    }
+
+
+def network(channels=3, name="attention-resnet18", **options):
+    return build_network(name, NetworkInput(channels, 9, 60), **options)
+
+
+@pytest.mark.parametrize("name", registry.names("networks"))
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_all_of_the_trunk_comes_from_the_file(name, suffix, weights, tmp_path):
+    path = tmp_path / f"resnet18{suffix}"
+    (torch.save if suffix == ".pth" else save_file)(weights, path)
+    one = network(name=name)
+    before = {key: value.clone() for key, value in one.state_dict().items()}
+    loaded = load_trunk(one, path)
+    after = one.state_dict()
+    assert len(weights) == 122
+    assert set(loaded) == weights.keys() - {"fc.bias", "fc.weight"}
+    assert all(torch.equal(after[key], weights[key]) for key in loaded)
+    # attention and head stay as they were
+    assert all(torch.equal(after[key], before[key]) for key in after.keys() - set(loaded))
+    assert "head.weight" in after.keys() - set(loaded)
+
+
+def test_six_channels_keep_the_scale_of_three(weights, tmp_path):
+    torch.save(weights, tmp_path / "a.pth")
+    three, six = network(3), network(6)
+    for one in (three, six):
+        load_trunk(one, tmp_path / "a.pth")
+    maps = torch.randn(2, 3, 9, 60)
+    assert torch.allclose(six.conv1(maps.repeat(1, 2, 1, 1)), three.conv1(maps), atol=1e-5)
+
+
+def test_counters_of_an_old_file_may_be_missing(weights, tmp_path):
+    torch.save({key: one for key, one in weights.items() if "num_batches" not in key}, tmp_path / "old.pth")
+    assert len(load_trunk(network(), tmp_path / "old.pth")) == 120 - 20
+
+
+def test_a_file_of_another_network_changes_nothing(weights, tmp_path):
+    one = network()
+    before = one.conv1.weight.clone()
+    deeper = {key: torch.zeros(shape) for key, shape in torchvision_shapes((3, 4, 6, 3)).items()}
+    wide = weights | {"layer4.1.conv2.weight": torch.zeros(512, 512, 1, 1)}
+    lacking = {key: value for key, value in weights.items() if not key.startswith("layer3.1.conv2")}
+    prefixed = {f"backbone.{key}": value for key, value in weights.items()}
+    for state, message in [
+        (deeper, "is no ResNet-18.*has layer1.2"),
+        (wide, r"layer4.1.conv2.weight has the shape \(512, 512, 1, 1\), not \(512, 512, 3, 3\)"),
+        (lacking, "lacks layer3.1.conv2.weight"),
+        (prefixed, "lacks bn1.bias"),
+        ({"state_dict": weights}, "is no state dict"),
+        ([1, 2], "is no state dict"),
+    ]:
+        torch.save(state, tmp_path / "b.pth")
+        with pytest.raises(ConfigError, match=message):
+            load_trunk(one, tmp_path / "b.pth")
+    assert torch.equal(one.conv1.weight, before)
+
+
+class Harm:
+    def __reduce__(self):
+        return print, ("code of the file ran",)
+
+
+def test_no_code_of_a_file_is_run(tmp_path, capsys):
+    torch.save({"conv1.weight": Harm()}, tmp_path / "c.pth")
+    (tmp_path / "d.pth").write_bytes(pickle.dumps({"conv1.weight": Harm()}))
+    for name in ("c.pth", "d.pth"):
+        with pytest.raises(ConfigError, match="without running code") as refused:
+            load_trunk(network(), tmp_path / name)
+        # torch's own advice would run the code
+        assert "weights_only" not in str(refused.value)
+    assert "ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["e.pth", "e.safetensors"])
+def test_what_is_no_file_of_weights_says_so(name, tmp_path):
+    with pytest.raises(ConfigError, match=f"{name}: cannot be read"):
+        load_trunk(network(), tmp_path / name)
+    for content in (b"", b"hello", b"\x80\x02K\x01.", bytes(range(256)) * 20):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ConfigError, match=name):
+            load_trunk(network(), tmp_path / name)
+
+
+def test_a_cut_file_says_so(weights, tmp_path):
+    torch.save(weights, tmp_path / "f.pth")
+    save_file(weights, tmp_path / "f.safetensors")
+    for path in (tmp_path / "f.pth", tmp_path / "f.safetensors"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(ConfigError, match="holds no weights"):
+            load_trunk(network(), path)

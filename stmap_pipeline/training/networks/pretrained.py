@@ -1,10 +1,9 @@
-"""Start from weights that a user has: a ResNet-18 trained on ImageNet. Nothing is downloaded."""
+"""Initial weights of the trunk from a file of the user, such as a ResNet-18 trained on ImageNet. Nothing is downloaded."""
 
 from __future__ import annotations
 
 import pickle
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +21,8 @@ _STEM = "conv1.weight"
 _COUNTER = "num_batches_tracked"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedTrunk:
-    """What became of the entries of a file.
-
-    Parameters
-    ----------
-    loaded : tuple of str
-        Entries of the network that now come from the file.
-    missing : tuple of str
-        Entries of the trunk that the file does not have: counters without effect, nothing else.
-    unexpected : tuple of str
-        Entries of the file that were left out: the classes of ImageNet.
-    """
-
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-
-def load_trunk(network: Network, path: Path) -> LoadedTrunk:
-    """Put the weights of a ResNet-18 into the trunk of a network; attention and head stay as they are.
+def load_trunk(network: Network, path: Path) -> list[str]:
+    """Copy the weights of a ResNet-18 into the trunk of a network; attention and head stay as they are.
 
     For six channels the first convolution gets the weights of red, green and blue twice, at half their size, so that the sums
     keep their scale.
@@ -50,10 +30,15 @@ def load_trunk(network: Network, path: Path) -> LoadedTrunk:
     Parameters
     ----------
     network : Network
-        With torchvision's names, as all of ours.
+        With torchvision's parameter names, as the built-in ones have.
     path : Path
         Safetensors, or what ``torch.save`` made of a state dict (``resnet18.pth``). Of the latter only tensors are read, and no code
         of the file is run (``weights_only=True``).
+
+    Returns
+    -------
+    list of str
+        Entries of the network that now come from the file, sorted.
 
     Raises
     ------
@@ -67,15 +52,13 @@ def load_trunk(network: Network, path: Path) -> LoadedTrunk:
     >>> one, other = (build_network(name, NetworkInput(3, 25, 300)) for name in ("resnet18", "attention-resnet18"))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     torch.save(one.state_dict(), Path(folder, "resnet18.pth"))
-    ...     done = load_trunk(other, Path(folder, "resnet18.pth"))
-    >>> len(done.loaded), done.missing, done.unexpected
-    (120, (), ('head.bias', 'head.weight'))
+    ...     len(load_trunk(other, Path(folder, "resnet18.pth")))
+    120
     """
     found = _read(path)
     ours = {name: value for name, value in network.state_dict().items() if name.startswith(_TRUNK)}
     foreign = sorted(name for name in found if name.startswith(_TRUNK) and name not in ours)
-    missing = sorted(ours.keys() - found.keys())
-    lacking = [name for name in missing if not name.endswith(_COUNTER)]
+    lacking = sorted(name for name in ours.keys() - found.keys() if not name.endswith(_COUNTER))
     if lacking or foreign:
         what = f"lacks {lacking[0]}" if lacking else f"has {foreign[0]}"
         raise ConfigError(f"{path}: is no ResNet-18 with torchvision's names: {what}; give the weights of torchvision's resnet18")
@@ -91,7 +74,7 @@ def load_trunk(network: Network, path: Path) -> LoadedTrunk:
                 "torchvision's resnet18 fits where width is 64"
             )
     network.load_state_dict(loaded, strict=False)
-    return LoadedTrunk(tuple(sorted(loaded)), tuple(missing), tuple(sorted(found.keys() - ours.keys())))
+    return sorted(loaded)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -104,9 +87,11 @@ def _read(path: Path) -> dict[str, Tensor]:
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); give the path of weights") from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{path}: holds no weights that can be read without running code: {reason}") from None
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+        # torch's own message advises weights_only=False, which would run the code
+        raise ConfigError(
+            f"{path}: holds no weights that can be read without running code; give a .safetensors file, or save model.state_dict() alone"
+        ) from None
     if not isinstance(found, dict) or not all(isinstance(one, Tensor) for one in found.values()):
         raise ConfigError(f"{path}: is no state dict (names and tensors); save model.state_dict() alone")
     return {str(name): value for name, value in found.items()}

@@ -1,10 +1,13 @@
-"""A run from maps to predictions, what lies in its folder, and the folders that are refused."""
+"""A run from maps to predictions, the files of its folder, and what is refused."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ import torch
 from augmented_maps import OPTIONS, add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_runs import result, train
+from tiny_runs import SETTINGS, result, train
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError, UnknownNameError
@@ -20,11 +23,10 @@ from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.dataset import TrainingSet
+from stmap_pipeline.training.data import TrainingSet
 from stmap_pipeline.training.networks import NetworkInput, build_network
 from stmap_pipeline.training.predict import Model
-from stmap_pipeline.training.run import FoldDone, Progress, plan_training, run_training
-from stmap_pipeline.training.state import learning_rate
+from stmap_pipeline.training.train import FoldResult, Progress, learning_rate, plan_training, run_training
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +60,12 @@ def test_a_run_leaves_weights_history_and_predictions_of_each_fold_and_says_last
         last = json.loads((out / f"fold{fold}" / "last.json").read_text())
         assert (last["epoch"], last["fold"], last["config"]["network"]) == (3, fold, "tiny")
         assert last["maps"]["fingerprint"] == Shards(maps).manifest.fingerprint
-    told = json.loads((out / "run.json").read_text())
-    assert told["finished"] is True
-    assert (told["format"], told["protocol"], told["folds"], told["clock"]) == ("stmap-run", "within", [1, 2], "native")
-    assert told["maps"]["path_name"] == "the maps"
+    about = json.loads((out / "run.json").read_text())
+    assert about["finished"] is True
+    assert (about["format"], about["protocol"], about["folds"], about["clock"]) == ("stmap-run", "within", [1, 2], "native")
+    assert about["maps"]["path_name"] == "the maps"
     assert TrainConfig.from_toml(out / "run.toml").mask_frames == (5, 20)
-    assert [one.fold for one in events if isinstance(one, FoldDone)] == [1, 2]
+    assert [one.fold for one in events if isinstance(one, FoldResult)] == [1, 2]
     steps = [one.step for one in events if isinstance(one, Progress) and one.fold == 2]
     assert steps == sorted(steps)
     assert steps[-1] == events[-2].steps
@@ -79,7 +81,7 @@ def test_each_recorded_window_of_each_person_is_predicted_once_by_a_network_that
         window = expected[row["recording_id"], row["start"]]
         assert row["fold"] == window.fold == shards.info(row["recording_id"]).fold
         assert (row["heart_rate_bpm"], row["stop"], row["checkpoint"]) == (window.heart_rate_bpm, window.stop, "best")
-    done = next(one for one in events if isinstance(one, FoldDone) and one.fold == 1)
+    done = next(one for one in events if isinstance(one, FoldResult) and one.fold == 1)
     errors = [abs(one["predicted_bpm"] - one["heart_rate_bpm"]) for one in rows if one["fold"] == 1]
     assert (done.windows, done.mae_bpm) == (len(errors), pytest.approx(np.mean(errors)))
 
@@ -106,7 +108,7 @@ def test_the_network_learns_what_is_in_the_maps(tmp_path):
     settings = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "90 frames", "step": "0.5 s"}})
     maps = example_maps(tmp_path / "maps", results, settings)
     events = train(maps, tmp_path / "run", epochs=25, learning_rate=0.03, validation_share=0, mask_frames=None)
-    for one in (one for one in events if isinstance(one, FoldDone)):
+    for one in (one for one in events if isinstance(one, FoldResult)):
         assert one.mae_bpm < 8 < 25 < one.constant_mae_bpm
 
 
@@ -118,21 +120,20 @@ def test_without_validation_the_last_epoch_predicts(maps, tmp_path):
     assert Model.load(tmp_path / "run").name == "last"
 
 
-@pytest.mark.parametrize("network", ["tiny", "tiny-row"])
-def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps, tmp_path, monkeypatch, network):
-    seen: list[list[int]] = []
-    rows_of = TrainingSet.sequences
+def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps, tmp_path, monkeypatch):
+    drawn: list[list[int]] = []
+    batch_of = TrainingSet.batch
     monkeypatch.setattr(
-        TrainingSet, "sequences", lambda self, index, k: seen.append(np.atleast_1d(index).tolist()) or rows_of(self, index, k)
+        TrainingSet, "batch", lambda self, index, *mask: drawn.append(index.tolist()) or batch_of(self, index, *mask)
     )
-    settings = {"network": network, "windows_per_epoch": 12, "batch": 6, "validation_share": 0, "epochs": 2}
+    settings = {"windows_per_epoch": 12, "batch": 6, "validation_share": 0, "epochs": 2}
     events = train(maps, tmp_path / "part", folds=(1,), **settings)
     assert [one.steps for one in events if isinstance(one, Progress)][-1] == 4
-    drawn = seen[:4]
-    # two steps an epoch: twelve windows alone, or four rows of three
-    assert [len(one) for one in drawn] == [6, 6, 6, 6] if network == "tiny" else [2, 2, 2, 2]
+    # the windows held out follow, to be predicted
+    drawn = drawn[:4]
+    assert [len(one) for one in drawn] == [6, 6, 6, 6]
     first, second = set(drawn[0] + drawn[1]), set(drawn[2] + drawn[3])
-    assert len(first) == len(second) == sum(map(len, drawn)) / 2
+    assert len(first) == len(second) == 12
     assert first != second
     # more than there are is all there are
     train(maps, tmp_path / "all", folds=(1,), epochs=1, validation_share=0)
@@ -140,20 +141,24 @@ def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps,
     assert result(tmp_path / "all")["fold1/last.safetensors"] == result(tmp_path / "more")["fold1/last.safetensors"]
 
 
-def test_windows_in_a_row_resampled_windows_holdout_and_cross(maps, tmp_path):
-    train(maps, tmp_path / "row", network="tiny-row", protocol="holdout", augment="plan", smoothness=0.5, epochs=2)
-    rows = read_table(tmp_path / "row/predictions.csv")
+def test_resampled_windows_are_trained_on_and_never_predicted(maps, run, tmp_path):
+    train(maps, tmp_path / "run", augment="plan", epochs=1)
+    recorded = {(one.recording_id, one.start) for one in Shards(maps).windows()}
+    rows = read_table(tmp_path / "run/predictions.csv")
+    assert {(one["recording_id"], one["start"]) for one in rows} == recorded
+    # the unit of the target is that of more windows
+    scales = [Model.load(one, 1).metadata.target_scale for one in (run[0], tmp_path / "run")]
+    assert scales[1] > 1.1 * scales[0]
+
+
+def test_holdout_and_cross_have_one_fold(maps, tmp_path):
+    train(maps, tmp_path / "holdout", protocol="holdout", epochs=1)
+    rows = read_table(tmp_path / "holdout/predictions.csv")
     assert {one["fold"] for one in rows} == {0}
     assert len({one["recording_id"] for one in rows}) == 2
-    row_model = Model.load(tmp_path / "row", 0)
-    windows = [one for one in Shards(maps).windows() if one.recording_id == rows[0]["recording_id"]]
-    data = [Shards(maps).stmap(one).values.transpose(2, 0, 1) / 127.5 - 1 for one in windows]
-    alike = row_model.predict_maps(torch.as_tensor(np.array(data)), [one.duration_s for one in windows])
-    np.testing.assert_allclose(alike, row_model.predict(Shards(maps), windows), atol=1e-3)
-
     events = train(maps, tmp_path / "cross", protocol="cross", epochs=1)
     assert read_table(tmp_path / "cross/predictions.csv") == []
-    assert [one.windows for one in events if isinstance(one, FoldDone)] == [0]
+    assert [one.windows for one in events if isinstance(one, FoldResult)] == [0]
     assert Model.folds(tmp_path / "cross") == [0]
 
 
@@ -214,7 +219,7 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(maps, tmp_path):
     assert [one.name for one in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
 
 
-def test_what_is_wrong_is_told_before_anything_is_written(maps, tmp_path):
+def test_errors_are_raised_before_anything_is_written(maps, tmp_path):
     out = tmp_path / "run"
     for error, text, settings in (
         (UnknownNameError, "no network is called 'tinny'; did you mean 'tiny'", {"network": "tinny"}),
@@ -230,12 +235,40 @@ def test_what_is_wrong_is_told_before_anything_is_written(maps, tmp_path):
     with pytest.raises(ShardError, match="there is no such folder"):
         train(tmp_path / "nowhere", out)
     assert not out.exists()
-    if not torch.cuda.is_available():
-        with pytest.raises(ConfigError, match=r"device 'cuda': torch .* CUDA"):
-            list(run_training(plan_training(maps, tmp_path / "gpu", TrainConfig()), "cuda"))
-        assert not (tmp_path / "gpu").exists()
-    with pytest.raises(ConfigError, match="device 'gpu' cannot be used"):
-        list(run_training(plan_training(maps, tmp_path / "gpu", TrainConfig()), "gpu"))
+
+
+@pytest.mark.parametrize("device", ["meta", "gpu", "mps", "cpu:1", "cuda:x", "cuda:99", "cuda:-1", ""])
+def test_a_device_that_cannot_train_is_refused_before_the_folder_is_begun(maps, tmp_path, device):
+    plan = plan_training(maps, tmp_path / "run", TrainConfig.from_mapping(SETTINGS))
+    with pytest.raises(ConfigError, match=f"device '{device}'"):
+        list(run_training(plan, device))
+    assert not plan.out.exists()
+
+
+@pytest.mark.parametrize("limit", [0, 10_000, 16_000])
+def test_a_full_disk_is_an_output_error_and_the_run_can_be_resumed(maps, run, tmp_path, limit):
+    """The limit of file sizes stands for a full disk: the system refuses the same calls."""
+    out, code = (
+        tmp_path / "run",
+        (
+            "import resource, signal, sys\n"
+            "from pathlib import Path\n"
+            "sys.path.insert(0, sys.argv[1])\n"
+            "from stmap_pipeline.errors import OutputError\n"
+            "from tiny_runs import train\n"
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))\n"
+            "try:\n"
+            "    train(Path(sys.argv[2]), Path(sys.argv[3]))\n"
+            "except OutputError as error:\n"
+            "    print('OutputError')\n"
+        ),
+    )
+    words = [str(Path(__file__).parents[1]), str(maps), str(out), str(limit)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    assert done.stdout == "OutputError\n", done.stderr
+    train(maps, out, resume=True)
+    assert result(out) == result(run[0])
 
 
 def test_half_precision_is_for_those_who_have_it(maps, run, tmp_path):
@@ -252,7 +285,7 @@ def test_half_precision_is_for_those_who_have_it(maps, run, tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("precision", ["auto", "float16", "float32"])
 def test_on_a_gpu_it_learns_alike_and_its_network_gives_the_same_on_a_cpu(maps, run, tmp_path, precision):
-    train(maps, tmp_path / "run", precision=precision, device="cuda", save_every_s=0)
+    train(maps, tmp_path / "run", precision=precision, device="cuda")
     assert json.loads((tmp_path / "run/run.json").read_text())["device"].startswith("cuda")
     losses = [[row["train_loss"] for row in read_table(one / "fold1/history.csv")] for one in (tmp_path / "run", run[0])]
     np.testing.assert_allclose(*losses, rtol=0.1)
@@ -285,9 +318,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(maps, tmp_path, monke
     import tiny_network
 
     monkeypatch.setattr(
-        tiny_network.Tiny, "forward", lambda self, maps: self.head.bias.sum() * maps.new_full(maps.shape[:-3], np.nan)
+        tiny_network.Tiny, "forward", lambda self, batch: self.head.bias.sum() * batch.new_full((len(batch),), np.nan)
     )
-    with pytest.raises(ConfigError, match=r"fold 1, epoch 1: the loss is no longer a number; .* below 0.001"):
+    with pytest.raises(ConfigError, match=r"fold 1, epoch 1: the loss is not finite; .* below 0.001"):
         train(maps, tmp_path / "run")
 
 
