@@ -23,26 +23,27 @@ from statistics import median
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from tables import machine, show, show_machine
-from torch import Tensor, nn
+from torch import Tensor
 
 from stmap_pipeline import Shards
 from stmap_pipeline.balance.plan import SPEEDS
 from stmap_pipeline.records import Window
 from stmap_pipeline.registry import names
 from stmap_pipeline.synth.traces import plan_traces
-from stmap_pipeline.training.dataset import TrainingSet
-from stmap_pipeline.training.devices import World, find_device, find_precision
+from stmap_pipeline.training.data import TrainingSet
 from stmap_pipeline.training.networks import Network, build_network
+from stmap_pipeline.training.train import start_fabric
 
 # windows of VIPL-HR in benchmarks/augment.py, as recorded and with those of `stmap augment --balance`
 RECORDED, BALANCED = 101_599, 383_067
 FOLDS, EPOCHS = 5, 50
 
 
-def with_resampled(maps: Shards, windows: list[Window], share: float, random: np.random.Generator) -> list[Window]:
+def with_resampled(shards: Shards, windows: list[Window], share: float, random: np.random.Generator) -> list[Window]:
     """Replace a share of the windows by the same at another speed, where their recordings are long enough."""
-    last_s = {one.recording_id: maps.means(one.recording_id)[0][-1] - 0.5 for one in maps.recordings()}
+    last_s = {one.recording_id: shards.means(one.recording_id)[0][-1] - 0.5 for one in shards.recordings()}
     played = [replace(one, speed=speed) for one, speed in zip(windows, random.choice(SPEEDS, len(windows)).tolist(), strict=True)]
     possible = np.array([one.speed * one.stop_s < last_s[one.recording_id] for one in played])
     chosen = possible & (random.random(len(windows)) < share / possible.mean())
@@ -50,32 +51,31 @@ def with_resampled(maps: Shards, windows: list[Window], share: float, random: np
 
 
 class Trainer:
-    """A step of training, on whatever maps it is given."""
+    """A step of training, as in :func:`stmap_pipeline.training.train.train_fold`, on any maps."""
 
-    def __init__(self, network: Network, data: TrainingSet, world: World, precision: torch.dtype) -> None:
-        self.network, self.data, self.world, self.precision = network.to(world.device).train(), data, world, precision
-        self.optimizer = torch.optim.Adam(network.parameters(), 1e-4)
-        beats = data.targets_beats
-        self.targets = (beats - beats.mean()) / beats.std()
+    def __init__(self, fabric: Fabric, network: Network, data: TrainingSet) -> None:
+        self.fabric, self.data = fabric, data
+        network.to(fabric.device).train()
+        self.model, self.optimizer = fabric.setup(network, torch.optim.Adam(network.parameters(), 1e-4, fused=True))
+        beats = data.heart_rate_bpm * data.duration_s / 60
+        self.targets = torch.as_tensor((beats - beats.mean()) / beats.std(), dtype=torch.float32, device=fabric.device)
 
-    def maps(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Make the maps of a batch, as the trainer does."""
-        rows = self.data.sequences(index, self.network.consecutive)
-        chosen = torch.as_tensor(rows if self.network.consecutive > 1 else rows[:, 0])
-        return self.data.maps(chosen), self.targets[chosen.to(self.world.device)]
+    def batch(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Make a batch, as the trainer does."""
+        chosen = torch.as_tensor(index)
+        return self.data.batch(chosen), self.targets[chosen.to(self.fabric.device)]
 
-    def step(self, maps: Tensor, target: Tensor) -> None:
+    def step(self, batch: Tensor, target: Tensor) -> None:
         """Learn from one batch."""
-        with self.world.autocast(self.precision):
-            loss = (self.network(maps).float() - target).abs().mean()
+        loss = (self.model(batch) - target).abs().mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.model, self.optimizer, max_norm=1.0, error_if_nonfinite=False)
         self.optimizer.step()
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> tuple[float, float]:
-    """Give the time on the clock, the device's own work included, and the work itself: on a CPU its seconds, on a GPU the clock's."""
+    """Return wall time, the device's own work included, and the work itself: CPU time on a CPU, wall time on a GPU."""
     wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
     wait()
     start, cpu_start = time.perf_counter(), time.process_time()
@@ -86,19 +86,18 @@ def seconds(work: Callable[[], object], device: torch.device) -> tuple[float, fl
 
 
 def measure(trainer: Trainer, batch: int, steps: int, rounds: int, seed: int) -> dict[str, float]:
-    """Give windows per second of both ways in turns, and of the data path by itself."""
+    """Return windows per second of both ways, measured alternately, and of the data path by itself."""
     random = np.random.default_rng(seed)
-    rows = max(1, batch // trainer.network.consecutive)
-    ready = trainer.maps(random.integers(0, len(trainer.data), rows))
-    device = trainer.world.device
+    ready = trainer.batch(random.integers(0, len(trainer.data), batch))
+    device = trainer.fabric.device
 
     def batches() -> list[np.ndarray]:
-        return [random.integers(0, len(trainer.data), rows) for _ in range(steps)]
+        return [random.integers(0, len(trainer.data), batch) for _ in range(steps)]
 
     ways: dict[str, Callable[[], object]] = {
         "fixed": lambda: [trainer.step(*ready) for _ in range(steps)],
-        "with data": lambda: [trainer.step(*trainer.maps(index)) for index in batches()],
-        "data alone": lambda: [trainer.maps(index) for index in batches()],
+        "with data": lambda: [trainer.step(*trainer.batch(index)) for index in batches()],
+        "data alone": lambda: [trainer.batch(index) for index in batches()],
     }
     for way in ways.values():
         seconds(way, device)
@@ -109,7 +108,7 @@ def measure(trainer: Trainer, batch: int, steps: int, rounds: int, seed: int) ->
         for name in sorted(ways, reverse=bool(number % 2)):
             taken[name].append(seconds(ways[name], device))
         ratios.append(taken["fixed"][-1][1] / taken["with data"][-1][1])
-    windows = rows * trainer.network.consecutive * steps
+    windows = batch * steps
     return {name: windows / median(clock_s for clock_s, _ in one) for name, one in taken.items()} | {"ratio": median(ratios)}
 
 
@@ -128,10 +127,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     show_machine()
-    device = find_device(args.device)
-    precision = find_precision(args.precision, device)
+    fabric = start_fabric(args.device, args.precision)
+    device, precision = fabric.device, fabric.strategy.precision.precision
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"torch      {torch.__version__}, {name}, {str(precision).removeprefix('torch.')}, batches of {args.batch}")
+    print(f"torch      {torch.__version__}, {name}, {precision}, batches of {args.batch}")
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
 
@@ -140,24 +139,26 @@ def main() -> None:
         if not (root / "manifest.json").is_file():
             for _ in plan_traces(root, args.subjects).run(os.cpu_count() or 1):
                 pass
-        maps = Shards(root)
-        windows = maps.windows(labeled=True, min_valid_fraction=1.0)
+        shards = Shards(root)
+        windows = shards.windows(labeled=True, min_valid_fraction=1.0)
         kinds = {
             "as recorded": (windows, RECORDED),
-            "balanced": (with_resampled(maps, windows, 1 - RECORDED / BALANCED, np.random.default_rng(0)), BALANCED),
+            "balanced": (with_resampled(shards, windows, 1 - RECORDED / BALANCED, np.random.default_rng(0)), BALANCED),
         }
         rows, found = [], []
         for kind, (chosen, size) in kinds.items():
             built: list[TrainingSet] = []
-            build_s, _ = seconds(lambda chosen=chosen, built=built: built.append(TrainingSet(maps, chosen, device=device)), device)
-            recordings, resampled = len(maps.recordings()), np.mean([one.augmented for one in chosen])
+            build_s, _ = seconds(
+                lambda chosen=chosen, built=built: built.append(TrainingSet(shards.trace, chosen, device=device)), device
+            )
+            recordings, resampled = len(shards.recordings()), np.mean([one.augmented for one in chosen])
             print(
                 f"\n{kind}: {len(chosen)} windows of {recordings} recordings, {resampled:.0%} resampled; on the device in {build_s:.1f} s"
             )
             for one in args.network or ["attention-resnet18", "resnet18"]:
                 torch.manual_seed(0)
                 network = build_network(one, built[0].shape, resize=args.resize)
-                result = measure(Trainer(network, built[0], World(device), precision), args.batch, args.steps, args.rounds, 0)
+                result = measure(Trainer(fabric, network, built[0]), args.batch, args.steps, args.rounds, 0)
                 # of five folds each trains on what the four others hold
                 hours = FOLDS * EPOCHS * size * (1 - 1 / FOLDS) / result["with data"] / 3600
                 found.append({"network": one, "windows": kind, "build_s": build_s, "hours": hours, **result})
