@@ -21,8 +21,8 @@ from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
 from stmap_pipeline.report.charts import COLORS
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_columns, read_table
-from stmap_pipeline.training.run_folder import HISTORY
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.run_folder import HISTORY
 
 # what rounding in JSON and CSV may leave
 _SAME_BPM = 1e-6
