@@ -202,7 +202,7 @@ def test_unknown_names_are_refused(native):
 
 def test_a_damaged_shard_is_refused(tmp_path):
     maps = build(tmp_path / "maps", CLOCKS["native"])
-    path = maps.root / "shards" / "p002.h5"
+    (path,) = (maps.root / "shards").rglob("*p002*.h5")
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ShardError, match=r"p002.h5"):
+    with pytest.raises(ShardError, match=path.name):
         training_set(maps, maps.windows())
