@@ -223,7 +223,9 @@ def main() -> None:
     show("Pulse in the blocks: true SNR in dB, and what is lost", HEAD, [row(*one) for one in results])
     events = run_events(arguments.clips)
     show(
-        "A face that goes, and others that come", ("event", "lost after s", "back after s", "frames on another", "told", ""), events
+        "A face that leaves, and others that come",
+        ("event", "lost after s", "back after s", "frames on another", "counted", ""),
+        events,
     )
     real = run_real(PER_FRAME)
     show("POS on real recordings", ("recording", "ours", "per-frame", ""), real)

@@ -29,6 +29,8 @@ class Clock:
         Frames whose presentation time was missing or did not increase.
     surplus : int
         Frames beyond the end of the file of frame times: they have no time and are dropped.
+    numbers, presentation_s : list
+        Position in the decoded stream and presentation time (NaN where missing) of each frame that has a time.
     """
 
     source: ClockSource
