@@ -27,9 +27,17 @@ from stmap_pipeline.evaluation.heart_rate import (
     heart_rate_over_time,
     uniform_pulse,
 )
-from stmap_pipeline.evaluation.metrics import BANDS, HeartRateMetrics, Interval, Score, band_of, heart_rate_metrics, score
-from stmap_pipeline.evaluation.result import (
+from stmap_pipeline.evaluation.metrics import (
+    BANDS,
     Bootstrap,
+    HeartRateMetrics,
+    Interval,
+    Score,
+    band_of,
+    heart_rate_metrics,
+    score,
+)
+from stmap_pipeline.evaluation.result import (
     Evaluation,
     MapsSummary,
     RunSummary,

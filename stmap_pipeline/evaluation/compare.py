@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation.metrics import BANDS, Interval, band_of, mean_interval
-from stmap_pipeline.evaluation.result import METHOD_COLUMNS, Bootstrap, Group, Video, read_evaluation, read_videos
+from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, Interval, band_of, mean_interval
+from stmap_pipeline.evaluation.result import METHOD_COLUMNS, Group, Video, read_evaluation, read_videos
 
 _SAME_BPM = 1e-3
 
@@ -200,12 +200,6 @@ def _difference(
     known = part & np.isfinite(errors).all(axis=1)
     units = np.array([one.subject if bootstrap.unit == "subject" else one.recording_id for one in videos], dtype=np.str_)
     first, second = errors[known].T
-    interval = mean_interval(
-        second - first,
-        units[known],
-        resamples=bootstrap.resamples,
-        confidence=bootstrap.confidence,
-        seed=bootstrap.seed,
-    )
+    interval = mean_interval(second - first, units[known], bootstrap)
     mae = (float(first.mean()), float(second.mean())) if known.any() else (float("nan"), float("nan"))
     return Difference(group, name, int(known.sum()), int((part & ~known).sum()) + left_out, mae[0], mae[1], interval)

@@ -20,10 +20,9 @@ import numpy.typing as npt
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
 from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.heart_rate import classical_rates
-from stmap_pipeline.evaluation.metrics import BANDS, Score, band_of, score
+from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, band_of, score
 from stmap_pipeline.evaluation.result import (
     METHOD_COLUMNS,
-    Bootstrap,
     Evaluation,
     Group,
     MapsSummary,
@@ -337,14 +336,7 @@ def _mismatch(predictions: Predictions, shards: Shards) -> str:
 
 
 def _is_same(run: RunMetadata, shards: Shards) -> bool:
-    if hashlib.sha256((shards.root / MANIFEST).read_bytes()).hexdigest() == run.maps.manifest_sha256:
-        return True
-    try:
-        # with another augmentation they are the same maps all the same
-        earlier = read_evaluation(run.path)
-    except ModelError:
-        return False
-    return earlier.held_out and earlier.maps.is_same(MapsSummary.of(shards))
+    return hashlib.sha256((shards.root / MANIFEST).read_bytes()).hexdigest() == run.maps.manifest_sha256
 
 
 def _protocol(run: RunMetadata, shards: Shards) -> tuple[list[Window], list[FoldSplit]]:
@@ -404,13 +396,12 @@ def video_scores(videos: Sequence[Video], bootstrap: Bootstrap) -> list[ScoreRow
     labeled = [one for one in videos if np.isfinite(one.true_bpm)]
     true = np.array([one.true_bpm for one in labeled])
     units = np.array([one.subject if bootstrap.unit == "subject" else one.recording_id for one in labeled], dtype=np.str_)
-    scored = partial(_score, bootstrap=bootstrap)
-    rows = []
-    for group, name, part in _parts(labeled):
-        for method, column in METHOD_COLUMNS.items():
-            estimated = np.array([getattr(one, column) for one in labeled])
-            rows.append(ScoreRow("videos", method, group, name, scored(estimated[part], true[part], units[part])))
-    return rows
+    estimates = {method: np.array([getattr(one, column) for one in labeled]) for method, column in METHOD_COLUMNS.items()}
+    return [
+        ScoreRow("videos", method, group, name, score(estimated[part], true[part], units[part], bootstrap))
+        for group, name, part in _parts(labeled)
+        for method, estimated in estimates.items()
+    ]
 
 
 def window_scores(
@@ -446,13 +437,9 @@ def window_scores(
     estimates = {"network": predictions.predicted_bpm, "constant": constant, **dict(zip(METHODS, rates_bpm.T, strict=True))}
     units, true = of_video[index][labeled], predictions.heart_rate_bpm[labeled]
     return [
-        ScoreRow("windows", method, "all", "", _score(estimates[method][labeled], true, units, bootstrap))
-        for method in METHOD_COLUMNS
+        ScoreRow("windows", method, "all", "", score(estimated[labeled], true, units, bootstrap))
+        for method, estimated in estimates.items()
     ]
-
-
-def _score(estimated: FloatArray, true: FloatArray, units: npt.NDArray[np.str_], bootstrap: Bootstrap) -> Score:
-    return score(estimated, true, units, resamples=bootstrap.resamples, confidence=bootstrap.confidence, seed=bootstrap.seed)
 
 
 def _parts(videos: Sequence[Video]) -> Iterator[tuple[Group, str, npt.NDArray[np.bool_]]]:

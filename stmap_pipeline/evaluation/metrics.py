@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,6 @@ FloatArray = npt.NDArray[np.float64]
 
 #: The numbers that get an interval, by the names they have in :class:`HeartRateMetrics`.
 MEASURES = ("me_bpm", "sd_bpm", "mae_bpm", "rmse_bpm", "mer_percent", "r")
-RESAMPLES = 2000
-CONFIDENCE = 0.95
 # draws at a time: the weights of 2,000 draws of 100,000 windows would be 1.6 GB
 _BLOCK_CELLS = 4_000_000
 #: Where one band of true heart rate ends and the next begins; the middle one holds about half of a resting population.
@@ -90,6 +88,39 @@ def heart_rate_metrics(estimated_bpm: npt.ArrayLike, true_bpm: npt.ArrayLike) ->
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How the intervals were drawn.
+
+    Parameters
+    ----------
+    unit : {"subject", "video"}
+        What was drawn with replacement.
+    resamples : int
+        Number of draws.
+    confidence : float
+        Share of the draws inside the interval.
+    seed : int
+        The same seed gives the same draws, also for another method on the same pairs.
+
+    Examples
+    --------
+    >>> Bootstrap().unit
+    'subject'
+    """
+
+    unit: Literal["subject", "video"] = "subject"
+    resamples: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (self.resamples >= 1 and 0 < self.confidence < 1):
+            raise ValueError(
+                f"needs at least one resample and a confidence between 0 and 1, not {self.resamples} and {self.confidence}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """A number and the interval that it may as well have been in.
 
@@ -147,10 +178,7 @@ def score(
     estimated_bpm: npt.ArrayLike,
     true_bpm: npt.ArrayLike,
     units: Sequence[str] | npt.NDArray[np.str_],
-    *,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> Score:
     """Compute the six numbers with percentile bootstrap intervals.
 
@@ -163,12 +191,8 @@ def score(
         NaN where unknown.
     units : (n,) sequence of str
         Subject (or video) of each pair.
-    resamples : int
-        Number of draws.
-    confidence : float
-        Share of the draws inside the interval.
-    seed : int
-        The same seed gives the same draws, also for another method on the same pairs.
+    bootstrap : Bootstrap
+        Its unit is not used.
 
     Returns
     -------
@@ -190,8 +214,6 @@ def score(
     >>> result.n, result.n_units, result.mae_bpm
     (40, 4, Interval(value=3.0, low=3.0, high=3.0))
     """
-    if not (resamples >= 1 and 0 < confidence < 1):
-        raise ValueError(f"needs at least one resample and a confidence between 0 and 1, not {resamples} and {confidence}")
     estimated, true, known = _pairs(estimated_bpm, true_bpm)
     if len(units) != len(known):
         raise ValueError(f"needs a unit for each pair, not {len(units)} for {len(known)}")
@@ -200,7 +222,7 @@ def score(
     low = high = np.full(len(MEASURES), np.nan)
     if len(names) > 1:
         sums = _Sums.of(estimated, true, index, len(names))
-        low, high = _percentiles(_measures(_draw(sums.per_unit, resamples, seed), sums.mean_error), confidence)
+        low, high = _percentiles(_measures(_draw(sums.per_unit, bootstrap), sums.mean_error), bootstrap.confidence)
     intervals = [Interval(getattr(plain, name), float(low[i]), float(high[i])) for i, name in enumerate(MEASURES)]
     return Score(plain.n, plain.n_missing, len(names), *intervals)
 
@@ -208,10 +230,7 @@ def score(
 def mean_interval(
     values: npt.ArrayLike,
     units: Sequence[str] | npt.NDArray[np.str_],
-    *,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> Interval:
     """Compute the mean of some values with its percentile bootstrap interval, drawn as in :func:`score`.
 
@@ -220,8 +239,7 @@ def mean_interval(
     values : (n,) array
         Known ones only.
     units : (n,) sequence of str
-    resamples, confidence, seed
-        As in :func:`score`.
+    bootstrap : Bootstrap
 
     Examples
     --------
@@ -235,8 +253,8 @@ def mean_interval(
     if len(names) < 2:
         return Interval(float(numbers.mean()), float("nan"), float("nan"))
     sums = np.stack([np.bincount(index, minlength=len(names)), np.bincount(index, numbers, len(names))], axis=1)
-    drawn = _draw(sums.astype(np.float64), resamples, seed)
-    low, high = _percentiles((drawn[:, 1] / drawn[:, 0])[:, None], confidence)
+    drawn = _draw(sums.astype(np.float64), bootstrap)
+    low, high = _percentiles((drawn[:, 1] / drawn[:, 0])[:, None], bootstrap.confidence)
     return Interval(float(numbers.mean()), float(low[0]), float(high[0]))
 
 
@@ -277,12 +295,12 @@ def _pairs(estimated_bpm: npt.ArrayLike, true_bpm: npt.ArrayLike) -> tuple[Float
     return estimated[known], true[known], known
 
 
-def _draw(per_unit: FloatArray, resamples: int, seed: int) -> FloatArray:
+def _draw(per_unit: FloatArray, bootstrap: Bootstrap) -> FloatArray:
     """Draw units with replacement, as many as there are, and add up their sums."""
-    random, count = np.random.default_rng(seed), len(per_unit)
+    random, count = np.random.default_rng(bootstrap.seed), len(per_unit)
     size, parts = max(1, _BLOCK_CELLS // count), []
-    for start in range(0, resamples, size):
-        rows = min(size, resamples - start)
+    for start in range(0, bootstrap.resamples, size):
+        rows = min(size, bootstrap.resamples - start)
         taken = random.integers(0, count, (rows, count)) + np.arange(rows)[:, None] * count
         weights = np.bincount(taken.ravel(), minlength=rows * count).reshape(rows, count)
         parts.append(weights.astype(np.float64) @ per_unit)

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from stmap_pipeline.errors import ModelError, ShardError
 from stmap_pipeline.evaluation.classical import METHODS
-from stmap_pipeline.evaluation.metrics import CONFIDENCE, RESAMPLES, Score
+from stmap_pipeline.evaluation.metrics import Bootstrap, Score
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
@@ -71,7 +71,6 @@ _MAX_JSON = 2**27
 
 Of = Literal["videos", "windows"]
 Group = Literal["all", "band", "scenario", "camera", "fold"]
-Unit = Literal["subject", "video"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -381,30 +380,6 @@ class ScoreRow:
     group: Group
     name: str
     score: Score
-
-
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
-    """How the intervals were drawn.
-
-    Parameters
-    ----------
-    unit : {"subject", "video"}
-        What was drawn with replacement.
-    resamples : int
-    confidence : float
-    seed : int
-
-    Examples
-    --------
-    >>> Bootstrap().unit
-    'subject'
-    """
-
-    unit: Unit = "subject"
-    resamples: int = RESAMPLES
-    confidence: float = CONFIDENCE
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
