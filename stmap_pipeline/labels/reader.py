@@ -163,13 +163,11 @@ def _samples(source: LabelSource, table: Table, notes: list[str]) -> _Samples:
     bad = ~np.isfinite(values) if times_s is None else ~np.isfinite(values) | ~np.isfinite(times_s)
     count = int(bad.sum())
     if 2 * count > total:
-        columns = [repr(source.column)] if times_s is None else [repr(source.column), repr(source.time_column)]
-        odd = next((text for text in table.no_number if text), "")
-        example = f" (such as {printable(odd[:40])!r})" if odd else ""
-        raise _unreadable(
-            source,
-            f"{count} of {total} rows hold no number in column{'s' * (len(columns) - 1)} {' and '.join(columns)}{example}; name a column of numbers",
-        )
+        wanted = [source.column, source.time_column][: len(table.values)]
+        column, text = next(((name, text) for name, text in zip(wanted, table.no_number, strict=True) if text), (wanted[0], ""))
+        example = f" (such as {printable(text[:40])!r})" if text else ""
+        hint = "name a column of numbers" if column == source.column else "write times as seconds on the clock of the video"
+        raise _unreadable(source, f"{count} of {total} rows hold no number in column {column!r}{example}; {hint}")
     if count:
         notes.append(f"{name}: {count} of {total} rows {'hold' if count > 1 else 'holds'} no number")
     if times_s is not None:
@@ -204,8 +202,8 @@ def _possible_heart_rates(source: LabelSource, bpm: FloatArray, notes: list[str]
             hint = f'heart rates of {known.min():.3g} to {known.max():.3g} bpm look like hertz; set unit = "hz"'
         else:
             hint = (
-                f"{unusual} of {known.size} heart rates lie outside {low:g} to {high:g} bpm (the first: {known[0]:.6g}); "
-                "name a column of heart rates in beats per minute"
+                f"{unusual} of {known.size} heart rates lie outside {low:g} to {high:g} bpm (the first: {known[0]:.6g}"
+                f"{', an RR interval in ms?' if 300 < np.median(known) < 2000 else ''}); name a column of heart rates in beats per minute"
             )
         raise _unreadable(source, hint)
     impossible = (bpm < MIN_HEART_RATE_BPM) | (bpm > MAX_HEART_RATE_BPM)
