@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.files import read_bytes
 
 PLACEHOLDERS = ("stem", "parent", "grandparent", "dir")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -272,14 +273,9 @@ def read_csv(path: Path) -> Description:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        return read_bytes(path, _MAX_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise DatabaseError(f"{printable(path)}: cannot be read ({error.strerror})") from None
-    if len(data) > _MAX_BYTES:
-        raise DatabaseError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB, so it is no list of recordings")
-    try:
-        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DatabaseError(f"{printable(path)}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
 from stmap_pipeline.databases.base import Database, contents, source_folder
 from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Recording
 
 NAME = "synthetic"
@@ -96,16 +97,13 @@ def _with_truth(recording: Recording, layout: str, truth: _Entry | None) -> Reco
 def _read(root: Path) -> _Document:
     path = root / FILE_NAME
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_bytes(path, _MAX_BYTES)
     except FileNotFoundError:
         unfinished = (root / "synthetic.partial.json").exists()
         hint = "its synthesis did not finish, run the same stmap synth again" if unfinished else f"found {contents(root)}"
         raise DatabaseError(f"{printable(root)}: no {FILE_NAME}, so this is no complete synthetic database; {hint}") from None
     except OSError as error:
         raise DatabaseError(f"{printable(path)}: cannot be read ({error.strerror})") from None
-    if len(data) > _MAX_BYTES:
-        raise DatabaseError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB, so stmap synth did not write it")
     try:
         return _Document.model_validate(json.loads(data))
     except ValidationError as error:

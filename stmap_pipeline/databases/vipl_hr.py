@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stmap_pipeline.databases.base import Database, contents, file_named, in_order, source_folder, walk
 from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "vipl-hr"
@@ -186,8 +187,7 @@ def _clock(folder: Path, names: list[str], source: int) -> ClockSource:
 def _absent(path: Path) -> list[tuple[int, int, int, int]]:
     """Read which recordings the database's own list names as missing; other lines are left alone."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_LIST_BYTES).decode("utf-8", "replace")
+        text = read_bytes(path, _MAX_LIST_BYTES).decode("utf-8", "replace")
     except OSError as error:
         raise DatabaseError(f"{printable(path)}: cannot be read ({error.strerror}); make it readable or remove it") from None
     return [(int(one[1]), int(one[2]), int(one[3] or 1), int(one[4])) for one in _LISTED.finditer(text)]

@@ -96,7 +96,7 @@ def test_a_description_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(DatabaseError, match="cannot be read"):
         read_toml(tmp_path / "folder")
-    with pytest.raises(DatabaseError, match="larger than 16 MB"):
+    with pytest.raises(DatabaseError, match="is larger than 16,777,216 bytes"):
         toml(tmp_path, b"#" * (16 * 2**20 + 1))
 
 
