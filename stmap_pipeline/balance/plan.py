@@ -299,7 +299,8 @@ def _balance(options: BalanceOptions, before: _Windows, offered: _Windows, unsee
     bins, shares = options.bins, options.target.shares(options.bins)
     now, there, not_seen = (bins.index(one.heart_rate_bpm) for one in (before, offered, unseen))
     queue = _Queue(offered, options.per_subject_cap)
-    wanted, supply, short, capped = (np.zeros(len(bins), dtype=np.int64) for _ in range(4))
+    wanted, supply, gaps, capped = (np.zeros(len(bins), dtype=np.int64) for _ in range(4))
+    short: list[list[int]] = [[] for _ in range(len(bins))]
     asked, chosen = 0, [np.zeros(0, dtype=np.int64)]
     for fold in np.unique(before.fold):
         count, offers = (_count(place[one.fold == fold], len(bins)) for place, one in ((now, before), (there, offered)))
@@ -312,12 +313,14 @@ def _balance(options: BalanceOptions, before: _Windows, offered: _Windows, unsee
             taken, held_back = queue.take(candidates, int(aim[k] - count[k]), random)
             chosen.append(taken)
             if len(taken) < aim[k] - count[k]:
-                short[k] += aim[k] - count[k] - len(taken)
+                short[k].append(int(fold))
+                supply[k] += offers[k]
+                gaps[k] += int(((not_seen == k) & (unseen.fold == fold)).sum())
                 capped[k] += held_back
-        wanted, supply = wanted + aim, supply + offers
+        wanted += aim
     index = np.sort(np.concatenate(chosen))
-    gaps = _count(not_seen, len(bins))
-    reasons = [_shortfall(options, *map(int, cells)) for cells in zip(short, supply, gaps, capped, strict=True)]
+    numbers = zip(supply.tolist(), gaps.tolist(), capped.tolist(), strict=True)
+    reasons = [_shortfall(options, folds, *cells) for folds, cells in zip(short, numbers, strict=True)]
     results = _results(bins, _count(now, len(bins)), wanted.tolist(), _count(there[index], len(bins)), reasons)
     return Augmentation(options, offered.windows(index), len(before), asked, results)
 
@@ -347,10 +350,12 @@ def _results(
     return tuple(BinResult(*one) for one in cells)
 
 
-def _shortfall(options: BalanceOptions, short: int, supply: int, unseen: int, capped: int) -> str:
-    if not short:
+def _shortfall(options: BalanceOptions, folds: list[int], supply: int, unseen: int, capped: int) -> str:
+    """Return why a bin is short, in numbers of the folds in which it is."""
+    if not folds:
         return ""
-    reason = f"{supply} windows come here at speeds from {min(options.speeds):g} to {max(options.speeds):g}"
+    where = f" of fold {', '.join(map(str, folds))}" if any(folds) else ""
+    reason = f"{supply} windows{where} come here at speeds from {min(options.speeds):g} to {max(options.speeds):g}"
     if unseen:
         reason += f"; {unseen} more have a known face in less than {options.min_valid_fraction:.0%} of their samples"
     if capped:

@@ -137,7 +137,7 @@ def test_neither_order_of_sources_nor_another_fold_has_a_say():
 def test_a_plan_gives_the_reason_where_it_falls_short():
     found = plan(replace(OPTIONS, max_added=float("inf")), people([75.0, 80.0], lost_s=[(15.0, 15.5)]))
     shortfalls = {one.low_bpm: one.shortfall for one in found.bins}
-    assert shortfalls[150.0] == "0 windows come here at speeds from 0.6667 to 1.5"
+    assert shortfalls[150.0] == "0 windows of fold 1 come here at speeds from 0.6667 to 1.5"
     assert "more have a known face in less than 100% of their samples" in shortfalls[110.0]
     capped = plan(replace(OPTIONS, per_subject_cap=3), people([75.0, 80.0]))
     assert any("the cap of 3 a subject holds" in one.shortfall for one in capped.bins)
