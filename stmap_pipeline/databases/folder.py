@@ -47,8 +47,8 @@ A folder with database.toml:
   column = "heart_rate_bpm"       # or a number from 0; unit = "bpm" or "hz"; missing = [255]
   time_column = "time_s"          # with time_unit_s; or rate_hz = 60.0; or per_frame = true
   [recording.extras]              # anything else
-or with database.csv: columns video, id, subject, scenario, camera, fold, rate_hz, times, times_unit_s, label_file, label_kind,
-  label_column and so on, label2_file and so on, extra_NAME.
+or with database.csv: columns video, id, subject, scenario, camera, fold, rate_hz, times, times_unit_s, times_column, label_file,
+  label_kind and so on, label2_file and so on, extra_NAME.
 {stem}, {parent}, {grandparent} and {dir} stand for parts of the video's path.
 With neither file, each video under the folder is a recording without labels, and a subject of its own.
 The id of anna/rest.mp4 is anna__rest, that of anna/rest.mov is anna__rest.mov. A path with other characters than letters, digits,
