@@ -71,7 +71,7 @@ def scene_of(kind: str, size_px: tuple[int, int] = VGA, person: int = 0) -> Scen
 
 
 def default_folder() -> Path:
-    """Give the folder in which clips are kept from one run to the next."""
+    """Return the folder in which clips are kept from one run to the next."""
     return Path(tempfile.gettempdir()) / "stmap-benchmarks"
 
 

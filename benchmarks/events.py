@@ -76,7 +76,7 @@ EVENTS: dict[str, Callable[[Scene, Scene, int], Image]] = {
 
 
 def run_events(folder: Path) -> list[list[str]]:
-    """Play each event and return rows about whose landmarks were stored."""
+    """Render each event and return rows about whose landmarks were stored."""
     rows = []
     for name, draw in EVENTS.items():
         subject, other = _first(), _first(1)
@@ -115,7 +115,7 @@ def _row(name: str, draw: Callable[..., Image], built: RecordingResult, subject:
 
 
 def _absent(draw: Callable[..., Image]) -> Iterator[int]:
-    """Yield the frames in which the subject is not in the picture."""
+    """Yield the frames in which the subject is not in the image."""
     if draw in (_wall, _leaving, _cut_and_back):
         yield from range(_EVENT, _BACK)
     elif draw is _cut:

@@ -112,7 +112,7 @@ def measure(cell: Cell, folder: Path) -> Fidelity:
 
 
 def cells(scope: str) -> Iterator[Cell]:
-    """List what is measured."""
+    """Yield the cells to measure."""
     if scope == "quick":
         yield from (Cell(kind, "lossless") for kind in ("move", "talk", "turn"))
         yield Cell("move", "h264-4M")

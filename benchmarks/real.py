@@ -37,7 +37,7 @@ def run_real(per_frame: Config) -> list[list[str]]:
 
 
 def _pos(path: Path, config: Config, truth_bpm: float | None) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Give signal-to-noise ratio and peak as the median over windows, and of the whole clip."""
+    """Return signal-to-noise ratio and peak as the median over windows, and of the whole clip."""
     blocks = build_recording(Recording("real", "real", "real", VideoSource(path)), config).blocks
     times_s, rgb = blocks.times_s, face_mean(blocks)
     rate_hz = 30.0

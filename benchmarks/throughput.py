@@ -46,7 +46,7 @@ _YARDSTICK_MS = 23.0
 
 
 def decode_only(path: Path) -> int:
-    """Decode a video in one thread and look at nothing."""
+    """Decode a video in one thread and discard the frames."""
     count = 0
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -57,14 +57,14 @@ def decode_only(path: Path) -> int:
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
-    """Give the CPU time of a call, of this process and all its threads."""
+    """Return the CPU time of a call, of this process and all its threads."""
     start = time.process_time()
     work()
     return (time.process_time() - start) * 1000
 
 
 def files(folder: Path, frames: int) -> dict[str, tuple[Path, int]]:
-    """Give what is measured: name -> file and number of frames."""
+    """Return the files to measure: name -> file and number of frames."""
     scene, high = scene_of("talk", VGA), scene_of("talk", HD)
     found = {name: (clip(folder, scene, "speed", name, frames), frames) for name in ("h264-4M", "mpeg4", "mjpeg")}
     found["h264-8M HD"] = (clip(folder, high, "speed", "h264-8M", frames // 2), frames // 2)
@@ -235,7 +235,7 @@ def main() -> None:
 
 
 def job_memory(path: Path) -> list[list[str]]:
-    """Give the peak memory of a worker on a large video."""
+    """Return the peak memory of a worker on a large video."""
     peak = max(one.timings["peak_memory_bytes"] for one in run_jobs(path, 1, 1)[1]) / 2**20
     return [["peak memory of a worker at 1920x1080", f"{peak:.0f} MB", "<= 350 MB", "ok" if peak <= 350 else "SHORT"]]
 

@@ -82,7 +82,7 @@ def box_of(left, top, width, height, degrees, grid):
 def test_means_are_those_of_the_definition(left, top, width, height, degrees, rows, cols):
     grid = RoiGrid(rows, cols)
     box = box_of(left, top, width, height, degrees, grid)
-    # lines are stairs that stray by an eighth of a pixel: in white noise a percent of what a mean of many pixels varies by
+    # edges are staircases that deviate by an eighth of a pixel: in white noise a percent of the deviation of a mean of many pixels
     atol = 50 * (width * height / (rows * cols)) ** -0.75 if degrees else 1e-9
     np.testing.assert_allclose(exact_means(PLANE, box, grid), by_definition(PLANE, box, grid), atol=atol)
 
@@ -165,7 +165,7 @@ def test_lines_on_a_face_that_is_turned_are_curves(rotation):
     value = plane[y.astype(int), x.astype(int)]
     np.testing.assert_allclose(areas, np.bincount(block, area), rtol=1e-3)
     means = np.bincount(block, area * value) / np.bincount(block, area)
-    # white noise of 74 levels: a stair of an eighth of a pixel
+    # white noise of 74 levels: a staircase within an eighth of a pixel
     np.testing.assert_allclose(sums[0] / areas, means, atol=0.5)
 
 

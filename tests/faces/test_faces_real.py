@@ -46,7 +46,7 @@ def test_a_face_that_leaves_is_lost_and_nothing_is_tracked_in_its_place():
     measured, stats = measure(real("pyfeat/face_noface.mov"))
     found = measured.track.found
     assert len(found) == 169
-    # the man leaves the picture around frame 70
+    # the man leaves the image around frame 70
     assert found[:66].all()
     assert not found[80:].any()
     assert stats.times_lost == 1

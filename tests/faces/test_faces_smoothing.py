@@ -23,7 +23,7 @@ amount = st.floats(-1, 1)
 
 
 def shapes_of(updates, seconds, lookahead_s=1.0):
-    """(T, 68, 2) Shapes of a smoother that gets updates (time, shape), each frame asked for when it leaves the buffer."""
+    """(T, 68, 2) Shapes of a smoother that gets updates (time, shape), each frame requested when it leaves the buffer."""
     smoother = LandmarkSmoother(updates[0][1], np.zeros(68), lookahead_s, MEMORY_S)
     waiting, shapes = list(updates), []
     for index in range(int(seconds * RATE_HZ)):

@@ -87,8 +87,8 @@ def test_edges_of_a_face_contribute_more_than_its_cheeks():
         for pose in poses
     ]
     assert max(way) < 0.05
-    picture = template.warp(template.align(first, template.pose))
-    across, down = central_differences(picture)
+    patch = template.warp(template.align(first, template.pose))
+    across, down = central_differences(patch)
     steepness = across**2 + down**2
     assert np.sort(steepness.ravel())[-SELECTED_PIXELS:].sum() > 0.85 * steepness.sum()
 

@@ -98,7 +98,7 @@ def test_talk_and_blinks_do_not_move_the_head():
     frames, _ = tracked(scene.render(index / RATE_HZ, index) for index in range(150))
     steady = errors_in_eye_distances(scene, frames)[:, STEADY]
     shake = (steady - steady.mean(axis=0)).mean(axis=1) * scene.px_per_unit
-    # the place settles slowly as the model is asked again; what must not be is a step with a word or a blink
+    # the place settles slowly as the model runs again; what must not be is a step with a word or a blink
     assert np.abs(np.diff(shake, axis=0)).max() < 0.1
 
 
