@@ -18,13 +18,13 @@ from stmap_pipeline.errors import ModelError, RecordingError
 from stmap_pipeline.evaluation.classical import method_named
 from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse_signals, quality
 from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
+from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
 from stmap_pipeline.training import require_torch
-from stmap_pipeline.video.clock import span_problem
 
 if TYPE_CHECKING:
     from stmap_pipeline.training.predict import Model

@@ -17,11 +17,11 @@ import numpy.typing as npt
 from stmap_pipeline.evaluation.classical import METHODS, face_mean, method_named
 from stmap_pipeline.evaluation.result import Predictions
 from stmap_pipeline.evaluation.spectrum import SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
+from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps.resample import resample_uniform
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.video.clock import span_problem
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -90,7 +90,7 @@ def uniform_pulse(source: BlockTrace | PulseTrace | UniformPulse, method: str = 
     Returns
     -------
     UniformPulse
-        Gaps of more than 0.5 s in the source stay gaps. Empty where the times leap; see :func:`~stmap_pipeline.video.clock.span_problem`.
+        Gaps of more than 0.5 s in the source stay gaps. Empty where the times leap; see :func:`~stmap_pipeline.labels.span_problem`.
 
     Raises
     ------

@@ -9,7 +9,7 @@
 :func:`check_sources` reads all of it before the first frame is decoded; :func:`read_labels` needs the times of the frames.
 """
 
-from stmap_pipeline.labels.frame_times import read_frame_times
+from stmap_pipeline.labels.frame_times import read_frame_times, span_problem
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels
 
-__all__ = ["Labels", "check_sources", "read_frame_times", "read_labels"]
+__all__ = ["Labels", "check_sources", "read_frame_times", "read_labels", "span_problem"]

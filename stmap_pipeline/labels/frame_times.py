@@ -11,6 +11,8 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.tables import TableError, read_table
 
 _MAX_TIME_S = 1e12
+# steps of up to a second are filled by a frame; holes may add a minute and three times as much
+_FRAME_S, _HOLE_S, _SPAN_PER_FILLED = 1.0, 60.0, 4.0
 
 
 def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None = None) -> npt.NDArray[np.float64]:
@@ -66,6 +68,37 @@ def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None =
         what = f"{times[row]:.9g} is not later than {times[row - 1]:.9g} on the line before"
         raise _unreadable(path, table.first_line + row, what)
     return times_s
+
+
+def span_problem(times_s: npt.ArrayLike) -> str:
+    """Return how far the times of the frames leap where they span far more than the frames fill; empty where they do not.
+
+    Whatever is counted in time (windows, a uniform grid) grows with the span of the times and not with the number of frames, so one
+    wrong time could ask for more memory than there is. This rule bounds the span by the number of frames: at most 60 s, plus four times
+    the sum of the steps between frames, each counted as one second at most.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float
+        Seconds, increasing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> span_problem([0.0, 0.1, 0.2, 30.0])
+    ''
+    >>> span_problem([0.0, 0.1, 0.2, 4e5])
+    'its 4 frames span 400,000 s, of which they fill 1.2 s: a frame time must be wrong'
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    span_s = float(times[-1] - times[0]) if times.size else 0.0
+    filled_s = float(np.minimum(np.diff(times), _FRAME_S).sum())
+    if span_s <= _HOLE_S + _SPAN_PER_FILLED * filled_s:
+        return ""
+    return f"its {times.size} frames span {span_s:,.0f} s, of which they fill {filled_s:,.1f} s: a frame time must be wrong"
 
 
 def in_seconds(times: npt.NDArray[np.float64], unit_s: float) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times
+from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.tables import Table, TableEmptyError, TableError, read_table
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
@@ -67,8 +67,8 @@ def check_sources(recording: Recording) -> None:
     stmap_pipeline.errors.RecordingError: ...hr.csv: heart rates of 1.2 to 1.3 bpm look like hertz; set unit = "hz"
     """
     clock = recording.clock
-    if clock.kind == "times_file" and clock.path is not None:
-        read_frame_times(clock.path, clock.unit_s, clock.column)
+    if clock.path is not None and (problem := span_problem(read_frame_times(clock.path, clock.unit_s, clock.column))):
+        raise RecordingError("decode", "clock_unreadable", f"{printable(clock.path)}: {problem}")
     _read_sources(recording)
 
 

@@ -23,7 +23,7 @@ from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError, ShardError, StmapError, WorkerError, printable
 from stmap_pipeline.faces import FaceBackend, TrackingStats, track
-from stmap_pipeline.labels import read_labels
+from stmap_pipeline.labels import read_labels, span_problem
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.parallel import MAX_DEATHS, one_thread
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, guarded, peak_memory_bytes, timeout_message, within
@@ -42,7 +42,7 @@ from stmap_pipeline.records import (
 from stmap_pipeline.records.outcome import Status
 from stmap_pipeline.shards import read_recording, recording_path, recording_row, window_row, write_recording
 from stmap_pipeline.video import open_stream
-from stmap_pipeline.video.clock import Clock, span_problem
+from stmap_pipeline.video.clock import Clock
 
 T = TypeVar("T")
 Row = dict[str, Any]

@@ -170,6 +170,8 @@ def test_all_that_needs_no_frames_is_checked_before_decoding(tmp_path: Path) -> 
     clock = ClockSource("times_file", tmp_path / "times.csv", unit_s=0.001)
     assert reason(replace(source("good.csv"), clock=clock)) == "clock_unreadable"
     assert reason(replace(source("good.csv"), clock=replace(clock, path=tmp_path / "gone.txt"))) == "source_missing"
+    write(tmp_path / "times.csv", "".join(f"{33 * i}\n" for i in range(59)) + "1600000000000\n")
+    assert reason(replace(source("good.csv"), clock=clock)) == "clock_unreadable"
 
 
 # ---- files

@@ -14,9 +14,9 @@ import pytest
 from video_files import colorful, write_video
 
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.labels import span_problem
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import open_stream
-from stmap_pipeline.video.clock import span_problem
 from stmap_pipeline.video.stream import DecodedFrame, decode_container, prefetch
 
 
