@@ -384,7 +384,7 @@ def png(values: npt.ArrayLike) -> str:
         colors = colors[:, :, ::-1]
     if not known.all():
         colors = np.dstack([colors] * (3 if pixels.ndim == 2 else 1) + [np.where(known, 255, 0).astype(np.uint8)])
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED]
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED]
     _, encoded = cv2.imencode(".png", np.ascontiguousarray(colors), options)
     return "data:image/png;base64," + base64.b64encode(encoded.tobytes()).decode()
 

@@ -20,11 +20,14 @@ from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, mot
 from stmap_pipeline.report.tables import UNKNOWN, percent
 
 FloatArray = npt.NDArray[np.float64]
+Span = tuple[float, float]
 
 RATE_HZ = 30.0
 WINDOW_S = 10.0
 THUMB_PX = 75
 GREEN = 1
+# color and entry in the legend
+GAP = ("gap", "no face known")
 # contours of the 68-point order: first and last point, and whether the line is closed
 _CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
 
@@ -106,14 +109,15 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     result = with_usable_clock(result)
     pulse, speed = uniform_pulse(result.blocks), motion(result.track)
     quality = measure_quality(result, pulse, speed)
-    window = _window(result.blocks)
+    gaps = _gaps(result.blocks)
+    window = _window(result.blocks, gaps)
     means = _means_in(result.blocks, window)
     flat = _without_trend(means)
     charts = {
         "pulse": _pulse_chart(pulse, window),
-        "rate": _rate_chart(result, pulse, window),
+        "rate": _rate_chart(result, pulse, window, gaps),
         "spectrum": _spectrum_chart(pulse, quality),
-        "motion": _motion_chart(result, speed),
+        "motion": _motion_chart(result, speed, gaps),
     }
     figures = [_map_figure(f"{name}:map", means, flat, window, quality)]
     figures += [Figure(f"{name}:{key}", *_WORDS[key], chart) for key, chart in charts.items()]
@@ -152,18 +156,18 @@ def with_usable_clock(result: RecordingResult) -> RecordingResult:
     )
 
 
-def _window(blocks: BlockTrace) -> tuple[float, float]:
+def _window(blocks: BlockTrace, gaps: Sequence[Span]) -> Span:
     """Choose the first ten seconds with a face."""
     times_s = blocks.times_s
     if not len(times_s):
         return 0.0, WINDOW_S
     first_s, last_s = float(times_s[0]), float(times_s[-1])
-    seen_s = times_s[blocks.valid]
-    start_s = min(float(seen_s[0]) if seen_s.size else first_s, max(first_s, last_s - WINDOW_S))
+    seen_s = gaps[0][1] if gaps and gaps[0][0] == first_s else first_s
+    start_s = min(seen_s, max(first_s, last_s - WINDOW_S))
     return start_s, min(start_s + WINDOW_S, last_s + 1 / RATE_HZ)
 
 
-def _means_in(blocks: BlockTrace, window: tuple[float, float]) -> npt.NDArray[np.float32]:
+def _means_in(blocks: BlockTrace, window: Span) -> npt.NDArray[np.float32]:
     first, last = np.searchsorted(blocks.times_s, window)
     part = BlockTrace(blocks.times_s[first:last], blocks.means[first:last], blocks.coverage[first:last], blocks.grid)
     return resample_blocks(part, RATE_HZ).means if last - first > 1 else part.means
@@ -191,9 +195,7 @@ def _thumb(flat: FloatArray) -> str:
     return png(normalize_rows(small[:, :, None])[:, :, 0] / 255)
 
 
-def _map_figure(
-    name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: tuple[float, float], quality: Quality
-) -> Figure:
+def _map_figure(name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: Span, quality: Quality) -> Figure:
     title, caption = _WORDS["map"]
     if not means.size:
         return Figure(name, title, caption, Chart("No frame to draw."), wide=True)
@@ -207,13 +209,13 @@ def _map_figure(
     return Figure(name, title, caption, images=images, wide=True)
 
 
-def _pulse_chart(pulse: UniformPulse, window: tuple[float, float]) -> Chart:
+def _pulse_chart(pulse: UniformPulse, window: Span) -> Chart:
     inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
     lines = [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])]
     return line_chart(lines, x_label="time (s)", y_label="POS (%)", x_limits=window, nothing="There is no pulse to be seen.")
 
 
-def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: tuple[float, float]) -> Chart:
+def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span]) -> Chart:
     lines = []
     if result.heart_rate is not None and result.heart_rate.times_s.size:
         lines.append(Line("label", "s2", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm))
@@ -227,7 +229,7 @@ def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: tuple[floa
         x_label="time (s)",
         y_label="heart rate (bpm)",
         x_limits=_limits(result.blocks),
-        spans=[(*window, "shade", "window of the map"), *_gaps(result.blocks)],
+        spans=[(*window, "shade", "window of the map"), *((*one, *GAP) for one in gaps)],
         nothing="There is no heart rate to be seen.",
     )
 
@@ -245,7 +247,7 @@ def _spectrum_chart(pulse: UniformPulse, quality: Quality) -> Chart:
     )
 
 
-def _motion_chart(result: RecordingResult, speed: FloatArray) -> Chart:
+def _motion_chart(result: RecordingResult, speed: FloatArray, gaps: Sequence[Span]) -> Chart:
     top = float(np.nanmax(speed)) if np.isfinite(speed).any() else 0.0
     return line_chart(
         [Line("", "s3", result.track.times_s, speed)],
@@ -253,22 +255,19 @@ def _motion_chart(result: RecordingResult, speed: FloatArray) -> Chart:
         y_label="motion (eye distances/s)",
         x_limits=_limits(result.blocks),
         y_limits=(0, max(0.2, 1.1 * top)),
-        spans=_gaps(result.blocks),
+        spans=[(*one, *GAP) for one in gaps],
         nothing="No motion can be measured.",
     )
 
 
-def _limits(blocks: BlockTrace) -> tuple[float, float]:
+def _limits(blocks: BlockTrace) -> Span:
     times_s = blocks.times_s
     return (float(times_s[0]), float(times_s[-1])) if len(times_s) > 1 else (0.0, 1.0)
 
 
-def _gaps(blocks: BlockTrace) -> list[tuple[float, float, str, str]]:
+def _gaps(blocks: BlockTrace) -> list[Span]:
     times_s = blocks.times_s
-    return [
-        (float(times_s[run.start]), float(times_s[min(run.stop, len(times_s) - 1)]), "gap", "no face known")
-        for run in known_runs(~blocks.valid)
-    ]
+    return [(float(times_s[run.start]), float(times_s[min(run.stop, len(times_s) - 1)])) for run in known_runs(~blocks.valid)]
 
 
 def _summary(one: Quality, frames: int) -> str:
