@@ -28,36 +28,19 @@ if TYPE_CHECKING:
     from stmap_pipeline.training.predict import Model
     from stmap_pipeline.training.train import FoldResult, Progress, TrainPlan, plan_training, run_training
 
+# module of each name, imported when the name is first asked for
 _LAZY = {
-    "FoldResult": "train",
-    "Model": "predict",
-    "Network": "networks",
-    "NetworkInput": "networks",
-    "Progress": "train",
-    "TrainConfig": "config",
-    "TrainPlan": "train",
-    "TrainingSet": "data",
-    "build_network": "networks",
-    "load_trunk": "networks",
-    "plan_training": "train",
-    "run_training": "train",
+    **dict.fromkeys(("TrainConfig",), "config"),
+    **dict.fromkeys(("TrainingSet",), "data"),
+    **dict.fromkeys(("Network", "NetworkInput", "build_network", "load_trunk"), "networks"),
+    **dict.fromkeys(("Model",), "predict"),
+    **dict.fromkeys(("FoldResult", "Progress", "TrainPlan", "plan_training", "run_training"), "train"),
 }
 
 __all__ = [
-    "FoldResult",
-    "Model",
-    "Network",
-    "NetworkInput",
-    "Progress",
-    "TrainConfig",
-    "TrainPlan",
-    "TrainingSet",
-    "build_network",
-    "load_trunk",
-    "plan_training",
-    "require_torch",
-    "run_training",
-]
+    "FoldResult", "Model", "Network", "NetworkInput", "Progress", "TrainConfig", "TrainPlan", "TrainingSet", "build_network",
+    "load_trunk", "plan_training", "require_torch", "run_training",
+]  # fmt: skip
 
 
 def require_torch(*more: str) -> None:

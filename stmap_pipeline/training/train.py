@@ -25,7 +25,7 @@ import os
 import platform
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -271,22 +271,31 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Progress | 
             # all batches have one size, or two: worth looking for the fastest convolution
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
         if to_do := plan.to_do:
-            data = TrainingSet(
-                plan.shards.trace,
-                plan.protocol.windows,
-                color=config.color,
-                normalize=config.normalize,
-                device=fabric.device,
-            )
+            look: Any = {"color": config.color, "normalize": config.normalize}
+            data = TrainingSet(plan.shards.trace, plan.protocol.windows, device=fabric.device, **look)
             for split in to_do:
-                yield from train_fold(fabric, data, split, plan)
+                with _tensorboard(plan, split) if fabric.is_global_zero else nullcontext() as board:
+                    yield from train_fold(fabric, data, split, plan, board)
         if fabric.is_global_zero:
             _finish_run(plan, fabric.device)
         fabric.barrier()
 
 
-def train_fold(fabric: Fabric, data: TrainingSet, split: FoldSplit, plan: TrainPlan) -> Iterator[Progress | FoldResult]:
-    """Train one fold: epochs of batches, validation and saving after each epoch, predictions at the end."""
+def train_fold(
+    fabric: Fabric, data: TrainingSet, split: FoldSplit, plan: TrainPlan, board: Any = None
+) -> Iterator[Progress | FoldResult]:
+    """Train one fold: epochs of batches, validation and saving after each epoch, predictions at the end.
+
+    Parameters
+    ----------
+    fabric : Fabric
+    data : TrainingSet
+        All windows of the run.
+    split : FoldSplit
+    plan : TrainPlan
+    board : torch.utils.tensorboard.SummaryWriter, optional
+        Receives the history, too.
+    """
     config, folder = plan.config, fold_folder(plan.out, split.fold)
     target = data.heart_rate_bpm if config.target == "bpm" else data.heart_rate_bpm * data.duration_s / 60
     metadata = _metadata(plan, data, split, target[split.training])
@@ -312,7 +321,6 @@ def train_fold(fabric: Fabric, data: TrainingSet, split: FoldSplit, plan: TrainP
     state.restore(folder / RESUME)
     model, optimizer = fabric.setup(network, adam)
 
-    board = _board(folder, len(state.history)) if fabric.is_global_zero else None
     seconds_before = state.history[-1]["seconds"] if state.history else 0.0
     begin_s = reported_s = time.monotonic()
     for epoch in range(len(state.history), config.epochs):
@@ -362,19 +370,18 @@ def train_fold(fabric: Fabric, data: TrainingSet, split: FoldSplit, plan: TrainP
                 "learning_rate": rate, "windows_per_s": windows_per_s, "seconds": seconds_before + time.monotonic() - begin_s,
             }
         )  # fmt: skip
-        if board is not None:
-            write_table(folder / "history.csv", HISTORY, state.history)
+        if fabric.is_global_zero:
             for name in ("train_loss", "validation_mae_bpm", "learning_rate", "windows_per_s"):
-                if not math.isnan(state.history[-1][name]):
+                if board is not None and not math.isnan(state.history[-1][name]):
                     board.add_scalar(name, state.history[-1][name], epoch + 1)
+            write_table(folder / "history.csv", HISTORY, state.history)
             state.save(folder / RESUME)
         yield Progress(
             split.fold, epoch + 1, config.epochs, (epoch + 1) * steps, config.epochs * steps,
             train_loss, mae_bpm, windows_per_s, epoch_done=True,
         )  # fmt: skip
 
-    if board is not None:
-        board.close()
+    if fabric.is_global_zero:
         yield _finish_fold(state, data, split, metadata, folder)
 
 
@@ -595,12 +602,7 @@ def _finish_run(plan: TrainPlan, device: torch.device) -> None:
         "clock": plan.shards.config.windows.clock,
         "device": str(device),
         "seconds": sum(read_table(fold_folder(out, fold) / "history.csv")[-1]["seconds"] for fold in folds),
-        "versions": {
-            "stmap": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
     atomic_write_text(out / RUN, json.dumps(content, indent=1) + "\n")
 
@@ -622,10 +624,10 @@ def _metadata(plan: TrainPlan, data: TrainingSet, split: FoldSplit, target: Floa
     )
 
 
-def _board(folder: Path, epochs_done: int) -> Any:
+def _tensorboard(plan: TrainPlan, split: FoldSplit) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=epochs_done + 1)
+    return SummaryWriter(str(fold_folder(plan.out, split.fold) / "tensorboard"))
 
 
 def _mae(estimate_bpm: FloatArray | float, true_bpm: FloatArray) -> float:

@@ -58,7 +58,7 @@ def test_the_gradient_reaches_every_parameter(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_batch_can_be_learned_by_heart(name):
     shape = NetworkInput(3, 4, 60)
-    network = built(name, shape).train()
+    network = built(name, shape, width=16).train()
     rates_bpm = np.linspace(45, 150, 12)
     maps, target = pulses(rates_bpm, shape), torch.as_tensor((rates_bpm - rates_bpm.mean()) / rates_bpm.std(), dtype=torch.float32)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
