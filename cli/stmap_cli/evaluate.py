@@ -196,11 +196,11 @@ def _empty_table(*heads: str) -> Any:
     return table
 
 
-def _with_interval(figure: Interval) -> str:
-    if figure.low != figure.low:
-        return _number(figure.value, ".2f")
+def _with_interval(estimate: Interval) -> str:
+    if estimate.low != estimate.low:
+        return _number(estimate.value, ".2f")
     # a backslash keeps rich from reading the bracket
-    return f"{figure.value:.2f} \\[{figure.low:.2f}, {figure.high:.2f}]"
+    return f"{estimate.value:.2f} \\[{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def _number(value: float, form: str) -> str:

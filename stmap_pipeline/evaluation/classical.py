@@ -1,8 +1,8 @@
 """Classical pulse extraction: GREEN, CHROM and POS, the baselines that need no training.
 
 :func:`face_mean` reduces block means to one color per frame. Each method takes it on a uniform clock, (T, 3) R, G, B with NaN where
-there was no face, and returns a pulse (T,) without unit. The sign is that of the light: a pulse beat, which darkens the skin, points down. Stretches between gaps
-are treated one by one; a stretch shorter than a method's window stays NaN, because nothing can be said of it.
+there was no face, and returns a pulse (T,) without unit. The sign is that of the light: a heart beat, which darkens the skin, is a
+minimum. Stretches between gaps are processed one by one; a stretch shorter than a method's window stays NaN.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def face_mean(blocks: BlockTrace) -> npt.NDArray[np.float64]:
     values = np.where(seen[:, :, None], means, 0.0)
 
     frames_seen, per_block = seen.sum(axis=0), weight.sum(axis=0)
-    # a block nobody saw has no level: its weight is 0 wherever the level is used
+    # a block that is never seen has no level: its weight is 0 wherever the level is used
     usual_weight = per_block / np.maximum(frames_seen, 1)
     level = np.einsum("tn,tnc->nc", weight, values) / np.where(per_block > 0, per_block, 1.0)[:, None]
     per_frame = weight.sum(axis=1)
@@ -135,9 +135,9 @@ def chrom(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
         r, g, b = np.moveaxis(windows / np.where(mean > 0, mean, np.nan), 1, 0)
         both = np.stack([3 * r - 2 * g, 1.5 * r + g - 1.5 * b])
         x, y = sosfiltfilt(sections, both, axis=2, padlen=min(size - 1, 3 * 2 * len(sections)))
-        beat = x - _ratio(x.std(axis=1), y.std(axis=1))[:, None] * y
+        pulses = x - _ratio(x.std(axis=1), y.std(axis=1))[:, None] * y
         pulse, weight = np.zeros(len(run)), np.zeros(len(run))
-        for start, one in zip(starts, beat, strict=True):
+        for start, one in zip(starts, pulses, strict=True):
             # 1e-3: the very first and last sample have no weight of their own
             pulse[start : start + size] += one * (hann + 1e-3)
             weight[start : start + size] += hann + 1e-3
@@ -220,7 +220,7 @@ def method_named(name: str) -> Callable[[npt.ArrayLike, float], FloatArray]:
 
 
 def known_runs(known: npt.NDArray[np.bool_]) -> list[slice]:
-    """List the longest stretches in which all samples are known.
+    """List the stretches in which all samples are known.
 
     Examples
     --------

@@ -78,13 +78,13 @@ class VideoEstimate:
     reason : str
         A code of :data:`stmap_pipeline.errors.REASONS`; empty where there is a rate.
     message : str
-        For a person; empty where there is a rate.
+        Why there is none and what helps; empty where there is a rate.
     quality : float
         Mean over all windows in which the face was seen; NaN where there is none.
     windows : tuple of WindowEstimate
         In the order of time.
     blocks : BlockTrace, optional
-        What it was found in, for a picture; None where the video could not be read.
+        The traces, for a plot; None where the video could not be read.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def estimate_video(
     ----------
     video : Path
     method : str
-        ``green``, ``chrom`` or ``pos``; with ``rates``, the name of what gives them.
+        ``green``, ``chrom`` or ``pos``; with ``rates``, the name of the run.
     window_s, step_s : float
         Length of a window, and time from one to the next. A shorter video has one window.
     config : Config, optional
@@ -306,7 +306,7 @@ class RunRates:
 
 def _read(video: Path, config: Config) -> RecordingResult:
     source = VideoSource(video)
-    # what is lost or short is said here in the terms of windows, and not as a failed build
+    # a video with few frames with a face is refused by its windows, not by the limits of a build
     limits = config.limits.model_copy(update={"max_lost_fraction": 1.0, "min_duration_s": 0.0})
     recording = Recording(safe_id(video.name), "estimate", "one", source)
     return build_recording(recording, config.model_copy(update={"limits": limits}), limits=Limits())

@@ -128,7 +128,7 @@ def estimate_heart_rate(
     method : {"green", "chrom", "pos"}
         How to extract a pulse from block means; a pulse label needs none.
     start_s, stop_s : float
-        The part to look at, ``[start_s, stop_s)``.
+        The interval that is used, ``[start_s, stop_s)``.
 
     Returns
     -------

@@ -26,15 +26,15 @@ BANDS = ("<60", "60-70", "70-85", "85-100", ">=100")
 
 @dataclass(frozen=True, slots=True)
 class HeartRateMetrics:
-    """How far estimates are from the truth. NaN where there are too few pairs to say.
+    """How far estimates are from the truth. NaN where there are too few pairs.
 
     Parameters
     ----------
     n : int
         Pairs in which both numbers are known; all else is over these.
     n_missing : int
-        Pairs left out, because truth or estimate is unknown. To be shown beside the rest: leaving out the hard
-        recordings makes every other number better.
+        Pairs left out, because truth or estimate is unknown. Leaving out the hard recordings makes every other number better, so this
+        one belongs beside them.
     me_bpm, sd_bpm : float
         Mean and standard deviation of the signed error, estimate minus truth.
     mae_bpm, rmse_bpm : float
@@ -122,12 +122,12 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number and the interval that it may as well have been in.
+    """A number with its bootstrap confidence interval.
 
     Parameters
     ----------
     value : float
-        NaN where there are too few pairs to say.
+        NaN where there are too few pairs.
     low, high : float
         Ends of the interval; NaN where fewer than two subjects (or videos) stand behind the number.
 
@@ -269,7 +269,7 @@ class _Sums(NamedTuple):
         error = estimated - true
         mean_error = float(error.mean())
         e, a, b = error - mean_error, estimated - estimated.mean(), true - true.mean()
-        # an error relative to a rate of zero or less says nothing
+        # an error relative to a rate of zero or less has no meaning
         relative = np.abs(error) / np.where(true > 0, true, np.nan)
         columns = (np.ones_like(e), e, e * e, np.abs(error), error * error, relative, a, b, a * a, b * b, a * b)
         return cls(np.stack([np.bincount(index, one, count) for one in columns], axis=1), mean_error)

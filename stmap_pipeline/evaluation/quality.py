@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 CLOSE_BPM = 5.0
 _KNOWN = 0.75
 _FEWEST_BLOCKS = 4
-# beyond this the ratio says no more than that it is very good or very bad
+# beyond this the ratio is very good or very bad, and how much does not matter
 _LIMITS_DB = (-15.0, 15.0)
 
 #: By method: what a window starts with, and the weight of SNR (per dB), of agreement (per 1) and of length (per doubling of 10 s).
@@ -61,7 +61,7 @@ class Evidence(NamedTuple):
         Power within 6 bpm of the rate and its double over the rest of the band; see
         :func:`~stmap_pipeline.evaluation.spectrum.snr_db`.
     agreement : float
-        How much the blocks beat together at the rate, from 0 to 1: length of the mean of their unit phasors. A pulse reaches all
+        Agreement in phase of the blocks at the rate, from 0 to 1: length of the mean of their unit phasors. A pulse reaches all
         skin at once, while motion makes some blocks brighter and others darker, and noise has no order.
     """
 

@@ -40,8 +40,8 @@ METHOD_COLUMNS = {"network": "predicted_bpm", "constant": "constant_bpm"} | {nam
 
 VIDEOS: tuple[Column, ...] = (
     Column("recording_id", "", "recording, unique in the database"),
-    Column("subject", "", "person"),
-    Column("scenario", "", "what the person did, in the database's own terms"),
+    Column("subject", "", "subject"),
+    Column("scenario", "", "what the subject did, in the database's own terms"),
     Column("camera", "", "which camera, in the database's own terms"),
     Column("fold", "", "fold that was held out; 0 where the network was not trained on this database, or it has no folds", "int"),
     Column("windows", "", "windows that the means are over", "int"),
@@ -211,8 +211,8 @@ def read_baselines(path: Path, windows: Predictions) -> FloatArray | None:
         return None
     *keys, green, chrom, pos = (cells[one.name] for one in BASELINES)
     row_of = {key: row for row, key in enumerate(zip(*keys, strict=True))}
-    asked = zip(windows.recording_id.tolist(), windows.start_s.tolist(), windows.stop_s.tolist(), strict=True)
-    rows = [row_of.get(key, -1) for key in asked]
+    wanted = zip(windows.recording_id.tolist(), windows.start_s.tolist(), windows.stop_s.tolist(), strict=True)
+    rows = [row_of.get(key, -1) for key in wanted]
     return None if -1 in rows else np.asarray(np.array([green, chrom, pos], dtype=np.float64).T[rows])
 
 
