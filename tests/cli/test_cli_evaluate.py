@@ -130,7 +130,7 @@ def test_a_training_ends_with_its_evaluation_and_its_network_serves_other_maps(m
     # stopped between training and evaluation: the same command makes up for it
     (run / "evaluation.json").unlink()
     told = stmap("train", maps, run, *options, "--device", "cpu", "--threads", "1")
-    assert "is trained to the end already" in told.err
+    assert "already finished" in told.err
     assert (run / "evaluation.json").is_file()
 
 
