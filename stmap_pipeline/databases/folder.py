@@ -26,9 +26,11 @@ from stmap_pipeline.records.recording import hashed_id, safe_id
 NAME = "folder"
 # whatever cameras, phones and converters write; a file of them that FFmpeg cannot read fails by name
 VIDEO_SUFFIXES = (
-    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".mxf", ".flv",
-    ".f4v", ".ogv", ".vob", ".asf", ".divx", ".dv", ".mjpeg", ".mjpg", ".m2v", ".mod", ".tod", ".qt", ".y4m", ".insv", ".rm", ".rmvb",
+    ".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts", ".ts", ".3gp", ".3g2", ".mxf",
+    ".flv", ".f4v", ".ogv", ".ogm", ".vob", ".asf", ".divx", ".dv", ".mjpeg", ".mjpg", ".mj2", ".m1v", ".m2v", ".mpe", ".mod",
+    ".tod", ".qt", ".y4m", ".nut", ".ivf", ".h264", ".264", ".h265", ".265", ".hevc", ".wtv", ".insv", ".rm", ".rmvb",
 )  # fmt: skip
+_SUFFIXES_TEXT = f"{', '.join(VIDEO_SUFFIXES[:6])} and {len(VIDEO_SUFFIXES) - 6} others"
 _OWN_SUBJECT = "no database.toml names the subject: the recording counts as a subject of its own"
 
 LAYOUT = """\
@@ -87,7 +89,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         root = root.parent
     if root.is_file():
         if root.suffix.lower() not in VIDEO_SUFFIXES:
-            raise DatabaseError(f"{printable(root)}: is no video by its name; known are {', '.join(VIDEO_SUFFIXES)}")
+            raise DatabaseError(f"{printable(root)}: is no video by its name; known are {_SUFFIXES_TEXT}")
         return in_order(_undescribed(root.absolute().parent, [root.absolute()]))
     root = source_folder(root)
     description = read_description(root)
@@ -96,7 +98,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     videos = [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         raise DatabaseError(
-            f"{printable(root)}: no video; looked for database.toml, database.csv and files {', '.join(VIDEO_SUFFIXES)} at any depth, "
+            f"{printable(root)}: no video; looked for database.toml, database.csv and files {_SUFFIXES_TEXT} at any depth, "
             f"found {contents(root)}"
         )
     return in_order(_undescribed(root, videos))
@@ -167,7 +169,7 @@ def _paths(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
     known = (*VIDEO_SUFFIXES, suffix) if suffix[1:].isalnum() else VIDEO_SUFFIXES
     videos = [one for one in matches if (_has_images(one) if is_folder(one) else one.suffix.lower() in known)]
     if not videos:
-        kinds = f"no video ({', '.join(VIDEO_SUFFIXES)}) and no folder of images" if matches else "nothing"
+        kinds = f"no video ({_SUFFIXES_TEXT}) and no folder of images" if matches else "nothing"
         raise DatabaseError(f"{printable(root)}: {where}: video = {entry.video!r} matches {kinds}")
     return sorted(videos, key=lambda one: natural_key(str(one)))
 
