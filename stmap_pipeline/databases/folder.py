@@ -123,7 +123,7 @@ def _described(root: Path, description: Description) -> list[Recording]:
     ids: dict[str, _Video] = {}
     folds: dict[str, tuple[int | None, str]] = {}
     files: dict[object, tuple[Recording, str]] = {}
-    for video, one in zip(videos, recordings, strict=True):
+    for number, (video, one) in enumerate(zip(videos, list(recordings), strict=True)):
         first = ids.setdefault(one.recording_id, video)
         if first is not video:
             raise DatabaseError(
@@ -137,11 +137,16 @@ def _described(root: Path, description: Description) -> list[Recording]:
                 "all recordings of a subject need one fold"
             )
         other, where = files.setdefault(_file_key(video.path), (one, video.where))
-        if other.subject != one.subject and (other.clock, other.labels) == (one.clock, one.labels):
+        if other.subject == one.subject:
+            continue
+        if (other.clock, other.labels) == (one.clock, one.labels):
             raise DatabaseError(
                 f"{printable(root)}: {printable(video.path)} is listed as subject {other.subject!r} ({where}) and as {one.subject!r} "
                 f"({video.where}); one person is one subject"
             )
+        recordings[number] = replace(
+            one, notes=(f"the same video is also listed as subject {other.subject}, with another label or clock",)
+        )
     return recordings
 
 
@@ -151,7 +156,8 @@ def _file_key(path: Path) -> object:
         status = path.stat()
     except OSError:
         return os.path.realpath(path)
-    return status.st_dev, status.st_ino
+    # some network file systems have no numbers of files
+    return (status.st_dev, status.st_ino, status.st_size) if status.st_ino else os.path.realpath(path)
 
 
 def _paths(root: Path, where: str, entry: RecordingEntry) -> list[Path]:
