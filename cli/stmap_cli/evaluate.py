@@ -66,7 +66,7 @@ def evaluate(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Compare the predictions of the network of RUN with the labels of MAPS.
+    """Measure how well the network of RUN predicts heart rates.
 
     RUN is the output of stmap train. On the maps of its training, each network is evaluated on the subjects that its fold held out; on
     other maps, the mean of the predictions of all folds' networks. For comparison there are, on the same windows, a constant (the mean

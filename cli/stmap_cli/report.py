@@ -43,7 +43,7 @@ DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex
 )
 @jobs_option
 def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces: bool, simulated: bool, jobs: int | None) -> None:
-    """Write one HTML page on what is in MAPS, or came of a RUN.
+    """Write one HTML page about MAPS or a RUN.
 
     MAPS is the output of stmap build-maps. The page tells what was built and what was not, shows heart rates and the quality of each
     recording, and loads nothing from anywhere. Details of more than 60 recordings go to files in a folder beside it.

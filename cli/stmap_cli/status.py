@@ -22,7 +22,7 @@ _NAMES = 8
 @folder_argument("out")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(out: Path, as_json: bool) -> None:
-    """Say how far the build in the folder OUT is.
+    """Show how far the build in the folder OUT is.
 
     It can run meanwhile, have been stopped, or be finished; nothing is touched.
 
