@@ -1,6 +1,6 @@
-"""What the data cost a training: windows per second with the data path, and of the same network on one batch that lies there ready.
+"""Cost of the data in a training: windows per second with the data path, and of the same network on one batch prepared before.
 
-Both are measured in turns, so that whatever else the machine does concerns both; medians are printed. The ratio is of CPU seconds
+Both are measured alternately, so that other load of the machine concerns both; medians are printed. The ratio is of CPU seconds
 where the network runs on the CPU, with OMP_NUM_THREADS=1 on a busy machine. The maps are simulated.
 
     python benchmarks/training.py [--device cuda --batch 256] [--subjects 107] [--json FILE]

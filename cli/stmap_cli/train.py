@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--protocol",
     type=click.Choice(["within", "holdout", "cross"]),
-    help="Hold out each official fold in turn, a share of the subjects, or nobody.",
+    help="Hold out each official fold in turn, a share of the subjects, or none.",
 )
 @click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
 @click.option(
@@ -89,7 +89,7 @@ def train(
     """Train a network on MAPS into the folder RUN.
 
     MAPS is the output of stmap build-maps. No subject is both trained on and evaluated, and windows that stmap augment added are
-    never evaluated. Options that are not given have the defaults of the reference page, or what --config says. The command can be
+    never evaluated. Options that are not given have the values of --config, or the defaults of the reference page. The command can be
     stopped at any time; the same command with --resume continues after the last finished epoch.
 
     \b

@@ -1,4 +1,4 @@
-"""What a run writes and what its files say: names, columns, and the metadata of checkpoints. Read without torch.
+"""Files of a run: their names, the columns of its tables, and the metadata of its checkpoints. Needs no torch.
 
 ======================  ================================================================================
 ``run.toml``            all settings
@@ -99,7 +99,7 @@ class ModelMetadata(BaseModel):
     clock : {"native", "uniform"}
         Clock of the maps; ``rate_hz`` is that of the uniform one.
     target_mean, target_scale : float
-        The output times the scale plus the mean is the target: beats in the window, or bpm, as ``config.target`` says.
+        The output times the scale plus the mean is the target: beats in the window, or bpm, by ``config.target``.
     fold, epoch : int
         Epochs are counted from 1.
     validation_mae_bpm : float, optional

@@ -329,7 +329,7 @@ def train_fold(
         order = np.random.default_rng((_ORDER, config.seed, split.fold, epoch)).permutation(split.training)[:windows]
         epoch_s, seen = time.monotonic(), 0
         loss_sum = torch.zeros((), dtype=torch.float64, device=fabric.device)
-        # of nearly the same size: no last batch of two windows, whose mean and deviation would say nothing
+        # of nearly the same size: batch normalization needs more than a last batch of two windows
         for step, batch in enumerate(np.array_split(order, steps), epoch * steps):
             rate = learning_rate(config.learning_rate, step, config.epochs * steps, config.warmup_share)
             for group in optimizer.param_groups:

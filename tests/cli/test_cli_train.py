@@ -46,7 +46,7 @@ def trained(maps, tmp_path_factory):
     return out, stmap("train", maps, out, *QUICK)
 
 
-def test_a_run_tells_what_it_does_and_what_came_of_each_fold_and_ends_with_its_evaluation(maps, trained):
+def test_a_run_reports_each_fold_and_ends_with_its_evaluation(maps, trained):
     out, run = trained
     assert run.code == 0, run.err
     lines = run.err.splitlines()
@@ -63,7 +63,7 @@ def test_a_run_tells_what_it_does_and_what_came_of_each_fold_and_ends_with_its_e
     assert len(read_table(out / "predictions.csv")) == 56
 
 
-def test_repeated_it_says_that_all_is_done(maps, trained):
+def test_repeated_it_reports_that_all_is_done(maps, trained):
     again = stmap("train", maps, trained[0], *QUICK)
     assert (again.code, again.out) == (0, "")
     assert again.err == f"{trained[0]}: is already finished with these settings; nothing to do\n"
@@ -74,7 +74,7 @@ def test_json_is_one_object_and_the_only_thing_on_stdout(maps, trained):
     assert (told["finished"], told["folds"], told["run"]) == (True, [1, 2], str(trained[0]))
 
 
-def test_ctrl_c_says_how_far_it_got_and_resume_goes_on(maps, trained, tmp_path, monkeypatch):
+def test_ctrl_c_reports_the_progress_and_resume_continues(maps, trained, tmp_path, monkeypatch):
     out, calls, real = tmp_path / "run", [], torch.optim.Adam.step
 
     def interrupted(self, *words, **more):
@@ -119,7 +119,7 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
     assert [one.name for one in out.glob("fold*")] == ["fold2"]
 
 
-def test_cross_has_nobody_to_evaluate_and_says_how_to_go_on(maps, tmp_path):
+def test_cross_has_no_subject_to_evaluate_and_names_the_next_command(maps, tmp_path):
     run = stmap("train", maps, tmp_path / "run", *QUICK, "--protocol", "cross")
     assert run.code == 0
     assert "fold0   epoch" in run.err
@@ -168,7 +168,7 @@ def test_a_file_of_settings_with_unknown_keys_names_them(maps, tmp_path):
     assert "target = 'hz'" in run.err
 
 
-def test_a_wrong_folder_is_told(maps, trained, tmp_path):
+def test_a_wrong_folder_is_refused(maps, trained, tmp_path):
     run = stmap("train", tmp_path / "nowhere", tmp_path / "run", *QUICK)
     assert run.code == 1
     assert "there is no such folder; give the output folder of stmap build-maps" in run.err
@@ -184,7 +184,7 @@ def test_a_wrong_folder_is_told(maps, trained, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["torch", "lightning_fabric", "safetensors", "tensorboard"])
-def test_without_the_extra_it_says_what_to_install(maps, tmp_path, monkeypatch, name):
+def test_without_the_extra_the_error_names_what_to_install(maps, tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     run = stmap("train", maps, tmp_path / "run", *QUICK)
     assert (run.code, run.out) == (1, "")

@@ -42,7 +42,7 @@ def run(maps, tmp_path_factory):
     return out, train(maps, out)
 
 
-def test_a_run_leaves_weights_history_and_predictions_of_each_fold_and_says_last_what_it_was(maps, run):
+def test_a_run_writes_weights_history_and_predictions_of_each_fold_and_its_summary_last(maps, run):
     out, events = run
     for fold in (1, 2):
         names = {one.name for one in (out / f"fold{fold}").iterdir()}
@@ -87,7 +87,7 @@ def test_each_recorded_window_of_each_person_is_predicted_once_by_a_network_that
 
 
 @pytest.mark.parametrize("target", ["beats", "bpm"])
-def test_the_checkpoint_gives_the_predictions_again_whatever_the_unit_of_its_target(maps, tmp_path, target):
+def test_the_checkpoint_repeats_the_predictions_in_either_unit_of_the_target(maps, tmp_path, target):
     train(maps, tmp_path / "run", target=target, folds=(2,), epochs=1)
     rows = read_table(tmp_path / "run" / "predictions.csv")
     shards = Shards(maps)

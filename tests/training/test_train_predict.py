@@ -85,7 +85,7 @@ def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
         ("length", {"windows": {"length": "90 frames"}}, "windows of 90 samples, the network was trained on 60"),
     ):
         if name == "blocks":
-            # the shards of the example have 2 x 2 blocks; what the settings say is looked at first
+            # the shards of the example have 2 x 2 blocks; the settings are compared first
             shards = other_maps(tmp_path / name)
             shards.config = Config.from_mapping(settings)
         else:
@@ -145,7 +145,7 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(run, harm, text):
             Model.load(run, 1)
 
 
-def test_a_checkpoint_says_what_it_is(run, maps):
+def test_metadata_of_a_checkpoint(run, maps):
     weights, metadata = read_checkpoint(run / "fold1", "last")
     assert metadata == read_metadata(run / "fold1", "last")
     assert (metadata.channels, metadata.blocks, metadata.samples, metadata.clock, metadata.rate_hz) == (3, 4, 60, "native", None)

@@ -27,7 +27,7 @@ DEVICES = [
 
 
 def recording(number, times_s, **options):
-    """A recording of a known pulse; its name tells subject and take."""
+    """A recording of a known pulse; its name holds subject and take."""
     blocks = simulated_blocks(60.0 + 9 * number, times_s, grid=GRID, seed=number, **options)
     blocks.means[:, 5] = 99.0  # a block on which nothing moves
     name = f"p{number:03d}"

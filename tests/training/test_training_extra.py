@@ -1,4 +1,4 @@
-"""Without the extra `train` the package says what to install, and what needs no torch goes on working."""
+"""Without the extra `train` an error names what to install, and everything that needs no torch works."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def test_the_names_of_networks_are_listed_without_torch():
 
 
 @pytest.mark.parametrize("name", ["build_network", "TrainingSet"])
-def test_without_torch_it_says_what_to_install(monkeypatch, name):
+def test_without_torch_the_error_names_what_to_install(monkeypatch, name):
     find_spec = __import__("importlib.util").util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda one, *rest: None if one == "torch" else find_spec(one, *rest))
     with pytest.raises(StmapError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):

@@ -69,7 +69,7 @@ def test_one_batch_can_be_learned_by_heart(name):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    # to say the mean of all would cost 0.87
+    # the mean of all as the estimate would cost 0.87
     assert losses[0] > 0.5
     assert min(losses[-5:]) < 0.3
 
@@ -152,7 +152,7 @@ def test_a_seed_decides_the_weights():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_gpu_says_what_the_cpu_says(name):
+def test_a_gpu_computes_what_the_cpu_computes(name):
     network = built(name, NATIVE).eval()
     maps = torch.randn(6, 6, 25, 300)
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
@@ -269,7 +269,7 @@ def test_no_code_of_a_file_is_run(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["e.pth", "e.safetensors"])
-def test_what_is_no_file_of_weights_says_so(name, tmp_path):
+def test_a_file_without_weights_is_refused(name, tmp_path):
     with pytest.raises(ConfigError, match=f"{name}: cannot be read"):
         load_trunk(network(), tmp_path / name)
     for content in (b"", b"hello", b"\x80\x02K\x01.", bytes(range(256)) * 20):
@@ -278,7 +278,7 @@ def test_what_is_no_file_of_weights_says_so(name, tmp_path):
             load_trunk(network(), tmp_path / name)
 
 
-def test_a_cut_file_says_so(weights, tmp_path):
+def test_a_cut_file_is_refused(weights, tmp_path):
     torch.save(weights, tmp_path / "f.pth")
     save_file(weights, tmp_path / "f.safetensors")
     for path in (tmp_path / "f.pth", tmp_path / "f.safetensors"):

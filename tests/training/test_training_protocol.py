@@ -43,7 +43,7 @@ def subjects(maps, protocol, part):
     validation_share=st.sampled_from([0.0, 0.1, 0.4]),
     seed=st.integers(0, 50),
 )
-def test_nobody_is_in_two_parts_and_nothing_resampled_is_evaluated(maps, protocol, augment, validation_share, seed):
+def test_no_subject_is_in_two_parts_and_nothing_resampled_is_evaluated(maps, protocol, augment, validation_share, seed):
     config = TrainConfig(protocol=protocol, augment=augment, validation_share=validation_share, seed=seed)
     planned = plan_protocol(maps, config)
     everybody = {one.subject for one in maps.recordings()}
@@ -59,7 +59,7 @@ def test_nobody_is_in_two_parts_and_nothing_resampled_is_evaluated(maps, protoco
     assert [one.fold for one in planned.splits] == ([1, 2, 3] if protocol == "within" else [0])
     if protocol == "within":
         assert set.union(*held_out) == everybody
-        # what the reader itself says of a fold
+        # the reader's own choice for a fold
         for split in planned.splits:
             windows = [planned.windows[one] for one in split.evaluation]
             assert windows == maps.split(fold=split.fold).evaluation
