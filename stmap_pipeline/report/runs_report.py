@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import numpy as np
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import BANDS
 from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.report.attention import Attention, show_attention
+from stmap_pipeline.report.attention import show_attention
 from stmap_pipeline.report.charts import COLORS, Bars, Figure, Line, bland_altman, grouped_bars, line_chart, scatter
 from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates, draw_heart_rates
 from stmap_pipeline.report.page import Page, Section, Stat, check_extra, render
-from stmap_pipeline.report.provenance import About, about_runs
+from stmap_pipeline.report.provenance import about_runs
 from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
 from stmap_pipeline.report.runs_tables import (
     ENOUGH,
@@ -38,6 +38,17 @@ from stmap_pipeline.shards import Shards
 BANNER = (
     "Numbers of ours on this page come from simulated recordings wherever they say so. They show that the software works and say nothing about people. "
     "Figures published by others stand beside them for orientation alone: they were measured on filmed people."
+)
+SECTIONS = (
+    Section("same-database", "Same database"),
+    Section("other-database", "Other database"),
+    Section("ablation-cells", "Ablation"),
+    Section("attention", "Attention"),
+    Section("resampling", "Resampled windows"),
+    Section("agreement", "Agreement"),
+    Section("learning", "Learning"),
+    Section("parts", "Parts"),
+    Section("runs-all", "Runs"),
 )
 _NEAR_BPM = 10.0
 
@@ -99,7 +110,8 @@ def write_runs_report(
     paths = _paths([Path(one) for one in runs])
     for one in given:
         check_target(one, target)
-    _check_not_in_run(paths, target)
+    if target.resolve() in [one.resolve() for one in paths]:
+        raise OutputError(f"{target}: is the folder of a run; write the report beside it")
     if kind == "html":
         check_extra()
     found = [load_run(one, simulated=simulated) for one in paths]
@@ -128,23 +140,47 @@ def write_runs_report(
     for idea, title in (("attention", "Does attention help?"), ("augmentation", "Do resampled windows help?")):
         chosen = [one for one in effects if one.idea == idea]
         tables[idea] = [effect_table(f"effect_{idea}", title, chosen)] if chosen else []
+    synthetic = marks == {True}
     if kind == "html":
-        content = RunsContent(
-            runs=found,
-            within=within,
-            cross=cross,
-            groups=groups,
-            tables=tables,
-            troubles=troubles,
-            attention=show_attention(within, given),
-            rates=_heart_rates(given, simulated=simulated),
-            about=about_runs(found, given, simulated=marks == {True}, command=command),
-            all_simulated=marks == {True},
-            any_simulated=True in marks,
+        attention = show_attention(within, given)
+        figures = {
+            "attention": list(attention.figures),
+            "rates": _heart_rates(given, simulated=simulated),
+            "agreement": _agreement(within, cross),
+            "learning": _learning([*within, *cross]),
+        }
+        if synthetic:
+            # the page itself marks each title
+            figures = {
+                key: [replace(one, title=one.title.replace(" (simulated)", "")) for one in many] for key, many in figures.items()
+            }
+        count = len(found)
+        page = Page(
+            "Heart rate by trained networks",
+            f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, "
+            "classical methods, and what others published.",
+            SECTIONS,
+            about_runs(found, given, simulated=synthetic, command=command),
+            synthetic,
+            banner=BANNER if True in marks else "",
         )
-        atomic_write_text(target, render_runs(content))
+        text = render(
+            "runs.html",
+            page,
+            stats=_stats(found, groups, all_simulated=synthetic),
+            tables=tables,
+            figures=figures,
+            sources=dict.fromkeys(pair for case in (*within, *cross) for pair in sources_of([case])),
+            troubles=troubles,
+            attention=attention,
+            band_figures=[draw_bands(f"bands-{number + 1}", group) for number, group in enumerate(groups)],
+            notes=_notes(found),
+            problems=[(str(one.facts.path), problem) for one in found for problem in one.problems],
+            crossed=any(one.others for one in found),
+        )
+        atomic_write_text(target, text)
     else:
-        about = {"runs": ", ".join(map(str, paths)), "simulated": marks == {True}}
+        about = {"runs": ", ".join(map(str, paths)), "simulated": synthetic}
         chosen_tables = (
             [score_table(found), published_table(), *tables["runs"]]
             if kind != "latex"
@@ -187,12 +223,6 @@ def _paths(given: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _check_not_in_run(runs: Sequence[Path], target: Path) -> None:
-    for one in runs:
-        if target.resolve() == one.resolve():
-            raise OutputError(f"{target}: is the folder of a run; write the report beside it")
-
-
 def _results(name: str, title: str, cases: Sequence[Case]) -> list[Table]:
     found = []
     for number, group in enumerate(same_videos(cases)):
@@ -217,123 +247,31 @@ def _heart_rates(maps: Sequence[Path], *, simulated: bool) -> list[Figure]:
     return [replace(one, title=one.title + mark) for one in figures]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RunsContent:
-    """What the page of runs shows.
-
-    Parameters
-    ----------
-    runs : sequence of Run
-    within, cross : sequence of Case
-    groups : sequence of sequence of Case
-        Those of ``within`` that were evaluated on the same videos.
-    tables : mapping of str to sequence of Table
-        By section.
-    troubles : sequence of str
-        What could not be compared.
-    attention : Attention
-    rates : sequence of Figure
-        Heart rates of the maps.
-    about : About
-    all_simulated, any_simulated : bool
-        Whether all, or some, of the evaluations are on simulated recordings.
-    """
-
-    runs: Sequence[Run]
-    within: Sequence[Case]
-    cross: Sequence[Case]
-    groups: Sequence[Sequence[Case]]
-    tables: Mapping[str, Sequence[Table]]
-    troubles: Sequence[str]
-    attention: Attention
-    rates: Sequence[Figure]
-    about: About
-    all_simulated: bool
-    any_simulated: bool
-
-
-def render_runs(content: RunsContent) -> str:
-    """Write the page.
-
-    Raises
-    ------
-    StmapError
-        Where Jinja2 is not installed.
-    """
-    sections = [
-        Section("same-database", "Same database"),
-        Section("other-database", "Other database"),
-        Section("ablation-cells", "Ablation"),
-        Section("attention", "Attention"),
-        Section("resampling", "Resampled windows"),
-        Section("agreement", "Agreement"),
-        Section("learning", "Learning"),
-        Section("parts", "Parts"),
-        Section("runs-all", "Runs"),
-    ]
-    count = len(content.runs)
-    page = Page(
-        "Heart rate by trained networks",
-        f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, classical methods, "
-        "and what others published.",
-        sections,
-        content.about,
-        content.all_simulated,
-        banner=BANNER if content.any_simulated else "",
-    )
-    return render(
-        "runs.html",
-        page,
-        stats=_stats(content),
-        tables=content.tables,
-        sources=dict.fromkeys(pair for cases in (content.within, content.cross) for case in cases for pair in sources_of([case])),
-        troubles=content.troubles,
-        attention=replace(content.attention, figures=_unmarked(content, content.attention.figures)),
-        rates=_unmarked(content, content.rates),
-        band_figures=[_bands(number, group) for number, group in enumerate(content.groups)],
-        agreement=_unmarked(content, _agreement(content)),
-        learning=_unmarked(
-            content, [one for number, case in enumerate(_trained(content)) for one in draw_learning(f"learn{number + 1}", case)]
-        ),
-        notes=_notes(content),
-        problems=[(str(one.facts.path), problem) for one in content.runs for problem in one.problems],
-        crossed=any(one.others for one in content.runs),
-    )
-
-
-def _agreement(content: RunsContent) -> list[Figure]:
+def _agreement(within: Sequence[Case], cross: Sequence[Case]) -> list[Figure]:
     return [
         figure
-        for name, cases in (("case", content.within), ("cross", content.cross))
+        for name, cases in (("case", within), ("cross", cross))
         for number, case in enumerate(cases)
         for figure in draw_agreement(f"{name}{number + 1}", case)
     ]
 
 
-def _bands(number: int, group: Sequence[Case]) -> Figure:
-    # the whole method and the same without the windows that are in question: what the paper calls the effectiveness of its augmentation
-    pairs = [one for one in group if "attention" in one.config.network] or list(group)
-    return draw_bands(
-        f"bands-{number + 1}", "Error by true heart rate", sorted(pairs, key=lambda one: one.config.augment == "plan")
-    )
-
-
-def _trained(content: RunsContent) -> list[Case]:
-    """Cases whose learning curves are drawn: each run once."""
+def _learning(cases: Sequence[Case]) -> list[Figure]:
+    """Draw the learning curves of each run once."""
     seen: set[str] = set()
-    found = []
-    for case in (*content.within, *content.cross):
+    trained = []
+    for case in cases:
         names = {str(one.facts.path) for one in case.runs}
         if not names & seen:
-            found.append(case)
+            trained.append(case)
             seen |= names
-    return found
+    return [figure for number, case in enumerate(trained) for figure in draw_learning(f"learn{number + 1}", case)]
 
 
-def _stats(content: RunsContent) -> list[Stat]:
-    finished = sum(one.facts.finished for one in content.runs)
-    stats = [Stat(f"{finished}", f"of {len(content.runs)} runs finished", "" if finished == len(content.runs) else "bad")]
-    for group in content.groups[:1]:
+def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulated: bool) -> list[Stat]:
+    finished = sum(one.facts.finished for one in runs)
+    stats = [Stat(f"{finished}", f"of {len(runs)} runs finished", "" if finished == len(runs) else "bad")]
+    for group in groups[:1]:
         first = group[0].tested[0].evaluation
         stats.append(Stat(f"{first.videos:,}", f"videos of held-out subjects, in {first.windows:,} windows"))
         known = [one for one in group if np.isfinite(one.summary("mae_bpm").value)]
@@ -341,7 +279,7 @@ def _stats(content: RunsContent) -> list[Stat]:
             best = min(known, key=lambda one: one.summary("mae_bpm").value)
             constant = best.tested[0].evaluation.score("constant").mae_bpm.value
             value = best.summary("mae_bpm").value
-            mark = f" ({best.mark})" if best.mark and not content.all_simulated else ""
+            mark = f" ({best.mark})" if best.mark and not all_simulated else ""
             # few videos prove nothing; a network that a constant beats is never good
             tone = "bad" if not value < constant else "good" if first.videos - first.unlabeled_videos >= ENOUGH else ""
             stats.append(Stat(f"{value:.2f} bpm", f"smallest MAE: {best.label}{mark}", tone))
@@ -349,9 +287,9 @@ def _stats(content: RunsContent) -> list[Stat]:
     return stats
 
 
-def _notes(content: RunsContent) -> list[str]:
+def _notes(runs: Sequence[Run]) -> list[str]:
     found: dict[str, list[str]] = {}
-    for run in content.runs:
+    for run in runs:
         for one in filter(None, (run.own, *run.others)):
             for note in one.evaluation.notes:
                 where = "" if one is run.own else f" on {one.evaluation.maps.name}"
@@ -359,24 +297,10 @@ def _notes(content: RunsContent) -> list[str]:
     return [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}" for note, names in found.items()]
 
 
-def _unmarked(content: RunsContent, figures: Sequence[Figure]) -> list[Figure]:
-    """Remove a mark from titles that the page itself puts behind each of them."""
-    return (
-        [replace(one, title=one.title.replace(" (simulated)", "")) for one in figures] if content.all_simulated else list(figures)
-    )
-
-
-def draw_bands(name: str, title: str, cases: Sequence[Case], *, constant: bool = True) -> Figure:
-    """Draw the mean absolute error of each case by band of true heart rate.
-
-    Parameters
-    ----------
-    name, title : str
-    cases : sequence of Case
-        On the same videos; four at most, for want of colors.
-    constant : bool
-        Whether the constant predictor stands beside them, where there is a color left.
-    """
+def draw_bands(name: str, group: Sequence[Case]) -> Figure:
+    """Draw the mean absolute error by band of true heart rate: of up to four cases, with attention where there are any, and the constant."""
+    cases = [one for one in group if "attention" in one.config.network] or list(group)
+    cases.sort(key=lambda one: one.config.augment == "plan")
     first = cases[0].tested[0].evaluation
     bands = [one for one in BANDS if one in first.names("band")]
     counts = [first.score("network", "band", one) for one in bands]
@@ -385,7 +309,7 @@ def draw_bands(name: str, title: str, cases: Sequence[Case], *, constant: bool =
         found = [case.summary("mae_bpm", "band", one) for one in bands]
         ends = [(one.low, one.high) if one.runs == 1 else (one.value - one.spread, one.value + one.spread) for one in found]
         groups.append(Bars(_with_mark(case), COLORS[number], [one.value for one in found], ends))
-    if constant and len(groups) < len(COLORS):
+    if len(groups) < len(COLORS):
         values = [first.score("constant", "band", one).mae_bpm for one in bands]
         groups.append(Bars(TITLES["constant"], COLORS[len(groups)], [one.value for one in values]))
     names = [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)]
@@ -394,7 +318,7 @@ def draw_bands(name: str, title: str, cases: Sequence[Case], *, constant: bool =
         "both ends, which say that the network answers with the mean rate."
     )
     chart = grouped_bars(names, groups, x_label="true heart rate in bpm (videos)", y_label="MAE (bpm)")
-    return Figure(name, title, caption, chart, wide=True)
+    return Figure(name, "Error by true heart rate", caption, chart, wide=True)
 
 
 def draw_agreement(name: str, case: Case) -> list[Figure]:

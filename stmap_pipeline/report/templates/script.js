@@ -102,7 +102,11 @@ const near = new IntersectionObserver(async (entries) => {
   if (!boxes.length) return;
   boxes.forEach((one) => near.unobserve(one));
   await library();
-  boxes.filter((one) => !drawn.has(one)).forEach(draw);
+  for (const one of boxes) {
+    if (!drawn.has(one)) draw(one);
+    // the page answers between two charts
+    await new Promise((next) => setTimeout(next));
+  }
 }, { rootMargin: "400px" });
 charts.forEach((one) => near.observe(one));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn.forEach(draw));
