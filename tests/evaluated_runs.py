@@ -1,4 +1,4 @@
-"""Maps and runs for tests of the evaluation: persons in folds, windows long enough for a pulse, errors that are known."""
+"""Maps and runs for tests of the evaluation: subjects in folds, windows long enough for a pulse, errors that are known."""
 
 from __future__ import annotations
 

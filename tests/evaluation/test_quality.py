@@ -73,6 +73,13 @@ def test_what_cannot_be_measured_is_not_a_number():
     assert np.isnan(quality(Evidence(np.nan, 0.5), "pos", 10.0))
 
 
+def test_a_trace_whose_times_leap_has_no_signals():
+    found = blocks()
+    leaping = BlockTrace(np.r_[found.times_s[:-1], 1e15], found.means, found.coverage, found.grid)
+    signals = pulse_signals(leaping)
+    assert (signals.times_s.size, signals.face.size, signals.blocks.shape) == (0, 0, (0, 25))
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(UnknownNameError, match="green"):
         pulse_signals(blocks(), "ica")
