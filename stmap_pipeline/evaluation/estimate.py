@@ -20,7 +20,7 @@ from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse
 from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps.stmap import resample_blocks
-from stmap_pipeline.pipeline.limits import Limits
+from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
@@ -139,7 +139,7 @@ def estimate_video(
 ) -> VideoEstimate:
     """Estimate the heart rate of a video.
 
-    Decoding, tracking and block means are those of a build; nothing is written.
+    Decoding, tracking and block means are those of a build, with its limits of time and memory; nothing is written.
 
     Parameters
     ----------
@@ -173,11 +173,21 @@ def estimate_video(
     """
     if rates is None:
         method_named(method)
+    limits = Limits()
     try:
-        result = _read(video, config or Config())
+        with limited_memory(limits.memory_bytes):
+            result = _read(video, config or Config(), limits)
+            return estimate_blocks(result.blocks, method, name=str(video), window_s=window_s, step_s=step_s, rates=rates)
     except RecordingError as error:
-        return VideoEstimate(str(video), method, float("nan"), error.reason, str(error), float("nan"))
-    return estimate_blocks(result.blocks, method, name=str(video), window_s=window_s, step_s=step_s, rates=rates)
+        reason, message = error.reason, str(error)
+    except Exception as error:
+        if not is_memory_error(error):
+            raise
+        reason, message = (
+            "out_of_memory",
+            f"{video}: needed more than {limits.memory_bytes / 2**20:.0f} MB; cut it into shorter videos",
+        )
+    return VideoEstimate(str(video), method, float("nan"), reason, message, float("nan"))
 
 
 def estimate_blocks(
@@ -304,12 +314,12 @@ class RunRates:
         return spans_s, np.mean(rates, axis=0)
 
 
-def _read(video: Path, config: Config) -> RecordingResult:
+def _read(video: Path, config: Config, limits: Limits) -> RecordingResult:
     source = VideoSource(video)
     # a video with few frames with a face is refused by its windows, not by the limits of a build
-    limits = config.limits.model_copy(update={"max_lost_fraction": 1.0, "min_duration_s": 0.0})
+    accepted = config.limits.model_copy(update={"max_lost_fraction": 1.0, "min_duration_s": 0.0})
     recording = Recording(safe_id(video.name), "estimate", "one", source)
-    return build_recording(recording, config.model_copy(update={"limits": limits}), limits=Limits())
+    return build_recording(recording, config.model_copy(update={"limits": accepted}), limits=limits)
 
 
 def _nothing_seen(blocks: BlockTrace, spans_s: FloatArray) -> tuple[str, str]:

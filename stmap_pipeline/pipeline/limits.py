@@ -21,6 +21,7 @@ except ImportError:  # Windows
 T = TypeVar("T")
 
 _PROC = Path("/proc/self")
+_OPENCV_NO_MEMORY = -4
 # how the interpreter's own watchdog begins its report
 TIMEOUT_MARK = "Timeout ("
 
@@ -107,7 +108,7 @@ def guarded(limits: Limits, report: BinaryIO) -> Iterator[None]:
     faulthandler.enable(report)
     faulthandler.dump_traceback_later(limits.hard_time_s, exit=True, file=report)
     try:
-        with _less_memory(limits.memory_bytes):
+        with limited_memory(limits.memory_bytes):
             yield
     finally:
         faulthandler.cancel_dump_traceback_later()
@@ -117,8 +118,15 @@ def guarded(limits: Limits, report: BinaryIO) -> Iterator[None]:
                 faulthandler.enable(sys.__stderr__)
 
 
+def is_memory_error(error: Exception) -> bool:
+    """Return whether an error means that memory was refused."""
+    # OpenCV has one class for all errors and distinguishes this one by its code
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
+
+
 @contextlib.contextmanager
-def _less_memory(memory_bytes: int) -> Iterator[None]:
+def limited_memory(memory_bytes: int) -> Iterator[None]:
+    """Let the process allocate so much beyond what it holds now, in a block; Linux only."""
     held = _status("VmData")
     if held is None or resource is None:
         yield

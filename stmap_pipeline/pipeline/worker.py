@@ -26,7 +26,7 @@ from stmap_pipeline.faces import FaceBackend, TrackingStats, track
 from stmap_pipeline.labels import read_labels, span_problem
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.parallel import MAX_DEATHS, one_thread
-from stmap_pipeline.pipeline.limits import Limits, forget_peak, guarded, peak_memory_bytes, timeout_message, within
+from stmap_pipeline.pipeline.limits import Limits, forget_peak, guarded, is_memory_error, peak_memory_bytes, timeout_message, within
 from stmap_pipeline.pipeline.metadata import Metadata, clock_metadata, metadata_of, notes_of
 from stmap_pipeline.pipeline.scratch import SET_ASIDE, Mark, Scratch
 from stmap_pipeline.pipeline.sources import clock_key, labels_key, settings_key, video_bytes, video_key, video_stamp
@@ -47,7 +47,6 @@ from stmap_pipeline.video.clock import Clock
 T = TypeVar("T")
 Row = dict[str, Any]
 
-_OPENCV_NO_MEMORY = -4
 _FAULT = re.compile(r"Fatal Python error: (.+)")
 # Tracking smooths over seconds: where a clock runs otherwise by more than this, the face is tracked again by the new one.
 _SAME_SPEED = 0.05
@@ -288,7 +287,7 @@ class RecordingTask:
             raise
         except Exception as error:
             stage = "run"
-            if _is_memory(error):
+            if is_memory_error(error):
                 reason = "out_of_memory"
                 message = f"{one.recording_id}: needed more than {self.limits.memory_bytes / 2**20:.0f} MB; give it more with --memory-limit"
             else:
@@ -411,11 +410,6 @@ def _runs_alike(times_s: Any, before_s: Any) -> bool:
         return False
     ratio = (times_s[-1] - times_s[0]) / (before_s[-1] - before_s[0])
     return bool(abs(ratio - 1) <= _SAME_SPEED)
-
-
-def _is_memory(error: Exception) -> bool:
-    # OpenCV has one class for all errors and tells this one by its code
-    return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
 
 
 def _one_line(text: str) -> str:

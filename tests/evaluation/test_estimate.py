@@ -1,6 +1,8 @@
 """The heart rate of a user's video: right where there is one, refused with a reason where there is none."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +88,13 @@ def test_times_that_leap_are_refused_in_little_memory(scene, tmp_path):
     times_s[-1] = 4e5
     found = estimate_video(write_video(tmp_path / "leap.mkv", frames, times_s=times_s))
     assert (found.reason, found.windows) == ("clock_unreadable", ())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is that of Linux")
+def test_a_video_that_needs_too_much_memory_is_refused(monkeypatch):
+    monkeypatch.setattr("stmap_pipeline.evaluation.estimate.build_recording", lambda *_, **__: np.empty(2**29))
+    found = estimate_video(Path("any.mp4"))
+    assert (found.reason, found.refused, found.windows) == ("out_of_memory", True, ())
 
 
 def test_a_face_for_two_seconds_is_too_short(face_clip):
