@@ -155,7 +155,7 @@ def _file_key(path: Path) -> object:
     try:
         status = path.stat()
     except OSError:
-        return os.path.realpath(path)
+        return path
     # some network file systems have no numbers of files
     return (status.st_dev, status.st_ino, status.st_size) if status.st_ino else os.path.realpath(path)
 

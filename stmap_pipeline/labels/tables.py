@@ -31,7 +31,7 @@ _MAX_HEADER_LINES = 100
 _MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--", ".", "?", "inf", "-inf"})
 _SPREADSHEET_ERRORS = frozenset({"#n/a", "#num!", "#div/0!", "#value!", "#null!", "#ref!"})
 _NUMBER_LIKE = re.compile(r"[+-]|[.,]?[0-9]")
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+_WHOLE_NUMBERS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+")
 
 
 class TableError(ValueError):
@@ -212,10 +212,10 @@ def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
     line = numbers[row] + 1
     if len(first) > MAX_COLUMNS:
         raise TableError(f"line {line} holds {len(first):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
-    if not header and delimiter == "," and list(wanted) == [0] and _DECIMAL_COMMA.fullmatch(lines[numbers[row]].strip(' "')):
+    if not header and delimiter == "," and list(wanted) == [0] and _WHOLE_NUMBERS.fullmatch(lines[numbers[row]].strip(' "')):
         raise TableError(
-            f"line {line}: {lines[numbers[row]]!r} is one number with a decimal comma or two numbers; write decimal points, "
-            "or a header line with a name for each column"
+            f"line {line}: {lines[numbers[row]]!r} has decimal commas or several columns; write decimal points, or a header line with a "
+            "name for each column"
         )
     return _Layout(header, delimiter, len(header) or len(first), line)
 
