@@ -1,10 +1,11 @@
 """Take the screenshots of the how-to guides: ``python docs/screenshot.py REPORT.html PICTURE.png [--dark] [--part "#quality"]``.
 
-The picture of docs/how-to/report.md is that of the demo's maps::
+The picture of docs/how-to/report.md is that of drawn videos::
 
-    stmap demo demo && stmap augment demo/maps --balance
-    stmap report demo/maps --output demo/report.html
-    python docs/screenshot.py demo/report.html docs/how-to/report.png --height 1480
+    stmap synth videos --layout vipl-hr --subjects 2 --seed 3 --duration 12
+    stmap build-maps --db vipl-hr videos maps
+    stmap report maps
+    python docs/screenshot.py report.html docs/how-to/report.png --height 1480
 
 That of docs/how-to/experiment.md is the page of the experiment in docs/explanation/simulated-results.md::
 

@@ -134,6 +134,14 @@ def test_windows_before_and_after_balancing(tmp_path):
     assert sum(row["windows_recorded"] for row in rates) == len(Shards(maps).windows(labeled=True))
 
 
+def test_a_plan_of_another_form_is_an_error_that_names_it(tmp_path):
+    maps = add_augmentation(small_maps(tmp_path / "maps", frames=360))
+    path = maps / "augmentation/plan.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"bins": [1, 2]}))
+    with pytest.raises(ShardError, match=r"plan\.json"):
+        list(write_maps_report(maps, tmp_path / "report.html"))
+
+
 def test_a_build_without_any_recording_says_so(tmp_path):
     text = text_of(written(example_maps(tmp_path / "maps", []), tmp_path / "report.html", jobs=2))
     assert "No recording was built" in text
