@@ -1,4 +1,4 @@
-"""Read a finished build: recordings, windows, traces and maps, with files opened as late as possible and in each process anew."""
+"""Read a finished build: recordings, windows, traces and maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is
 from stmap_pipeline.shards.columns import OF_WINDOW, RECORDINGS, outcome_from_row, windows_from_columns
 from stmap_pipeline.shards.hdf5 import guarded
 from stmap_pipeline.shards.manifest import MANIFEST, MAX_BYTES, Manifest, Problem, check_manifest, read_manifest
-from stmap_pipeline.shards.open_shards import OpenShards
+from stmap_pipeline.shards.recording_files import RecordingFiles
 from stmap_pipeline.shards.tables import parse_columns, read_columns, read_table
 
 T = TypeVar("T")
@@ -114,8 +114,8 @@ class Split(NamedTuple):
 class Shards:
     """The output folder of a finished build.
 
-    Files are opened when first needed, in each process for itself: an object may be sent to another process or be
-    inherited by a forked one, and takes no open file along. It is not made for several threads at once.
+    No file stays open between two calls, so an object may be sent to another process or be inherited by a forked one. It is
+    not made for several threads at once.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Shards:
         self.root = Path(path)
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
-        self._files = OpenShards(self.root, self.manifest)
+        self._files = RecordingFiles(self.root, self.manifest)
         self._cache = LruCache(cache_bytes)
 
     @property
@@ -406,7 +406,7 @@ class Shards:
         info = self.info(recording_id)
         # where the table says that all was seen all the time, there is nothing to look up
         seen = info.valid_fraction == 1 and info.coverage == 1
-        found = self._files.facts(recording_id, coverage=not seen)
+        found = self._files.plan_data(recording_id, coverage=not seen)
         if found.coverage is None:
             valid, share = np.ones(len(found.times_s), dtype=np.bool_), np.ones(len(found.times_s))
         else:
@@ -425,8 +425,7 @@ class Shards:
         return self._cache.bytes
 
     def close(self) -> None:
-        """Close all files; reading again opens them again."""
-        self._files.close()
+        """Drop the traces that are in memory; reading again reads them again."""
         self._cache.clear()
 
     def __enter__(self) -> Shards:
