@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from mutations import write_tree
+from support.damage import write_tree
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline import Limits, plan_build, run_build, verify

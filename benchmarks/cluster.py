@@ -19,9 +19,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from cli_runs import content
-from dask_processes import Cluster
-from video_files import write_video
+from support.cli import content
+from support.processes import Cluster
+from support.videos import write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline import plan_build, run_build

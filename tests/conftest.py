@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_runs import four_videos
 from hypothesis import settings
-from video_files import write_video
+from support.cli import four_videos
+from support.videos import write_video
 
 # a deadline is a timing test, and machines are busy
 settings.register_profile("stmap", deadline=None)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from fragile import FragileTask
+from support.harm import FragileTask
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from stmap_pipeline import parallel

@@ -6,8 +6,8 @@ import csv
 
 import numpy as np
 import pytest
-from cli_runs import stmap
-from real_data import real
+from support.cli import stmap
+from support.videos import real
 
 from stmap_pipeline.evaluation import estimate_heart_rate, heart_rate_over_time
 from stmap_pipeline.shards import Shards

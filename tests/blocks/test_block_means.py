@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from video_files import colorful, exact_frame
+from support.videos import colorful, exact_frame
 
 from stmap_pipeline.blocks.grid import GridEdges, face_box
 from stmap_pipeline.blocks.means import block_means

@@ -8,8 +8,8 @@ import shutil
 
 import h5py
 import pytest
-from augmented_maps import content, small_maps
-from cli_runs import stmap
+from support.cli import stmap
+from support.maps import content, small_maps
 
 from stmap_pipeline.shards import Shards, check_manifest
 

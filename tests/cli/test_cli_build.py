@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from cli_runs import content, stmap
+from support.cli import content, stmap
 
 from stmap_pipeline.shards import Shards
 

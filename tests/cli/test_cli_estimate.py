@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_runs import COMMAND, environment, stmap
-from real_data import real
-from video_files import colorful, write_video
+from support.cli import COMMAND, environment, stmap
+from support.videos import colorful, real, write_video
 
 from stmap_pipeline import Shards
 from stmap_pipeline.synth.scene import make_scene

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_runs import stmap
-from evaluated_runs import folded_maps
+from support.cli import stmap
+from support.maps import folded_maps
 
 from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.shards import Shards

@@ -8,11 +8,11 @@ import shutil
 import signal
 
 import pytest
-import tiny_network
 import torch
-from augmented_maps import add_augmentation, content, small_maps
-from cli_runs import stmap
-from reported_runs import Page
+from support import training
+from support.cli import stmap
+from support.maps import add_augmentation, content, small_maps
+from support.pages import Page
 
 from stmap_pipeline.shards import read_table
 
@@ -24,7 +24,7 @@ CELLS = ["tiny-plan-seed0", "tiny-none-seed0", "tiny-plain-plan-seed0", "tiny-pl
 
 @pytest.fixture(autouse=True)
 def _tiny_networks_and_few_threads():
-    tiny_network.register()
+    training.register()
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -56,7 +56,7 @@ def experiment(maps, out, settings, *more):
 
 @pytest.fixture(scope="module")
 def done(maps, other, settings, tmp_path_factory):
-    tiny_network.register()
+    training.register()
     out = tmp_path_factory.mktemp("done") / "fg2019"
     before = content(maps)
     run = experiment(maps, out, settings, "--mmse", other)

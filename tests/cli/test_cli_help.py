@@ -9,7 +9,7 @@ import sys
 
 import click
 import pytest
-from cli_runs import stmap
+from support.cli import stmap
 
 from stmap_cli.main import cli
 

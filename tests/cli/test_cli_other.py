@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from cli_runs import stmap
 from click.shell_completion import ShellComplete
+from support.cli import stmap
 
 from stmap_cli.main import cli
 from stmap_pipeline import registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from cli_runs import stmap
+from support.cli import stmap
 
 from stmap_pipeline.shards.example import example_maps
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli_runs import COMMAND, content, environment, four_videos, stmap
-from video_files import write_video
+from support.cli import COMMAND, content, environment, four_videos, stmap
+from support.videos import write_video
 
 from stmap_pipeline.synth.scene import make_scene
 

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from cli_runs import stmap
+from support.cli import stmap
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline import plan_build, run_build

@@ -8,10 +8,10 @@ import signal
 import sys
 
 import pytest
-import tiny_network
 import torch
-from augmented_maps import small_maps
-from cli_runs import stmap
+from support import training
+from support.cli import stmap
+from support.maps import small_maps
 
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
@@ -26,7 +26,7 @@ def maps(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _tiny_networks_and_few_threads():
-    tiny_network.register()
+    training.register()
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -41,7 +41,7 @@ def _no_processes_for_eight_recordings():
 
 @pytest.fixture(scope="module")
 def trained(maps, tmp_path_factory):
-    tiny_network.register()
+    training.register()
     out = tmp_path_factory.mktemp("trained") / "run"
     return out, stmap("train", maps, out, *QUICK)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_traces import PULSE_COLOR, SKIN_COLOR, frame_times, simulated_blocks
+from support.maps import PULSE_COLOR, SKIN_COLOR, frame_times, simulated_blocks
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.evaluation import METHODS, dominant_rate_bpm, face_mean, snr_db

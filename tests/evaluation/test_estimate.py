@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from real_data import real
-from simulated_traces import frame_times, simulated_blocks
-from video_files import colorful, write_video
+from support.maps import frame_times, simulated_blocks
+from support.videos import colorful, real, write_video
 
 from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.estimate import ACCEPT, estimate_blocks, estimate_video

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="networks need the extra 'train'")
-from augmented_maps import small_maps
-from tiny_runs import train
+from support.maps import small_maps
+from support.training import train
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation.estimate import RunRates, estimate_blocks

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from evaluated_runs import RATES_BPM, folded_maps
+from support.maps import RATES_BPM, folded_maps
 
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
 

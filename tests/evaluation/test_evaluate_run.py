@@ -5,9 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from augmented_maps import add_augmentation
-from evaluated_runs import RATES_BPM, folded_maps
 from sklearn.metrics import mean_absolute_error
+from support.maps import RATES_BPM, add_augmentation, folded_maps
 
 from stmap_pipeline.errors import ModelError, OutputError, ShardError
 from stmap_pipeline.evaluation import (

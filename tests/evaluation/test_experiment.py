@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
-import tiny_network  # noqa: E402
-from augmented_maps import add_augmentation, content, small_maps  # noqa: E402
+from support import training  # noqa: E402
+from support.maps import add_augmentation, content, small_maps  # noqa: E402
 
 from stmap_pipeline.evaluation.experiment import plan_experiment, run_experiment  # noqa: E402
 
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "experiment.md"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    tiny_network.register()
+    training.register()
     folder = tmp_path_factory.mktemp("experiment")
     maps = small_maps(folder / "maps" / "vipl")
     add_augmentation(maps)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_traces import frame_times, simulated_blocks, simulated_result
+from support.maps import frame_times, simulated_blocks, simulated_result
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, UnknownNameError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated_traces import frame_times, simulated_blocks
+from support.maps import frame_times, simulated_blocks
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.evaluation.quality import CALIBRATION, Evidence, find_evidence, pulse_signals, quality

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from measured import backend, measure
-from real_data import real
+from support.measured import backend, measure
+from support.videos import real
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces import TrackingStats, track

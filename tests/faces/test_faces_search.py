@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from measured import backend
-from video_files import exact_frame
+from support.measured import backend
+from support.videos import exact_frame
 
 from stmap_pipeline.config import FacesConfig
 from stmap_pipeline.faces import TrackingStats, track

@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from measured import backend, measure
-from video_files import exact_frame, write_video
+from support.measured import backend, measure
+from support.videos import exact_frame, write_video
 
 from stmap_pipeline.config import Config, FacesConfig
 from stmap_pipeline.faces import TrackingStats, track

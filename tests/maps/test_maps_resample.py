@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measured import measure
-from real_data import real
-from simulated_traces import frame_times, simulated_blocks
+from support.maps import frame_times, simulated_blocks
+from support.measured import measure
+from support.videos import real
 
 from stmap_pipeline.evaluation import estimate_heart_rate
 from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm

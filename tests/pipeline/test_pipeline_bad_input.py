@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from mutations import write_tree
-from unprivileged import run_unprivileged
-from video_files import colorful, write_video
+from support.damage import write_tree
+from support.processes import run_unprivileged
+from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import DatabaseError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import colorful, write_video
+from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import DatabaseError, OutputError, UnknownNameError

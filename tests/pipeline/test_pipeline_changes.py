@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_runs import content
+from support.cli import content
 
 from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.config import Config

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import content
-from dask_processes import Cluster
-from harm import install, write_harmful
+from support.cli import content
+from support.harm import install, write_harmful
+from support.processes import Cluster
 
 from stmap_pipeline import cluster
 from stmap_pipeline.config import Config

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cli_runs import content
-from killing import kill_until
+from support.cli import content
+from support.processes import kill_until
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline import plan_build, run_build, verify

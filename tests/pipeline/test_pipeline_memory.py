@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from video_files import write_video
+from support.videos import write_video
 
 from stmap_pipeline.synth.scene import make_scene
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_runs import content
-from unprivileged import run_unprivileged
+from support.cli import content
+from support.processes import run_unprivileged
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError

@@ -9,7 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
-from video_files import colorful, write_video
+from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError, StmapError

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from augmented_maps import add_augmentation
-from mutations import mutated
+from support.damage import mutated
+from support.maps import add_augmentation
 
 from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.config import Config

@@ -10,8 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fragile import FragileTask
-from harm import install, write_harmful
+from support.harm import FragileTask, install, write_harmful
 
 from stmap_pipeline import parallel
 from stmap_pipeline.config import Config

@@ -9,10 +9,10 @@ import struct
 import numpy as np
 import pytest
 import torch
-from augmented_maps import small_maps
-from evaluated_runs import folded_maps
-from reported_runs import Page, evaluated
-from tiny_runs import train
+from support.maps import folded_maps, small_maps
+from support.pages import Page
+from support.runs import evaluated
+from support.training import train
 
 from stmap_pipeline.evaluation.example import example_run
 from stmap_pipeline.evaluation.result import read_predictions

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import LEAST_CONTRAST, contrast, running_browser, visited
-from evaluated_runs import RATES_BPM
-from reported_runs import evaluated, renamed_database
-from simulated_traces import simulated_result
+from support.maps import RATES_BPM, simulated_result
+from support.pages import LEAST_CONTRAST, contrast, running_browser, visited
+from support.runs import evaluated, renamed_database
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation.example import example_run

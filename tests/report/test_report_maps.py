@@ -12,8 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from augmented_maps import add_augmentation, content, small_maps
-from simulated_traces import simulated_result
+from support.maps import add_augmentation, content, simulated_result, small_maps
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ExtraMissingError, OutputError, ShardError

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from simulated_traces import frame_times, simulated_blocks, simulated_result
+from support.maps import frame_times, simulated_blocks, simulated_result
 
 from stmap_pipeline.balance import Augmentation, BalanceOptions, BinResult
 from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError, UnknownNameError

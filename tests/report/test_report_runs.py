@@ -8,10 +8,11 @@ import shutil
 
 import numpy as np
 import pytest
-from evaluated_runs import folded_maps
-from reported_runs import ERRORS_BPM, Page, balanced_maps, evaluated, four_cells, renamed_database
 from scipy.stats import pearsonr
 from sklearn.metrics import mean_absolute_error, mean_absolute_percentage_error, root_mean_squared_error
+from support.maps import folded_maps
+from support.pages import Page
+from support.runs import ERRORS_BPM, balanced_maps, evaluated, four_cells, renamed_database
 
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import read_evaluation, read_videos

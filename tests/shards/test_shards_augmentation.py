@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, add_augmentation, content, small_maps
+from support.maps import OPTIONS, add_augmentation, content, small_maps
 
 from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.errors import OutputError, ShardError

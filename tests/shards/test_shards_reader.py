@@ -8,8 +8,8 @@ import pickle
 import h5py
 import numpy as np
 import pytest
-from augmented_maps import small_maps
 from shard_examples import same
+from support.maps import small_maps
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from augmented_maps import OPTIONS, add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
+from support.maps import OPTIONS, add_augmentation, small_maps
 
 from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import ShardError, UnknownNameError

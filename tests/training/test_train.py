@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from augmented_maps import OPTIONS, add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_runs import SETTINGS, result, train
+from support.maps import OPTIONS, add_augmentation, small_maps
+from support.training import SETTINGS, result, train
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError, UnknownNameError
@@ -255,7 +255,7 @@ def test_a_full_disk_is_an_output_error_and_the_run_can_be_resumed(maps, run, tm
             "from pathlib import Path\n"
             "sys.path.insert(0, sys.argv[1])\n"
             "from stmap_pipeline.errors import OutputError\n"
-            "from tiny_runs import train\n"
+            "from support.training import train\n"
             "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))\n"
             "try:\n"
@@ -315,11 +315,9 @@ def test_a_training_may_begin_with_the_weights_of_another_network(maps, tmp_path
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_advice(maps, tmp_path, monkeypatch):
-    import tiny_network
+    from support import training
 
-    monkeypatch.setattr(
-        tiny_network.Tiny, "forward", lambda self, batch: self.head.bias.sum() * batch.new_full((len(batch),), np.nan)
-    )
+    monkeypatch.setattr(training.Tiny, "forward", lambda self, batch: self.head.bias.sum() * batch.new_full((len(batch),), np.nan))
     with pytest.raises(ConfigError, match=r"fold 1, epoch 1: the loss is not finite; .* below 0.001"):
         train(maps, tmp_path / "run")
 

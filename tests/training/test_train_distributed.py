@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from augmented_maps import small_maps
 from safetensors.torch import load_file
-from tiny_runs import result, train
+from support.maps import small_maps
+from support.training import result, train
 
 SETTINGS = {"network": "tiny-plain", "mask_frames": None, "epochs": 2, "validation_share": 0.4, "learning_rate": 0.01}
 
@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
 from stmap_pipeline.training import train as trainer
-from tiny_runs import train
+from support.training import train
 networks, real = [], trainer.initial_network
 trainer.initial_network = lambda *words: networks.append(real(*words)) or networks[-1]
 # validation puts the best weights in place on rank 0 alone: without it both ranks end with the last ones

@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from augmented_maps import small_maps
-from tiny_runs import train
+from support.maps import small_maps
+from support.training import train
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ModelError, ShardError

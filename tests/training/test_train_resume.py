@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import tiny_network
 import torch
-from augmented_maps import small_maps
-from tiny_runs import SETTINGS, result, train
+from support import training
+from support.maps import small_maps
+from support.training import SETTINGS, result, train
 
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.training.config import TrainConfig
@@ -28,7 +28,7 @@ sys.path.insert(0, sys.argv[1])
 # what a first step would import, once for all
 import torch._dynamo, torch.utils.tensorboard
 from stmap_pipeline.training import train as trainer
-from tiny_runs import train
+from support.training import train
 
 POINTS = {
     "step": (torch.optim.Adam, "step"),
@@ -133,7 +133,7 @@ def test_ctrl_c_at_any_step_loses_no_more_than_its_epoch(maps, whole, tmp_path, 
 
 def test_an_iterator_that_was_closed_can_be_resumed(maps, whole, tmp_path):
     out = tmp_path / "run"
-    tiny_network.register()
+    training.register()
     for resume in (False, True, True):
         plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS), resume=resume)
         with closing(run_training(plan, "cpu")) as events:
@@ -153,7 +153,7 @@ def test_a_damaged_state_is_refused_with_what_to_do(maps, tmp_path, harm):
     from torch import zeros
 
     out = tmp_path / "run"
-    tiny_network.register()
+    training.register()
     plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS))
     with closing(run_training(plan, "cpu")) as events:
         next(one for one in events if one.epoch_done)

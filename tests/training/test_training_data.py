@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulated_traces import frame_times, simulated_blocks
+from support.maps import frame_times, simulated_blocks
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from augmented_maps import add_augmentation, small_maps
 from hypothesis import given
 from hypothesis import strategies as st
+from support.maps import add_augmentation, small_maps
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
-from video_files import colorful, exact_frame, write_video
+from support.videos import colorful, exact_frame, write_video
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import Recording, VideoSource

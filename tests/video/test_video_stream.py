@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from video_files import colorful, write_video
+from support.videos import colorful, write_video
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.labels import span_problem

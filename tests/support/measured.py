@@ -1,4 +1,4 @@
-"""Run video, faces and blocks over one file, once per session and setting."""
+"""Tracking and block means of a video file, computed once per session and setting."""
 
 from __future__ import annotations
 

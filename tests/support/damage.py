@@ -1,4 +1,4 @@
-"""Videos and label files damaged in every way that a disk, a network or a hostile mind finds; all of it follows from a seed."""
+"""Videos and label files damaged in every way that a disk, a network or an attacker can; reproducible by a seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from video_files import write_video
+
+from support.videos import write_video
 
 # container, codec, pixel format, options
 _KINDS = (
@@ -126,7 +127,7 @@ _LABELS: tuple[str | bytes, ...] = (
 
 
 def damaged_label(rng: random.Random) -> bytes:
-    """Give a label file that no device wrote."""
+    """Return a label file that no device wrote."""
     if rng.random() < 0.5:
         chosen = rng.choice(_LABELS)
         return chosen.encode() if isinstance(chosen, str) else chosen

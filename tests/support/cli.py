@@ -1,4 +1,4 @@
-"""Run the command line, in this process where that is enough and in one of its own where it is not, on four short videos."""
+"""Run the command line, in this process where that is enough, and four short videos that several commands build."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from video_files import colorful, write_video
+from support.videos import colorful, write_video
 
 # as installed beside this interpreter
 COMMAND = Path(sys.executable).with_name("stmap")
@@ -48,7 +48,7 @@ def stmap(*words: str | Path, encoding: str = "utf-8") -> Run:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Give the environment without what would decide about color, width and encoding."""
+    """Return the environment without what would decide about color, width and encoding."""
     personal = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "LANG", "LC_ALL", "PYTHONIOENCODING", "PYTHONUTF8")
     return {key: value for key, value in os.environ.items() if key not in personal} | {"LANG": "C.UTF-8"} | more
 

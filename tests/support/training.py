@@ -1,16 +1,48 @@
-"""Trainings of a second: small maps, tiny networks."""
+"""Trainings of a second: networks of a few hundred parameters on small maps."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import tiny_network
 import torch
+from torch import Tensor, nn
 
+from stmap_pipeline import registry
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.networks import Network, NetworkInput
 from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
+
+
+class Tiny(Network):
+    """One convolution over time, normalized and with dropout: everything a resumed training must have right."""
+
+    def __init__(self, shape: NetworkInput, **_: object) -> None:
+        super().__init__(shape)
+        self.conv1 = nn.Conv2d(shape.channels, 8, (shape.blocks, 9), (1, 3))
+        self.bn1 = nn.BatchNorm2d(8)
+        self.drop = nn.Dropout(0.2)
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        self.check(batch)
+        x = self.bn1(self.conv1(batch)).square().mean(dim=(2, 3))
+        return self.head(self.drop(torch.log1p(x))).squeeze(1)
+
+
+class Plain(Tiny):
+    """Without what depends on the batch, so that half batches on two processes learn what a whole one does."""
+
+    def __init__(self, shape: NetworkInput, **_: object) -> None:
+        super().__init__(shape)
+        self.bn1, self.drop = nn.Identity(), nn.Identity()
+
+
+def register() -> None:
+    """Make the networks known by name, in this process."""
+    registry.REGISTRIES["networks"] |= {"tiny": "support.training:Tiny", "tiny-plain": "support.training:Plain"}
+
 
 SETTINGS: dict[str, Any] = {"network": "tiny", "epochs": 3, "batch": 8, "validation_share": 0.4, "mask_frames": (5, 20)}
 
@@ -19,7 +51,7 @@ def train(
     maps: Path, out: Path, *, folds: tuple[int, ...] = (), resume: bool = False, device: str = "cpu", **settings: Any
 ) -> list[Progress | FoldResult]:
     """Train to the end and return all events."""
-    tiny_network.register()
+    register()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,8 @@
-"""Write small real video files for tests."""
+"""Small video files written for a test, and the real recordings where they are available."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 TICKS_PER_S = 10_000
 
@@ -95,3 +97,14 @@ def colorful(height: int = 48, width: int = 64, seed: int = 0) -> npt.NDArray[np
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, 3)
     waves = [np.sin(x / width * 3 + y / height * 2 + one) for one in phase]
     return np.stack([128 + 60 * wave for wave in waves], axis=-1).round().astype(np.uint8)
+
+
+FOLDER = Path(os.environ.get("STMAP_REAL_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+
+
+def real(name: str) -> Path:
+    """Return the path of a real recording, or skip the test."""
+    path = FOLDER / name
+    if not path.exists():
+        pytest.skip(f"the real recording {name} is not here (set STMAP_REAL_DATA to the folder that holds it)")
+    return path

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: Chromium without a window, driven by playwright."""
+"""HTML pages in tests: their tables as text, and a real browser."""
 
 from __future__ import annotations
 
@@ -6,9 +6,59 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+
+class Page(HTMLParser):
+    """The tables of a page as lists of rows of cells, by the id of the table; and all of its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+        self._rows: list[list[str]] | None = None
+        self._in_cell = self._hidden = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "table":
+            self._rows = self.tables[given["id"]] = []
+        elif tag == "tr" and self._rows is not None:
+            self._rows.append([])
+        elif tag in ("td", "th") and self._rows is not None:
+            self._rows[-1].append("")
+            self._in_cell = True
+        self._hidden = tag in ("style", "script")
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self._rows = None
+        elif tag in ("td", "th"):
+            self._in_cell = False
+        self._hidden = False
+
+    def handle_data(self, data):
+        if self._in_cell and self._rows is not None:
+            self._rows[-1][-1] += data.replace("\N{NO-BREAK SPACE}", " ")
+        if not self._hidden:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).replace("\N{NO-BREAK SPACE}", " ").split())
+
+    def row(self, table: str, first: str, *, whole: bool = False) -> list[str]:
+        """The one row that begins so, or is called so."""
+        [found] = [row for row in self.tables[table] if (row[0] == first if whole else row[0].startswith(first))]
+        return found
+
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [

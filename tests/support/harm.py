@@ -1,11 +1,43 @@
-"""A face backend that does harm to its process, as damaged C libraries do; which harm is told by the width of the picture."""
+"""Tasks and a face backend that harm their process, as damaged C libraries and full memories do."""
 
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from video_files import write_video
+
+from stmap_pipeline.errors import WorkerError
+from stmap_pipeline.parallel import MAX_DEATHS
+
+
+@dataclass(frozen=True)
+class FragileTask:
+    """Return the process it was done in, after ``losses`` others have died of it."""
+
+    name: str
+    folder: Path
+    losses: int
+    hard_time_s: float = 60.0
+    sleep_s: float = 0.0
+
+    def do(self) -> int:
+        """Die as by ``kill -9``, or return the number of this process."""
+        for number in range(self.losses):
+            mark = self.folder / f"{self.name}-{number}"
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), 9)
+        time.sleep(self.sleep_s)
+        return os.getpid()
+
+    def lost(self, times: int, hung: bool) -> None:
+        """Give up after the second loss."""
+        if hung or times > MAX_DEATHS:
+            raise WorkerError(f"{self.name}: {times} losses, hung {hung}")
+
 
 WIDTHS = {"crash": 164, "exit": 168, "hang": 172, "memory": 180, "error": 184, "opencv": 188, "slow": 192}
 # smaller than any part that tracking cuts out around a face
@@ -62,5 +94,7 @@ def install(folder: Path) -> Path:
 
 def write_harmful(path: Path, harm: str, frames: int = 45) -> Path:
     """Write a video at which the backend does this harm."""
+    from support.videos import write_video  # not at the top: workers import this module for FragileTask
+
     image = np.full((HEIGHT, WIDTHS[harm], 3), 90, np.uint8)
     return write_video(path, [image] * frames, rate_hz=15.0, options={"preset": "ultrafast"})

@@ -1,8 +1,9 @@
-"""Kill a build at random moments, again and again, until it is finished: what survives must be what an undisturbed build gives."""
+"""Builds that are killed at random, a Dask cluster of real processes, Python without the rights of root."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -13,7 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli_runs import content
+import pytest
+
+from support.cli import content
 
 _BUILD = """
 import sys
@@ -146,3 +149,65 @@ def _compare(out: Path, expected: dict[str, bytes]) -> None:
     # orphans of killed commands must not write anything later
     time.sleep(0.3)
     assert content(out).keys() == expected.keys()
+
+
+class Cluster:
+    """A scheduler and its workers, each a process; close it, or they stay."""
+
+    def __init__(self, folder: Path, path: list[str] | None = None) -> None:
+        self._folder, self._file = folder, folder / "scheduler.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        searched = os.pathsep.join([*(path or []), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+        self._environment = {**os.environ, "PYTHONPATH": searched, "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0"}
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file))
+        end = time.monotonic() + 60
+        while not self._file.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        self.address: str = json.loads(self._file.read_text())["address"]
+
+    def add_worker(self, threads: int = 1, nanny: bool = True) -> subprocess.Popen[bytes]:
+        words = [self.address, "--nthreads", str(threads), "--no-dashboard", "--local-directory", str(self._folder)]
+        return self._start("worker", *words, "--nanny" if nanny else "--no-nanny")
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{words[0]}-{len(self._processes)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]],
+                stdout=log, stderr=log, env=self._environment, start_new_session=True,
+            )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# without these two, root is bound by the permissions of its own files like anybody else; they go with the next exec
+_DROP = """
+import ctypes, os, sys
+for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    if ctypes.CDLL(None).prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
+        sys.exit(99)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+def run_unprivileged(code: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run code with arguments, and skip the test where root cannot give up its rights."""
+    command = [sys.executable, "-c", code, *map(str, words)]
+    if os.getuid() == 0:
+        command = [sys.executable, "-c", _DROP, *command[1:]]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    if run.returncode == 99:
+        pytest.skip("root cannot give up its rights here")
+    return run
