@@ -16,36 +16,18 @@ Where no pulse can be seen, the answer is NaN.
 """
 
 from stmap_pipeline.evaluation.classical import METHODS, chrom, face_mean, green, pos
-from stmap_pipeline.evaluation.compare import Difference, RunComparison, compare_runs
+from stmap_pipeline.evaluation.compare import Difference, compare_runs
 from stmap_pipeline.evaluation.evaluate import evaluate_run
 from stmap_pipeline.evaluation.heart_rate import (
     HeartRateComparison,
-    HeartRateSeries,
     UniformPulse,
     compare_heart_rate,
     estimate_heart_rate,
     heart_rate_over_time,
     uniform_pulse,
 )
-from stmap_pipeline.evaluation.metrics import (
-    BANDS,
-    Bootstrap,
-    HeartRateMetrics,
-    Interval,
-    Score,
-    band_of,
-    heart_rate_metrics,
-    score,
-)
-from stmap_pipeline.evaluation.result import (
-    Evaluation,
-    MapsSummary,
-    RunSummary,
-    ScoreRow,
-    Video,
-    read_evaluation,
-    read_videos,
-)
+from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, Interval, Score, band_of, heart_rate_metrics, score
+from stmap_pipeline.evaluation.result import Evaluation, Video, read_evaluation, read_videos
 from stmap_pipeline.evaluation.spectrum import Spectrum, detrend, dominant_rate_bpm, power_spectrum, snr_db
 
 __all__ = [
@@ -55,14 +37,8 @@ __all__ = [
     "Difference",
     "Evaluation",
     "HeartRateComparison",
-    "HeartRateMetrics",
-    "HeartRateSeries",
     "Interval",
-    "MapsSummary",
-    "RunComparison",
-    "RunSummary",
     "Score",
-    "ScoreRow",
     "Spectrum",
     "UniformPulse",
     "Video",
