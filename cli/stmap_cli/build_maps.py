@@ -71,7 +71,7 @@ def build_maps(
     """Build maps of the database in SOURCE into the folder OUT.
 
     Each listed recording ends in one row of OUT/outcomes.csv. The command can be stopped at any time; the same command
-    goes on where it stopped.
+    resumes where it stopped, and follows changed labels, clocks and windows without decoding again.
 
     \b
     Example:

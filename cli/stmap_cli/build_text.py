@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
-    """Say what there is to do, in one line."""
+    """Return what there is to do, in one line."""
     subjects = len({one.subject for one in plan.listed})
     skipped = sum(one.status == "skipped" for one in plan.settled)
     failed = sum(one.status == "failed" and one.resumed for one in plan.settled)
@@ -31,6 +31,7 @@ def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
         f"{number(failed)} failed before" if failed else "",
         f"{number(unreadable)} cannot be built" if unreadable else "",
         f"{number(skipped)} to skip" if skipped else "",
+        f"{number(len(plan.gone))} no longer listed" if plan.gone else "",
         f"{number(len(plan.todo))} to build" if dry_run else "",
         f"faces: {faces.backend}" + ("" if faces.mode == type(faces).model_fields["mode"].default else f" ({faces.mode})"),
         f"grid: {blocks.rows}x{blocks.cols}",
@@ -39,14 +40,14 @@ def header(plan: BuildPlan, *, dry_run: bool = False) -> str:
 
 
 def failure(outcome: Outcome) -> str:
-    """Say what became of one recording that failed."""
+    """Return the line of a recording that failed."""
     # the id stands at the start of the line already
     message = outcome.message.removeprefix(f"{outcome.recording_id}: ")
     return f"  x {outcome.recording_id:<18}  {outcome.stage:<7} {message}"
 
 
 def last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary, seconds: float, *, hint: bool) -> list[str]:
-    """Say what there is now, what is missing and why, and what to do next."""
+    """Return what there is now, what is missing and why, and what to do next."""
     out = plan.out
     rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
     for status in ("skipped", "failed"):
@@ -108,13 +109,13 @@ def listing(plan: BuildPlan) -> list[str]:
 
 
 def listing_json(plan: BuildPlan) -> dict[str, Any]:
-    """Give the listing for machines."""
+    """Return the listing for ``--json``."""
     actions = action(plan)
     return {**_head(plan), "recordings": [_listed(one, actions[one.recording_id]) for one in plan.listed]}
 
 
 def result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary) -> dict[str, Any]:
-    """Give the result for machines."""
+    """Return the result for ``--json``."""
     counts = Counter(one.status for one in outcomes)
     return {
         **_head(plan),

@@ -50,7 +50,7 @@ def run_build(plan: BuildPlan, jobs: int = 1, *, scheduler: str | None = None, l
     """Build what a plan lists and yield one outcome for each listed recording.
 
     The output is complete when the iterator ends. After an iterator that is closed earlier, or a process that is killed, the same call
-    goes on from there.
+    resumes there.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def write_output(out: Path, config: Config, database: str, recordings: Iterable[
     recordings : iterable of Rows
         One for each recording, in any order.
     simulated : bool
-        Whether nobody was filmed.
+        Whether the data are synthetic.
     """
     found = sorted(recordings, key=lambda one: one.outcome.recording_id)
     outcomes = [one.outcome for one in found]

@@ -87,7 +87,7 @@ def within(items: Iterable[T], limit_s: float) -> Iterator[T]:
 
 
 def timeout_message(limit_s: float) -> str:
-    """Say it the same way wherever it is noticed."""
+    """Return the message of ``timed_out``, the same wherever it is noticed."""
     return f"took longer than {limit_s:g} s; give it more with --time-limit"
 
 

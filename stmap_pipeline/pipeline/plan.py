@@ -51,6 +51,8 @@ class BuildPlan:
         Those that need no work: skipped, failed by a label or a clock that cannot be read, or failed before.
     kept : tuple of Outcome
         What became earlier of recordings that are listed and not asked for now.
+    gone : tuple of str
+        Recordings of the output that are no longer listed: they leave it.
     complete : bool
         Whether the output holds all of this already; ``settled`` then has the outcomes of all.
     """
@@ -65,6 +67,7 @@ class BuildPlan:
     stamps: Mapping[str, str] = field(default_factory=dict)
     settled: tuple[Outcome, ...] = ()
     kept: tuple[Outcome, ...] = ()
+    gone: tuple[str, ...] = ()
     complete: bool = False
 
 
@@ -126,6 +129,11 @@ def plan_build(
             f"{out}: holds recordings that are not asked for now and would be lost; rebuild without --only and --limit"
         )
     earlier = _earlier_outcomes(out)
+    gone = sorted(earlier.keys() - {one.recording_id for one in everything})
+    if gone and len(gone) == len(earlier):
+        raise OutputError(
+            f"{out}: holds {len(gone)} recordings, and {source} lists none of them; give another folder for the output"
+        )
     plan = _Sorted(settings, retry_failed)
     for one in everything:
         plan.add(one, stored_path(out, one.recording_id), earlier.get(one.recording_id), one.recording_id in asked)
@@ -143,6 +151,7 @@ def plan_build(
         plan.stamps,
         tuple(plan.settled),
         tuple(plan.kept),
+        tuple(gone),
         complete,
     )
 

@@ -95,7 +95,7 @@ class Scratch:
         return name
 
     def check_run(self, run: str) -> None:
-        """Refuse to go on where the folder belongs to another run.
+        """Raise an error where the folder belongs to another run.
 
         Raises
         ------

@@ -21,7 +21,7 @@ class BuildStatus:
     Parameters
     ----------
     state : {"finished", "running", "stopped"}
-        ``stopped``: unfinished, and nobody is at work; the same command goes on.
+        ``stopped``: unfinished, and no process works on it; the same command resumes.
     database : str
         Empty where it is not known.
     listed : int

@@ -89,7 +89,7 @@ _UNITS = {
 
 
 def recording_row(result: RecordingResult) -> Row:
-    """Make the row of ``recordings.csv``; the facts in ``result.attributes`` become columns of their own.
+    """Return the row of ``recordings.csv``; the metadata in ``result.attributes`` become columns of their own.
 
     Raises
     ------

@@ -76,7 +76,7 @@ class _PatientFile:
     """A file that HDF5 writes through, so that a full disk is one clear error.
 
     After a write that failed the library can close none of its objects and complains about each of them, or takes the process with
-    it. Here the first error is kept, the file goes on in memory, and the error is raised when the library is done.
+    it. Here the first error is kept, writing continues in memory, and the error is raised when the library is done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -236,7 +236,7 @@ def open_file(path: Path) -> Any:
 
 
 def child(group: Any, name: str, kind: type) -> Any:
-    """Give a member that lies in this very file; links that lead elsewhere are refused without being followed."""
+    """Open a member that lies in this very file; links that lead elsewhere are refused without being followed."""
     encoded = name.encode()
     if not group.id.links.exists(encoded):
         raise ShardError(f"{group.file.filename}: {group.name} lacks {name}; build it again or restore a copy")
@@ -251,7 +251,7 @@ def child(group: Any, name: str, kind: type) -> Any:
 
 
 def checked_dataset(group: Any, spec: DatasetSpec, sizes: dict[str, int]) -> Any:
-    """Give a dataset whose type, shape, size and storage are those of the schema; no sample is read.
+    """Open a dataset whose type, shape, size and storage are those of the schema; no sample is read.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def _where(item: Any) -> str:
 
 
 def attribute(item: Any, name: str, kind: str) -> str | int | float:
-    """Give one scalar attribute of the expected kind: ``str``, ``int`` or ``float``."""
+    """Read one scalar attribute of the expected kind: ``str``, ``int`` or ``float``."""
     if not h5py.h5a.exists(item.id, name.encode()):
         raise ShardError(f"{_where(item)} lacks the attribute {name}; build it again or restore a copy")
     handle = h5py.h5a.open(item.id, name.encode())

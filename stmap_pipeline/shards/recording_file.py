@@ -440,7 +440,7 @@ def _from_parts(arrays: _Arrays, scales: dict[str, float], attributes: dict[str,
         notes=tuple(_json(attributes, "listing_notes", list)),
         extras=_json(attributes, "extras", dict),
     )
-    facts = {key: float("nan") if value is None else value for key, value in _json(attributes, "attributes", dict).items()}
+    metadata = {key: float("nan") if value is None else value for key, value in _json(attributes, "attributes", dict).items()}
     grid = RoiGrid(attributes["grid_rows"], attributes["grid_cols"])
     points_px = restore_landmarks(arrays["landmarks_px"], scales["landmarks_px"])
     return RecordingResult(
@@ -450,7 +450,7 @@ def _from_parts(arrays: _Arrays, scales: dict[str, float], attributes: dict[str,
         heart_rate=HeartRateTrace(arrays["heart_rate_times_s"], arrays["heart_rate_bpm"]) if "heart_rate_bpm" in arrays else None,
         pulse=PulseTrace(arrays["pulse_times_s"], arrays["pulse"]) if "pulse" in arrays else None,
         notes=tuple(_json(attributes, "notes", list)),
-        attributes=facts,
+        attributes=metadata,
         positions=StreamPositions(arrays["stream_number"], arrays["presentation_s"]) if "stream_number" in arrays else None,
         keys=SourceKeys(**{key: attributes[name] for name, key in _KEYS.items()}),
     )

@@ -116,7 +116,7 @@ def test_labels_and_clocks_are_read_before_the_first_frame_is_decoded(source, tm
     (source / "carl.mp4").unlink()
     (source / "database.toml").write_text(
         "".join(
-            f'[[recording]]\nvideo = "{name}.mp4"\ntimes = "{name}.txt"\n[[recording.label]]\nfile = "{name}.csv"\nrate_hz = 1.0\n'
+            f'[[recording]]\nvideo = "{name}.mp4"\ntimes = "{name}.txt"\ntimes_unit_s = 0.001\n[[recording.label]]\nfile = "{name}.csv"\nrate_hz = 1.0\n'
             for name in ("anna", "bert")
         )
     )
@@ -272,3 +272,14 @@ def test_resampled_windows_stay_until_the_windows_that_they_were_made_of_change(
     build(source, out)
     assert not is_augmented(out)
     assert verify(out) == []
+
+
+def test_an_output_of_another_source_is_refused(source, face_clip, tmp_path):
+    out, other = tmp_path / "maps", tmp_path / "other"
+    build(source, out)
+    other.mkdir()
+    (other / "dora.mp4").write_bytes(face_clip.read_bytes())
+    with pytest.raises(OutputError, match="holds 3 recordings"):
+        plan_build("folder", other, out, SHORT)
+    (source / "anna.mp4").unlink()
+    assert plan_build("folder", source, out, SHORT).gone == ("anna",)
