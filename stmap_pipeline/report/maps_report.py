@@ -18,8 +18,7 @@ from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import REASONS, OutputError
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.parallel import one_thread, unordered
-from stmap_pipeline.records import Outcome
-from stmap_pipeline.records.recording import file_name
+from stmap_pipeline.records import Outcome, RecordingResult, file_name
 from stmap_pipeline.report.charts import Bars, Figure, histogram, strip_plot
 from stmap_pipeline.report.page import LIBRARY_FILE, Page, Section, Stat, check_extra, library, render
 from stmap_pipeline.report.provenance import About, about_maps, database_of, manifest_sha256
@@ -147,7 +146,8 @@ def write_maps_report(
         jobs = min(jobs, len(ids) // WORTH_A_PROCESS)
         examined: dict[str, _Examined] = {}
         yield ReportProgress(0, len(ids))
-        for one in unordered(partial(_examine, task), ids, jobs) if jobs > 1 else map(partial(_examine, task), ids):
+        here = (_examine(task, shards.recording(one)) for one in ids)
+        for one in unordered(partial(_read_and_examine, task), ids, jobs) if jobs > 1 else here:
             examined[one.quality.recording_id] = one
             yield ReportProgress(len(examined), len(ids))
         qualities = [examined[name].quality for name in ids]
@@ -205,11 +205,15 @@ def _open(root: Path, manifest: str) -> Shards:  # noqa: ARG001 - another build 
     return Shards(root)
 
 
-def _examine(task: _Task, recording_id: str) -> _Examined:
+def _read_and_examine(task: _Task, recording_id: str) -> _Examined:
+    return _examine(task, _open(task.root, task.manifest).recording(recording_id))
+
+
+def _examine(task: _Task, result: RecordingResult) -> _Examined:
     with one_thread():
-        result = _open(task.root, task.manifest).recording(recording_id)
         if task.kind != "html":
             return _Examined(measure_quality(with_usable_clock(result)))
+        recording_id = result.recording.recording_id
         quality, thumb, section = examine_recording(result, f"r-{file_name(recording_id)}", show_faces=task.show_faces)
         if not task.linked:
             return _Examined(quality, thumb, section)
