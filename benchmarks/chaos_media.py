@@ -42,8 +42,8 @@ def main() -> None:
         )
         for reason, count in Counter(one.reason or "ok" for one in outcomes).most_common():
             print(f"  {count:>6}  {reason}")
-        print(f"longest recording {max(row['total_s'] for row in rows):.2f} s")
-        print(f"peak memory of a worker {max(row['peak_memory_bytes'] for row in rows) / 1e6:.0f} MB")
+        print(f"longest recording {max(row['total_s'] for row in rows if row['total_s'] > 0):.2f} s")
+        print(f"peak memory of a worker {max(row['peak_memory_bytes'] or 0 for row in rows) / 1e6:.0f} MB")
         for one in outcomes:
             if one.reason in ("internal_error", "worker_died", "timed_out", "out_of_memory"):
                 print(f"  {one.reason}: {one.message}")
