@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stmap_pipeline.evaluation import HeartRateComparison
 
 CLOSE_BPM = 2.0
-EPOCHS, BATCH = 4, 16
+EPOCHS, BATCH = 2, 16
 
 
 @click.command()
