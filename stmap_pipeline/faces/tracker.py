@@ -122,7 +122,8 @@ class _Tracker:
         self._memory_s[STEADY] = config.memory_s
         self._cuts = CutDetector()
         self._face: _Face | None = None
-        # box of the face when it was lost, and another face that has been found since: where first, and when
+        # box of the face when it was found first, box when it was lost, and another face found since: where first, and when
+        self._home: Detection | None = None
         self._lost: Detection | None = None
         self._other: tuple[Detection, float] | None = None
         self._next_search_s = -math.inf
@@ -156,9 +157,13 @@ class _Tracker:
         if self._lost is not None and not is_same_face(self._lost, found):
             if self._other is None or not is_same_face(self._other[0], found):
                 self._other = found, frame.time_s
-            if frame.time_s - self._other[1] < _OTHER_FACE_S:
+            # somebody who passed by in front may have taken tracking along, and the subject still sits in the first place
+            is_home = self._home is not None and is_same_face(self._home, found)
+            if not is_home and frame.time_s - self._other[1] < _OTHER_FACE_S:
                 return
             self._stats.face_changes += 1
+            self._home = found
+        self._home = self._home or found
         rough = self._backend.landmarks(gray, found)
         points = self._backend.landmarks(gray, detector_box(rough))
         self._stats.landmark_runs += 2

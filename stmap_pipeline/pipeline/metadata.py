@@ -52,7 +52,12 @@ METADATA: dict[str, Column] = {
             "frames left without a face because after a loss only another one was found: farther than a face width, or of another size",
             "int",
         ),
-        Column("face_changes", "", "how often such another face stayed and is measured since: it may be another person's", "int"),
+        Column(
+            "face_changes",
+            "",
+            "how often such another face stayed, or was in the first place, and is measured since: it may be another person's",
+            "int",
+        ),
         Column("most_faces", "", "most faces found in one search", "int"),
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
@@ -68,7 +73,7 @@ _NOTES = {
     "frames_missing": "listed frame times have no frame",
     "cuts": "cuts, after which the face may be another person's",
     "other_face_frames": "frames were left out because only another face was found: far from where the face was lost, or of another size",
-    "face_changes": "changes to another face, which may be another person's, after the face had not come back for some seconds",
+    "face_changes": "changes to another face, which may be another person's, since the one before did not come back",
 }
 _TRACKING = (
     "times_lost",

@@ -230,6 +230,16 @@ def test_a_face_that_comes_back_beside_its_place_is_the_same(two_persons):
     assert (stats.times_found, stats.face_changes, stats.other_face_frames) == (2, 0, 0)
 
 
+def test_a_face_in_the_first_place_is_tracked_at_once_where_tracking_was_taken_along(two_persons):
+    draw, points = two_persons
+    subject = draw(has_other=False)
+    wall, *places = map(decoded, (draw(has_subject=False, has_other=False), *(np.roll(subject, 100 * x, axis=1) for x in range(3))))
+    images = [one for place in (*places, places[0]) for one in [place] * 20 + [wall] * 10]
+    frames, stats = tracked_decoded(images)
+    assert np.abs(frames[105].points_px - points).mean() < 5
+    assert (stats.times_found, stats.face_changes) == (4, 1)
+
+
 def test_the_per_frame_mode_counts_changes_to_another_face(two_persons):
     draw, _ = two_persons
     _, stats = tracked([draw()] * 3 + [draw(has_subject=False)] * 3, mode="per-frame")
