@@ -246,6 +246,8 @@ def test_linked_files_are_there_and_lead_back(browser, linked):
         page.locator("#recordings tbody a").first.click()
         assert page.locator("h1").inner_text().startswith("p")
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth && window.evil === undefined")
+        # plotly.js comes from the file beside the pages
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
         page.locator(".back a").click()
         assert page.evaluate("document.querySelector(':target').id") == "recordings-all"
 
