@@ -243,6 +243,7 @@ def test_the_page_can_be_read_without_its_script(browser, report):
 def test_linked_files_are_there_and_lead_back(browser, linked):
     with visited(browser, linked) as page:
         assert page.locator("article").count() == 0
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
         page.locator("#recordings tbody a").first.click()
         assert page.locator("h1").inner_text().startswith("p")
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth && window.evil === undefined")
