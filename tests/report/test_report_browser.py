@@ -250,7 +250,7 @@ def test_linked_files_are_there_and_lead_back(browser, linked):
         # plotly.js comes from the file beside the pages
         page.locator(".chart .main-svg").first.wait_for(state="attached")
         page.locator(".back a").click()
-        assert page.evaluate("document.querySelector(':target').id") == "recordings-all"
+        page.locator("#recordings-all:target").wait_for(state="attached")
 
 
 def many(count):

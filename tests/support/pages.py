@@ -107,7 +107,7 @@ def visited(browser, path: Path, *, width: int = 1280, scheme: str = "light", sc
     try:
         page.goto(path.resolve().as_uri())
         yield page
-        assert troubles == []
+        assert troubles == [], troubles
         assert [one for one in requests if not one.startswith(("file:", "data:", "blob:"))] == []
     finally:
         context.close()
