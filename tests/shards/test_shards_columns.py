@@ -34,7 +34,7 @@ def test_a_recording_without_label_has_unknown_heart_rates(rate):
 
 
 def test_an_attribute_may_not_replace_a_column():
-    with pytest.raises(ValueError, match="frames is a fixed column"):
+    with pytest.raises(ValueError, match=r"frames .*recordings\.csv"):
         columns.recording_row(dataclasses.replace(example_result(), attributes={"frames": 3}))
 
 
@@ -95,5 +95,5 @@ def test_outcomes_keep_what_is_equal_from_run_to_run_and_timings_the_rest(tmp_pa
 
 
 def test_an_unknown_status_is_refused():
-    with pytest.raises(ValueError, match="unknown status 'done'"):
+    with pytest.raises(ValueError, match="'done'"):
         columns.outcome_from_row(columns.outcome_row(Outcome("a", "p", "ok")) | {"status": "done"})

@@ -64,16 +64,15 @@ def test_a_truncated_file_is_an_error(good, bad, keep):
 
 
 def test_what_is_no_shard_is_named(tmp_path):
-    with pytest.raises(ShardError, match="is not there"):
-        read_recording(tmp_path / "none.h5")
-    with pytest.raises(ShardError, match="is not there"):
-        read_recording(tmp_path)
+    for path in (tmp_path / "none.h5", tmp_path):
+        with pytest.raises(ShardError, match=f"{path}: is not there"):
+            read_recording(path)
     (tmp_path / "text.h5").write_text("no HDF5 at all")
-    with pytest.raises(ShardError, match="damaged or no shard"):
+    with pytest.raises(ShardError, match=r"text\.h5"):
         read_recording(tmp_path / "text.h5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = [1, 2]
-    with pytest.raises(ShardError, match="lacks the attribute format"):
+    with pytest.raises(ShardError, match=r"other\.h5.* attribute format"):
         read_recording(tmp_path / "other.h5")
 
 
@@ -167,13 +166,13 @@ def test_a_claim_of_terabytes_is_refused_before_memory_is_asked_for(bad):
             dtype = group[name].dtype
             del group[name]
             group.create_dataset(name, shape, dtype, chunks=(150, *shape[1:]))
-    with pytest.raises(ShardError, match="too large to be true"):
+    with pytest.raises(ShardError, match=r"times_s .*1000000000.* too large to be true"):
         read_recording(bad)
     with h5py.File(bad, "r+") as file:
         group = file["/"]
         del group["times_s"], group["means"]
         group.create_dataset("times_s", (120,), "<f8", chunks=(10**8,), maxshape=(None,))
-    with pytest.raises(ShardError, match="too large to be true"):
+    with pytest.raises(ShardError, match=r"times_s .*100000000"):
         read_recording(bad)
 
 
@@ -186,14 +185,14 @@ def test_a_file_that_unfolds_to_a_thousand_times_its_size_is_refused(bad):
             # never written, so that the file stays small
             group.create_dataset(name, shape, dtype, chunks=(150, *shape[1:]))
     assert bad.stat().st_size < 10**6
-    with pytest.raises(ShardError, match="cannot hold"):
+    with pytest.raises(ShardError, match=r"times_s .*10000000,.* bytes"):
         read_recording(bad)
 
 
 def test_another_schema_version_says_which_stmap_is_needed(bad):
     with h5py.File(bad, "r+") as file:
         set_attribute(file, "schema_version", 3)
-    with pytest.raises(ShardError, match="schema version 3, this stmap reads 2"):
+    with pytest.raises(ShardError, match=r"version 3, .* 2; install the stmap that wrote it"):
         read_recording(bad)
     with h5py.File(bad, "r+") as file:
         set_attribute(file, "format", np.bytes_("other"))

@@ -135,10 +135,10 @@ def test_windows_of_different_length_need_pictures_or_another_clock(tmp_path):
 
 def test_a_build_without_a_window_to_export_says_why(tmp_path):
     maps = build(tmp_path / "maps", example_result("p001_v1", frames=90, lost=slice(0, 90)))
-    with pytest.raises(ShardError, match=r"none of 2 windows can be exported .reasons: not_seen"):
+    with pytest.raises(ShardError, match=r"2 windows .*not_seen"):
         list(export_windows(maps, tmp_path / "out"))
     short = build(tmp_path / "short", example_result("p001_v1", frames=20))
-    with pytest.raises(ShardError, match="it has none"):
+    with pytest.raises(ShardError, match="0 windows"):
         list(export_windows(short, tmp_path / "out", "png"))
     assert not (tmp_path / "out").exists()
 
@@ -146,7 +146,7 @@ def test_a_build_without_a_window_to_export_says_why(tmp_path):
 def test_a_full_folder_is_refused_and_left_alone(maps, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(OutputError, match="out"):
         list(export_windows(maps, tmp_path / "out"))
     assert [one.name for one in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
@@ -163,12 +163,12 @@ def test_an_export_given_up_leaves_nothing(maps, tmp_path, form):
 @pytest.mark.parametrize(
     ("choices", "error", "text"),
     [
-        ({"format": "tiff"}, ValueError, "not one of hdf5, png"),
-        ({"dtype": "uint16"}, ValueError, "not one of float32, uint8"),
-        ({"normalize": "zscore"}, ValueError, "8-bit maps need"),
-        ({"format": "png", "normalize": "none", "dtype": "float32"}, ValueError, "8-bit maps need"),
-        ({"color": "hsv"}, UnknownNameError, "known: rgb"),
-        ({"fill": "zero"}, ValueError, "nan, interpolate"),
+        ({"format": "tiff"}, ValueError, "tiff.*hdf5, png"),
+        ({"dtype": "uint16"}, ValueError, "uint16.*float32, uint8"),
+        ({"normalize": "zscore"}, ValueError, "'minmax', not 'zscore'.*hdf5 with float32"),
+        ({"format": "png", "normalize": "none", "dtype": "float32"}, ValueError, "'none'"),
+        ({"color": "hsv"}, UnknownNameError, "'hsv'"),
+        ({"fill": "zero"}, ValueError, "zero.*nan, interpolate"),
     ],
 )
 def test_wrong_choices_are_named_before_anything_is_written(maps, tmp_path, choices, error, text):
@@ -191,8 +191,8 @@ def test_each_subject_gets_a_folder_also_one_of_whom_nothing_can_be_used(tmp_pat
 def test_nothing_to_write_for_anybody_is_an_error_and_leaves_nothing(tmp_path):
     bare = dataclasses.replace(example_result("p001_v1", frames=90), heart_rate=None)
     maps = build(tmp_path / "maps", bare)
-    with pytest.raises(ShardError, match="none of 2 windows can be exported"):
+    with pytest.raises(ShardError, match=r"2 windows .*windows\.csv"):
         list(export_by_subject(maps.root, tmp_path / "out"))
-    with pytest.raises(ValueError, match="8-bit maps need"):
+    with pytest.raises(ValueError, match="'none'"):
         list(export_by_subject(maps.root, tmp_path / "out", normalize="none"))
     assert not (tmp_path / "out").exists()

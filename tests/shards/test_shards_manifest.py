@@ -53,7 +53,7 @@ def test_each_change_is_named(root):
     (root / "shards" / "p003.h5").write_text("three")
     expected = {"shards/p001.h5": "size", "shards/p002.h5": "missing", "shards/p003.h5": "unexpected"}
     assert kinds(root) == kinds(root, quick=True) == expected
-    assert "has 6 bytes, not 3" in check_manifest(root)[0].message
+    assert "6 bytes, not 3" in check_manifest(root)[0].message
 
 
 def test_what_a_build_leaves_unlisted_is_no_problem(root):
@@ -83,18 +83,17 @@ def test_links_are_never_followed(root, tmp_path_factory):
 
 
 def test_a_file_outside_is_refused(root):
-    with pytest.raises(ValueError, match="subpath"):
+    with pytest.raises(ValueError, match="other"):
         write_manifest(root, fingerprint="x", files=[root.parent / "other"])
 
 
 def test_a_folder_without_manifest_is_an_unfinished_build(root):
     (root / "manifest.json").unlink()
-    with pytest.raises(ShardError, match=r"build is unfinished .*run the same stmap build-maps command again"):
+    with pytest.raises(ShardError, match=r"unfinished .*run the same stmap build-maps command again"):
         read_manifest(root)
-    with pytest.raises(ShardError, match="there is no such folder"):
-        read_manifest(root / "nowhere")
-    with pytest.raises(ShardError, match="there is no such folder"):
-        read_manifest(root / "stmap.toml")
+    for name in ("nowhere", "stmap.toml"):
+        with pytest.raises(ShardError, match=f"{name}: there is no such folder; give the output folder of stmap build-maps"):
+            read_manifest(root / name)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +117,5 @@ def test_a_damaged_manifest_is_named(root, content):
 
 def test_another_schema_version_says_which_stmap_is_needed(root):
     edit(root, schema_version=1)
-    with pytest.raises(ShardError, match="install the stmap that wrote it"):
+    with pytest.raises(ShardError, match=r"version 1, .* 2;"):
         read_manifest(root)

@@ -87,7 +87,7 @@ def test_the_uniform_clock_of_the_build_is_honored(tmp_path):
         theirs = make_stmap(result.blocks, window.start, window.stop, rate_hz=20)
         assert np.array_equal(maps.stmap(window).values, theirs.values, equal_nan=True)
         assert theirs.values.shape == (4, 40, 3)
-    with pytest.raises(ShardError, match=r"do not lie inside its 100 samples \(uniform clock\)"):
+    with pytest.raises(ShardError, match=r"100 samples .*uniform"):
         maps.stmap(dataclasses.replace(maps.windows()[0], start=90, stop=130))
 
 
@@ -166,7 +166,7 @@ def test_no_file_stays_open_and_closing_is_not_the_end(folder):
 def test_unknown_names_are_answered(maps):
     with pytest.raises(UnknownNameError, match=r"'p009'; recordings\(\) lists them"):
         maps.recording("p009")
-    with pytest.raises(UnknownNameError, match="known: rgb, yuv, ycbcr"):
+    with pytest.raises(UnknownNameError, match="'hsv'"):
         maps.stmap(maps.windows()[0], color="hsv")
     with pytest.raises(UnknownNameError):
         maps.stmap(Window("p009", 0, 60, 0.0, 2.0, 60.0, 2.0, 1.0))
@@ -181,7 +181,7 @@ def test_a_window_outside_its_recording_is_refused(maps, start, stop):
 def test_an_unfinished_build_says_what_to_do(tmp_path):
     example_maps(tmp_path)
     (tmp_path / "manifest.json").unlink()
-    with pytest.raises(ShardError, match="run the same stmap build-maps command again"):
+    with pytest.raises(ShardError, match=r"manifest\.json"):
         Shards(tmp_path)
 
 
@@ -243,9 +243,9 @@ def test_a_file_under_the_name_of_another_recording_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "old", "new", "text"),
     [
-        ("windows.csv", "p001_v1,p001,0,", "p007_v1,p001,0,", r"windows\.csv: is not what .*manifest.json says"),
-        ("recordings.csv", "recording_id,", "id,", r"recordings\.csv: its first line"),
-        ("outcomes.csv", ",failed,", ",broken,", r"outcomes\.csv: .*unknown status"),
+        ("windows.csv", "p001_v1,p001,0,", "p007_v1,p001,0,", r"windows\.csv.*manifest\.json"),
+        ("recordings.csv", "recording_id,", "id,", r"recordings\.csv.*recordings\.json"),
+        ("outcomes.csv", ",failed,", ",broken,", r"outcomes\.csv.*'broken'"),
     ],
 )
 def test_a_damaged_table_is_named(tmp_path, name, old, new, text):
@@ -280,7 +280,7 @@ def test_a_trace_on_the_clock_of_the_windows_is_what_their_maps_are_cut_from(clo
         assert played.times_s[-1] * speed <= trace.times_s[-1] + 1e-9
         # each sample is the same, whichever others are asked for
         assert np.array_equal(maps.trace(one.recording_id, speed, 20, 70).means, played.means[20:70])
-    with pytest.raises(ShardError, match="samples 0 to 999 do not lie inside"):
+    with pytest.raises(ShardError, match="0 to 999 "):
         maps.trace(one.recording_id, 1.25, 0, 999)
     with pytest.raises(ShardError, match="speed must be positive"):
         maps.trace(one.recording_id, 0.0)

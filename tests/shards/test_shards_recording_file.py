@@ -101,7 +101,7 @@ def test_the_old_file_stays_where_the_new_one_cannot_be_stored(tmp_path):
     path = tmp_path / "one.h5"
     write_recording(path, example_result("a"))
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="at most 60000"):
+    with pytest.raises(ValueError, match="notes"):
         write_recording(path, dataclasses.replace(example_result("a"), notes=("x" * 70_000,)))
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["one.h5"]
@@ -164,9 +164,9 @@ def test_the_file_says_what_it_holds_to_anyone_who_opens_it(tmp_path):
     ("change", "text"),
     [
         (lambda one: {"track": LandmarkTrack(one.track.times_s + 1, one.track.points_px, one.track.score)}, "same frames"),
-        (lambda one: {"track": LandmarkTrack(one.track.times_s, one.track.points_px + 9000, one.track.score)}, "at most"),
+        (lambda one: {"track": LandmarkTrack(one.track.times_s, one.track.points_px + 9000, one.track.score)}, "8192 px"),
         (lambda _: {"attributes": {"list": [1]}}, "a text or a number"),
-        (lambda _: {"notes": ("x" * 70_000,)}, "at most 60000"),
+        (lambda _: {"notes": ("x" * 70_000,)}, "notes .*60000"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(tmp_path, change, text):
@@ -201,7 +201,7 @@ def test_numpy_numbers_become_plain_ones_and_odd_texts_are_escaped(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"one\.h5"):
         write_recording(tmp_path / "file" / "one.h5", example_result(frames=3))
 
 
@@ -230,7 +230,7 @@ def test_the_step_follows_the_picture(largest, scale_px):
 
 @pytest.mark.parametrize("value", [9000.0, -9000.0, np.inf])
 def test_what_cannot_be_stored_is_refused_not_wrapped(value):
-    with pytest.raises(ValueError, match="at most 8192 px"):
+    with pytest.raises(ValueError, match="8192"):
         quantize_landmarks(np.full((1, 68, 2), value, np.float32))
 
 
@@ -254,5 +254,5 @@ def test_nothing_and_all_are_exact_and_a_rounding_above_one_is_one():
 
 @pytest.mark.parametrize("value", [1.1, -0.1, np.nan])
 def test_a_share_outside_0_to_1_is_refused(value):
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="0 and 1"):
         quantize_coverage(np.array([value], np.float32))

@@ -76,11 +76,11 @@ def test_the_dictionary_says_what_each_column_means(tmp_path):
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        ({"colour": 1}, "row 1 has values without a column: colour"),
-        ({"frames": 1.5}, "frames is of kind int, not 1.5"),
-        ({"frames": "many"}, "frames is of kind int"),
-        ({"frames": float("nan")}, "frames is of kind int"),
-        ({"start_s": "late"}, "start_s is of kind float"),
+        ({"colour": 1}, "row 1 .*colour"),
+        ({"frames": 1.5}, r"frames .*int.*1\.5"),
+        ({"frames": "many"}, "frames .*'many'"),
+        ({"frames": float("nan")}, "frames .*nan"),
+        ({"start_s": "late"}, "start_s .*float.*'late'"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused_and_nothing_written(tmp_path, row, text):
@@ -90,18 +90,18 @@ def test_a_row_that_does_not_fit_is_refused_and_nothing_written(tmp_path, row, t
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="two columns"):
+    with pytest.raises(ValueError, match="'recording_id', 'message', 'frames', 'start_s', 'recording_id'"):
         write_table(tmp_path / "a.csv", [*COLUMNS, COLUMNS[0]], [])
 
 
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"recording_id,message,frames\n", "does not name the columns"),
-        (b"", "does not name the columns"),
+        (b"recording_id,message,frames\n", r"first line .*a\.json"),
+        (b"", r"first line .*a\.json"),
         (b"recording_id,message,frames,start_s\np001,fine,300\n", "line 2: has 3 cells, not 4"),
-        (b"recording_id,message,frames,start_s\np001,fine,300,0.1\np002,fine,many,0.1\n", "line 3: frames is 'many'"),
-        (b"recording_id,message,frames,start_s\np001,fine,300,soon\n", "start_s is 'soon', which is no float"),
+        (b"recording_id,message,frames,start_s\np001,fine,300,0.1\np002,fine,many,0.1\n", "line 3: frames .*'many'"),
+        (b"recording_id,message,frames,start_s\np001,fine,300,soon\n", "line 2: start_s .*'soon'.*float"),
         (b'recording_id,message,frames,start_s\np001,"fine,300,0.1\n', "is no table"),
         (b"recording_id,message,frames,start_s\n\xff,,,\n", "is no table"),
     ],
@@ -120,12 +120,12 @@ def test_a_damaged_table_is_named_with_line_and_column(tmp_path, content, text):
 def test_a_damaged_dictionary_is_named(tmp_path, content):
     write_table(tmp_path / "a.csv", COLUMNS, [ROW])
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ShardError, match=r"a\.json: is no dictionary of columns"):
+    with pytest.raises(ShardError, match=r"a\.json"):
         read_table(tmp_path / "a.csv")
 
 
 def test_a_missing_table_or_dictionary_is_named(tmp_path):
-    with pytest.raises(ShardError, match=r"a\.json: is not there"):
+    with pytest.raises(ShardError, match=r"a\.json"):
         read_table(tmp_path / "a.csv")
     write_table(tmp_path / "a.csv", COLUMNS, [ROW])
     (tmp_path / "a.csv").unlink()
@@ -136,7 +136,7 @@ def test_a_missing_table_or_dictionary_is_named(tmp_path):
 def test_a_folder_in_the_way_is_an_output_error(tmp_path):
     (tmp_path / "a.csv").mkdir()
     (tmp_path / "a.csv" / "x").write_text("x")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"a\.csv"):
         write_table(tmp_path / "a.csv", COLUMNS, [ROW])
 
 
@@ -145,11 +145,8 @@ def test_a_folder_in_the_way_is_an_output_error(tmp_path):
 def test_a_table_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path, suffix):
     write_table(tmp_path / "a.csv", COLUMNS, [ROW])
     path = (tmp_path / "a.csv").with_suffix(suffix)
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(ShardError, match="not a regular file"):
-        read_table(tmp_path / "a.csv")
-    path.unlink()
-    path.symlink_to("/dev/zero")
-    with pytest.raises(ShardError, match="not a regular file"):
-        read_table(tmp_path / "a.csv")
+    for make in (os.mkfifo, lambda one: one.symlink_to("/dev/zero")):
+        path.unlink()
+        make(path)
+        with pytest.raises(ShardError, match="not a regular file"):
+            read_table(tmp_path / "a.csv")
