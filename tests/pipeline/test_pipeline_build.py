@@ -103,25 +103,25 @@ def test_other_settings_are_refused_with_the_keys_that_differ(built, faces):
     root = faces.parent / "vipl" / "p1" / "v1" / "source1"
     root.mkdir(parents=True, exist_ok=True)
     (root / "video.avi").write_bytes(b"")
-    with pytest.raises(OutputError, match="another database"):
+    with pytest.raises(OutputError, match=r"\(folder, not vipl-hr\)"):
         plan_build("vipl-hr", root.parents[2], built[0], SHORT)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(faces, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="not an output of stmap"):
+    with pytest.raises(OutputError, match=f"^{tmp_path}: .*give another folder"):
         build(faces, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match=r"thesis\.tex"):
         build(faces, tmp_path / "thesis.tex")
 
 
 def test_wrong_names_and_paths_are_named(faces, tmp_path):
-    with pytest.raises(UnknownNameError, match="did you mean 'vipl-hr'"):
+    with pytest.raises(UnknownNameError, match=r"'vipl_hr'.*'vipl-hr'"):
         build(faces, tmp_path / "out", database="vipl_hr")
-    with pytest.raises(DatabaseError, match="no such folder"):
+    with pytest.raises(DatabaseError, match=f"{faces}/nowhere: no such folder"):
         build(faces / "nowhere", tmp_path / "out")
-    with pytest.raises(DatabaseError, match="none of 4 ids matches 'x"):
+    with pytest.raises(DatabaseError, match=r"4 ids .*'x\*'"):
         build(faces, tmp_path / "out", only="x*")
     assert not (tmp_path / "out").exists()
 

@@ -18,6 +18,7 @@ from stmap_pipeline import cluster
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline import Limits, plan_build, run_build
+from stmap_pipeline.version import __version__
 
 pytest.importorskip("distributed", reason="the cluster needs the extra 'dask'")
 
@@ -120,7 +121,7 @@ def test_a_scheduler_that_is_lost_is_said_and_the_build_goes_on_elsewhere(source
         running = start(source, out, own.address)
         next(running)
         os.killpg(own.scheduler.pid, signal.SIGKILL)
-        with pytest.raises(WorkerError, match="scheduler is gone; what is done is kept"):
+        with pytest.raises(WorkerError, match=r"scheduler is gone; what is done is kept: .* run the same command again"):
             list(running)
     # no traceback of Dask's own precedes that line
     assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
@@ -137,7 +138,7 @@ def test_a_cluster_that_lost_all_workers_is_waited_for_and_then_said(source, exp
         running = start(source, out, own.address)
         next(running)
         os.killpg(worker.pid, signal.SIGKILL)
-        with pytest.raises(WorkerError, match="has had no worker for 2 s; what is done is kept"):
+        with pytest.raises(WorkerError, match="no worker for 2 s"):
             list(running)
     list(run_build(plan_build("folder", source, out, CONFIG), 0))
     assert content(out) == expected
@@ -146,8 +147,11 @@ def test_a_cluster_that_lost_all_workers_is_waited_for_and_then_said(source, exp
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [
-        ("import stmap_pipeline.version as ours; ours.__version__ = '0.0.1'", "the scheduler has stmap 0.0.1, and this is"),
-        ("import sys; sys.modules['stmap_pipeline'] = None", "the cluster cannot import stmap"),
+        (
+            "import stmap_pipeline.version as ours; ours.__version__ = '0.0.1'",
+            rf"the scheduler has stmap 0\.0\.1, .*{__version__}; install the same stmap on all machines",
+        ),
+        ("import sys; sys.modules['stmap_pipeline'] = None", "cannot import stmap"),
     ],
 )
 def test_another_stmap_on_the_cluster_is_said(source, tmp_path, theirs, message):
@@ -156,7 +160,7 @@ def test_another_stmap_on_the_cluster_is_said(source, tmp_path, theirs, message)
     (tmp_path / "other" / "sitecustomize.py").write_text(theirs)
     with Cluster(tmp_path / "cluster", [str(tmp_path / "other")]) as own:
         own.add_worker(nanny=False)
-        with pytest.raises(WorkerError, match=f"{message}.*install the same stmap on all machines"):
+        with pytest.raises(WorkerError, match=message):
             list(start(source, tmp_path / "maps", own.address))
 
 
@@ -174,10 +178,10 @@ def test_what_is_no_cluster_is_said(source, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
     monkeypatch.setattr(cluster, "_WAIT_FOR_WORKERS_S", 1.0)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"):
-        with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+        with pytest.raises(WorkerError, match=f"^{address}: .*dask scheduler"):
             list(start(source, tmp_path / "maps", address))
     with Cluster(tmp_path / "cluster") as own:
-        with pytest.raises(WorkerError, match="has no worker"):
+        with pytest.raises(WorkerError, match=r"dask worker .*--nthreads 1"):
             list(start(source, tmp_path / "maps", own.address))
         monkeypatch.undo()
         own.add_worker(threads=3)

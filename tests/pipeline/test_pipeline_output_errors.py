@@ -80,7 +80,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(source, built, tmp_pat
     run = subprocess.run(words, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1
     assert run.stderr.startswith("OutputError: "), run.stderr
-    assert "cannot be written (File too large)" in run.stderr
+    assert "(File too large)" in run.stderr
     assert temporaries(out) == []
     assert not (out / "manifest.json").exists()
     build(source, out)
@@ -133,7 +133,8 @@ def test_a_folder_without_rights_is_said(source, built, tmp_path):
     closed.chmod(0o555)
     run = run_unprivileged(_BUILD, source, closed / "maps", "0", "0")
     assert run.returncode == 1
-    assert run.stderr.startswith(f"OutputError: {closed / 'maps'}: cannot be written (Permission denied)"), run.stderr
+    assert run.stderr.startswith(f"OutputError: {closed / 'maps'}: "), run.stderr
+    assert "(Permission denied)" in run.stderr
     out = shutil.copytree(built, tmp_path / "maps")
     (out / "manifest.json").unlink()
     for folder in (out / "shards", out):
@@ -186,7 +187,7 @@ def test_a_link_in_place_of_an_own_folder_is_refused(source, built, tmp_path):
         (out / "manifest.json").unlink()
         shutil.rmtree(out / name, ignore_errors=True)
         (out / name).symlink_to(victim)
-        with pytest.raises(OutputError, match="is a link"):
+        with pytest.raises(OutputError, match=f"{name}: is a link"):
             build(source, out)
         assert [path.name for path in victim.iterdir()] == ["thesis.h5"]
 

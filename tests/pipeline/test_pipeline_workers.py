@@ -63,11 +63,9 @@ def test_each_harm_costs_its_recording_alone_and_is_named(harmful, face_clip, tm
         "slow": "timed_out",
         "zoe": "",
     }
-    assert "segmentation fault" in found["crash"].message
-    assert "killed, as the system does" in found["exit"].message
-    assert "--time-limit" in found["hang"].message
-    assert "--memory-limit" in found["memory"].message
-    assert "out of cheese" in found["error"].message
+    told = {"crash": "segmentation fault", "exit": "killed", "hang": "--time-limit", "memory": "--memory-limit", "error": "cheese"}
+    for name, word in told.items():
+        assert word in found[name].message
     # where it crashed and where it hung can be read
     assert "harmful_backend.py" in (out / "logs" / "crash.txt").read_text()
     assert "in hang" in (out / "logs" / "hang.txt").read_text()
@@ -155,7 +153,7 @@ def test_workers_that_cannot_even_start_are_an_error_and_no_outcome(face_clip, t
     (source / "anna.mp4").write_bytes(face_clip.read_bytes())
     monkeypatch.setattr(sys, "path", [str(tmp_path / "broken"), *sys.path])
     drop_idle_workers()
-    with pytest.raises(WorkerError, match="die before they begin"):
+    with pytest.raises(WorkerError, match="before they begin, last with anna"):
         build(source, tmp_path / "maps", PLAIN)
     drop_idle_workers()
     assert not (tmp_path / "maps" / "manifest.json").exists()
@@ -172,7 +170,7 @@ def test_a_machine_that_has_no_process_left_is_said(face_clip, tmp_path, monkeyp
     running = run_build(plan, 3)
     monkeypatch.setattr(parallel, "_new_pool", starved(parallel._new_pool, hard))
     try:
-        with pytest.raises(WorkerError, match="no worker process can be started"):
+        with pytest.raises(WorkerError, match="--jobs"):
             list(running)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -217,7 +215,10 @@ def test_timings_tell_seconds_bytes_and_memory_of_each_recording_alone(harmful, 
     assert "timings.csv" not in (out / "manifest.json").read_text()
 
 
-@pytest.mark.parametrize("wrong", [{"time_s": 0}, {"time_s": float("nan")}, {"time_s": -1}, {"memory_bytes": 0}])
-def test_limits_are_positive(wrong):
-    with pytest.raises(ConfigError, match="give a number"):
+@pytest.mark.parametrize(
+    ("wrong", "value"),
+    [({"time_s": 0}, "0 s"), ({"time_s": float("nan")}, "nan s"), ({"time_s": -1}, "-1 s"), ({"memory_bytes": 0}, "0 bytes")],
+)
+def test_limits_are_positive(wrong, value):
+    with pytest.raises(ConfigError, match=value):
         Limits(**wrong)
