@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:
 	@echo 'make demo    environment, then every step on drawn videos in demo/, in a few minutes'
-	@echo 'make test    environment, then style, types, import arrows and all tests'
+	@echo 'make test    environment, then style, types, import layers and all tests'
 	@echo 'make bench   how much of the pulse is kept and what it costs, as two tables; half an hour'
 	@echo 'make docs    the documentation as HTML in docs/_build/html'
 	@echo 'make env     the environment alone, in $(VENV)/'

@@ -1,8 +1,9 @@
 """stmap: face videos in, heart-rate-labeled spatial-temporal maps out.
 
-The packages stand in the way of the data, and each imports only what stands before it::
+Packages in the order of the data. Each imports only packages before it::
 
-    databases -> video -> faces -> blocks -> maps -> shards -> pipeline -> training -> evaluation
+    records -> databases -> labels -> video -> faces -> blocks -> maps -> balance -> shards
+            -> pipeline -> training -> evaluation -> report, synth
 
 Start at :func:`stmap_pipeline.pipeline.build` to make maps and at :class:`stmap_pipeline.Shards` to read them.
 """

@@ -1,3 +1,3 @@
-"""The version of stmap. It stands on the ground floor, for outputs of every package say it."""
+"""The version of stmap, in a module without imports: every package writes it into its outputs."""
 
 __version__ = "0.1.0"
