@@ -1,10 +1,12 @@
 """Place the grid of blocks on the face and measure the exact mean color of each block in the native planes.
 
-:mod:`.means`  :func:`measure_blocks`: exact means over a whole recording
+=============  ==========================================================================
+:mod:`.means`  :func:`measure_blocks`: exact means over a whole recording, frame by frame
 :mod:`.grid`   the face box, its pose in each frame, and the edges of the blocks
-:mod:`.mask`   which part of the box is skin
+:mod:`.mask`   weights of the skin in the box
+=============  ==========================================================================
 
-Maps are made of the means by :mod:`stmap_pipeline.maps`.
+:mod:`stmap_pipeline.shards` stores the means, and :mod:`stmap_pipeline.maps` makes maps of them.
 """
 
 from stmap_pipeline.blocks.means import Measurement, measure_blocks

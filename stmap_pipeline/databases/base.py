@@ -1,4 +1,4 @@
-"""What a database is to the pipeline, and what all of them need to walk a source folder."""
+"""The record of a database, and functions with which all of them walk a source folder."""
 
 from __future__ import annotations
 

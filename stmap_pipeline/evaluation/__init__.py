@@ -1,4 +1,4 @@
-"""How good a heart rate is: classical baselines, error metrics, and the evaluation of trained runs.
+"""Estimate and evaluate heart rates: classical baselines, error metrics, and the evaluation of trained runs.
 
 =====================  ===========================================================================
 :mod:`.spectrum`       heart rate and signal-to-noise ratio of a pulse
@@ -9,10 +9,11 @@
 :mod:`.result`         the tables and ``evaluation.json`` that it writes
 :mod:`.compare`        two runs on the same videos
 :mod:`.experiment`     all trainings and tests of a paper
-:mod:`.quality`        how far a heart rate can be trusted; :mod:`.estimate` is the heart rate of one video
+:mod:`.estimate`       the heart rate of one video, or the reason why there is none
+:mod:`.quality`        the quality of such an estimate: the chance that it is right
 =====================  ===========================================================================
 
-Where no pulse can be seen, the answer is NaN.
+An estimate without a pulse is NaN.
 """
 
 from stmap_pipeline.evaluation.classical import METHODS, chrom, face_mean, green, pos

@@ -1,14 +1,17 @@
-"""Find one face, track its 68 landmarks from frame to frame, and report when it is lost.
+"""Find one face, track its 68 landmarks from frame to frame, NaN where it is lost.
 
 :func:`track` is the public entry point.
 
-:mod:`.tracker`    the loop over frames: search, align, verify, lose
-:mod:`.search`     the detector's part: a whole image, a known place; cuts
+=================  =============================================================================
+:mod:`.tracker`    the loop over frames: find the face, align, verify, notice when it is lost
+:mod:`.search`     detection in the whole image and around a known face; cuts between shots
 :mod:`.template`   alignment of each frame with a template of the face
 :mod:`.pose`       similarity, depth model of the face, weak-perspective pose
 :mod:`.smoothing`  zero-phase smoothing of the landmarks in a lookahead buffer
-:mod:`.per_frame`  the paper's own way: detector and landmark model in every frame
-:mod:`.backend`    interface of a detector with a landmark model; :mod:`.dlib68` is one, with one registry line
+:mod:`.per_frame`  the per-frame mode: detector and landmark model in every frame, as in the paper
+:mod:`.backend`    interface of a face backend, which is a detector with a landmark model
+:mod:`.dlib68`     the backend ``dlib68``
+=================  =============================================================================
 
 The landmarks place the blocks of :mod:`stmap_pipeline.blocks`.
 """

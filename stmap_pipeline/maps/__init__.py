@@ -1,9 +1,9 @@
-"""From stored block means to ST-maps and windows. Nothing here opens a file.
+"""Make ST-maps of stored block means, and cut windows with their labels. Nothing here opens a file.
 
 =====================  ==================================================================
 :mod:`.color`          linear color spaces, one 3 x 3 matrix each
-:mod:`.resample`       irregular frame times to a uniform grid; a recording played faster or slower
-:mod:`.windows`        a recording cut into intervals with labels
+:mod:`.resample`       resampling to a uniform grid, and of a recording played faster or slower
+:mod:`.windows`        a recording cut into windows, each with its label
 :mod:`.normalize`      min-max or z-score of each row over the window; filling gaps
 :mod:`.stmap`          an ST-map from block means
 =====================  ==================================================================

@@ -1,17 +1,19 @@
 """Build an output: plan, run in parallel, write tables and manifest, and continue where an earlier run stopped.
 
-:func:`plan_build` finds out what there is to do, :func:`run_build` does it and yields one outcome for each listed recording,
-:func:`read_status` reads how far it is, and :func:`verify` checks whether a finished output is whole.
+:func:`plan_build` compares a listing with an output, :func:`run_build` builds and yields one outcome for each listed recording,
+:func:`read_status` reads the progress, and :func:`verify` checks a finished output.
 
-===================  ============================================================================================================
-:mod:`.plan`         the listing, its clocks and labels checked, compared with what the output holds
-:mod:`.sources`      hashes of what a recording is derived from: settings, video, clock, labels
-:mod:`.worker`       one recording, from its video to its file and its rows; :mod:`.limits` is what it may take,
-                     :mod:`.metadata` is what is noted of it beside its samples
-:mod:`.build`        runs a plan, then writes the tables and the manifest
-:mod:`.scratch`      what an unfinished run keeps
-:mod:`.status`       how far a build is; :mod:`.verification`: whether it is whole
-===================  ============================================================================================================
+====================  ==========================================================================================
+:mod:`.plan`          the listing with clocks and labels checked, compared with the output
+:mod:`.sources`       hashes of what a recording is derived from: settings, video, clock, labels
+:mod:`.worker`        one recording, from its video to its file and its rows
+:mod:`.limits`        time and memory that it may take
+:mod:`.metadata`      columns about stream, clock and tracking, and notes
+:mod:`.build`         runs a plan, then writes the tables and the manifest
+:mod:`.scratch`       state of an unfinished run: outcomes, marks of recordings in progress
+:mod:`.status`        progress of a build
+:mod:`.verification`  comparison of an output with its manifest and of its tables with its files
+====================  ==========================================================================================
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The types that flow from a database to a map: plain, frozen, picklable, with units in the names.
+"""Types of data that pass between packages: plain, frozen, picklable, with units in the names.
 
 ====================  =====================================================================
 :mod:`.recording`     where one recording, its clock and its labels are on disk; ids and their file names
 :mod:`.traces`        values over time: heart rate, pulse, mean colors of the blocks, landmarks
 :mod:`.window`        an interval of a recording with its label, and the spatial-temporal map of it
-:mod:`.outcome`       what became of a listed recording, and all that is stored of a built one
+:mod:`.outcome`       the outcome of a listed recording, and all that is stored of a built one
 ====================  =====================================================================
 
 Nothing here opens a file or knows a database.

@@ -1,17 +1,17 @@
-"""Pages and pictures of what was built.
+"""Pages, tables and plots of builds and of trained networks.
 
 =========================  ==================================================================================
 :mod:`.maps_report`        the report of a build as one HTML page, or its tables
 :mod:`.recording_page`     the section of one recording; :mod:`.quality` defines and measures its figures
 :mod:`.runs_report`        the report of trained networks, as a page or tables
-:mod:`.runs`               runs, their evaluations and the cases they make up; :mod:`.runs_tables` compares them
+:mod:`.runs`               runs and their evaluations, grouped into cases; :mod:`.runs_tables` compares these
 :mod:`.attention`          where on the map a network looks
-:mod:`.published`          figures that others published
-:mod:`.page`               the frame of a page: read there how a report is put together
+:mod:`.published`          errors that others published
+:mod:`.page`               parts of a page, and how a report is composed of them
 :mod:`.charts`             figures of a page: data for plotly.js, maps as PNG
-:mod:`.tables`             a table once, as HTML, JSON, CSV and LaTeX
+:mod:`.tables`             tables as HTML, JSON, CSV and LaTeX
 :mod:`.provenance`         methods paragraph, references, versions
-:mod:`.pictures`           pictures as files, by matplotlib: a recording, an estimate, a balanced training set
+:mod:`.pictures`           plots as files, by matplotlib: a recording, an estimate, a balanced training set
 =========================  ==================================================================================
 """
 

@@ -1,12 +1,12 @@
-"""Built recordings on disk: HDF5 shards, tables and a manifest; written whole or not at all, checked when read.
+"""Read and write outputs: one HDF5 file for each recording, tables and a manifest, written atomically and checked when read.
 
 =========================  ==========================================================================
-:mod:`.recording_file`     what the file of a recording holds, written and read; :mod:`.hdf5` is the format below it
+:mod:`.recording_file`     the file of a recording; :mod:`.hdf5` reads and writes HDF5, :mod:`.recording_files` those of an output
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
-:mod:`.tables`             CSV with a dictionary of its columns; :mod:`.columns` has those of a build
+:mod:`.tables`             CSV with a description of each column; :mod:`.columns` has those of a build
 :mod:`.manifest`           sizes and hashes of all files, written last
-:mod:`.augmentation`       resampled windows beside those as recorded, for training alone
-:mod:`.export`             finished maps for other people's trainers
+:mod:`.augmentation`       the folder ``augmentation/``: resampled windows for training alone
+:mod:`.export`             finished maps for other trainers
 =========================  ==========================================================================
 """
 

@@ -1,8 +1,8 @@
-"""Networks that learn heart rate from maps, and the loop that trains them. torch comes with the extra ``train``.
+"""Train networks that estimate heart rate from maps. torch comes with the extra ``train``.
 
 =====================  ==================================================================
 :mod:`.config`         settings of a training
-:mod:`.protocol`       which subjects are trained on, choose the epoch, and are held out
+:mod:`.protocol`       training, validation and held-out subjects of each fold
 :mod:`.data`           batches of maps, made on the device
 :mod:`.networks`       networks by name, and initial weights
 :mod:`.train`          the training itself, from the plan to the last file
@@ -16,7 +16,7 @@ A run from Python::
     for event in run_training(plan):
         print(event)
 
-Importing this package imports no torch: what only lists names or reads a run does not have to wait for it, or have it.
+torch is imported with the first name that needs it, so a run can be read, and names listed, without torch.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,8 +1,10 @@
 """Decode a recording once, frame by frame: native planes, each frame with its own time, constant memory.
 
+==============  ==================================================================================
 :mod:`.stream`  :func:`open_stream`: video files and folders of images, decoded in one pass
 :mod:`.frame`   planes of a decoded frame and the matrix from their samples to RGB
 :mod:`.clock`   the time of each frame, from a file of frame times, the container, or a constant rate
+==============  ==================================================================================
 
 Faces are found in the frames by :mod:`stmap_pipeline.faces`.
 """
