@@ -58,7 +58,7 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def oldest(pip: list[str], name: str, bound: str) -> str:
-    """Give the first version from the bound on that can be installed."""
+    """Return the first version from the bound on that can be installed."""
     told = run(*pip, "index", "versions", name).stdout
     found = told.partition("Available versions:")[2].partition("\n")[0].replace(",", " ").split()
     for version in sorted((one for one in found if version_key(one) >= version_key(bound)), key=version_key):

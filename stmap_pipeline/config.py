@@ -117,14 +117,14 @@ class FacesConfig(_Section):
     mode: Literal["tracked", "per-frame"] = Field(
         "tracked",
         description="'tracked': each frame aligned with a template of the face, shape from the landmark model, detector only where needed. "
-        "'per-frame': detector and landmark model in every frame and a moving average, as the paper reads.",
+        "'per-frame': detector and landmark model in every frame and a moving average, as in the paper.",
     )
     landmark_every_s: float = Field(3.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
         4.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."
     )
     search_every_s: float = Field(
-        0.5, gt=0, le=10, description="Time between two searches of the full picture while no face is known."
+        0.5, gt=0, le=10, description="Time between two searches of the full image while no face is known."
     )
     smoothing_s: float = Field(
         2.0,
@@ -133,7 +133,10 @@ class FacesConfig(_Section):
         description="Time in which an update by the landmark model comes in; frames wait for half of it.",
     )
     memory_s: float = Field(
-        10.0, gt=0, le=1000, description="Time after which an update by the landmark model weighs 1/e; longer is steadier."
+        10.0,
+        gt=0,
+        le=1000,
+        description="Time after which an update by the landmark model weighs 1/e; a longer one has less jitter.",
     )
     per_frame_smoothing_frames: Annotated[int, AfterValidator(_odd)] = Field(
         5, ge=1, le=61, description="Length of the centered moving average over the landmarks in the per-frame mode; odd."
@@ -151,7 +154,7 @@ class BlocksConfig(_Section):
     align: Literal["pose", "eyes"] = Field(
         "pose",
         description="'pose': the box of the reference shape, projected by the pose of the head that is fitted to all landmarks. "
-        "'eyes': a new box from the landmarks of each frame, rotated with the line of the eyes, as the paper reads.",
+        "'eyes': a new box from the landmarks of each frame, rotated with the line of the eyes, as in the paper.",
     )
     mask: Literal["none", "hull", "skin"] = Field(
         "none",
@@ -162,7 +165,7 @@ class BlocksConfig(_Section):
         0.25,
         gt=0,
         le=1,
-        description="Share of a block's area that must be inside the picture and the mask; below it the mean is NaN.",
+        description="Share of a block's area that must be inside the image and the mask; below it the mean is NaN.",
     )
 
 

@@ -1,8 +1,8 @@
-"""Errors a user can meet, and the reason codes every outcome carries.
+"""Errors of users, and the reason codes of outcomes.
 
-An error says what, where and what to do. Code above catches :class:`StmapError` alone; anything else that is
-raised is a defect of ours. What happened to *one recording* is a :class:`RecordingError`, which the runner turns
-into that recording's outcome while the run goes on. See :mod:`stmap_pipeline.records.outcome` for what becomes of it.
+The message of an error says what is wrong, where, and what to do. Callers catch :class:`StmapError`; any other exception is
+a defect of stmap. What is wrong with *one recording* is a :class:`RecordingError`, which its task turns into the outcome of
+that recording while the run continues; see :mod:`stmap_pipeline.records.outcome`.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from pathlib import Path
 # Reason code -> what it means. `outcomes.csv` holds no other code, and the reference page is made from this table.
 REASONS: dict[str, str] = {
     "": "the recording was built",
-    # listed, but not asked for or not usable by what is known of the database
+    # listed, but not usable by what is known of the database
     "nir": "near-infrared camera: no color channels, so no color map can be made",
-    "absent": "the database's own list, or its physiology, names a recording whose video is not there",
+    "absent": "the database's own list, or its physiological data, names a recording whose video is not there",
     "known_missing_frames": "known to lack frames while its clock is nominal, so times would be wrong",
     "known_too_short": "known to be too short for one window",
     "duplicate": "the same video file as another recording, through a link",
     "known_excluded": "excluded by the authors or by published users of the database",
     # before the first frame
+    "not_storable": "a text or number of the listing that is too large to be stored",
     "source_missing": "a file that the recording needs is not there",
     "source_unreadable": "a file that the recording needs cannot be opened or is not a video",
     "no_video_stream": "the file holds no video stream",
     "unsupported_format": "the pixel format is not one that can be read without loss",
     "clock_unreadable": "the frame times cannot be read, do not increase, or leap so far that a time must be wrong",
     "clock_mismatch": "the number of frame times and of decoded frames differ by more than the allowed share",
-    "label_unreadable": "a label file cannot be read",
+    "label_unreadable": "a label file cannot be read, or its numbers cannot be what the listing says, such as RR intervals as heart rates",
     # while decoding and tracking
     "decode_error": "the stream is damaged beyond what the decoder can skip",
     "no_frames": "not one frame could be decoded",
-    "too_short": "fewer frames than one window needs",
+    "too_short": "shorter than limits.min_duration_s; for an estimate, without a window in which the face is seen long enough",
     "no_face": "no face in more frames than the limit allows",
-    # asked for a heart rate
-    "no_pulse": "no pulse that can be told from noise, motion and light; only where a heart rate of one video is asked for",
-    "not_storable": "a text or number of the listing that is too large to be stored",
+    # while estimating
+    "no_pulse": "no pulse that can be distinguished from noise, motion and light; only in an estimate",
     # while running
     "timed_out": "took longer than the time limit for one recording",
     "out_of_memory": "needed more memory than the limit for one recording",
@@ -44,7 +44,7 @@ REASONS: dict[str, str] = {
 
 
 class StmapError(Exception):
-    """Anything that a user can meet and mend."""
+    """Base of all errors that a user can correct."""
 
 
 class ConfigError(StmapError):
@@ -76,7 +76,7 @@ class OutputError(StmapError):
 
 
 class WorkerError(StmapError):
-    """The workers cannot do the work: they do not start, the cluster is gone, or they do not see the output folder."""
+    """The workers cannot do the work: they do not start, the cluster is lost, or they do not see the output folder."""
 
 
 class ShardError(StmapError):
@@ -84,12 +84,12 @@ class ShardError(StmapError):
 
 
 class RecordingError(StmapError):
-    """One recording cannot be built; the run goes on.
+    """One recording cannot be built; the run continues.
 
     Parameters
     ----------
     stage : str
-        Where it happened: ``list``, ``decode``, ``faces``, ``blocks``, ``labels``, ``write`` or ``run``.
+        Where it happened: ``list``, ``decode``, ``faces``, ``labels``, ``write`` or ``run``.
     reason : str
         A code of :data:`REASONS`.
     message : str

@@ -254,8 +254,8 @@ def choose_windows(sources: Iterable[Source], config: WindowsConfig, options: Ba
     At each speed a recording is cut into windows by the rule of the build, and those with a label and a known face can be
     chosen. The official folds are planned one by one: a training set is a union of folds, so it comes out balanced whichever
     fold is held out, and nothing in the held-out fold has a say in what is trained on. In a bin of heart rates the subject of
-    which least was added so far comes next, of a subject its recordings in turn, of a recording the speeds nearest to 1, and of
-    these windows spread over its time.
+    which the fewest were added so far comes next, of a subject its recordings in turn, and of a recording windows spread over
+    its speeds and its time.
 
     Parameters
     ----------

@@ -218,7 +218,7 @@ def estimate_blocks(
     if not blocks.valid.any():
         return refused("no_face", f"no face in any of {frames} frames")
     if problem := span_problem(blocks.times_s):
-        return refused("clock_unreadable", f"{problem}; mend the times of the video")
+        return refused("clock_unreadable", f"{problem}; correct the times of the video")
     signals = pulse_signals(blocks, "pos" if rates is not None else method)
     if rates is None:
         spans_s, rates_bpm = _spans_s(signals, window_s, step_s), None

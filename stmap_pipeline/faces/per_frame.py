@@ -1,4 +1,4 @@
-"""Find the face anew in every frame, as the paper reads: detector, landmark model, then a moving average over the landmarks.
+"""Find the face anew in every frame, as in the paper: detector, landmark model, then a moving average over the landmarks.
 
 Meant for comparison. The model's jitter moves the blocks over the skin's texture, which costs 8 dB of pulse and more.
 """

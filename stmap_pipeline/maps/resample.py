@@ -236,7 +236,7 @@ class UniformTrace:
 
 
 def uniform_trace(times_s: npt.ArrayLike, means: npt.ArrayLike) -> UniformTrace:
-    """Bring a trace onto a uniform grid at the median interval of its frames.
+    """Resample a trace to a uniform grid at the median interval of its frames.
 
     A camera without jitter keeps its samples as they are. Gaps of more than half a second, and what is before the first and
     after the last frame, stay unknown; the numbers there only let the sums beside them end well, see
@@ -406,7 +406,7 @@ def _kernel(distance: npt.ArrayLike) -> FloatArray:
 def continue_into_gaps(values: npt.ArrayLike, known: npt.ArrayLike) -> FloatArray:
     """Replace unknown samples by the continuation of their neighbors.
 
-    A stretch of known samples is continued by turning it about its last sample (a straight line goes on straight); between
+    A stretch of known samples is continued by point reflection about its last sample (a straight line stays straight); between
     two stretches one continuation is faded into the other. Value and slope run on without a step, so a symmetric filter
     gives back the last known sample as it is. What is filled in is for the filter alone: it is no measurement.
 

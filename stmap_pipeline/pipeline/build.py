@@ -119,7 +119,7 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits) -> I
         found.append(rows)
         if rows.outcome.recording_id in asked:
             yield rows.outcome
-    # a worker that was killed while it wrote leaves its half to nobody else
+    # a worker that was killed while it wrote leaves a partial file
     remove_temporaries(plan.out)
     simulated = plan.database.simulated or is_drawn(plan.source)
     write_output(plan.out, plan.config, plan.database.name, found, simulated=simulated)

@@ -1,4 +1,4 @@
-"""What one recording may take of a worker: time and memory. A hostile or broken video meets these, not the machine's end."""
+"""Limits of time and memory for one recording, so that a hostile or broken video cannot exhaust the machine."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def timeout_message(limit_s: float) -> str:
 
 @contextlib.contextmanager
 def guarded(limits: Limits, report: BinaryIO) -> Iterator[None]:
-    """Hold a block to its limits, for use in a worker process that can be lost.
+    """Limit time and memory of a block, in a worker process that may be lost.
 
     A crash inside of C code writes a traceback to ``report``; so does a hang, which ends the process. Memory beyond the limit
     is refused by the system, which surfaces as ``MemoryError`` or as the libraries' own errors.
@@ -126,7 +126,7 @@ def is_memory_error(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def limited_memory(memory_bytes: int) -> Iterator[None]:
-    """Let the process allocate so much beyond what it holds now, in a block; Linux only."""
+    """Limit the memory that the process may allocate in a block, beyond what it holds before; Linux only."""
     held = _status("VmData")
     if held is None or resource is None:
         yield
@@ -144,13 +144,13 @@ def limited_memory(memory_bytes: int) -> Iterator[None]:
 
 
 def forget_peak() -> None:
-    """Let the peak memory of this process count from here, where the system can do that."""
+    """Reset the peak memory of this process, where the system can do that."""
     with contextlib.suppress(OSError):
         (_PROC / "clear_refs").write_text("5")
 
 
 def peak_memory_bytes() -> int:
-    """Return the peak memory of this process since :func:`forget_peak`, or since its start where the system cannot tell; 0 if unknown.
+    """Return the peak memory of this process since :func:`forget_peak`, or since its start where that cannot be reset; 0 if unknown.
 
     Examples
     --------

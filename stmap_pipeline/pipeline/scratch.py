@@ -1,8 +1,8 @@
-"""What an unfinished run keeps under ``work/``: an outcome for each recording that it decoded. Safe to delete.
+"""State of an unfinished run under ``work/``: an outcome for each recording that it decoded. Safe to delete.
 
-``run.json`` names the run that owns the folder, so that a worker whose run is over writes nothing any more. ``running/`` holds a
-mark for each recording in progress; it stays where the process dies, and says how often that happened and, after a crash or a
-hang, where.
+``run.json`` names the run that owns the folder, so that a worker of an earlier run stops writing. ``running/`` holds a mark for
+each recording in progress. A mark stays where its process dies: it counts these processes and, after a crash or a hang, has the
+traceback.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stmap_pipeline.files import atomic_write_text, read_bytes, remove_temporari
 from stmap_pipeline.pipeline.limits import TIMEOUT_MARK
 from stmap_pipeline.records import Outcome, file_name
 
-#: Traces of recordings that are listed and cannot be used at present, because of a label file or a limit: kept, as decoding is dear.
+#: Traces of recordings that failed because of a label file or a limit: kept, as decoding takes long.
 SET_ASIDE = "set-aside"
 FOLDERS = ("work", "shards", "logs", SET_ASIDE)
 _START = b"start of work by "
@@ -34,14 +34,14 @@ _MAX_NUMBER = 1e18
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the mark of a recording tells of earlier attempts in the same run.
+    """Earlier attempts at a recording in the same run, as its mark has them.
 
     Parameters
     ----------
     deaths : int
         Attempts that ended with their process.
     report : str
-        What the last of them wrote in dying; empty where it was killed from outside.
+        What the last of them wrote when it crashed; empty where it was killed.
     """
 
     deaths: int = 0

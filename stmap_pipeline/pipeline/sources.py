@@ -1,7 +1,7 @@
 """What a recording is derived from, as hashes of content, so that a later run knows what of it must be derived again.
 
-Keys hold no path and no date: they are equal on every machine with the same files. Only the stamp of a video does, and it is kept
-outside of what the manifest covers.
+Keys hold no path and no date: they are equal on every machine with the same files. Only the stamp of a video has its date; it is kept
+in ``timings.csv``, which the manifest does not cover.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ def settings_key(config: Config) -> str:
 
 
 def video_stamp(recording: Recording) -> str:
-    """Return size and date of a video, or a hash over those of all pictures of a folder; empty where there is no such file."""
+    """Return size and date of a video, or a hash over those of all images of a folder; empty where there is no such file."""
     try:
         if recording.video.kind == "images":
-            return _hash([[one.name, *_size_and_date(one)] for one in _pictures(recording.video.path)])
+            return _hash([[one.name, *_size_and_date(one)] for one in _images(recording.video.path)])
         return "-".join(map(str, _size_and_date(recording.video.path)))
     except OSError:
         return ""
 
 
 def video_key(recording: Recording) -> str:
-    """Return a hash of the content of a video, or of the names and contents of all pictures of a folder."""
+    """Return a hash of the content of a video, or of the names and contents of all images of a folder."""
     if recording.video.kind == "images":
         try:
-            return _hash([[one.name, _sha256(one)] for one in _pictures(recording.video.path)])
+            return _hash([[one.name, _sha256(one)] for one in _images(recording.video.path)])
         except OSError:
             return _UNREADABLE
     return _sha256(recording.video.path)
 
 
 def video_bytes(recording: Recording) -> int:
-    """Return the size of a video, or of all pictures of a folder, in bytes; 0 where it is missing."""
+    """Return the size of a video, or of all images of a folder, in bytes; 0 where it is missing."""
     try:
         if recording.video.kind == "images":
-            return sum(one.stat().st_size for one in _pictures(recording.video.path))
+            return sum(one.stat().st_size for one in _images(recording.video.path))
         return recording.video.path.stat().st_size
     except OSError:
         return 0
@@ -80,11 +80,11 @@ def labels_key(recording: Recording) -> str:
 
 
 def _described(source: dict[str, Any]) -> dict[str, Any]:
-    """Put name and content in place of each path."""
+    """Replace each path by its name and a hash of its content."""
     return {key: [value.name, _sha256(value)] if isinstance(value, Path) else value for key, value in source.items()}
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[Path]:
     return sorted(one for one in folder.iterdir() if one.is_file())
 
 

@@ -1,7 +1,7 @@
 """One recording, from its video to its file in ``shards/`` and its rows in the tables: what a worker does.
 
-Stored traces are used again where video and settings are those that they were made of; times and labels are then derived again where
-their sources changed. Every way in which it can end is an outcome.
+Stored traces are used again where they were made from the same video and settings; times and labels are then derived again where
+their sources changed. The task ends with an outcome whatever is wrong with the recording.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ T = TypeVar("T")
 Row = dict[str, Any]
 
 _FAULT = re.compile(r"Fatal Python error: (.+)")
-# Tracking smooths over seconds: where a clock runs otherwise by more than this, the face is tracked again by the new one.
+# Tracking smooths over seconds: where a new clock is faster or slower by more than this, the face is tracked again.
 _SAME_SPEED = 0.05
 
 
@@ -190,7 +190,7 @@ def rows_of(result: RecordingResult, config: Config) -> tuple[Row, tuple[Row, ..
 
 @dataclass(frozen=True, slots=True)
 class RecordingTask:
-    """One recording to bring up to date: decoded where that must be, otherwise from what is stored.
+    """One recording to build or update: decoded where necessary, otherwise from what is stored.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ class RecordingTask:
         return self.limits.hard_time_s
 
     def do(self) -> Rows:
-        """Bring a recording up to date, unless it failed already in this run or was the death of two workers.
+        """Build or update a recording, unless it failed already in this run or two workers died on it.
 
         A scheduler that loses a worker gives its tasks to another one, even those whose result was only not yet fetched: so a task
         can be done twice without harm.
@@ -267,7 +267,7 @@ class RecordingTask:
             )
 
     def _process(self, scratch: Scratch, earlier: Outcome | None) -> Rows:
-        """Bring the recording up to date; never raises for what is wrong with it."""
+        """Build or update the recording; an error of its own is an outcome."""
         forget_peak()
         start = time.perf_counter()
         timer, stamp = StageTimer(), video_stamp(self.recording) if self.stamp is None else self.stamp
@@ -350,7 +350,7 @@ class RecordingTask:
         return stored if same else None
 
     def _give_up(self, scratch: Scratch, mark: Mark) -> Outcome:
-        """Make the outcome of a recording that ended its workers."""
+        """Return the outcome of a recording on which workers died or hung."""
         one = self.recording
         if mark.timed_out:
             reason, message = "timed_out", timeout_message(self.limits.time_s)
@@ -385,7 +385,7 @@ def attempt_key(recording: Recording, config: Config, stamp: str) -> str:
 def _derived_again(
     recording: Recording, config: Config, stored: RecordingResult, keys: SourceKeys, timer: StageTimer
 ) -> RecordingResult | None:
-    """Put times and labels on stored traces; None where the new clock asks for decoding and tracking again."""
+    """Assign times and labels to stored traces again; None where the new clock asks for decoding and tracking."""
     blocks, landmarks, positions, metadata = stored.blocks, stored.track, stored.positions, dict(stored.attributes)
     if stored.keys.clock != keys.clock:
         if positions is None or metadata["frames_surplus"]:

@@ -45,7 +45,7 @@ def marked(text: str, mark: str) -> str:
 
 
 def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
-    """Put the cases of one pair of databases beside what needs no network and what others published.
+    """Return the errors of one pair of databases beside those of methods without a network and published ones.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ class Table:
     search: bool = False
 
     def cells(self) -> list[list[Cell]]:
-        """Give what the page shows, row by row."""
+        """Return what the page shows, row by row."""
         first = self.fields[0].name
         return [
             [
@@ -138,7 +138,7 @@ class Table:
         return bool(self.sort_by) and len(self.rows) > BRIEF
 
     def sorting(self, one: Field) -> str:
-        """Give the value of ``aria-sort`` for a column."""
+        """Return the value of ``aria-sort`` for a column."""
         if one.name != self.sort_by:
             return "none"
         return "descending" if self.descending else "ascending"

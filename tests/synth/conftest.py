@@ -11,7 +11,7 @@ DURATION_S = 2.0
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory):
-    """Give a function that writes a layout once and gives its plan."""
+    """Return a function that writes a layout once and returns its plan."""
     done: dict[str, Synthesis] = {}
 
     def write(layout: str) -> Synthesis:
