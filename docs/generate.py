@@ -20,6 +20,7 @@ from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
+from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.shards import columns
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
@@ -86,6 +87,7 @@ def file_format() -> str:
         f"`{schema.CHECKSUM}` holds the SHA-256 over all of these.\n",
     ]
     tables = {f"{name.lower()}.csv": getattr(columns, name) for name in ("RECORDINGS", "WINDOWS", "OUTCOMES", "TIMINGS")}
+    tables["recordings.csv"] = (*tables["recordings.csv"], *METADATA.values())
     tables["augmentation/windows.csv"] = columns.RESAMPLED_WINDOWS
     for name, columns_of in tables.items():
         rows = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in columns_of]
