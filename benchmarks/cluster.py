@@ -1,4 +1,4 @@
-"""What Dask costs: the same build with the same number of workers, through joblib's processes and through a Dask cluster.
+"""What Dask costs: the same build with the same number of workers, in loky processes and on a Dask cluster.
 
     python benchmarks/cluster.py [--workers 2] [--recordings 24] [--seconds 30] [--repeats 3]
 

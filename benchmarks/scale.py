@@ -1,4 +1,4 @@
-"""What each recording, window and file costs beyond the pictures: the constants of docs/explanation/scale.md.
+"""What each recording, window and file costs beyond its frames: the constants of docs/explanation/scale.md.
 
     python benchmarks/scale.py [--frames 900] [--repeats 20]
 

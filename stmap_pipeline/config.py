@@ -1,7 +1,7 @@
 """The configuration: every choice that changes a number in the output, checked once, written beside the result.
 
-A file holds only what differs from the defaults; ``stmap.toml`` in an output holds all of it. Where work goes on (paths,
-number of processes) is not configuration, because it must not change a result.
+A file holds only what differs from the defaults; ``stmap.toml`` in an output holds all of it. Paths and the number of
+processes are not configuration, because they must not change a result.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     Traceback (most recent call last):
     OSError: [Errno 22] is not a regular file: '/dev/zero'
     """
-    # without O_NONBLOCK, opening a pipe waits for somebody who writes into it
+    # without O_NONBLOCK, opening a pipe waits for a writer
     with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(path))

@@ -1,4 +1,4 @@
-"""Run tasks in processes of this machine or of a Dask cluster, hand lost ones out again, and yield results as they come.
+"""Run tasks in processes of this machine or of a Dask cluster, restart tasks of lost workers, and yield results as they come.
 
 :func:`unordered` calls a function for each item. :func:`run_tasks` runs :class:`Task` objects, which know what to do when
 the process that works on them dies or hangs. Workers of a cluster are in :mod:`stmap_pipeline.cluster`.
@@ -229,7 +229,7 @@ class _Running(Generic[Result]):
 class LocalWorkers(Generic[Result]):
     """Processes of this machine: one loky pool of one process for each.
 
-    A loky pool of several processes is broken as a whole when one of them dies, and does not tell whose task it was.
+    A loky pool of several processes is broken as a whole when one of them dies, and does not report whose task it was.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def begin_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
-        # a killed parent can tell nobody, and its worker would go on writing where another run now works
+        # a killed parent cannot stop its worker, which would continue to write where another run works by then
         while os.getppid() == parent:
             time.sleep(0.2)
         os._exit(1)

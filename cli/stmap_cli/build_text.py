@@ -1,4 +1,4 @@
-"""What `stmap build-maps` says: a line before the work, a table after it, and the same for machines."""
+"""Messages of `stmap build-maps`: a line before the work, a table after it, and the same as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stmap databases`: what can be read, and what it should look like on disk."""
+"""`stmap databases`: the known databases, and the layout that each must have on disk."""
 
 from __future__ import annotations
 

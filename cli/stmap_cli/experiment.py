@@ -86,7 +86,7 @@ def experiment(
 
     The experiment fg2019 trains on VIPL-HR's folds: with and without attention, with and without resampled windows, with several seeds;
     with --mmse also on all of VIPL-HR, to be tested on MMSE-HR. Each is a run OUT/NETWORK-WINDOWS-seedS; it ends in
-    OUT/report.html. Stopped at any moment, the same command goes on. The maps are not changed: run stmap augment before.
+    OUT/report.html. A run that was stopped resumes with the same command. The maps are not changed: run stmap augment before.
 
     \b
     Example:

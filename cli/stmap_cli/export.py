@@ -1,4 +1,4 @@
-"""`stmap export`: finished windows for other people's trainers."""
+"""`stmap export`: finished windows for other trainers."""
 
 from __future__ import annotations
 

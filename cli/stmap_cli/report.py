@@ -1,4 +1,4 @@
-"""`stmap report`: one page that shows what was built, or what came of trained networks."""
+"""`stmap report`: a page about a build, or about trained networks."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex
 def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces: bool, simulated: bool, jobs: int | None) -> None:
     """Write one HTML page about MAPS or a RUN.
 
-    MAPS is the output of stmap build-maps. The page tells what was built and what was not, shows heart rates and the quality of each
-    recording, and loads nothing from anywhere. Details of more than 60 recordings go to files in a folder beside it.
+    MAPS is the output of stmap build-maps. The page shows what was built and what was not, heart rates and the quality of each
+    recording, and loads nothing from a network. Details of more than 60 recordings go to files in a folder beside it.
 
     RUN is the output of stmap train, or a folder of several. The page has the errors on the same and on another database beside
     published ones, the ablation, where the network looks (give the maps of the training, too), and the error by heart rate.

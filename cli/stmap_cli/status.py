@@ -40,7 +40,7 @@ def _lines(found: BuildStatus) -> list[str]:
     what = {
         "finished": "finished",
         "running": f"running: process {found.pid} on {found.host}",
-        "stopped": "stopped: the same stmap build-maps command goes on",
+        "stopped": "stopped: the same stmap build-maps command continues it",
     }[found.state]
     counts = [f"{number(getattr(found, name))} {name}" for name in ("ok", "skipped", "failed") if getattr(found, name)]
     if found.left:

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     help="Choose the best epoch on this share of the training subjects; 0 takes the last epoch.",
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Seed of all random numbers.")
-@config_option("Take settings from a TOML file such as RUN/run.toml; options win over it.")
+@config_option("Take settings from a TOML file such as RUN/run.toml; options take precedence.")
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was stopped after its last finished epoch; start one where there is none."
 )

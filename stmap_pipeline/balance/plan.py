@@ -1,4 +1,4 @@
-"""Which windows of recordings played at other speeds are added to a training set, and what they make of its histogram."""
+"""Choose the windows of recordings played at other speeds that are added to a training set, and compute the histogram with them."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def choose_windows(sources: Iterable[Source], config: WindowsConfig, options: Ba
 
     At each speed a recording is cut into windows by the rule of the build, and those with a label and a known face can be
     chosen. The official folds are planned one by one: a training set is a union of folds, so it comes out balanced whichever
-    fold is held out, and nothing in the held-out fold has a say in what is trained on. In a bin of heart rates the subject of
+    fold is held out, and the held-out fold does not influence what is trained on. In a bin of heart rates the subject of
     which the fewest were added so far comes next, of a subject its recordings in turn, and of a recording windows spread over
     its speeds and its time.
 

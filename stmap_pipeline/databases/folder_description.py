@@ -1,4 +1,4 @@
-"""``database.toml`` and ``database.csv``: the description of a folder of videos, and what a mistake in one is reported as.
+"""``database.toml`` and ``database.csv``: the description of a folder of videos, and error messages for mistakes in it.
 
 Both files give the same entries. Nothing of a file is executed: placeholders such as ``{stem}`` are plain replacements.
 """

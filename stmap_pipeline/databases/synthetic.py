@@ -1,4 +1,4 @@
-"""A synthetic database as ``stmap synth`` writes it: the recordings of its layout, with the truth about each.
+"""A synthetic database as ``stmap synth`` writes it: the recordings of its layout, with their true heart rates.
 
 The tree is read by the adapter of the database whose layout it has; ``synthetic.json`` adds what only a drawn face has.
 """

@@ -1,7 +1,7 @@
 """Heart rate over time of a user's video: a number with its quality, or a refusal with its reason.
 
-A refusal is a result like any other: a video of an empty room, of a photograph, or of a face whose pulse is lost in motion has no heart
-rate, and one that was given all the same would look like any other number.
+A refusal is a result: a video of an empty room, of a photograph, or of a face whose pulse is lost in motion has no heart rate, and a number
+for it could not be distinguished from a correct one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The experiment of a paper as a list of trainings and tests.
 
-:func:`plan_experiment` lists them and :func:`run_experiment` carries them out. Each cell of the tables is a run of its own, so that the
+:func:`plan_experiment` lists them and :func:`run_experiment` runs them. Each cell of the tables is a run of its own, so that the
 experiment can be stopped and resumed at any time.
 """
 
@@ -246,7 +246,7 @@ def _check_choices(networks: Sequence[str], augments: Sequence[str], seeds: int,
         raise ConfigError(f"an experiment needs a seed or more, not {seeds}")
     if base.protocol == "cross":
         raise ConfigError(
-            "with the protocol 'cross' nobody is held out; choose 'within', or 'holdout' for a database without folds"
+            "with the protocol 'cross' no subject is held out; choose 'within', or 'holdout' for a database without folds"
         )
 
 

@@ -1,4 +1,4 @@
-"""Heart rate of a recording, from its block means or from its pulse label, by one and the same way.
+"""Heart rate of a recording, from its block means or from its pulse label, by the same method.
 
 An estimate and the contact sensor it is compared with go through the same resampling, the same windows and the same
 spectrum, so a difference between the two is a difference of the signals. Where no pulse can be seen, the answer is NaN.

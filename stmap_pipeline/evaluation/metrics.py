@@ -183,7 +183,7 @@ def score(
     """Compute the six numbers with percentile bootstrap intervals.
 
     Units are drawn with replacement, as many as there are, each with all of its pairs. Videos of one subject err alike, so with
-    videos as units the intervals come out too narrow; subjects are the honest choice wherever there are several.
+    videos as units the intervals come out too narrow; subjects are right wherever there are several.
 
     Parameters
     ----------

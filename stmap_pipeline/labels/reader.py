@@ -1,4 +1,4 @@
-"""Heart rate and pulse of one recording, read from its label files and put on the clock of its frames."""
+"""Read heart rate and pulse of one recording from its label files, on the clock of its frames."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
 
     The first sample of a label with a rate stands at the first frame: such a file does not say when it starts. Times of a time
     column are taken as they are, on the clock of the frames. A file that is not there or empty is a note, unless the source
-    is required; a file that is there and damaged always fails, because nobody would look for it otherwise. The pulse is not
+    is required; a file that is there and damaged always fails, because otherwise the damage would not be noticed. The pulse is not
     checked against the heart rate.
 
     Parameters

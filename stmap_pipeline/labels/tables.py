@@ -2,7 +2,7 @@
 
 One number a line, or columns separated by tab, semicolon, comma or blanks; with or without comment lines and a header; decimal
 point or comma; any line ends, byte-order mark or quotes. What is no number becomes NaN and stays in its row, because a dropped row
-would shift all later times. Where a file can be read in two ways, it is refused with the hint how to make it clear.
+would shift all later times. A file that can be read in two ways is refused with a hint.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _blocks(path: Path) -> Iterator[list[str]]:
     """Yield the lines of a file, without line ends and blanks around them, some at a time."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
             raise TableError("is not a regular file")
         if status.st_size > MAX_BYTES:
             raise TableError(

@@ -1,6 +1,6 @@
-"""Sampling of traces: onto a uniform grid, and of a recording played faster or slower so that its heart rate is another.
+"""Resample traces: to a uniform grid, and as a recording played faster or slower, which changes its heart rate.
 
-There is one way for each. :func:`resample_uniform` interpolates samples at a camera's irregular times on a uniform grid: a cubic
+:func:`resample_uniform` interpolates samples at a camera's irregular times on a uniform grid: a cubic
 spline where frames are dense, a straight line across short gaps. :func:`uniform_trace` does so at a recording's own frame rate, and
 :func:`play` reads that grid at any speed through an anti-aliasing filter.
 """

@@ -1,4 +1,4 @@
-"""Cut a recording into windows with a label. A window is an interval and some figures, never a copy of samples."""
+"""Cut a recording into windows and compute the label of each. A window is an interval and some numbers, never a copy of samples."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
     All windows of a recording have the same number of samples ``n``: the length in frames, or the length in seconds
     divided by the median interval of the recording and rounded. Window ``k`` starts ``k`` steps after the first sample
     - for a step in seconds at the sample nearest to that time - and is kept where all its samples exist. A start that
-    falls on the one before (a step shorter than a frame, or a hole in the times) is not given twice. What is left at the
+    equals the one before (a step shorter than a frame, or a gap in the times) is left out. What is left at the
     end is less than a step.
 
     On the native clock a sample is a frame as recorded, whatever its time; on the uniform clock it is a point of

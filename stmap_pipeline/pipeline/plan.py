@@ -1,4 +1,4 @@
-"""What there is to do: the listing of a database, its clocks and labels checked, compared with what the output holds."""
+"""Plan a build: list a database, check its clocks and labels, and compare them with what the output holds."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BuildPlan:
     kept : tuple of Outcome
         What became earlier of recordings that are listed and not asked for now.
     gone : tuple of str
-        Recordings of the output that are no longer listed: they leave it.
+        Recordings of the output that are no longer listed: they are removed.
     complete : bool
         Whether the output holds all of this already; ``settled`` then has the outcomes of all.
     """
@@ -157,7 +157,7 @@ def plan_build(
 
 
 class _Sorted:
-    """The recordings of a listing, sorted by what there is to do with them."""
+    """Recordings of a listing, sorted into those to decode, to derive again, and settled ones."""
 
     def __init__(self, config: Config, retry_failed: bool) -> None:
         self._config, self._retry_failed, self._settings_key = config, retry_failed, settings_key(config)

@@ -1,4 +1,4 @@
-"""What a recording is derived from, as hashes of content, so that a later run knows what of it must be derived again.
+"""Hashes of what a recording is derived from. A later run compares them to find what must be derived again.
 
 Keys hold no path and no date: they are equal on every machine with the same files. Only the stamp of a video has its date; it is kept
 in ``timings.csv``, which the manifest does not cover.

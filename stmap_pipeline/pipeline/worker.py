@@ -1,4 +1,4 @@
-"""One recording, from its video to its file in ``shards/`` and its rows in the tables: what a worker does.
+"""Build one recording in a worker, from its video to its file in ``shards/`` and its rows in the tables.
 
 Stored traces are used again where they were made from the same video and settings; times and labels are then derived again where
 their sources changed. The task ends with an outcome whatever is wrong with the recording.

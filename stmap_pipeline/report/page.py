@@ -1,6 +1,6 @@
-"""A page: one HTML file that asks the network for nothing.
+"""A page: one HTML file that loads nothing from a network.
 
-How a report is made of this package::
+A report is composed like this::
 
     figure = charts.histogram("hr", "Heart rates", "Good: ...", edges, [Bars("as recorded", "s1", counts)], ...)
     table = tables.Table("quality", "Recordings", "Worst first.", fields, rows, sort_by="snr_db")
@@ -8,8 +8,8 @@ How a report is made of this package::
     html = render("maps.html", page, figure=figure, table=table)
 
 A template in ``templates/`` extends ``base.html`` and fills its block ``main`` with the macros of ``macros.html``: ``section``,
-``figure``, ``figures`` (a grid), ``table``, ``stats``, ``facts``, ``recording``. Whatever is put out by ``{{ }}`` is escaped; only
-the JSON of a chart is taken as it is, since :mod:`.charts` escapes every text in it.
+``figure``, ``figures`` (a grid), ``table``, ``stats``, ``facts``, ``recording``. All output of ``{{ }}`` is escaped, except
+the JSON of a chart, since :mod:`.charts` escapes every text in it.
 
 plotly.js is inside the page, packed, and is unpacked when the first chart comes into view; many pages in one folder share one file
 (:data:`LIBRARY_FILE`). The content security policy of a page admits these scripts by their hashes and no address of any network.

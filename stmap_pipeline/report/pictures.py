@@ -1,4 +1,4 @@
-"""Pictures as files: one recording, one estimate, and the heart rates of a training set before and after it was balanced.
+"""Plots as files: one recording, one estimate, and the heart rates of a training set before and after balancing.
 
 matplotlib comes with the extra ``plot`` and is imported when a picture is drawn, not before. Only its object interface is used: no window
 is opened and no setting of the caller's own figures is touched. The same input gives the same bytes.

@@ -1,4 +1,4 @@
-"""The last sections of a page: how its numbers came about, in words for a paper, what to cite, and of what it was made."""
+"""The last sections of a page: a methods paragraph for a paper, what to cite, and the provenance of the numbers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Figures that others published, each with where it comes from and whether it was checked against that source.
+"""Errors that others published, each with its source and whether it was checked against that source.
 
-A row holds figures of one provenance alone. What is only recalled says so in the words of :data:`RECALLED`, wherever it is shown.
+The numbers of a row have one provenance. A number that is only recalled is marked by the text of :data:`RECALLED` wherever it is shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quality figures of one recording: how each is defined, and how it is measured in what a shard holds."""
+"""Quality figures of one recording: the definition of each, and its measurement from the file of the recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs as a report reads them: settings, evaluations, learning curves, what is missing, and the cases that runs with other seeds make up.
+"""Read runs for a report: settings, evaluations, learning curves, missing parts, and cases, which group runs that differ in their seed.
 
 A case is all runs of one configuration on the same maps, evaluated on the same videos: a row of a table, a color of a figure.
 """
@@ -192,7 +192,7 @@ def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evalua
     if not facts.finished:
         done = len(list(facts.path.glob("fold*/last.json")))
         found.append(
-            f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume goes on"
+            f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume continues it"
         )
     if own is None:
         found.append(f"is not evaluated; stmap evaluate {facts.path} MAPS")

@@ -1,4 +1,4 @@
-"""Tables of a report of runs: for its page and for a paper each cell says what it is; for programs the same as plain numbers.
+"""Tables of a report of runs: formatted cells for its page and for a paper, plain numbers for programs.
 
 Whether an idea helps is computed here as well: pairs of cases that differ in it alone, compared on the same videos.
 """

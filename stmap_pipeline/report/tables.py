@@ -1,4 +1,4 @@
-"""Tables of a report, once: the page shows them, and ``--format`` writes the same numbers as JSON, CSV or LaTeX."""
+"""Tables of a report: the page shows them, and ``--format`` writes the same numbers as JSON, CSV or LaTeX."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Resampled windows beside a finished build: the folder ``augmentation/`` with a table of windows, the plan and its pictures.
+"""Resampled windows beside a finished build: the folder ``augmentation/`` with a table of windows, the plan and its plots.
 
-The build itself never changes. The folder appears as a whole, and its own manifest names the build that it was made from: where
-the windows of the build are others by now, the folder is refused and not read. Delete it, and it is gone.
+The build itself never changes. The folder is written atomically, and its manifest has the hash of the windows that it was made from:
+where those have changed, the folder is refused. To remove the resampled windows, delete it.
 """
 
 from __future__ import annotations

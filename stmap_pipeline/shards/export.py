@@ -1,6 +1,6 @@
 """Finished, normalized windows for other trainers: one HDF5 file, or one PNG for each window with a CSV.
 
-What a trainer gets is fixed here once and for all (color space, scale, filling), while the shards keep the choice open. A further
+Color space, scale and filling are fixed in what is written, while the shards keep the choice open. A further
 layout is one more writer with ``columns``, ``add`` and ``finish``.
 """
 

@@ -1,4 +1,4 @@
-"""HDF5 with two promises: the same content gives the same bytes, and a file from a stranger is checked before it is read."""
+"""Read and write HDF5: the same content gives the same bytes, and a file of unknown origin is checked before it is read."""
 
 from __future__ import annotations
 

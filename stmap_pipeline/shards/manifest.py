@@ -1,4 +1,4 @@
-"""The manifest: which files a finished build has, with sizes and hashes. It is written last, so that it is the commit marker."""
+"""The manifest: which files a finished build has, with sizes and hashes. It is written last: an output that has one is finished."""
 
 from __future__ import annotations
 

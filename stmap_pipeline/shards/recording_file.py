@@ -1,8 +1,8 @@
-"""The file of one recording, ``shards/<recording>.h5``: what it holds, written and read. What is read is what was written.
+"""Read and write the file of one recording, ``shards/<recording>.h5``.
 
 :data:`DATASETS` and :data:`ATTRIBUTES` are the schema; the reference page is made from them. Landmarks and coverage are stored as
-small integers, and what is read back is a fixed point: writing it again changes no byte. Raising :data:`SCHEMA_VERSION` is due where
-a reader of the old version would misread the new one.
+small integers, and what is read back is a fixed point: writing it again changes no byte. Raise :data:`SCHEMA_VERSION` where a
+reader of the old version would misread the new one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drawn databases: what there is to write, recording by recording in parallel, resumed where an earlier run stopped."""
+"""Write drawn databases, recording by recording in parallel; a run that was stopped resumes."""
 
 from __future__ import annotations
 

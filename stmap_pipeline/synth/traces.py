@@ -1,7 +1,7 @@
 """Simulated databases: the recordings, gaps, folds and heart rates of VIPL-HR, written as a finished build without any video.
 
-:mod:`.trace_model` simulates a recording; here it is decided which ones there are, and they become shards, tables and a manifest by the
-same code as in a build.
+:mod:`.trace_model` simulates a recording; this module lists the recordings, and the code of a build writes shards,
+tables and manifest.
 """
 
 from __future__ import annotations

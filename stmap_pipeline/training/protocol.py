@@ -1,4 +1,4 @@
-"""Which windows are trained on, which choose the epoch, and which are evaluated: no subject is in two of them."""
+"""Training, validation and evaluation windows of each fold: no subject is in two of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Train a network for each fold of a build: what ``stmap train`` does, from the check of the settings to the last file.
 
-:func:`plan_training` checks everything and writes nothing. :func:`run_training` calls :func:`train_fold` for each fold, and that is
-the loop. What it needs to be read:
+:func:`plan_training` checks everything and writes nothing. :func:`run_training` calls :func:`train_fold` for each fold, which holds
+the loop. Its terms:
 
 * A *batch* is ``config.batch`` windows, drawn without replacement; each epoch has another order. Under ``torchrun`` each process
   takes its share of every batch. The maps are made on the device, see :mod:`~stmap_pipeline.training.data`.

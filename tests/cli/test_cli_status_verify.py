@@ -40,7 +40,7 @@ def test_status_of_a_stopped_and_of_a_running_build(faces, short, tmp_path):
     assert lines[0].startswith("folder  running: process ")
     assert lines[1] == "  1 ok, 3 to do"
     running.close()
-    assert stmap("status", out).out.splitlines()[0] == "folder  stopped: the same stmap build-maps command goes on"
+    assert stmap("status", out).out.splitlines()[0] == "folder  stopped: the same stmap build-maps command continues it"
     run = stmap("build-maps", "--db", "folder", faces, out, "--config", short, "-j", "1")
     assert "1 already done" in run.err
 

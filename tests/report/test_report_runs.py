@@ -211,7 +211,7 @@ def test_an_unfinished_run_and_one_that_is_not_evaluated_are_named(tmp_path, run
     (run / "run.json").unlink()
     plain = example_run(tmp_path / "plain", maps)[0]
     page = page_of(tmp_path, [run, plain])
-    assert f"{run} is not finished (0 folds are trained); stmap train with --resume goes on" in page.text
+    assert f"{run} is not finished (0 folds are trained); stmap train with --resume continues it" in page.text
     assert f"{plain} is not evaluated; stmap evaluate {plain} MAPS" in page.text
     assert page.row("within", "attention-resnet18, with resampled windows")
 

@@ -1,4 +1,4 @@
-"""What every network is: a batch of maps in, one number for each of them out."""
+"""Interface of a network: a batch of maps in, one number for each of them out."""
 
 from __future__ import annotations
 
