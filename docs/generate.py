@@ -21,9 +21,10 @@ from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEnt
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.pipeline.metadata import METADATA
-from stmap_pipeline.shards import columns
+from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
+from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.run_folder import HISTORY, PREDICTIONS
 
@@ -86,9 +87,9 @@ def file_format() -> str:
         "### Attributes of a recording\n\n" + table(("name", "kind", "content"), attributes),
         f"`{schema.CHECKSUM}` holds the SHA-256 over all of these.\n",
     ]
-    tables = {f"{name.lower()}.csv": getattr(columns, name) for name in ("RECORDINGS", "WINDOWS", "OUTCOMES", "TIMINGS")}
-    tables["recordings.csv"] = (*tables["recordings.csv"], *METADATA.values())
-    tables["augmentation/windows.csv"] = columns.RESAMPLED_WINDOWS
+    recordings = (*RECORDINGS, *METADATA.values())
+    tables = {"recordings.csv": recordings, "windows.csv": WINDOWS, "outcomes.csv": OUTCOMES, "timings.csv": TIMINGS}
+    tables["augmentation/windows.csv"] = RESAMPLED_WINDOWS
     for name, columns_of in tables.items():
         rows = [(f"`{one.name}`", one.kind, one.unit, one.description) for one in columns_of]
         parts.append(f"### {name}\n\n" + table(("column", "kind", "unit", "content"), rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import socket
 import stat
 import zlib
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from stmap_pipeline.errors import OutputError
@@ -40,14 +42,38 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     Traceback (most recent call last):
     OSError: [Errno 22] is not a regular file: '/dev/zero'
     """
-    # without O_NONBLOCK, opening a pipe waits for a writer
-    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+    with _open_regular(path) as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise OSError(errno.EFBIG, f"is larger than {max_bytes:,} bytes", str(path))
     return data
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a regular file in hex, in constant memory.
+
+    Raises
+    ------
+    OSError
+        Where the file is missing, not a regular file, or cannot be read.
+
+    Examples
+    --------
+    >>> sha256(Path("/dev/null"))
+    Traceback (most recent call last):
+    OSError: [Errno 22] is not a regular file: '/dev/null'
+    """
+    with _open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _open_regular(path: Path) -> Iterator[BufferedReader]:
+    # without O_NONBLOCK, opening a pipe waits for a writer
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        yield file
 
 
 def is_temporary(path: Path) -> bool:
@@ -208,7 +234,7 @@ def remove_temporaries(folder: Path) -> int:
     ...     remove_temporaries(Path(folder))
     1
     """
-    found = [one for one in folder.rglob(f".*{_MARK}") if is_temporary(one)]
+    found = list(folder.rglob(f".*{_MARK}"))
     for one in found:
         if one.is_dir() and not one.is_symlink():
             shutil.rmtree(one, ignore_errors=True)

@@ -13,9 +13,10 @@ from stmap_cli.main import cli
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS
-from stmap_pipeline.shards import columns
+from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS
 from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("sphinx", reason="the documentation needs the extra 'docs'")
@@ -99,7 +100,7 @@ def test_every_reason_code_is_documented(site):
 
 def test_every_dataset_attribute_and_column_is_documented(site):
     text = text_of(site / "reference/file-format.html")
-    tables = (columns.RECORDINGS, columns.RESAMPLED_WINDOWS, columns.OUTCOMES, columns.TIMINGS)
+    tables = (RECORDINGS, RESAMPLED_WINDOWS, OUTCOMES, TIMINGS)
     for one in (*schema.DATASETS, *schema.ATTRIBUTES, *(column for table in tables for column in table)):
         assert one.name in text
 

@@ -6,7 +6,6 @@ classical methods on the same windows; and writes the tables and ``evaluation.js
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from stmap_pipeline.evaluation.result import (
     write_predictions,
     write_videos,
 )
+from stmap_pipeline.files import sha256
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo, Shards
 from stmap_pipeline.shards.manifest import MANIFEST
@@ -336,7 +336,7 @@ def _mismatch(predictions: Predictions, shards: Shards) -> str:
 
 
 def _is_same(run: RunMetadata, shards: Shards) -> bool:
-    return hashlib.sha256((shards.root / MANIFEST).read_bytes()).hexdigest() == run.maps.manifest_sha256
+    return sha256(shards.root / MANIFEST) == run.maps.manifest_sha256
 
 
 def _protocol(run: RunMetadata, shards: Shards) -> tuple[list[Window], list[FoldSplit]]:

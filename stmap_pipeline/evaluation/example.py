@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import json
 import shutil
 import tempfile
@@ -12,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.evaluation.result import Predictions, write_predictions
-from stmap_pipeline.shards import Shards, atomic_write_text
+from stmap_pipeline.files import atomic_write_text, sha256
+from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.protocol import plan_protocol
@@ -65,7 +65,7 @@ def example_run(
     trained_on = {
         "path_name": maps.name,
         "fingerprint": fingerprint,
-        "manifest_sha256": hashlib.sha256((maps / "manifest.json").read_bytes()).hexdigest(),
+        "manifest_sha256": sha256(maps / "manifest.json"),
         "database": database,
         "simulated": simulated,
     }

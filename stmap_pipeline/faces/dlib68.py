@@ -5,7 +5,6 @@ The weights of the landmark model are neither downloaded nor shipped here; the f
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from stmap_pipeline.errors import ModelMissingError
 from stmap_pipeline.faces.backend import Detection, Gray, Points
+from stmap_pipeline.files import sha256
 
 FILE_NAME = "shape_predictor_68_face_landmarks.dat"
 SHA256 = "fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f"
@@ -95,9 +95,7 @@ def find_weights(explicit: Path | None = None) -> Path:
 
 
 def _verified(path: Path) -> Path:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != SHA256:
+    if (found := sha256(path)) != SHA256:
         raise ModelMissingError(
             f"{path}: is not the 68-point model (sha256 {found[:12]}..., expected {SHA256[:12]}...); reinstall it"
         )

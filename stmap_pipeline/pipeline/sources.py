@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.files import sha256
 from stmap_pipeline.records import Recording
 
 # Raised when the same settings and videos give other numbers than before, so that old and new are never mixed in one output.
@@ -95,11 +95,7 @@ def _size_and_date(path: Path) -> tuple[int, int]:
 
 def _sha256(path: Path) -> str:
     try:
-        # a named pipe would be waited for
-        if not stat.S_ISREG(path.stat().st_mode):
-            return _UNREADABLE
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError:
         return _UNREADABLE
 

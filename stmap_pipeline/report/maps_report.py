@@ -16,16 +16,17 @@ import numpy.typing as npt
 from stmap_pipeline.balance import Bins as RateBins
 from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import REASONS, OutputError
-from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.files import atomic_write_text, sha256
 from stmap_pipeline.parallel import one_thread, unordered
 from stmap_pipeline.records import Outcome, RecordingResult, file_name
 from stmap_pipeline.report.charts import Bars, Figure, histogram, strip_plot
 from stmap_pipeline.report.page import LIBRARY_FILE, Page, Section, Stat, check_extra, library, render
-from stmap_pipeline.report.provenance import About, about_maps, database_of, manifest_sha256
+from stmap_pipeline.report.provenance import About, about_maps, database_of
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality
 from stmap_pipeline.report.recording_page import RecordingSection, examine_recording, with_usable_clock
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table, percent, write_tables
 from stmap_pipeline.shards import Shards, read_augmentation
+from stmap_pipeline.shards.manifest import MANIFEST
 
 #: Up to so many recordings have their section on the page itself; more have a file each, beside it.
 INLINE = 60
@@ -140,7 +141,7 @@ def write_maps_report(
         ids = [one.recording_id for one in shards.recordings()]
         synthetic = simulated or shards.simulated
         linked = kind == "html" and len(ids) > inline
-        task = _Task(root.absolute(), manifest_sha256(root), kind, show_faces, synthetic, target, linked)
+        task = _Task(root.absolute(), sha256(root / MANIFEST), kind, show_faces, synthetic, target, linked)
         if linked:
             atomic_write_text(task.folder / LIBRARY_FILE, library())
         jobs = min(jobs, len(ids) // WORTH_A_PROCESS)

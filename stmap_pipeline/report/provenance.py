@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.files import sha256
 from stmap_pipeline.report.runs import Run
 from stmap_pipeline.shards import Shards, read_augmentation
 from stmap_pipeline.shards.manifest import MANIFEST
@@ -85,7 +85,7 @@ def about_maps(shards: Shards, *, simulated: bool = False, command: str = "", pl
         ("license of the database", source["License"]),
         ("built by", shards.manifest.software),
         ("fingerprint of the settings", shards.manifest.fingerprint),
-        ("manifest.json, SHA-256", manifest_sha256(shards.root)),
+        ("manifest.json, SHA-256", sha256(shards.root / MANIFEST)),
         *software(),
         ("command of this report", command),
     ]
@@ -128,18 +128,6 @@ def _description(shards: Shards) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def manifest_sha256(root: Path) -> str:
-    """Hash the manifest of a build, which holds the hashes of all its files.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> len(manifest_sha256(example_maps()))
-    64
-    """
-    return hashlib.sha256((root / MANIFEST).read_bytes()).hexdigest()
 
 
 def software(packages: Sequence[str] = _PACKAGES) -> list[tuple[str, str]]:

@@ -1,16 +1,15 @@
 """Read and write outputs: one HDF5 file for each recording, tables and a manifest, written atomically and checked when read.
 
 =========================  ==========================================================================
-:mod:`.recording_file`     the file of a recording; :mod:`.hdf5` reads and writes HDF5, :mod:`.recording_files` those of an output
+:mod:`.recording_file`     the file of a recording; :mod:`.hdf5` reads and writes HDF5
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
-:mod:`.tables`             CSV with a description of each column; :mod:`.columns` has those of a build
+:mod:`.tables`             CSV with a description of each column, and the tables of a build
 :mod:`.manifest`           sizes and hashes of all files, written last
 :mod:`.augmentation`       the folder ``augmentation/``: resampled windows for training alone
 :mod:`.export`             finished maps for other trainers
 =========================  ==========================================================================
 """
 
-from stmap_pipeline.files import atomic_folder, atomic_path, atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.shards.augmentation import (
     augmentation_problems,
     is_augmented,
@@ -18,18 +17,6 @@ from stmap_pipeline.shards.augmentation import (
     read_augmentation,
     remove_augmentation,
     write_augmentation,
-)
-from stmap_pipeline.shards.columns import (
-    OUTCOMES,
-    RECORDINGS,
-    TIMINGS,
-    WINDOWS,
-    outcome_from_row,
-    outcome_row,
-    recording_row,
-    timing_row,
-    window_row,
-    with_extra_columns,
 )
 from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
@@ -42,7 +29,21 @@ from stmap_pipeline.shards.recording_file import (
     storage_problem,
     write_recording,
 )
-from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
+from stmap_pipeline.shards.tables import (
+    OUTCOMES,
+    RECORDINGS,
+    TIMINGS,
+    WINDOWS,
+    Column,
+    outcome_row,
+    read_columns,
+    read_table,
+    recording_row,
+    timing_row,
+    window_row,
+    with_extra_columns,
+    write_table,
+)
 
 __all__ = [
     "OUTCOMES",
@@ -58,16 +59,11 @@ __all__ = [
     "Shards",
     "Split",
     "Trace",
-    "atomic_folder",
-    "atomic_path",
-    "atomic_write_bytes",
-    "atomic_write_text",
     "augmentation_problems",
     "check_manifest",
     "export_by_subject",
     "export_windows",
     "is_augmented",
-    "outcome_from_row",
     "outcome_row",
     "plan_augmentation",
     "read_augmentation",
@@ -79,7 +75,6 @@ __all__ = [
     "recording_path",
     "recording_row",
     "remove_augmentation",
-    "remove_temporaries",
     "storage_problem",
     "timing_row",
     "window_row",

@@ -20,9 +20,8 @@ from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapErr
 from stmap_pipeline.files import atomic_folder
 from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.columns import RESAMPLED_WINDOWS, window_row
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
-from stmap_pipeline.shards.tables import write_table
+from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS, window_row, write_table
 
 if TYPE_CHECKING:
     from stmap_pipeline.shards.reader import Shards

@@ -13,10 +13,18 @@ from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.maps.windows import cut_windows
 from stmap_pipeline.records import Outcome, RecordingResult
-from stmap_pipeline.shards.columns import OUTCOMES, RECORDINGS, WINDOWS, outcome_row, recording_row, window_row, with_extra_columns
 from stmap_pipeline.shards.manifest import write_manifest
 from stmap_pipeline.shards.recording_file import recording_path, write_recording
-from stmap_pipeline.shards.tables import write_table
+from stmap_pipeline.shards.tables import (
+    OUTCOMES,
+    RECORDINGS,
+    WINDOWS,
+    outcome_row,
+    recording_row,
+    window_row,
+    with_extra_columns,
+    write_table,
+)
 
 EXAMPLE_CONFIG = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}})
 

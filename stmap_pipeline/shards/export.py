@@ -24,10 +24,9 @@ from stmap_pipeline.maps.color import COLOR_SPACES, channel_names, split_color_s
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.columns import RESAMPLED_WINDOWS, window_row
 from stmap_pipeline.shards.hdf5 import create_file
 from stmap_pipeline.shards.reader import Shards
-from stmap_pipeline.shards.tables import Column, Row, write_table
+from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS, Column, Row, window_row, write_table
 
 ExportFormat = Literal["hdf5", "png"]
 SampleType = Literal["float32", "uint8"]

@@ -154,14 +154,6 @@ def create_file(path: Path) -> Iterator[Any]:
                 raise OSError(*patient.failure)
 
 
-def create_group(parent: Any, name: str) -> Any:
-    """Create a group without a time."""
-    create = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
-    create.set_obj_track_times(False)
-    create.set_attr_phase_change(_COMPACT_ATTRIBUTES, 0)
-    return h5py.Group(h5py.h5g.create(parent.id, name.encode(), gcpl=create))
-
-
 def create_dataset(group: Any, spec: DatasetSpec, values: npt.NDArray[Any], scale: float | None) -> None:
     """Write one dataset with its units, axis labels and, where it is quantized, its scale."""
     data = np.ascontiguousarray(values, dtype=spec.dtype)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.files import atomic_write_text, read_bytes
+from stmap_pipeline.files import atomic_write_text, read_bytes, sha256
 from stmap_pipeline.shards.recording_file import SCHEMA_VERSION
 from stmap_pipeline.version import __version__
 
@@ -45,7 +45,6 @@ class Manifest:
 
     Parameters
     ----------
-    schema_version : int
     software : str
     fingerprint : str
         Of the configuration; equal settings, equal fingerprint.
@@ -56,11 +55,10 @@ class Manifest:
 
     Examples
     --------
-    >>> Manifest(1, "stmap 0.1.0", "c0ffee").files
+    >>> Manifest("stmap 0.1.0", "c0ffee").files
     ()
     """
 
-    schema_version: int
     software: str
     fingerprint: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +89,7 @@ class Problem:
     message: str
 
 
-def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], settings: Mapping[str, Any] | None = None) -> Manifest:
+def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], settings: Mapping[str, Any] | None = None) -> None:
     """Hash the files of a build and write its manifest. Call it last.
 
     Parameters
@@ -116,32 +114,22 @@ def write_manifest(root: Path, *, fingerprint: str, files: Iterable[Path], setti
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     root = Path(folder)
     ...     _ = (root / "stmap.toml").write_text("")
-    ...     _ = write_manifest(root, fingerprint="c0ffee", files=[root / "stmap.toml"])
+    ...     write_manifest(root, fingerprint="c0ffee", files=[root / "stmap.toml"])
     ...     read_manifest(root).files[0].path, check_manifest(root)
     ('stmap.toml', [])
     """
-    entries = tuple(sorted(_entries(root, files), key=lambda one: one.path))
-    manifest = Manifest(SCHEMA_VERSION, f"stmap {__version__}", fingerprint, dict(settings or {}), entries)
-    _store(root, manifest)
-    return manifest
-
-
-def _entries(root: Path, files: Iterable[Path]) -> Iterator[FileEntry]:
-    for file in set(files):
-        name = file.relative_to(root).as_posix()
+    entries = []
+    for name in sorted({file.relative_to(root).as_posix() for file in files}):
         if unsafe := unsafe_path(root, name):
-            raise ValueError(f"{file}: {unsafe}")
-        yield FileEntry(name, file.stat().st_size, _sha256(file))
-
-
-def _store(root: Path, manifest: Manifest) -> None:
+            raise ValueError(f"{root / name}: {unsafe}")
+        entries.append({"path": name, "bytes": (root / name).stat().st_size, "sha256": sha256(root / name)})
     content = {
         "format": FORMAT,
-        "schema_version": manifest.schema_version,
-        "software": manifest.software,
-        "fingerprint": manifest.fingerprint,
-        "settings": manifest.settings,
-        "files": [{"path": one.path, "bytes": one.bytes, "sha256": one.sha256} for one in manifest.files],
+        "schema_version": SCHEMA_VERSION,
+        "software": f"stmap {__version__}",
+        "fingerprint": fingerprint,
+        "settings": settings or {},
+        "files": entries,
     }
     atomic_write_text(root / MANIFEST, _with_checksum(content))
 
@@ -177,7 +165,7 @@ def read_manifest(root: Path) -> Manifest:
                 "install the stmap that wrote it"
             )
         files = tuple(FileEntry(str(one["path"]), int(one["bytes"]), str(one["sha256"])) for one in content["files"])
-        return Manifest(SCHEMA_VERSION, str(content["software"]), str(content["fingerprint"]), dict(content["settings"]), files)
+        return Manifest(str(content["software"]), str(content["fingerprint"]), dict(content["settings"]), files)
     except (FileNotFoundError, NotADirectoryError):
         if not root.is_dir():
             raise ShardError(f"{root}: there is no such folder; give the output folder of stmap build-maps") from None
@@ -246,7 +234,7 @@ def _compare(root: Path, entry: FileEntry, quick: bool) -> Problem | None:
     size = path.stat().st_size
     if size != entry.bytes:
         return Problem(entry.path, "size", f"{entry.path} has {size} bytes, not {entry.bytes}")
-    if not quick and _sha256(path) != entry.sha256:
+    if not quick and sha256(path) != entry.sha256:
         return Problem(entry.path, "hash", f"{entry.path} was changed after the build: its SHA-256 differs")
     return None
 
@@ -267,8 +255,3 @@ def _present(root: Path) -> Iterator[str]:
         parts = path.relative_to(root).parts
         if not path.is_dir() and parts[0] not in UNLISTED and not any(part.startswith(".") for part in parts):
             yield "/".join(parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,17 +18,24 @@ import numpy.typing as npt
 from stmap_pipeline.balance import Source
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
-from stmap_pipeline.files import read_bytes
+from stmap_pipeline.files import read_bytes, sha256
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.maps.resample import UniformTrace, play, resample_uniform, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
-from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
+from stmap_pipeline.records import HeartRateTrace, Outcome, RecordingResult, STMap, Window
 from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is_augmented
-from stmap_pipeline.shards.columns import OF_WINDOW, RECORDINGS, outcome_from_row, windows_from_columns
-from stmap_pipeline.shards.hdf5 import guarded
-from stmap_pipeline.shards.manifest import MANIFEST, MAX_BYTES, Manifest, Problem, check_manifest, read_manifest
-from stmap_pipeline.shards.recording_files import RecordingFiles
-from stmap_pipeline.shards.tables import parse_columns, read_columns, read_table
+from stmap_pipeline.shards.hdf5 import attribute, guarded, read_all
+from stmap_pipeline.shards.manifest import MANIFEST, Manifest, read_manifest, unsafe_path
+from stmap_pipeline.shards.recording_file import open_datasets, open_recording, read_recording, recording_path, restore_coverage
+from stmap_pipeline.shards.tables import (
+    OF_WINDOW,
+    RECORDINGS,
+    outcome_from_row,
+    parse_columns,
+    read_columns,
+    read_table,
+    windows_from_columns,
+)
 
 T = TypeVar("T")
 
@@ -145,7 +153,7 @@ class Shards:
         self.root = Path(path)
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
-        self._files = RecordingFiles(self.root, self.manifest)
+        self._bytes = {entry.path: entry.bytes for entry in self.manifest.files}
         self._cache = LruCache(cache_bytes)
 
     @property
@@ -160,8 +168,7 @@ class Shards:
     @property
     def augmentation_sha256(self) -> str:
         """Hash of the manifest of the resampled windows, which the manifest of the build does not know; empty where there are none."""
-        path = self.root / FOLDER / MANIFEST
-        return hashlib.sha256(read_bytes(path, MAX_BYTES)).hexdigest() if is_augmented(self.root) else ""
+        return sha256(self.root / FOLDER / MANIFEST) if is_augmented(self.root) else ""
 
     def recordings(
         self, *, subject: str | Collection[str] | None = None, fold: int | Collection[int] | None = None
@@ -310,9 +317,13 @@ class Shards:
         UnknownNameError
             Where the build has no such recording.
         ShardError
-            Where the shard is missing or damaged.
+            Where its file is missing or damaged, or holds another recording.
         """
-        return self._files.recording(self.info(recording_id).recording_id)
+        path = self._checked_path(recording_id)
+        result = read_recording(path)
+        if result.recording.recording_id != recording_id:
+            raise ShardError(f"{path}: holds the recording {result.recording.recording_id!r}")
+        return result
 
     def means(self, recording_id: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
         """Read the times (T,) and means (T, N, 3) of the frames of a recording, guarded by the file's own checksums.
@@ -322,7 +333,9 @@ class Shards:
         UnknownNameError, ShardError
             As :meth:`recording`.
         """
-        return self._files.means(self.info(recording_id).recording_id)
+        with self._opened(recording_id) as file:
+            datasets = open_datasets(file, ("times_s", "means"))
+            return read_all(datasets["times_s"]), read_all(datasets["means"])
 
     def trace(self, recording_id: str, speed: float = 1.0, start: int = 0, stop: int | None = None) -> Trace:
         """Read block means on the clock that windows are counted in, played ``speed`` times as fast.
@@ -406,18 +419,21 @@ class Shards:
         info = self.info(recording_id)
         # where the table says that all was seen all the time, there is nothing to look up
         seen = info.valid_fraction == 1 and info.coverage == 1
-        found = self._files.plan_data(recording_id, coverage=not seen)
-        if found.coverage is None:
-            valid, share = np.ones(len(found.times_s), dtype=np.bool_), np.ones(len(found.times_s))
+        wanted = ["times_s", "heart_rate_times_s", "heart_rate_bpm", *([] if seen else ["coverage"])]
+        with self._opened(recording_id) as file:
+            found = {name: read_all(dataset) for name, dataset in open_datasets(file, wanted).items()}
+            rates = None
+            if "heart_rate_bpm" in found:
+                rates = HeartRateTrace(found["heart_rate_times_s"], found["heart_rate_bpm"])
+        times_s = found["times_s"]
+        if seen:
+            valid, share = np.ones(len(times_s), dtype=np.bool_), np.ones(len(times_s))
         else:
+            coverage = restore_coverage(found["coverage"])
             # a block is known where enough of it was seen; how much that is was a setting of the build
             limit = np.float32(self.config.blocks.min_coverage - 0.5 / 255)
-            valid, share = found.coverage.max(axis=1, initial=0) >= limit, found.coverage.mean(axis=1, dtype=np.float64)
-        return Source(recording_id, info.subject, info.fold, found.times_s, valid, share, found.heart_rate)
-
-    def check(self, quick: bool = False) -> list[Problem]:
-        """Compare the folder with its manifest; see :func:`stmap_pipeline.shards.check_manifest`."""
-        return check_manifest(self.root, quick)
+            valid, share = coverage.max(axis=1, initial=0) >= limit, coverage.mean(axis=1, dtype=np.float64)
+        return Source(recording_id, info.subject, info.fold, times_s, valid, share, rates)
 
     @property
     def cached_bytes(self) -> int:
@@ -488,6 +504,27 @@ class Shards:
             ):
                 raise ShardError(f"{path}, line {number}: is no window of a recording in recordings.csv; {remedy}")
         return windows
+
+    @contextmanager
+    def _opened(self, recording_id: str) -> Iterator[Any]:
+        path = self._checked_path(recording_id)
+        with open_recording(path) as file:
+            if attribute(file, "recording_id", "str") != recording_id:
+                raise ShardError(f"{path}: holds another recording")
+            yield file
+
+    def _checked_path(self, recording_id: str) -> Path:
+        """Return the path of a file that the manifest lists with this size; no other is opened."""
+        path = recording_path(self.root, self.info(recording_id).recording_id)
+        name = path.relative_to(self.root).as_posix()
+        if name not in self._bytes:
+            raise ShardError(f"{path}: is not in the manifest; build again or restore a copy")
+        if problem := unsafe_path(self.root, name):
+            raise ShardError(f"{path}: {problem}")
+        with guarded(path):
+            if (size := path.stat().st_size) != self._bytes[name]:
+                raise ShardError(f"{path}: has {size} bytes, not {self._bytes[name]}; build again or restore a copy")
+        return path
 
     def _recorded(self, recording_id: str) -> Trace:
         """Return the trace on the clock of the windows."""

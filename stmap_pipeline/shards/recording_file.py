@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def write_recording(path: Path, result: RecordingResult) -> RecordingResult:
     stored: list[RecordingResult] = []
 
     def check(temporary: Path) -> None:
-        with open_recording(temporary) as file, guarded(temporary):
+        with open_recording(temporary) as file:
             if attribute(file, CHECKSUM, "str") != checksum:
                 raise ShardError(f"{path}: did not read back as it was written; check the disk and run the same command again")
             stored.append(_read(file, temporary))
@@ -226,7 +226,7 @@ def read_recording(path: Path) -> RecordingResult:
     >>> read_recording(example_maps() / "shards" / "p001_v1.h5").blocks.means.shape
     (120, 4, 3)
     """
-    with open_recording(path) as file, guarded(path):
+    with open_recording(path) as file:
         return _read(file, path)
 
 
@@ -244,14 +244,14 @@ def read_keys(path: Path) -> tuple[str, SourceKeys]:
     >>> read_keys(example_maps() / "shards" / "p001_v1.h5")[0]
     'p001_v1'
     """
-    with open_recording(path) as file, guarded(path):
+    with open_recording(path) as file:
         keys = SourceKeys(**{key: str(attribute(file, name, "str")) for name, key in _KEYS.items()})
         return str(attribute(file, "recording_id", "str")), keys
 
 
 @contextlib.contextmanager
 def open_recording(path: Path) -> Iterator[Any]:
-    """Open the file of a recording for reading, its schema checked.
+    """Open the file of a recording for reading, its schema checked; an error in the block is one of the file.
 
     Raises
     ------
@@ -265,31 +265,15 @@ def open_recording(path: Path) -> Iterator[Any]:
     ...     file["times_s"].attrs["units"].decode()
     's'
     """
-    with guarded(path):
-        file = open_file(path)
-    try:
-        with guarded(path):
-            check_schema(path, file)
+    with guarded(path), open_file(path) as file:
+        if attribute(file, "format", "str") != FORMAT:
+            raise ShardError(f"{path}: is an HDF5 file, but not the file of a recording")
+        version = attribute(file, "schema_version", "int")
+        if version != SCHEMA_VERSION:
+            raise ShardError(
+                f"{path}: has schema version {version}, this stmap reads {SCHEMA_VERSION}; install the stmap that wrote it"
+            )
         yield file
-    finally:
-        file.close()
-
-
-def check_schema(path: Path, file: Any) -> None:
-    """Raise an error for an open file that is no recording's, or of another schema version.
-
-    Raises
-    ------
-    ShardError
-        With what was found.
-    """
-    if attribute(file, "format", "str") != FORMAT:
-        raise ShardError(f"{path}: is an HDF5 file, but not the file of a recording")
-    version = attribute(file, "schema_version", "int")
-    if version != SCHEMA_VERSION:
-        raise ShardError(
-            f"{path}: has schema version {version}, this stmap reads {SCHEMA_VERSION}; install the stmap that wrote it"
-        )
 
 
 def storage_problem(recording: Recording) -> str:
@@ -402,15 +386,19 @@ def _json(attributes: dict[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _read_arrays(file: Any) -> tuple[_Arrays, dict[str, float]]:
+def open_datasets(file: Any, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Open the datasets of a recording, or those of them with these names; the shapes of all are checked, and no sample is read."""
     rows, cols = int(attribute(file, "grid_rows", "int")), int(attribute(file, "grid_cols", "int"))
     sizes = {**DIM_SIZES, "block": RoiGrid(rows, cols).count}
-    # the shapes of all are checked before a sample of one is read
-    datasets = {
+    return {
         spec.name: checked_dataset(file, spec, sizes)
         for spec in DATASETS
-        if not spec.optional or file.id.links.exists(spec.name.encode())
+        if (names is None or spec.name in names) and (not spec.optional or file.id.links.exists(spec.name.encode()))
     }
+
+
+def _read_arrays(file: Any) -> tuple[_Arrays, dict[str, float]]:
+    datasets = open_datasets(file)
     scales = {spec.name: float(attribute(datasets[spec.name], "scale", "float")) for spec in DATASETS if spec.scale}
     if not all(np.isfinite(scale) and scale > 0 for scale in scales.values()):
         raise ValueError("a scale is not positive")

@@ -21,20 +21,14 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.vipl_hr import official_folds
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError
-from stmap_pipeline.files import is_temporary
+from stmap_pipeline.files import atomic_write_text, is_temporary, remove_temporaries
 from stmap_pipeline.lock import LOCK, locked
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.pipeline.build import write_output
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
 from stmap_pipeline.pipeline.worker import Rows, rows_of
 from stmap_pipeline.records import Outcome
-from stmap_pipeline.shards import (
-    atomic_write_text,
-    read_recording,
-    recording_path,
-    remove_temporaries,
-    write_recording,
-)
+from stmap_pipeline.shards import read_recording, recording_path, write_recording
 from stmap_pipeline.synth.synthesis import check_seed_and_duration, check_settings
 from stmap_pipeline.synth.trace_model import COLS, NAME, ROWS, TracePlan, simulate
 from stmap_pipeline.version import __version__

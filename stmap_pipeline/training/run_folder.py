@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.files import is_temporary, read_bytes
+from stmap_pipeline.files import is_temporary, read_bytes, sha256
 from stmap_pipeline.lock import LOCK
 from stmap_pipeline.shards import Column, Shards
 from stmap_pipeline.training.config import TrainConfig
@@ -142,7 +141,7 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
     return MapsMetadata(
         path_name=shards.root.resolve().name,
         fingerprint=shards.manifest.fingerprint,
-        manifest_sha256=hashlib.sha256((shards.root / "manifest.json").read_bytes()).hexdigest(),
+        manifest_sha256=sha256(shards.root / "manifest.json"),
         database=str(shards.manifest.settings.get("database", "")),
         simulated=shards.simulated,
         augmentation_sha256=shards.augmentation_sha256,

@@ -41,9 +41,10 @@ from torch import Tensor
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError
+from stmap_pipeline.files import atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
-from stmap_pipeline.shards import Shards, atomic_write_bytes, atomic_write_text, read_table, remove_temporaries, write_table
+from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import TrainingSet, find_device
 from stmap_pipeline.training.networks import Network, NetworkInput, build_network, load_trunk

@@ -22,9 +22,8 @@ from stmap_pipeline.report.maps_report import HeartRates, MapsContent, render_ma
 from stmap_pipeline.report.provenance import About
 from stmap_pipeline.report.quality import Quality
 from stmap_pipeline.report.tables import BRIEF
-from stmap_pipeline.shards.columns import OUTCOMES, outcome_row
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.shards.tables import write_table
+from stmap_pipeline.shards.tables import OUTCOMES, outcome_row, write_table
 from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
