@@ -62,7 +62,7 @@ def test_a_folder_that_may_not_be_listed_is_an_error() -> None:
         try:
             if me == 0:
                 os.seteuid(65534)
-            with pytest.raises(DatabaseError, match=r"closed: cannot be listed \(Permission denied\)"):
+            with pytest.raises(DatabaseError, match=r"closed: .*\(Permission denied\)"):
                 list(walk(Path(name)))
         finally:
             os.seteuid(me)
@@ -70,10 +70,10 @@ def test_a_folder_that_may_not_be_listed_is_an_error() -> None:
 
 
 def test_a_source_must_be_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="is no folder"):
+    with pytest.raises(DatabaseError, match="file: is no folder"):
         source_folder(write(tmp_path / "file"))
     for name in ("gone", "x" * 300):
-        with pytest.raises(DatabaseError, match="does not exist"):
+        with pytest.raises(DatabaseError, match=name):
             source_folder(tmp_path / name)
 
 

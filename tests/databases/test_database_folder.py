@@ -75,7 +75,7 @@ def test_one_video_is_one_recording(tmp_path: Path) -> None:
 
 
 def test_one_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match=r"notes.txt: is no video by its name; known are .mp4"):
+    with pytest.raises(DatabaseError, match=r"notes\.txt: .*\.mp4"):
         listed(write(tmp_path / "notes.txt"))
 
 
@@ -242,7 +242,7 @@ def test_a_pattern_without_match_is_an_error(tmp_path: Path, files: list[str], w
 
 
 def test_an_impossible_pattern_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="is no pattern of files"):
+    with pytest.raises(DatabaseError, match=r"recording 1: video = 'a\*\*/\*\.mp4'"):
         described(tmp_path, '[[recording]]\nvideo = "a**/*.mp4"\n')
 
 
@@ -262,7 +262,7 @@ def test_an_id_may_be_given(tmp_path: Path) -> None:
 
 def test_one_video_listed_twice_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4")
-    with pytest.raises(DatabaseError, match=r"recording 1 .* and database.toml, recording 2 .* would both be 'a'"):
+    with pytest.raises(DatabaseError, match=r"recording 1 .*recording 2 .* 'a'; give each its own id"):
         described(tmp_path, '[[recording]]\nvideo = "a.mp4"\n[[recording]]\nvideo = "*.mp4"\n')
 
 
@@ -271,12 +271,12 @@ def test_one_video_listed_twice_is_an_error(tmp_path: Path) -> None:
 
 def test_images_need_a_clock(tmp_path: Path) -> None:
     write(tmp_path / "pictures" / "1.png")
-    with pytest.raises(DatabaseError, match=r"recording 1: .*pictures is a folder of images.*give rate_hz or times"):
+    with pytest.raises(DatabaseError, match=r"recording 1: .*pictures .*give rate_hz or times"):
         described(tmp_path, '[[recording]]\nvideo = "pictures"\n')
 
 
 def test_a_subject_in_two_folds_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match=r"subject 's1' is in fold 1 .*recording 1.* and in fold 2 .*recording 2"):
+    with pytest.raises(DatabaseError, match=r"'s1' .*fold 1 .*recording 1.*fold 2 .*recording 2"):
         described(
             tmp_path,
             '[[recording]]\nvideo = "a.mp4"\nsubject = "s1"\nfold = 1\n[[recording]]\nvideo = "b.mp4"\nsubject = "s1"\nfold = 2\n',
@@ -294,7 +294,7 @@ def test_subjects_with_similar_names_are_two(tmp_path: Path, one: str, other: st
 def test_one_video_as_two_subjects_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "a.mp4")
     (tmp_path / "b.mp4").hardlink_to(tmp_path / "a.mp4")
-    with pytest.raises(DatabaseError, match=r"b\.mp4 is listed as subject 'a' .*recording 1.* and as 'b'"):
+    with pytest.raises(DatabaseError, match=r"b\.mp4 .*'a' .*recording 1.*'b'"):
         described(tmp_path, '[[recording]]\nvideo = "*.mp4"\n')
     label = '[[recording.label]]\nrate_hz = 1\nfile = "{stem}.csv"\n'
     assert len(described(tmp_path, '[[recording]]\nvideo = "*.mp4"\nsubject = "s1"\n')) == 2
@@ -320,7 +320,7 @@ def test_a_clock_of_its_own_replaces_the_default_one(tmp_path: Path) -> None:
 def test_two_descriptions_are_an_error(tmp_path: Path) -> None:
     make_tree(tmp_path)
     write(tmp_path / "database.csv", "video\ns01_rest.mp4\n")
-    with pytest.raises(DatabaseError, match=r"holds database.toml and database.csv; keep one"):
+    with pytest.raises(DatabaseError, match=r"database\.toml and database\.csv; keep one"):
         listed(tmp_path)
 
 

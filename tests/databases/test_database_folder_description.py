@@ -30,41 +30,41 @@ LABEL = RECORDING + '[[recording.label]]\nfile = "a.csv"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name = ", "database.toml: is not TOML: "),
+        ("name = ", "database.toml: "),
         ('name = "x"', "database.toml:\n  recording is missing"),
-        ("recording = []", "recording = []: List should have at least 1 item"),
-        ("frames = 1\n" + RECORDING, "unknown key 'frames'; the keys are name, defaults, recording"),
+        ("recording = []", "recording = []: "),
+        ("frames = 1\n" + RECORDING, "'frames'; the keys are name, defaults, recording"),
         ('[[recording]]\nsubject = "s"', "recording 1:\n  video is missing"),
-        (RECORDING + '[[recording]]\nvideo = ""', "recording 2:\n  video = '': String should have at least 1 character"),
-        (RECORDING + "rate_hz = -1", "recording 1:\n  rate_hz = -1: Input should be greater than or equal to 0.001"),
-        (RECORDING + "rate_hz = nan", "rate_hz = nan: Input should be a finite number"),
-        (RECORDING + "fold = 99999999999999999999", "fold = 99999999999999999999: Input should be less than or equal to 10000"),
-        (RECORDING + 'scenario = "' + "y" * 70000 + '"', "String should have at most 200 characters"),
-        (RECORDING + 'extras = {a = "' + "y" * 70000 + '"}', "String should have at most 1000 characters"),
-        ("a=" + "[" * 100000, "database.toml: is not TOML: "),
-        ("a=" + "9" * 5000, "database.toml: is not TOML: "),
-        (LABEL + "rate_hz = 1e-300", "label 1: rate_hz = 1e-300: Input should be greater than or equal to 0.001"),
-        (RECORDING + "fold = 0", "fold = 0: Input should be greater than or equal to 1"),
-        (RECORDING + "subject = 1", "subject = 1: Input should be a valid string"),
-        (RECORDING + 'subjct = "s"', "unknown key 'subjct'; the keys are subject, scenario, "),
+        (RECORDING + '[[recording]]\nvideo = ""', "recording 2:\n  video = '': "),
+        (RECORDING + "rate_hz = -1", "recording 1:\n  rate_hz = -1: .* 0.001"),
+        (RECORDING + "rate_hz = nan", "rate_hz = nan: "),
+        (RECORDING + "fold = 99999999999999999999", "fold = 99999999999999999999: .* 10000"),
+        (RECORDING + 'scenario = "' + "y" * 70000 + '"', " 200 characters"),
+        (RECORDING + 'extras = {a = "' + "y" * 70000 + '"}', " 1000 characters"),
+        ("a=" + "[" * 100000, "database.toml: "),
+        ("a=" + "9" * 5000, "database.toml: "),
+        (LABEL + "rate_hz = 1e-300", "label 1: rate_hz = 1e-300: .* 0.001"),
+        (RECORDING + "fold = 0", "fold = 0: "),
+        (RECORDING + "subject = 1", "subject = 1: "),
+        (RECORDING + 'subjct = "s"', "'subjct'; the keys are subject, scenario, "),
         (
             RECORDING + 'subject = "{name}"',
-            "unknown placeholder {name}; the placeholders are {stem}, {parent}, {grandparent}, {dir}",
+            "{name}; the placeholders are {stem}, {parent}, {grandparent}, {dir}",
         ),
-        (RECORDING + 'subject = "{stem.__class__}"', "unknown placeholder {stem.__class__}"),
-        (RECORDING + 'times = "a\\u0000b"', "a NUL character is in no file name"),
-        (RECORDING + 'rate_hz = 30\ntimes = "t.txt"', "rate_hz and times are two clocks; keep one"),
+        (RECORDING + 'subject = "{stem.__class__}"', "{stem.__class__}"),
+        (RECORDING + 'times = "a\\u0000b"', "NUL"),
+        (RECORDING + 'rate_hz = 30\ntimes = "t.txt"', "rate_hz and times"),
         (LABEL, "label 1: exactly one of rate_hz, time_column and per_frame says when a row was taken, not none"),
-        (LABEL + "rate_hz = 1\nper_frame = true", "label 1: exactly one of .*, not rate_hz = 1 and per_frame = true"),
-        (LABEL + 'rate_hz = 1\nkind = "spo2"', "label 1: kind = 'spo2': Input should be 'heart_rate' or 'pulse'"),
-        (LABEL + 'rate_hz = 1\nkind = "pulse"\nunit = "hz"', "label 1: unit = 'hz' is for a heart rate"),
-        (LABEL + 'rate_hz = 1\nunits = "hz"', "label 1: unknown key 'units'; the keys are kind, file, column, unit, "),
-        (LABEL + "time_column = 0", "label 1: column and time_column are both 0"),
+        (LABEL + "rate_hz = 1\nper_frame = true", "label 1: .*, not rate_hz = 1 and per_frame = true"),
+        (LABEL + 'rate_hz = 1\nkind = "spo2"', "label 1: kind = 'spo2': .*'heart_rate' or 'pulse'"),
+        (LABEL + 'rate_hz = 1\nkind = "pulse"\nunit = "hz"', "label 1: unit = 'hz'"),
+        (LABEL + 'rate_hz = 1\nunits = "hz"', "label 1: unknown key 'units'; "),
+        (LABEL + "time_column = 0", "label 1: column and time_column .* 0"),
         (LABEL + "rate_hz = 1\ncolumn = -1", "label 1: column = -1: "),
-        (LABEL + 'rate_hz = 1\n[[recording.label]]\nfile = "b.csv"\nrate_hz = 1', "two labels of one kind; keep one"),
+        (LABEL + 'rate_hz = 1\n[[recording.label]]\nfile = "b.csv"\nrate_hz = 1', "two labels of one kind"),
         (
             "[defaults]\nrate_hz = 0\n" + RECORDING,
-            "database.toml: [defaults]:\n  rate_hz = 0: Input should be greater than or equal to 0.001",
+            "database.toml: [defaults]:\n  rate_hz = 0: ",
         ),
         ('[defaults]\nvideo = "x.mp4"\n' + RECORDING, "[defaults]:\n  unknown key 'video'"),
     ],
@@ -91,12 +91,12 @@ def test_all_mistakes_of_an_entry_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_description_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DatabaseError, match="is not UTF-8 text"):
+    with pytest.raises(DatabaseError, match="byte 11"):
         toml(tmp_path, b'name = "caf\xe9"')
     (tmp_path / "folder").mkdir()
-    with pytest.raises(DatabaseError, match="cannot be read"):
+    with pytest.raises(DatabaseError, match=f"{tmp_path}/folder: "):
         read_toml(tmp_path / "folder")
-    with pytest.raises(DatabaseError, match="is larger than 16,777,216 bytes"):
+    with pytest.raises(DatabaseError, match="16,777,216 bytes"):
         toml(tmp_path, b"#" * (16 * 2**20 + 1))
 
 
@@ -161,17 +161,17 @@ def test_a_table_says_the_same_as_toml(tmp_path: Path, change) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no column 'video'; the columns are subject, scenario, "),
-        ("video\n\n", "holds no row"),
-        ("file\na.mp4\n", "unknown column 'file'; the columns are "),
-        ("video,label_units\n", "unknown column 'label_units'"),
-        ("video,video\n", "column 'video' is there twice"),
-        ("video,fold\na.mp4,1\nb.mp4,one\n", "database.csv: row 3:\n  fold = 'one': Input should be a valid integer"),
-        ("video\na.mp4,b.mp4\n", "row 2: holds 2 cells, but the header names 1"),
-        ("video,label_file\na.mp4,a.csv\n", "row 2:\n  label 1: exactly one of rate_hz"),
+        ("", "'video'; the columns are subject, scenario, "),
+        ("video\n\n", "database.csv: holds no row"),
+        ("file\na.mp4\n", "'file'; the columns are "),
+        ("video,label_units\n", "'label_units'; "),
+        ("video,video\n", "'video' is there twice"),
+        ("video,fold\na.mp4,1\nb.mp4,one\n", "database.csv: row 3:\n  fold = 'one': "),
+        ("video\na.mp4,b.mp4\n", "row 2: holds 2 cells, "),
+        ("video,label_file\na.mp4,a.csv\n", "row 2:\n  label 1: "),
         ("video,label_file,label_missing,label_rate_hz\na.mp4,a.csv,none,1\n", "label 1: missing = 'none'"),
         ("video,subject\n,s1\n", "row 2:\n  video is missing"),
-        (b"video\n" + b"x" * 200_000 + b"\n", "is no CSV file (field larger than field limit"),
+        (b"video\n" + b"x" * 200_000 + b"\n", "database.csv: is no CSV file ("),
     ],
 )
 def test_a_mistake_in_a_table_is_told(tmp_path: Path, text: str | bytes, message: str) -> None:

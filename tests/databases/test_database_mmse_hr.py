@@ -79,7 +79,7 @@ def test_one_physiology_file_is_enough(tmp_path: Path) -> None:
 
 def test_physiology_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
     mmse_physiology(tmp_path, "Phydata/F013/T1")
-    with pytest.raises(DatabaseError, match="physiology of 1 recordings: give the folder that holds both trees"):
+    with pytest.raises(DatabaseError, match=r"physiology of 1 .*both trees"):
         listed(tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_two_places_for_one_recording_are_refused(tmp_path: Path, make) -> None:
     mmse_pictures(tmp_path, "2D/F001/T1")
     mmse_physiology(tmp_path, "Phy/F001/T1")
     make(tmp_path, "copy/F001/T1")
-    with pytest.raises(DatabaseError, match=r"F001_T01 has .* in two places") as caught:
+    with pytest.raises(DatabaseError, match="F001_T01") as caught:
         listed(tmp_path)
     assert str(tmp_path / "copy/F001/T1") in str(caught.value)
 
@@ -96,5 +96,5 @@ def test_two_places_for_one_recording_are_refused(tmp_path: Path, make) -> None:
 def test_other_folders_of_pictures_are_no_recordings(tmp_path: Path) -> None:
     mmse_pictures(tmp_path, "X001/T1")
     mmse_pictures(tmp_path, "F001/Task1")
-    with pytest.raises(DatabaseError, match="looked for folders F013/T1"):
+    with pytest.raises(DatabaseError, match="F013/T1"):
         listed(tmp_path)

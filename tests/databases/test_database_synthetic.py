@@ -62,31 +62,31 @@ def test_what_is_written_is_listed(tmp_path, layout):
 
 def test_a_tree_without_the_file_is_refused(root):
     (root / "synthetic.json").unlink()
-    with pytest.raises(DatabaseError, match=r"no synthetic.json, so this is no complete synthetic database; found "):
+    with pytest.raises(DatabaseError, match=r"no synthetic\.json, .*; found "):
         DATABASE.list_recordings(root)
 
 
 def test_an_unfinished_synthesis_says_how_to_go_on(tmp_path):
     next(plan_synthesis(tmp_path, "folder", 1, duration_s=1.0).run())
-    with pytest.raises(DatabaseError, match="did not finish, run the same stmap synth again"):
+    with pytest.raises(DatabaseError, match="run the same stmap synth again"):
         DATABASE.list_recordings(tmp_path)
 
 
 def test_a_recording_that_was_lost_is_named(root):
     entries = document(root)["recordings"]
     rewrite(root, recordings=[*entries, {**entries[0], "recording_id": "p099_v1_source1"}])
-    with pytest.raises(DatabaseError, match=r"names p099_v1_source1, but the tree does not have them"):
+    with pytest.raises(DatabaseError, match=r"synthetic\.json .*p099_v1_source1, "):
         DATABASE.list_recordings(root)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": "os:system"}, "layout: Input should be 'vipl-hr', 'mmse-hr' or 'folder'"),
-        ({"format": "zip"}, "format: Input should be 'stmap-synthetic'"),
-        ({"schema_version": 2}, "schema_version: Input should be 1"),
-        ({"recordings": []}, "recordings: List should have at least 1 item"),
-        ({"recordings": "all"}, "recordings: Input should be a valid list"),
+        ({"layout": "os:system"}, "layout: .*'vipl-hr', 'mmse-hr' or 'folder'"),
+        ({"format": "zip"}, "format: .*'stmap-synthetic'"),
+        ({"schema_version": 2}, "schema_version: .* 1"),
+        ({"recordings": []}, "recordings: "),
+        ({"recordings": "all"}, "recordings: "),
     ],
 )
 def test_a_wrong_document_is_told(root, changes, message):
@@ -118,5 +118,5 @@ def test_a_wrong_entry_is_told(root, key, value):
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000], ids=["empty", "cut", "bytes", "deep"])
 def test_what_is_no_json_is_told(root, data):
     (root / "synthetic.json").write_bytes(data)
-    with pytest.raises(DatabaseError, match=r"synthetic.json: is not JSON"):
+    with pytest.raises(DatabaseError, match=r"synthetic\.json: .*write the database anew with stmap synth"):
         DATABASE.list_recordings(root)

@@ -65,7 +65,7 @@ def test_the_source_may_be_a_part_of_the_tree(tmp_path: Path, start: str) -> Non
 @pytest.mark.parametrize("place", ["p1/v1/source5", "p1/v1/source11", "xp1/v1/source1", "p1/v1a/source1", "p1/extra/v1/source1"])
 def test_other_folders_are_no_recordings(tmp_path: Path, place: str) -> None:
     vipl_recording(tmp_path, place)
-    with pytest.raises(DatabaseError, match="looked for folders p1/v1/source1"):
+    with pytest.raises(DatabaseError, match="folders p1/v1/source1"):
         listed(tmp_path)
 
 
@@ -132,7 +132,7 @@ def test_names_on_disk_may_differ_in_case(tmp_path: Path) -> None:
 def test_unpacked_twice_is_refused_with_both_places(tmp_path: Path) -> None:
     first = vipl_recording(tmp_path, "data/p1/v1/source1")
     second = vipl_recording(tmp_path, "data/p1-5/p1/v1/source1")
-    with pytest.raises(DatabaseError, match="p001_v1_source1 is there twice") as caught:
+    with pytest.raises(DatabaseError, match="p001_v1_source1 ") as caught:
         listed(tmp_path)
     assert str(first) in str(caught.value)
     assert str(second) in str(caught.value)
@@ -178,7 +178,7 @@ def test_the_lists_of_defects_name_recordings_and_reasons_that_exist(tmp_path: P
 
 def test_archives_that_were_not_unpacked_are_pointed_out(tmp_path: Path) -> None:
     write(tmp_path / "data" / "p1-5.zip")
-    with pytest.raises(DatabaseError, match="1 zip archives: unpack them first"):
+    with pytest.raises(DatabaseError, match="1 zip archives: unpack"):
         listed(tmp_path)
 
 
