@@ -28,10 +28,14 @@ MAX_COLUMNS = 1_000
 
 _BLOCK_BYTES = 2**20
 _MAX_HEADER_LINES = 100
-_MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "null", "none", "-", "--", ".", "?", "inf", "-inf"})
+_MISSING_WORDS = frozenset(
+    {"", "nan", "na", "n/a", "n.a.", "null", "none", "nil", "missing", "invalid", "error", "unknown", "inf", "infinity"}
+)
 _SPREADSHEET_ERRORS = frozenset({"#n/a", "#num!", "#div/0!", "#value!", "#null!", "#ref!"})
-_NUMBER_LIKE = re.compile(r"[+-]|[.,]?[0-9]")
-_WHOLE_NUMBERS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+")
+# a sign, or a digit before any letter: a number, or what a device writes in place of one
+_NUMBER_LIKE = re.compile(r"[+-]|[\W_]*\d")
+# whole numbers between commas could be decimal numbers, and groups of three digits a number of thousands
+_TWO_READINGS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+(e[+-]?[0-9]+)?,*|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]*", re.I)
 
 
 class TableError(ValueError):
@@ -212,12 +216,36 @@ def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
     line = numbers[row] + 1
     if len(first) > MAX_COLUMNS:
         raise TableError(f"line {line} holds {len(first):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
-    if not header and delimiter == "," and list(wanted) == [0] and _WHOLE_NUMBERS.fullmatch(lines[numbers[row]].strip(' "')):
+    # columns that are asked for by number say how many there are at least
+    asked = [column for column in wanted if isinstance(column, int)]
+    if (
+        not header
+        and delimiter == ","
+        and asked
+        and len(first) > max(asked) + 1
+        and _TWO_READINGS.fullmatch(lines[numbers[row]].strip(' "'))
+    ):
         raise TableError(
             f"line {line}: {lines[numbers[row]]!r} has decimal commas or several columns; write decimal points, or a header line with a "
             "name for each column"
         )
+    if asked:
+        rows = [(number + 1, _cells(lines[number], delimiter)) for number in numbers[row : row + _MAX_HEADER_LINES]]
+        _check_first_rows(rows, asked, prose=not header and delimiter == " ")
     return _Layout(header, delimiter, len(header) or len(first), line)
+
+
+def _check_first_rows(rows: list[tuple[int, list[str]]], asked: list[int], prose: bool) -> None:
+    """Raise where lines above the numbers would be taken for rows and shift those that follow."""
+    for line, cells in rows:
+        words = [_is_word(_clean(cell)) for cell in cells]
+        if len(cells) < 2 or not any(words if prose else [words[index] for index in asked if index < len(words)]):
+            return
+        if prose or all(words):
+            raise TableError(
+                f"line {line}: {' '.join(cells)[:80]!r} is no row of numbers; put # before each line above the rows, and write nan where "
+                "a value is unknown"
+            )
 
 
 def _find_header(
@@ -256,7 +284,8 @@ def _is_comment(text: str) -> bool:
 
 
 def _is_word(cell: str) -> bool:
-    return cell.casefold() not in _MISSING_WORDS | _SPREADSHEET_ERRORS and not _NUMBER_LIKE.match(cell)
+    known = cell.casefold() in _MISSING_WORDS | _SPREADSHEET_ERRORS or _NUMBER_LIKE.match(cell)
+    return not known and any(map(str.isalpha, cell))
 
 
 def _delimiter(first: str, second: str) -> str:

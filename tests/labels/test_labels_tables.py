@@ -96,9 +96,37 @@ def test_a_line_of_units_is_no_row(tmp_path: Path) -> None:
     assert column(tmp_path, "t,hr\ns,bpm\n0,75\n1,76\n", 1) == [75, 76]
 
 
-@pytest.mark.parametrize(
-    "first", ["1e400", "0x50", "7_5", "1.#QNAN", "-1.#IND", "+inf", "#N/A", "#DIV/0!", "12:00", ".5.", "--", ""]
-)
+_NO_HEADERS = [
+    "1e400",
+    "0x50",
+    "7_5",
+    "1.#QNAN",
+    "-1.#IND",
+    "+inf",
+    "#N/A",
+    "#DIV/0!",
+    "12:00",
+    ".5.",
+    "--",
+    "",
+    "infinity",
+    "-inf",
+    "n.a.",
+    "missing",
+    "?",
+    "(70)",
+    "<70",
+    "~70",
+    "$70",
+    "'70",
+    "\N{EN DASH}",
+    "...",
+    "_7",
+    "\N{ARABIC-INDIC DIGIT SEVEN}x",
+]
+
+
+@pytest.mark.parametrize("first", _NO_HEADERS)
 @pytest.mark.parametrize("mark", ["", ",", ";", " "])
 def test_a_first_row_that_begins_like_a_number_is_no_header(tmp_path: Path, first: str, mark: str) -> None:
     if not first and mark in ("", " "):
@@ -137,6 +165,13 @@ def test_rows_tell_their_line(tmp_path: Path) -> None:
         ("HR\nlost\n75\n", 0, "line 2: 'lost' under the header is no number"),
         ("71,5\n72,5\n", 0, "line 1: '71,5' has decimal commas or several columns"),
         ("1,234\n1,235\n", 0, "line 1: '1,234' has decimal commas"),
+        ("71,5,\n72,5,\n", 0, "line 1: '71,5,' has decimal commas"),
+        ("7,15e1\n7,25e1\n", 0, "line 1: '7,15e1' has decimal commas"),
+        ("1,071.5\n1,072.5\n", 0, "line 1: '1,071.5' has decimal commas"),
+        ("0,71,5\n1,72,5\n", 1, "line 1: '0,71,5' has decimal commas"),
+        ("exp 1\nt hr\n0 71.5\n", 1, "line 1: 'exp 1' is no row of numbers"),
+        ("exp 1\n0 71.5\n", 1, "line 1: 'exp 1' is no row of numbers"),
+        ("day 1,x\n2024-01-01,y\nt,hr\n0,71\n", 1, "line 3: 't hr' is no row of numbers"),
         ("71,5,98,2\n72,5,98,1\n", 0, "line 1: '71,5,98,2' has decimal commas"),
         ("t,HR\n0,70\n2,72,5,6\n", "HR", "line 3 holds 4 cells, but the header names 2"),
         ("0;70\n2;72;5\n", 1, "line 2 holds 3 cells, but the first row holds 2"),
