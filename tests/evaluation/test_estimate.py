@@ -56,7 +56,7 @@ def test_a_number_only_where_the_face_is(face_then_wall):
 
 def test_a_photograph_is_refused(photograph):
     found = estimate_video(photograph)
-    assert (found.reason, found.message[:8]) == ("no_pulse", "no pulse")
+    assert found.reason == "no_pulse"
     assert np.isnan(found.heart_rate_bpm)
     assert found.quality < ACCEPT
     assert np.isnan(rates(found)).all()
@@ -235,7 +235,8 @@ def test_a_real_face_that_leaves_at_once_has_no_rate():
 def test_a_real_empty_room_and_a_real_black_video_are_refused():
     for name, frames in (("noface_room_60fps_overlay.mp4", 496), ("10_7_0_light.mp4", 542)):
         found = estimate_video(real("lowlight") / name)
-        assert (found.reason, found.message) == ("no_face", f"no face in any of {frames} frames")
+        assert found.reason == "no_face"
+        assert f"{frames} frames" in found.message
 
 
 def test_a_real_man_who_talks_and_moves_gets_a_low_quality():

@@ -56,12 +56,12 @@ def test_an_estimate_has_the_windows_of_the_run(trained):
 
 
 def test_another_grid_is_refused(trained):
-    with pytest.raises(ModelError, match="reads 4 blocks, not 5 x 5"):
+    with pytest.raises(ModelError, match="4 blocks, not 5 x 5"):
         RunRates(trained[1]).windows(example_result(frames=300, grid=RoiGrid(5, 5)).blocks, 1.0)
 
 
 def test_what_is_no_run_is_refused(trained, tmp_path):
-    with pytest.raises(ModelError, match="no output of stmap train"):
+    with pytest.raises(ModelError, match=f"{tmp_path}: "):
         RunRates(tmp_path)
     shutil.copytree(trained[1], tmp_path / "run")
     (tmp_path / "run/fold1/best.safetensors").write_bytes(b"damaged")

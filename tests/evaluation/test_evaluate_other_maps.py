@@ -113,7 +113,7 @@ def test_without_labels_there_are_predictions_and_no_errors(run, tmp_path):
         run, folded_maps(tmp_path / "unlabeled", label=False), out=tmp_path / "out", bootstrap=FAST, device="cpu"
     )
     assert (evaluation.videos, evaluation.unlabeled_videos, evaluation.rows) == (8, 8, ())
-    assert "no video has a heart rate label: predictions are there, errors are not" in evaluation.notes
+    assert any("no video has a heart rate label" in note for note in evaluation.notes)
     videos = read_videos(tmp_path / "out" / "videos.csv")
     assert np.isnan([one.true_bpm for one in videos]).all()
     assert np.isfinite([one.predicted_bpm for one in videos]).all()
@@ -123,9 +123,9 @@ def test_without_labels_there_are_predictions_and_no_errors(run, tmp_path):
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"grid": (3, 2)}, "has 3 x 2 blocks, the network was trained on 4"),
-        ({"clock": "uniform", "rate_hz": 25.0}, "has the uniform clock at 25 Hz, the network was trained on the native clock"),
-        ({"length": "200 frames"}, "has windows of 200 samples, the network was trained on 240"),
+        ({"grid": (3, 2)}, "3 x 2 blocks, .* 4"),
+        ({"clock": "uniform", "rate_hz": 25.0}, "uniform clock at 25 Hz, .* native clock"),
+        ({"length": "200 frames"}, "200 samples, .* 240"),
     ],
 )
 def test_maps_of_another_kind_are_refused_in_words(run, tmp_path, more, text):
@@ -135,38 +135,38 @@ def test_maps_of_another_kind_are_refused_in_words(run, tmp_path, more, text):
 
 
 def test_the_persons_of_the_training_built_in_another_way_are_no_other_maps(run, tmp_path):
-    with pytest.raises(ModelError, match=r"holds the recordings that .* was trained on, built with other settings"):
+    with pytest.raises(ModelError, match=f"{run}.* built with other settings; evaluate on "):
         evaluate_run(run, folded_maps(tmp_path / "maps", grid=(3, 2)), bootstrap=FAST, device="cpu")
 
 
 def test_maps_without_a_window_as_valid_as_in_training_are_refused(run, tmp_path):
-    with pytest.raises(ShardError, match="none of 56 windows has a known face in 100% of its frames"):
+    with pytest.raises(ShardError, match=r"56 windows .*100% .*windows\.csv"):
         evaluate_run(run, folded_maps(tmp_path / "maps", shift_bpm=5.0, lost=True), bootstrap=FAST, device="cpu")
 
 
 def test_networks_that_are_gone_or_damaged_are_told(run, other, tmp_path):
     bare = example_run(tmp_path / "bare", run.parent / "trained", config=TrainConfig(network="resnet18", validation_share=0))[0]
-    with pytest.raises(ModelError, match="no fold is finished"):
+    with pytest.raises(ModelError, match=f"{bare}: "):
         evaluate_run(bare, other, bootstrap=FAST, device="cpu")
     shutil.copytree(run / "fold1", bare / "fold1")
     path = bare / "fold1" / "last.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ModelError, match=r"is not the file that last\.json was written for"):
+    with pytest.raises(ModelError, match=r"last\.safetensors.*last\.json"):
         evaluate_run(bare, other, bootstrap=FAST, device="cpu")
 
 
 def test_nothing_that_is_there_is_replaced_by_an_evaluation_on_other_maps(run, other, applied, tmp_path):
-    with pytest.raises(OutputError, match="is the folder of a run, whose own tables would be replaced"):
+    with pytest.raises(OutputError, match=f"{run}: "):
         evaluate_run(run, other, out=run, bootstrap=FAST, device="cpu")
     namesake = folded_maps(tmp_path / "other", shift_bpm=-3.0)
-    with pytest.raises(OutputError, match="holds an evaluation on other maps called other; remove it, or give another folder"):
+    with pytest.raises(OutputError, match=r"on other maps called other; remove it.*--out"):
         evaluate_run(run, namesake, bootstrap=FAST, device="cpu")
 
 
 def test_without_torch_own_maps_are_evaluated_and_others_ask_for_the_extra(run, other, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert evaluate_run(run, run.parent / "trained", out=tmp_path / "own", bootstrap=FAST, device="cpu").held_out
-    with pytest.raises(ExtraMissingError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):
+    with pytest.raises(ExtraMissingError, match=r"torch.*stmap\[train\]"):
         evaluate_run(run, other, bootstrap=FAST, device="cpu")
 
 

@@ -90,7 +90,7 @@ def test_every_division_holds_all_videos(evaluated):
         assert sum(one.n for one in parts) == 8
         mean = sum(one.n * one.mae_bpm.value for one in parts) / 8
         assert mean == pytest.approx(evaluation.score("network").mae_bpm.value)
-    with pytest.raises(KeyError, match="no score of network for the videos of band 200"):
+    with pytest.raises(KeyError, match=r"network .*band 200"):
         evaluation.score("network", "band", "200")
 
 
@@ -133,7 +133,7 @@ def test_baselines_of_the_same_recordings_on_another_clock_are_refused(run, maps
     native = evaluate_run(run, maps, bootstrap=FAST)
     maps_25_hz = folded_maps(tmp_path / "maps", clock="uniform", rate_hz=25.0)
     other = example_run(tmp_path / "other", maps_25_hz)[0]
-    with pytest.raises(ModelError, match="on another clock"):
+    with pytest.raises(ModelError, match=f"{run}.* another clock, than {maps_25_hz}"):
         evaluate_run(other, maps_25_hz, bootstrap=FAST, baselines=run)
     own = evaluate_run(other, maps_25_hz, bootstrap=FAST)
     assert own.maps.traces_sha256 == native.maps.traces_sha256
@@ -228,7 +228,7 @@ def test_tables_may_go_elsewhere(run, maps, tmp_path):
 
 def test_the_tables_of_another_run_are_not_replaced(run, maps, tmp_path):
     other = example_run(tmp_path / "other", maps)[0]
-    with pytest.raises(OutputError, match="is the folder of a run, whose own tables would be replaced"):
+    with pytest.raises(OutputError, match=f"{other}: is the folder of a run.*--out"):
         evaluate_run(run, maps, out=other, bootstrap=FAST)
 
 
@@ -242,13 +242,19 @@ def replaced(path, old, new):
     ("harm", "text"),
     [
         (lambda run: shutil.rmtree(run), "there is no such folder; give the RUN folder"),
-        (lambda run: (run / "run.toml").unlink(), "holds no run.toml, so it is no run of stmap train"),
+        (lambda run: (run / "run.toml").unlink(), r"no run\.toml"),
         (lambda run: (run / "run.toml").write_text("epochs = 'many'"), "run.toml"),
-        (lambda run: (run / "maps.json").write_bytes(b"\xff\xfe"), r"maps\.json: is damaged"),
-        (lambda run: (run / "maps.json").write_text("[" * 100_000), r"maps\.json: is damaged"),
-        (lambda run: (run / "predictions.csv").unlink(), "no fold is finished; run the same stmap train command again"),
-        (lambda run: replaced(run / "predictions.csv", "55.0", "56.0"), "the table was changed: restore a copy"),
-        (lambda run: replaced(run / "predictions.csv", "p001_v1,1", "p009_v1,1"), "p009_v1 has no window of samples"),
+        (lambda run: (run / "maps.json").write_bytes(b"\xff\xfe"), r"maps\.json"),
+        (lambda run: (run / "maps.json").write_text("[" * 100_000), r"maps\.json"),
+        (
+            lambda run: (run / "predictions.csv").unlink(),
+            "no fold is finished; run the same stmap train command again, with --resume",
+        ),
+        (
+            lambda run: replaced(run / "predictions.csv", "55.0", "56.0"),
+            r"predictions\.csv: .*the table was changed: restore a copy",
+        ),
+        (lambda run: replaced(run / "predictions.csv", "p001_v1,1", "p009_v1,1"), r"predictions\.csv: p009_v1 "),
     ],
 )
 def test_a_run_that_is_none_or_was_changed_is_refused(run, maps, harm, text):
@@ -261,7 +267,7 @@ def test_a_run_that_is_none_or_was_changed_is_refused(run, maps, harm, text):
 def test_a_person_who_was_trained_on_cannot_be_evaluated(run, maps):
     path = run / "predictions.csv"
     path.write_text("".join(line.replace("p001_v1,1,", "p001_v1,2,") for line in path.read_text().splitlines(True)))
-    with pytest.raises(ModelError, match="p001_v1 was trained on in fold 2"):
+    with pytest.raises(ModelError, match=r"p001_v1 .*in fold 2"):
         evaluate_run(run, maps, bootstrap=FAST)
 
 
@@ -273,10 +279,10 @@ def test_maps_that_are_none_are_told(run, tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda _: "{", "is no evaluation"),
-        (lambda _: "[]", "its format is not 'stmap-evaluation'"),
-        (lambda text: text.replace("stmap-evaluation", "other"), "its format is not"),
-        (lambda text: text.replace('"schema_version": 2', '"schema_version": 3'), "its version is 3, not 2"),
+        (lambda _: "{", r"evaluation\.json"),
+        (lambda _: "[]", "'stmap-evaluation'"),
+        (lambda text: text.replace("stmap-evaluation", "other"), "'stmap-evaluation'"),
+        (lambda text: text.replace('"schema_version": 2', '"schema_version": 3'), "version is 3, not 2"),
         (lambda text: text.replace('"n": 8', '"n": "eight"', 1), "rows.0.score.n"),
         (lambda text: text.replace('"method": "network"', '"method": null', 1), "rows.0.method"),
         (lambda text: text.replace('"held_out": true', '"held_out": 7'), "held_out"),
@@ -351,16 +357,16 @@ def test_runs_on_other_videos_are_not_compared(evaluated, tmp_path):
     path = tmp_path / "other" / "videos.csv"
     text = path.read_text()
     path.write_text(text.replace(",55.0,", ",57.0,"))
-    with pytest.raises(ModelError, match=r"p001_v1 has 55 bpm in .* and 57 bpm in"):
+    with pytest.raises(ModelError, match=r"p001_v1 .*55 bpm .*57 bpm "):
         compare_runs(evaluated[0], tmp_path / "other")
     path.write_text(text.replace("p0", "q0"))
-    with pytest.raises(ModelError, match="have no video in common"):
+    with pytest.raises(ModelError, match="no video in common"):
         compare_runs(evaluated[0], tmp_path / "other")
-    with pytest.raises(ModelError, match="run stmap evaluate first"):
+    with pytest.raises(ModelError, match=f"{tmp_path}/nowhere/.*; run stmap evaluate first"):
         compare_runs(evaluated[0], tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no method is called 'best'"):
+    with pytest.raises(ValueError, match="'best'"):
         compare_runs(evaluated[0], evaluated[0], method="best")
-    with pytest.raises(ValueError, match="needs a run on each side"):
+    with pytest.raises(ValueError, match="each side"):
         compare_runs([], evaluated[0])
 
 

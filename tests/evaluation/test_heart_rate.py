@@ -100,9 +100,9 @@ def test_short_and_wrong_requests():
     blocks = simulated_blocks(72, frame_times(4))
     assert heart_rate_over_time(blocks, window_s=6).times_s.size == 0
     assert heart_rate_over_time(blocks, window_s=4).times_s.tolist() == [2.0]
-    with pytest.raises(UnknownNameError, match="known: chrom, green, pos"):
+    with pytest.raises(UnknownNameError, match="'best'"):
         estimate_heart_rate(blocks, "best")
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="step_s"):
         heart_rate_over_time(blocks, step_s=0)
 
 

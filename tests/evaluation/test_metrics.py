@@ -142,9 +142,9 @@ def test_a_paired_mean_is_drawn_like_a_score():
 
 def test_choices_that_make_no_sense_are_refused():
     for choice in ({"resamples": 0}, {"confidence": 1.0}, {"confidence": 0.0}):
-        with pytest.raises(ValueError, match="at least one resample"):
+        with pytest.raises(ValueError, match="resample"):
             Bootstrap(**choice)
-    with pytest.raises(ValueError, match="a unit for each pair"):
+    with pytest.raises(ValueError, match="1 for 2"):
         score([70.0, 71.0], [70.0, 71.0], ["a"])
 
 
@@ -194,7 +194,7 @@ def test_a_constant_predictor_has_no_correlation():
 
 
 def test_lists_of_different_length_are_refused():
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match=r"\(2,\) and \(1,\)"):
         heart_rate_metrics([70.0, 71.0], [70.0])
 
 

@@ -48,11 +48,11 @@ def test_several_tables_are_read_as_one(tmp_path):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda text: text.replace("71.5", "seventy"), "line 2: predicted_bpm is 'seventy'"),
-        (lambda text: text.replace(",300,", ",,"), "is no table of predictions"),
-        (lambda text: text.replace("recording_id", "name"), "does not name the columns"),
+        (lambda text: text.replace("71.5", "seventy"), "line 2: predicted_bpm .*'seventy'"),
+        (lambda text: text.replace(",300,", ",,"), r"predictions\.csv: is no table of predictions"),
+        (lambda text: text.replace("recording_id", "name"), r"predictions\.json"),
         (lambda text: text[: len(text) - 12], "cells, not 9"),
-        (lambda _: "\0", "does not name the columns|is no table"),
+        (lambda _: "\0", r"predictions\.csv"),
     ],
 )
 def test_a_table_that_was_changed_is_refused(tmp_path, change, text):
@@ -67,15 +67,15 @@ def test_a_table_without_its_dictionary_or_with_another_one_is_refused(tmp_path)
     dictionary = json.loads(path.with_suffix(".json").read_text())
     dictionary["predicted_bpm"]["Kind"] = "str"
     path.with_suffix(".json").write_text(json.dumps(dictionary))
-    with pytest.raises(ModelError, match="has no column predicted_bpm of the kind"):
+    with pytest.raises(ModelError, match="column predicted_bpm "):
         read_predictions([path])
     path.with_suffix(".json").unlink()
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match=r"predictions\.json"):
         read_predictions([path])
 
 
 def test_windows_and_predictions_of_other_numbers_are_refused():
-    with pytest.raises(ValueError, match="1 windows need as many"):
+    with pytest.raises(ValueError, match=r"1 windows .*\(2,\)"):
         Predictions.of([window()], [1.0, 2.0])
 
 
@@ -108,12 +108,12 @@ def test_videos_are_read_as_written_and_a_changed_table_is_refused(tmp_path):
     write_videos(path, [one])
     assert read_videos(path) == [one]
     path.write_text(path.read_text().replace(",2,72.0", ",,72.0"))
-    with pytest.raises(ModelError, match="lacks its fold or its number of windows"):
+    with pytest.raises(ModelError, match="fold or its number of windows; run stmap evaluate again"):
         read_videos(path)
     path.with_suffix(".json").write_text("{}")
-    with pytest.raises(ModelError, match="has no column recording_id"):
+    with pytest.raises(ModelError, match="column recording_id"):
         read_videos(path)
-    with pytest.raises(ModelError, match="run stmap evaluate again"):
+    with pytest.raises(ModelError, match=r"nothing\.json: "):
         read_videos(tmp_path / "nothing.csv")
 
 

@@ -116,7 +116,7 @@ def test_snr_of_an_unknown_rate_is_unknown(rate_bpm):
 
 
 def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="no rate between 90 and 180 bpm can be seen at 2"):
+    with pytest.raises(ValueError, match=r"90 and 180 bpm .*2\.0 Hz"):
         dominant_rate_bpm(sine(72, 10), 2.0, band_bpm=(90, 180))
 
 
@@ -164,7 +164,7 @@ def test_a_signal_of_more_than_ten_minutes_has_its_own_grid():
 
 
 def test_an_impossible_band_is_refused():
-    with pytest.raises(ValueError, match="can be seen at 1"):
+    with pytest.raises(ValueError, match=r"1\.0 Hz"):
         dominant_rates_bpm([np.zeros(100)], 1.0)
 
 
