@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.files import read_bytes
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -19,6 +20,7 @@ IntArray = npt.NDArray[np.int64]
 # Windows that may stand above the target before all other bins are asked to grow with them: one odd bin, rare in the
 # target and by chance not rare in the data, must not multiply the whole.
 EXCESS = 0.01
+_MAX_TARGET_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def read_target(path: Path) -> Target:
     ((40.0, 90.0, 2.0), (90.0, 160.0, 1.0))
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_bytes(path, _MAX_TARGET_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); give 'uniform' or a CSV file") from None
     reader = csv.DictReader(io.StringIO(text), strict=True)

@@ -25,10 +25,10 @@ from pydantic import TypeAdapter, ValidationError
 from stmap_pipeline.errors import ModelError, ShardError
 from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.metrics import Bootstrap, Score
-from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.files import atomic_write_text, read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
-from stmap_pipeline.shards.tables import parse_columns
+from stmap_pipeline.shards.tables import MAX_TABLE_BYTES, parse_columns
 from stmap_pipeline.training.run_folder import PREDICTIONS
 from stmap_pipeline.version import __version__
 
@@ -228,7 +228,7 @@ def _read_cells(path: Path, columns: Sequence[Column], remedy: str) -> dict[str,
         wrong = [one.name for one in columns if (one.name, one.kind) not in {(have.name, have.kind) for have in there}]
         if wrong:
             raise ShardError(f"{path}: has no column {', '.join(wrong)} of the kind that this table has")
-        return parse_columns(path, there, path.read_bytes().decode("utf-8"), [one.name for one in columns])
+        return parse_columns(path, there, read_bytes(path, MAX_TABLE_BYTES).decode("utf-8"), [one.name for one in columns])
     except FileNotFoundError:
         raise ModelError(f"{path}: is not there; {remedy}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -566,9 +566,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     """
     path = folder / EVALUATION
     try:
-        if path.stat().st_size > _MAX_JSON:
-            raise ValueError(f"it has more than {_MAX_JSON:,} bytes")
-        content: Any = json.loads(path.read_bytes())
+        content: Any = json.loads(read_bytes(path, _MAX_JSON))
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT!r}")
         if content.get("schema_version") != SCHEMA_VERSION:

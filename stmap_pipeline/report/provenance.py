@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.files import sha256
+from stmap_pipeline.files import read_bytes, sha256
 from stmap_pipeline.report.runs import Run
 from stmap_pipeline.shards import Shards, read_augmentation
-from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.shards.manifest import MANIFEST, MAX_BYTES
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.version import __version__
 
@@ -124,7 +124,7 @@ def database_of(shards: Shards) -> dict[str, str]:
 def _description(shards: Shards) -> dict[str, Any]:
     """Read what the build says of itself; an output without a description has the name of its database still."""
     try:
-        content = json.loads((shards.root / "dataset_description.json").read_bytes())
+        content = json.loads(read_bytes(shards.root / "dataset_description.json", MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -18,12 +18,14 @@ from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation import Evaluation, Interval, Score, Video, heart_rate_metrics, read_evaluation, read_videos
 from stmap_pipeline.evaluation.evaluate import RunMetadata, read_run
 from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.report.charts import COLORS
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_columns, read_table
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.run_folder import HISTORY
 
+_MAX_RECORD_BYTES = 2**24
 # what rounding in JSON and CSV may leave
 _SAME_BPM = 1e-6
 # a number and its spread stay on one line
@@ -119,7 +121,7 @@ def load_run(path: Path, *, simulated: bool = False) -> Run:
     facts = read_run(path)
     own = _tested(path, simulated) if (path / EVALUATION).is_file() else None
     others = [_tested(one.parent, simulated) for one in sorted(path.glob(f"on-*/{EVALUATION}"))]
-    record = json.loads((path / "run.json").read_bytes()) if facts.finished else {}
+    record = _record(path / "run.json") if facts.finished else {}
     histories = {}
     for table in sorted(path.glob("fold*/history.csv")):
         if table.parent.name[4:].isdecimal():
@@ -185,6 +187,16 @@ def check_identity(score: Score, where: str) -> None:
             f"{where}: RMSE {one.rmse_bpm:g}, ME {one.me_bpm:g} and SD {one.sd_bpm:g} are not those of one list of errors, whose "
             "RMSE^2 is ME^2 + SD^2; run stmap evaluate again"
         )
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_bytes(path, _MAX_RECORD_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None
+    if not isinstance(content, dict):
+        raise ModelError(f"{path}: is no record of a training; restore a copy or train again")
+    return content
 
 
 def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:

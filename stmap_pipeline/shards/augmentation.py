@@ -17,10 +17,10 @@ import numpy as np
 
 from stmap_pipeline.balance import Augmentation, BalanceOptions, choose_windows
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapError
-from stmap_pipeline.files import atomic_folder
+from stmap_pipeline.files import atomic_folder, read_bytes
 from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
+from stmap_pipeline.shards.manifest import MAX_BYTES, Manifest, Problem, check_manifest, read_manifest, write_manifest
 from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS, window_row, write_table
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
     augmentation_manifest(root, read_manifest(root))
     path = root / FOLDER / PLAN
     try:
-        plan = json.loads(path.read_bytes())
+        plan = json.loads(read_bytes(path, MAX_BYTES))
         _check_plan(plan)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ShardError(f"{path}: is no plan of an augmentation ({error}); {_AGAIN}") from None

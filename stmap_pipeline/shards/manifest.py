@@ -177,7 +177,7 @@ def read_manifest(root: Path) -> Manifest:
         raise ShardError(f"{path}: is damaged ({error}); build again or restore a copy") from None
 
 
-def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
+def check_manifest(root: Path, quick: bool = False, hashed: Iterable[str] = ()) -> list[Problem]:
     """Compare a folder with its manifest.
 
     Parameters
@@ -185,6 +185,8 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
     root : Path
     quick : bool
         Look at presence and size alone; otherwise each file is hashed.
+    hashed : iterable of str
+        Files that are hashed where ``quick`` is set, too.
 
     Returns
     -------
@@ -206,7 +208,8 @@ def check_manifest(root: Path, quick: bool = False) -> list[Problem]:
     """
     listed = read_manifest(root).files
     problems = list(_check_itself(root))
-    problems += [problem for entry in listed if (problem := _compare(root, entry, quick))]
+    always = frozenset(hashed)
+    problems += [problem for entry in listed if (problem := _compare(root, entry, quick and entry.path not in always))]
     names = {entry.path for entry in listed}
     problems += [
         Problem(name, "unexpected", f"{name} is not in the manifest; was it put there by hand?")

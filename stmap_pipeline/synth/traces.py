@@ -21,7 +21,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.vipl_hr import official_folds
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError
-from stmap_pipeline.files import atomic_write_text, is_temporary, remove_temporaries
+from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries
 from stmap_pipeline.lock import LOCK, locked
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.pipeline.build import write_output
@@ -29,6 +29,7 @@ from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
 from stmap_pipeline.pipeline.worker import Rows, rows_of
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import read_recording, recording_path, write_recording
+from stmap_pipeline.shards.manifest import MAX_BYTES
 from stmap_pipeline.synth.synthesis import check_seed_and_duration, check_settings
 from stmap_pipeline.synth.trace_model import COLS, NAME, ROWS, TracePlan, simulate
 from stmap_pipeline.version import __version__
@@ -216,7 +217,7 @@ class TraceSynthesis:
         description = self.out / "dataset_description.json"
         if description.is_file():
             try:
-                found = json.loads(description.read_bytes()).get("Simulation")
+                found = json.loads(read_bytes(description, MAX_BYTES)).get("Simulation")
             except (OSError, ValueError, AttributeError):
                 raise OutputError(f"{description}: is damaged; remove {self.out} or give another folder") from None
             if not isinstance(found, dict):

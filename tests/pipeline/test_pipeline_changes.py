@@ -283,3 +283,33 @@ def test_an_output_of_another_source_is_refused(source, face_clip, tmp_path):
         plan_build("folder", other, out, SHORT)
     (source / "anna.mp4").unlink()
     assert plan_build("folder", source, out, SHORT).gone == ("anna",)
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("windows.csv", "byte"),
+        ("recordings.csv", "byte"),
+        ("windows.csv", "pipe"),
+        ("windows.json", "device"),
+        ("outcomes.csv", "missing"),
+    ],
+)
+def test_a_table_that_is_damaged_is_derived_again(source, tmp_path, no_decoding, name, harm):
+    out = tmp_path / "maps"
+    build(source, out)
+    before, table = content(out), out / name
+    stored = bytearray(table.read_bytes())
+    table.unlink()
+    if harm == "byte":
+        stored[-2] ^= 1
+        table.write_bytes(stored)
+    elif harm == "pipe":
+        os.mkfifo(table)
+    elif harm == "device":
+        table.symlink_to("/dev/zero")
+    assert verify(out, quick=harm != "byte")
+    no_decoding()
+    build(source, out)
+    assert content(out) == before
+    assert verify(out) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -287,3 +288,11 @@ def test_a_recording_whose_times_leap_costs_its_own_figures_alone(tmp_path):
     rows = {row["recording_id"]: row for row in read_table(written(maps, tmp_path / "t", "csv") / "recordings.csv")}
     assert np.isnan(rows["p001_v1"]["coverage"])
     assert rows["p002_v1"]["coverage"] == 1.0
+
+
+@pytest.mark.parametrize("harm", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_description_that_is_no_file_is_not_waited_for(tmp_path, harm):
+    maps = example_maps(tmp_path / "maps")
+    (maps / "dataset_description.json").unlink(missing_ok=True)
+    harm(maps / "dataset_description.json")
+    assert "example" in text_of(written(maps, tmp_path / "r.html"))
