@@ -115,6 +115,16 @@ def test_every_name_that_a_package_offers_is_documented(site):
                 assert f'id="stmap_pipeline.{package}.{name}"' in text, f"stmap_pipeline.{package}.{name}"
 
 
+def test_the_architecture_has_every_package_and_no_file_that_does_not_exist():
+    package, page = ROOT / "stmap_pipeline", (DOCS / "explanation/architecture.md").read_text("utf-8")
+    picture = (DOCS / "explanation/architecture.svg").read_text("utf-8")
+    for one in package.glob("*/__init__.py"):
+        assert f"| `{one.parent.name}` |" in page
+        assert f">{one.parent.name}<" in picture
+    for name in re.findall(r"`([a-z_]+/?[a-z_0-9]*\.py)`", page):
+        assert (package / name).is_file(), name
+
+
 def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
 

@@ -30,7 +30,7 @@ EPOCHS, BATCH = 2, 16
 
 @click.command()
 @folder_argument("out", default="stmap-demo", required=False)
-@click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Draw N persons.")
+@click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Draw N subjects.")
 @duration_option
 @jobs_option
 def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
@@ -70,7 +70,7 @@ def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
         _balance(maps, screen)
 
         options = f"--protocol holdout --augment plan --epochs {EPOCHS} --batch {BATCH}"
-        _step(screen, "5  train a network briefly, on half of the persons", f"train {in_maps} {in_run} {options}")
+        _step(screen, "5  train a network briefly, on half of the subjects", f"train {in_maps} {in_run} {options}")
         trained = _train(maps, run, screen)
 
         _step(screen, "6  draw a map and write reports", f"report {in_maps}")
@@ -155,7 +155,7 @@ def _train(maps: Path, run: Path, screen: Console) -> bool:
     verdict = "better" if network < constant else "worse"
     say(
         screen,
-        f"{EPOCHS} epochs on so few persons are far too little: the network has a mean absolute error of {network:.1f} bpm,\n"
+        f"{EPOCHS} epochs on so few subjects are far too little: the network has a mean absolute error of {network:.1f} bpm,\n"
         f"{verdict} than always predicting the mean of the training videos ({constant:.1f} bpm); this step only shows the commands",
     )
     return True

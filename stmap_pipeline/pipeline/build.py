@@ -164,7 +164,7 @@ def write_output(out: Path, config: Config, database: str, recordings: Iterable[
 
 
 def _drop_stale_augmentation(out: Path) -> None:
-    """Remove resampled windows that were made of other windows than there are now."""
+    """Remove resampled windows that were made of other windows than the output has."""
     if is_augmented(out):
         try:
             read_augmentation(out)
@@ -173,7 +173,7 @@ def _drop_stale_augmentation(out: Path) -> None:
 
 
 def _tidy(out: Path, outcomes: Sequence[Outcome]) -> list[Path]:
-    """Remove the files of recordings that are listed no longer, and set aside those of recordings that failed."""
+    """Remove the files of recordings that are no longer listed, and set aside those of recordings that failed."""
     folder, aside = out / "shards", out / SET_ASIDE
     folder.mkdir(exist_ok=True)
     built = {recording_path(out, one.recording_id) for one in outcomes if one.status == "ok"}

@@ -70,7 +70,7 @@ class Scratch:
         self._run = self.folder / "run.json"
 
     def begin(self, info: Mapping[str, Any]) -> str:
-        """Take the folder over for a new run, clear what a killed one left half written, and return the name of the run.
+        """Start a new run in the folder, remove what a killed one left half written, and return the name of the run.
 
         Parameters
         ----------

@@ -71,7 +71,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StreamPositions:
-    """Where the frames of a trace stand in the video stream: enough to give them other times without decoding.
+    """Positions of the frames of a trace in the video stream: from them other times are assigned without decoding.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Figures of a page: charts as data for plotly.js, and maps as PNG.
 
 Each function takes numbers and returns a :class:`Chart`, the JSON that ``Plotly.react`` draws in the browser: hovering names the recording or
-the value, dragging zooms, and a button saves a picture. Colors are names of the page's style (``s1`` to ``s4``, ``ink``, ``soft``, ``gap``,
+the value, dragging zooms, and a button saves an image. Colors are names of the page's style (``s1`` to ``s4``, ``ink``, ``soft``, ``gap``,
 ``shade``), which the page's script replaces when it draws, so that charts turn dark with the page. A :class:`Figure` is a chart or images with
 title and caption; the template's macro ``figure`` sets it into a page.
 """
@@ -26,13 +26,13 @@ Span = tuple[float, float]
 
 COLORS = ("s1", "s2", "s3", "s4")
 LIMITS_SD = 1.96
-#: Gray levels of a small picture of a map: so few that it compresses well, and enough to see beats.
+#: Gray levels of a small image of a map: so few that it compresses well, and enough to see beats.
 LEVELS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture inside a figure: data URI, what it shows for those who do not see it, and the words above it."""
+    """An image inside a figure: data URI, alternative text, and the caption above it."""
 
     source: str
     alt: str
@@ -46,7 +46,7 @@ class Chart:
     Parameters
     ----------
     text : str
-        The chart in words, for those who do not see it, or the reason.
+        Alternative text, or the reason.
     content : str
         JSON with ``data`` and ``layout`` of plotly.js, safe inside HTML; empty where there is nothing to draw.
     height_px : int
@@ -66,7 +66,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart or images with their words.
+    """A chart or images with title and caption.
 
     Parameters
     ----------
@@ -362,7 +362,7 @@ def outline(text: str, contours: Sequence[npt.ArrayLike]) -> Chart:
 
 
 def png(values: npt.ArrayLike) -> str:
-    """Encode a picture as a PNG of few levels inside a data URI; a pixel with NaN is transparent.
+    """Encode an image as a PNG of few levels inside a data URI; a pixel with NaN is transparent.
 
     Parameters
     ----------

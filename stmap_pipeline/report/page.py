@@ -51,7 +51,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A number that is shown large, with its words; ``tone`` is ``""``, ``good`` or ``bad``."""
+    """A number that is shown large, with its label; ``tone`` is ``""``, ``good`` or ``bad``."""
 
     value: str
     label: str

@@ -260,7 +260,7 @@ def run_table(runs: Sequence[Run]) -> Table:
 
 
 def sources_of(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """List the sources of the published figures that stand beside these cases: short name and full one."""
+    """List the sources of the published errors shown beside these cases: short name and full one."""
     found = {one.brief: one.source for case in cases[:1] for one in _anchors(case)}
     return [(brief, source) for brief, source in found.items() if brief != source]
 

@@ -80,7 +80,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its words.
+    """A table with title and caption.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ class Table:
     links : mapping of str to str
         Address for a value of the first column.
     images : mapping of str to str
-        Data URI for a value of the first column: a small picture beside it.
+        Data URI for a value of the first column: a small image beside it.
     image_alt : str
-        What such a picture shows, for those who do not see it.
+        Alternative text of such an image.
     search : bool
         Whether the page offers to filter the rows.
 

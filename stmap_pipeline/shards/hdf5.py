@@ -72,11 +72,11 @@ class DatasetSpec:
     scale: bool = False
 
 
-class _PatientFile:
-    """A file that HDF5 writes through, so that a full disk is one clear error.
+class _FirstErrorFile:
+    """A file that HDF5 writes through, which keeps the first error for its caller, so that a full disk is one clear error.
 
-    After a write that failed the library can close none of its objects and complains about each of them, or takes the process with
-    it. Here the first error is kept, writing continues in memory, and the error is raised when the library is done.
+    After a failed write HDF5 can close none of its objects and prints an error for each, or crashes the process. So writing continues
+    in memory.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class _PatientFile:
             while left:
                 left = left[self._file.write(left) :]
         except OSError as error:
-            self._go_on_in_memory(error)
+            self._continue_in_memory(error)
             self._file.seek(start)
             self._file.write(data)
         return len(data)
@@ -99,11 +99,11 @@ class _PatientFile:
         try:
             self._file.truncate(size)
         except OSError as error:
-            self._go_on_in_memory(error)
+            self._continue_in_memory(error)
             self._file.truncate(size)
         return size
 
-    def _go_on_in_memory(self, error: OSError) -> None:
+    def _continue_in_memory(self, error: OSError) -> None:
         self.failure = error.errno or 0, error.strerror or str(error)
         self._file.seek(0)
         memory = io.BytesIO(self._file.read())
@@ -142,16 +142,16 @@ def create_file(path: Path) -> Iterator[Any]:
     create.set_attr_phase_change(_COMPACT_ATTRIBUTES, 0)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    with contextlib.closing(_PatientFile(path)) as patient:
-        access.set_fileobj_driver(h5py.h5fd.fileobj_driver, patient)
+    with contextlib.closing(_FirstErrorFile(path)) as target:
+        access.set_fileobj_driver(h5py.h5fd.fileobj_driver, target)
         file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=create, fapl=access))
         del create, access
         try:
             yield file
         finally:
             file.close()
-            if patient.failure is not None:
-                raise OSError(*patient.failure)
+            if target.failure is not None:
+                raise OSError(*target.failure)
 
 
 def create_dataset(group: Any, spec: DatasetSpec, values: npt.NDArray[Any], scale: float | None) -> None:
