@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,31 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, number, say
-from stmap_cli.options import folder_argument, min_valid_option, seed_option
+from stmap_cli.options import Numbers, folder_argument, min_valid_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.balance import Augmentation, BalanceOptions
     from stmap_pipeline.shards import Shards
-
-
-class Numbers(click.ParamType[tuple[float, ...]]):
-    """Numbers separated by commas."""
-
-    name = "numbers"
-
-    def __init__(self, count: int | None = None) -> None:
-        self._count = count
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = str(value).split(",")
-        wanted = f"{self._count} numbers" if self._count else "numbers"
-        if not all(re.fullmatch(r"\s*[0-9]*\.?[0-9]+\s*", one) for one in parts) or self._count not in (None, len(parts)):
-            self.fail(f"{value!r} is not {wanted} separated by a comma", param, ctx)
-        return tuple(map(float, parts))
 
 
 @click.command()

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli import FAILED, build_text
-from stmap_cli.console import Progress, console, default_jobs, say
+from stmap_cli import FAILED
+from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
 from stmap_cli.options import RegistryName, as_arguments, config_option, folder_argument, worker_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.pipeline import BuildPlan
+    from stmap_pipeline.pipeline import BuildPlan, BuildSummary
     from stmap_pipeline.records import Outcome
+
+# The ratio of lengths from which on windows of one output are not of one kind.
+_SAME_LENGTH = 1.5
 
 
 @click.command("build-maps")
@@ -84,10 +90,15 @@ def build_maps(
     config = Config.from_toml(config_path) if config_path is not None else Config()
     plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild)
     screen = console()
-    say(screen, build_text.header(plan, dry_run=dry_run))
+    say(screen, _header(plan, dry_run=dry_run))
     if dry_run:
-        lines = [json.dumps(build_text.listing_json(plan))] if as_json else build_text.listing(plan)
-        click.echo("\n".join(lines))
+        actions = _actions(plan)
+        rows = [(one.recording_id, actions[one.recording_id], str(one.video.path)) for one in plan.listed]
+        if as_json:
+            recordings = [dict(zip(("recording_id", "action", "video"), row, strict=True)) for row in rows]
+            click.echo(json.dumps({**_head(plan), "recordings": recordings}))
+        else:
+            click.echo("\n".join(map("\t".join, rows)))
         return 0
     workers = as_arguments(scheduler, time_limit_s, memory_limit_mb)
     return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, workers=workers)
@@ -118,12 +129,118 @@ def run(
             if len(outcomes) > len(plan.settled) and outcome.recording_id not in stored:
                 progress.step(failed=failed)
             if failed and not outcome.resumed:
-                progress.say(build_text.failure(outcome))
+                progress.say(_failure(outcome))
     summary = summarize(plan.out)
-    for line in build_text.last_lines(plan, outcomes, summary, time.monotonic() - start, hint=hint):
+    for line in _last_lines(plan, outcomes, summary, time.monotonic() - start, hint=hint):
         say(screen, line)
     if augmented and not is_augmented(plan.out):
         say(screen, "  note     windows changed, so the resampled windows were removed; run stmap augment again")
     if as_json:
-        click.echo(json.dumps(build_text.result_json(plan, outcomes, summary)))
+        click.echo(json.dumps(_result_json(plan, outcomes, summary)))
     return FAILED if any(one.status == "failed" for one in outcomes) else 0
+
+
+def _header(plan: BuildPlan, *, dry_run: bool = False) -> str:
+    """Return what there is to do, in one line."""
+    subjects = len({one.subject for one in plan.listed})
+    skipped = sum(one.status == "skipped" for one in plan.settled)
+    failed = sum(one.status == "failed" and one.resumed for one in plan.settled)
+    unreadable = sum(one.status == "failed" and not one.resumed for one in plan.settled)
+    done = len(plan.listed) - len(plan.todo) - skipped - failed - unreadable
+    faces, blocks = plan.config.faces, plan.config.blocks
+    parts = [
+        f"{plan.database.name}  {counted(len(plan.listed), 'recording')}, {counted(subjects, 'subject')}",
+        f"{number(done)} already done (same settings)" if done else "",
+        f"{number(failed)} failed before" if failed else "",
+        f"{number(unreadable)} cannot be built" if unreadable else "",
+        f"{number(skipped)} to skip" if skipped else "",
+        f"{number(len(plan.gone))} no longer listed" if plan.gone else "",
+        f"{number(len(plan.todo))} to build" if dry_run else "",
+        f"faces: {faces.backend}" + ("" if faces.mode == type(faces).model_fields["mode"].default else f" ({faces.mode})"),
+        f"grid: {blocks.rows}x{blocks.cols}",
+    ]
+    return "   ".join(part for part in parts if part)
+
+
+def _failure(outcome: Outcome) -> str:
+    """Return the line of a recording that failed."""
+    # the id stands at the start of the line already
+    message = outcome.message.removeprefix(f"{outcome.recording_id}: ")
+    return f"  x {outcome.recording_id:<18}  {outcome.stage:<7} {message}"
+
+
+def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary, seconds: float, *, hint: bool) -> list[str]:
+    """Return what there is now, what is missing and why, and what to do next."""
+    out = plan.out
+    rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
+    for status in ("skipped", "failed"):
+        reasons = Counter(one.reason for one in outcomes if one.status == status)
+        if reasons:
+            why = ", ".join(f"{number(count)} {reason}" for reason, count in reasons.most_common())
+            rows.append((status, counted(reasons.total(), "recording"), f"{out / 'outcomes.csv'} ({why})"))
+    width = max(len(what) for _, what, _ in rows)
+    lines = [f"done in {duration(seconds)}", *(f"  {word:<9}{what:<{width}}   ->  {where}" for word, what, where in rows)]
+    lines += [f"  note     {text}" for text in _notes(plan, summary)]
+    built = sorted(one.recording_id for one in outcomes if one.status == "ok")
+    if hint and built:
+        lines.append(f"  next     stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
+    if hint and any(one.status == "failed" for one in outcomes):
+        lines.append("  retry    the same command with --retry-failed")
+    return lines
+
+
+def _notes(plan: BuildPlan, summary: BuildSummary) -> list[str]:
+    """List what a user may not expect of the windows."""
+    length, notes = plan.config.windows.length, []
+    if summary.windows and summary.without_window:
+        few = counted(summary.without_window, "recording")
+        notes.append(f"{few} shorter than one window ({length}): none of their frames is in a window; see outcomes.csv")
+    if summary.window_max_s > _SAME_LENGTH * summary.window_min_s:
+        notes.append(
+            f"windows of {length} last {summary.window_min_s:.1f} to {summary.window_max_s:.1f} s, as frame rates differ; for one "
+            'length set windows.length in seconds, such as "10 s"'
+        )
+    return notes
+
+
+def _maps(plan: BuildPlan, summary: BuildSummary) -> str:
+    text = counted(summary.recordings, "recording")
+    if not summary.windows:
+        # nothing built has its reasons below
+        return text + (f", all shorter than one window ({plan.config.windows.length})" if summary.recordings else "")
+    text += f", {counted(summary.windows, 'window')}"
+    if not summary.labeled_windows:
+        return f"{text}, no labels"
+    if summary.labeled_windows < summary.windows:
+        text += f" ({number(summary.labeled_windows)} labeled)"
+    low, high = (f"{bpm:.0f}" for bpm in (summary.heart_rate_min_bpm, summary.heart_rate_max_bpm))
+    return f"{text}, {low} bpm" if low == high else f"{text}, {low}-{high} bpm"
+
+
+def _actions(plan: BuildPlan) -> dict[str, str]:
+    """Return for each listed recording what would be done: ``build``, or ``done``, ``skip`` or ``failed`` with the reason."""
+    words = {"ok": "done", "skipped": "skip", "failed": "failed"}
+    known = {one.recording_id: "done" for one in plan.stored}
+    known |= {one.recording_id: f"{words[one.status]} {one.reason}".strip() for one in plan.settled}
+    return {one.recording_id: known.get(one.recording_id, "build") for one in plan.listed}
+
+
+def _result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary) -> dict[str, Any]:
+    """Return the result for ``--json``."""
+    counts = Counter(one.status for one in outcomes)
+    return {
+        **_head(plan),
+        **{status: counts[status] for status in ("ok", "skipped", "failed")},
+        "resumed": sum(one.resumed for one in outcomes),
+        "without_window": summary.without_window,
+        "windows": summary.windows,
+        "failures": [
+            {"recording_id": one.recording_id, "stage": one.stage, "reason": one.reason, "message": one.message}
+            for one in outcomes
+            if one.status == "failed"
+        ],
+    }
+
+
+def _head(plan: BuildPlan) -> dict[str, Any]:
+    return {"out": str(plan.out), "database": plan.database.name, "listed": len(plan.listed)}

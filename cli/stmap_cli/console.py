@@ -41,23 +41,13 @@ class Progress:
     out : Console
     if_stopped : str
         What to do after a Ctrl-C.
-    plain_every_s : float
-        Shortest time between two plain lines, in seconds.
     """
 
     def __init__(
-        self,
-        label: str,
-        total: int,
-        out: Console,
-        done: int = 0,
-        *,
-        if_stopped: str = "run the same command to continue",
-        plain_every_s: float = PLAIN_EVERY_S,
+        self, label: str, total: int, out: Console, done: int = 0, *, if_stopped: str = "run the same command to continue"
     ) -> None:
         self._label, self.total, self.done, self._first, self._out = label, total, done, done, out
-        self._if_stopped, self._plain_every_s = if_stopped, plain_every_s
-        self._failed, self._reached = 0, False
+        self._if_stopped, self._failed, self._reached = if_stopped, 0, False
         self._start = self._last_line = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -110,7 +100,7 @@ class Progress:
         more = "  ".join(part for part in (rate(), self._eta(), last) if part)
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, total=self.total, more=f" {more}")
-        elif time.monotonic() - self._last_line >= self._plain_every_s:
+        elif time.monotonic() - self._last_line >= PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             self.say(f"{self._label} {self.done}/{self.total}  {more}".rstrip())
 

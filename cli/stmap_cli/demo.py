@@ -166,7 +166,7 @@ def _reports(maps: Path, run: Path | None, out: Path, rows: list[HeartRateCompar
     if find_spec("jinja2") is None or find_spec("matplotlib") is None:
         say(screen, 'no reports: pip install "stmap[plot]" and run the same command again')
         return []
-    from stmap_pipeline.report import draw_recording
+    from stmap_pipeline.report import draw_recording, write_runs_report
     from stmap_pipeline.shards import Shards
 
     clearest = max(rows, key=lambda row: row.snr_db).recording_id
@@ -177,7 +177,7 @@ def _reports(maps: Path, run: Path | None, out: Path, rows: list[HeartRateCompar
     written = [f"picture  {picture}", f"report   {page}"]
     if run is not None:
         page = out / "report-run.html"
-        report_command.report_runs([run], page, "html", maps=[maps])
+        write_runs_report([run], page, maps=[maps])
         written.append(f"report   {page}")
     return written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,24 @@ def config_option(text: str) -> Callable[[Any], Any]:
 def min_valid_option(text: str) -> Callable[[Any], Any]:
     """Return the option of the smallest share of frames with a face; ``text`` says what is selected by it."""
     return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="SHARE", help=text)
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Numbers separated by commas."""
+
+    name = "numbers"
+
+    def __init__(self, count: int | None = None) -> None:
+        self._count = count
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        wanted = f"{self._count} numbers" if self._count else "numbers"
+        if not all(re.fullmatch(r"\s*[0-9]*\.?[0-9]+\s*", one) for one in parts) or self._count not in (None, len(parts)):
+            self.fail(f"{value!r} is not {wanted} separated by a comma", param, ctx)
+        return tuple(map(float, parts))
 
 
 class _LibraryName(click.ParamType[str]):

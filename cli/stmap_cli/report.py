@@ -57,6 +57,7 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
         stmap report maps --output report.html
         stmap report runs/attention runs/plain maps
     """
+    from stmap_pipeline.report import write_runs_report
     from stmap_pipeline.report.runs import find_runs
 
     target = output or Path(DEFAULT[kind])
@@ -67,19 +68,12 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
         if show_faces:
             raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
         maps = [one for one in folders if one not in runs]
-        report_runs(runs, target, kind, maps=maps, simulated=simulated, command=command)
+        write_runs_report(runs, target, kind, maps=maps, simulated=simulated, command=command)
     elif len(folders) > 1:
         raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
     else:
         report_maps(folders[0], target, kind, screen, jobs=jobs, show_faces=show_faces, simulated=simulated, command=command)
     click.echo(str(target))
-
-
-def report_runs(runs: list[Path], target: Path, kind: Any, **choices: Any) -> None:
-    """Write the report of runs."""
-    from stmap_pipeline.report import write_runs_report
-
-    write_runs_report(runs, target, kind, **choices)
 
 
 def report_maps(maps: Path, target: Path, kind: Any, screen: Console, *, jobs: int | None, **choices: Any) -> None:

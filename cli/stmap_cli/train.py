@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli import evaluate as evaluate_command
-from stmap_cli.augment import Numbers
 from stmap_cli.console import Progress, console, counted, duration, say
-from stmap_cli.options import ColorSpace, RegistryName, config_option, folder_argument
+from stmap_cli.options import ColorSpace, Numbers, RegistryName, config_option, folder_argument
 
 if TYPE_CHECKING:
     from rich.console import Console

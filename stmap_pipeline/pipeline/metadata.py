@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -75,17 +76,6 @@ _NOTES = {
     "other_face_frames": "frames were left out because only another face was found: far from where the face was lost, or of another size",
     "face_changes": "changes to another face, which may be another person's, since the one before did not come back",
 }
-_TRACKING = (
-    "times_lost",
-    "restarts",
-    "cuts",
-    "other_face_frames",
-    "face_changes",
-    "most_faces",
-    "detector_runs",
-    "detector_hits",
-    "landmark_runs",
-)
 
 
 def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[str, ...]:
@@ -108,12 +98,12 @@ def metadata_of(
         "color_matrix_assumed": int(info.color_matrix_assumed),
         "full_range": int(info.full_range),
         "rotation_deg": info.rotation_deg,
-        "container_rate_hz": _rounded(info.container_rate_hz),
+        "container_rate_hz": round(info.container_rate_hz, 6),
         "decoded_frames": stream.decoded,
         "decode_errors": stream.decode_errors,
         **clock_metadata(recording, stream.clock, measured.blocks.times_s),
         "frames_without_face": int((~measured.track.found).sum()),
-        **{name: getattr(stats, name) for name in _TRACKING},
+        **asdict(stats),
     }
     return {name: found[name] for name in METADATA}
 
@@ -121,18 +111,19 @@ def metadata_of(
 def clock_metadata(recording: Recording, clock: Clock, times_s: npt.NDArray[np.float64]) -> dict[str, str | int | float]:
     """Collect the metadata that depend on the clock."""
     intervals_s = np.diff(times_s)
-    known = intervals_s.size > 0
+    known = (
+        (1 / intervals_s.mean(), intervals_s.min(), np.median(intervals_s), intervals_s.max())
+        if intervals_s.size
+        else (math.nan,) * 4
+    )
+    rate_hz, interval_min_s, interval_median_s, interval_max_s = (round(float(one), 6) for one in known)
     return {
         "clock": recording.clock.kind,
-        "rate_hz": _rounded(1 / float(intervals_s.mean())) if known else math.nan,
-        "interval_min_s": _rounded(float(intervals_s.min())) if known else math.nan,
-        "interval_median_s": _rounded(float(np.median(intervals_s))) if known else math.nan,
-        "interval_max_s": _rounded(float(intervals_s.max())) if known else math.nan,
+        "rate_hz": rate_hz,
+        "interval_min_s": interval_min_s,
+        "interval_median_s": interval_median_s,
+        "interval_max_s": interval_max_s,
         "frames_repaired": clock.repaired,
         "frames_surplus": clock.surplus,
         "frames_missing": clock.missing,
     }
-
-
-def _rounded(value: float) -> float:
-    return round(value, 6)

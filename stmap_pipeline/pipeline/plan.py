@@ -12,13 +12,13 @@ from pathlib import Path
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError, printable
+from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError
 from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
 from stmap_pipeline.pipeline.scratch import Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_key, settings_key, video_stamp
-from stmap_pipeline.pipeline.worker import attempt_key, stored_path
+from stmap_pipeline.pipeline.worker import attempt_key, one_line, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
 from stmap_pipeline.shards import Shards, check_manifest, read_keys, read_manifest, read_table, recording_path, storage_problem
 from stmap_pipeline.video import check_video
@@ -183,19 +183,16 @@ class _Sorted:
         if earlier is not None and failed and not self._retry_failed and earlier.attempt == attempt_key(one, self._config, stamp):
             self.settled.append(replace(earlier, resumed=True))
             return
-        stored = _stored_keys(path, one, self._settings_key)
-        same_video = stored is not None and earlier is not None and bool(stamp) and earlier.video_stamp == stamp
+        same_video = earlier is not None and bool(stamp) and earlier.video_stamp == stamp
+        stored = _stored_keys(path, one, self._settings_key) if same_video or not asked else None
         if not asked and stored is None:
             return
-        if stored is not None and (same_video or not asked):
-            changed = replace(stored, clock=clock_key(one), labels=labels_key(one)) != stored
-            problem = _problem_of_sources(one) if changed and asked else None
-            self.changed |= changed
-        else:
-            problem = _problem_of_sources(one)
+        changed = stored is not None and replace(stored, clock=clock_key(one), labels=labels_key(one)) != stored
+        self.changed |= changed
+        problem = _problem_of_sources(one) if stored is None or (changed and asked) else None
         if problem is not None:
             self.settled.append(problem)
-        elif stored is not None and (same_video or not asked):
+        elif stored is not None:
             self.stored.append(one)
             self.stamps[one.recording_id] = earlier.video_stamp if earlier is not None else ""
         else:
@@ -220,8 +217,7 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
         check_video(one)
         check_sources(one)
     except RecordingError as error:
-        message = printable(" ".join(f"{one.recording_id}: {error}".split())[:500])
-        return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, message)
+        return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, one_line(f"{one.recording_id}: {error}"))
     return None
 
 
@@ -299,13 +295,7 @@ def _is_finished(out: Path, plan: _Sorted, earlier: Mapping[str, Outcome]) -> bo
     # what is not listed was put there by hand and is no reason to derive anything again
     if any(one.kind != "unexpected" for one in problems):
         return False
-    names = [one.recording_id for one in plan.stored]
-    settled = [*plan.settled, *plan.kept]
-    if earlier.keys() != {*names, *(one.recording_id for one in settled)}:
+    reasons = {one.recording_id: "" for one in plan.stored} | {one.recording_id: one.reason for one in (*plan.settled, *plan.kept)}
+    if {name: one.reason for name, one in earlier.items()} != reasons:
         return False
-    same = all(earlier[one.recording_id].reason == one.reason for one in settled)
-    return (
-        same
-        and all(earlier[name].status == "ok" for name in names)
-        and {recording_path(out, name).relative_to(out).as_posix() for name in names} <= listed
-    )
+    return {recording_path(out, one.recording_id).relative_to(out).as_posix() for one in plan.stored} <= listed

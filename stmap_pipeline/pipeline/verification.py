@@ -18,7 +18,6 @@ from stmap_pipeline.shards import (
     check_manifest,
     read_columns,
     read_keys,
-    read_manifest,
     read_recording,
     read_table,
     recording_path,
@@ -80,11 +79,10 @@ def verify(out: Path, quick: bool = False) -> list[Problem]:
 
 def _compare(out: Path, known: set[str], quick: bool) -> Iterator[Problem]:
     """Compare tables with each other and with the shards that are what the manifest says."""
-    config = Config.from_toml(out / "stmap.toml")
-    manifest = read_manifest(out)
-    if manifest.fingerprint != config.fingerprint():
-        yield Problem("stmap.toml", "content", "stmap.toml holds other settings than the manifest")
     with Shards(out) as shards:
+        config, manifest = shards.config, shards.manifest
+        if manifest.fingerprint != config.fingerprint():
+            yield Problem("stmap.toml", "content", "stmap.toml holds other settings than the manifest")
         yield from augmentation_problems(shards, quick)
     recordings = {str(row["recording_id"]): row for row in read_table(out / "recordings.csv")}
     built = {str(row["recording_id"]) for row in read_table(out / "outcomes.csv") if row["status"] == "ok"}

@@ -282,7 +282,7 @@ class RecordingTask:
             if not windows:
                 message = f"{one.recording_id}: no window: its {frames} frames are fewer than {self.config.windows.length}"
         except RecordingError as error:
-            stage, reason, message = error.stage, error.reason, _one_line(f"{one.recording_id}: {error}")
+            stage, reason, message = error.stage, error.reason, one_line(f"{one.recording_id}: {error}")
         except (StmapError, KeyboardInterrupt):
             raise
         except Exception as error:
@@ -293,7 +293,7 @@ class RecordingTask:
             else:
                 reason = "internal_error"
                 log = scratch.log(one.recording_id, traceback.format_exc())
-                message = _one_line(f"{one.recording_id}: {type(error).__name__}: {error}; see {log}")
+                message = one_line(f"{one.recording_id}: {type(error).__name__}: {error}; see {log}")
         status: Status = "failed" if reason else "ok"
         outcome = Outcome(one.recording_id, one.subject, status, stage, reason, message, frames, video_stamp=stamp)
         if status == "failed":
@@ -412,5 +412,6 @@ def _runs_alike(times_s: Any, before_s: Any) -> bool:
     return bool(abs(ratio - 1) <= _SAME_SPEED)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text as one printable line of 500 characters or less, for ``outcomes.csv``."""
     return printable(" ".join(text.split())[:500])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,8 @@ class Outcome:
     def __post_init__(self) -> None:
         # outcomes are read back from files, and ids become names of files
         check_ids(self.recording_id, self.subject)
+        if self.status not in get_args(Status):
+            raise ValueError(f"{self.recording_id}: unknown status {self.status!r}")
         if self.reason not in REASONS:
             raise ValueError(f"unknown reason code {self.reason!r}; the codes are {sorted(REASONS)}")
         if (self.status == "ok") != (self.reason == ""):

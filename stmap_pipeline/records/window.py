@@ -37,8 +37,8 @@ class Window:
     --------
     >>> Window("p001_v1_source1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0).duration_s
     10.0
-    >>> Window("p001_v1_source1", 30, 330, 1.0, 11.0, 108.0, 18.0, 1.0, speed=1.5).source_stop_s
-    16.5
+    >>> Window("p001_v1_source1", 30, 330, 1.0, 11.0, 108.0, 18.0, 1.0, speed=1.5).augmented
+    True
     """
 
     recording_id: str
@@ -67,16 +67,6 @@ class Window:
     def augmented(self) -> bool:
         """Whether the window is resampled: fit for training, never for evaluation."""
         return self.speed != 1
-
-    @property
-    def source_start_s(self) -> float:
-        """Start of the part of the recording that is shown, in seconds of the recording."""
-        return self.speed * self.start_s
-
-    @property
-    def source_stop_s(self) -> float:
-        """End of the part of the recording that is shown, in seconds of the recording."""
-        return self.speed * self.stop_s
 
 
 @dataclass(frozen=True, slots=True, eq=False)

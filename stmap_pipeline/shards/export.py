@@ -235,12 +235,12 @@ def _write(shards: Shards, folder: Path, windows: list[Window], choices: _Choice
     rows: list[Row] = []
     skipped: list[Row] = []
     writer: _PngWriter | _Hdf5Writer
-    if choices.format == "png":
-        writer = _PngWriter(folder, split_color_space(choices.color))
-    else:
-        _check_one_length(windows)
-        writer = _Hdf5Writer(folder, choices)
-    with contextlib.closing(writer):
+    with contextlib.ExitStack() as stack:
+        if choices.format == "png":
+            writer = _PngWriter(folder, split_color_space(choices.color))
+        else:
+            _check_one_length(windows)
+            writer = _Hdf5Writer(stack.enter_context(create_file(folder / "windows.h5")), choices)
         for window in windows:
             row = window_row(window, shards.info(window.recording_id).subject, RESAMPLED_WINDOWS)
             reason = _problem_of_window(window, choices)
@@ -324,19 +324,14 @@ class _PngWriter:
     def finish(self, rows: list[Row]) -> None:
         """Write what is known only at the end."""
 
-    def close(self) -> None:
-        """Close what is open."""
-
 
 class _Hdf5Writer:
     """One file, one chunk for each window."""
 
     columns: tuple[Column, ...] = ()
 
-    def __init__(self, folder: Path, choices: _Choices) -> None:
-        self._open = contextlib.ExitStack()
-        self.file = self._open.enter_context(create_file(folder / "windows.h5"))
-        self.dtype = choices.dtype
+    def __init__(self, file: Any, choices: _Choices) -> None:
+        self.file, self.dtype = file, choices.dtype
         self.maps: Any = None
         self.file.attrs["color_space"] = choices.color
         self.file.attrs["channels"] = ",".join(channel_names(choices.color))
@@ -367,10 +362,6 @@ class _Hdf5Writer:
             data = cells if column.kind == "str" else np.asarray(cells, dtype="<i8" if column.kind == "int" else "<f8")
             dataset = self.file.create_dataset(column.name, data=data, track_times=False)
             dataset.attrs["units"], dataset.attrs["description"] = column.unit, column.description
-
-    def close(self) -> None:
-        """Close the file."""
-        self._open.close()
 
 
 def _to_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

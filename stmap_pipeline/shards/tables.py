@@ -22,7 +22,6 @@ import numpy as np
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.files import atomic_write_text, read_bytes
 from stmap_pipeline.records import Outcome, RecordingResult, Window
-from stmap_pipeline.records.outcome import Status
 
 Kind = Literal["str", "int", "float"]
 Row = dict[str, Any]
@@ -136,7 +135,7 @@ _UNITS = {
 }
 
 
-def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> int:
+def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table and the dictionary of its columns, both atomically.
 
     Parameters
@@ -146,11 +145,6 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     columns : sequence of Column
     rows : iterable of mapping
         Keys are names of columns; what a row lacks is unknown.
-
-    Returns
-    -------
-    int
-        The number of rows.
 
     Raises
     ------
@@ -164,7 +158,7 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     >>> import tempfile
     >>> columns = [Column("name", "", "who"), Column("heart_rate_bpm", "beats/min", "mean", "float")]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = write_table(Path(folder) / "a.csv", columns, [{"name": "p001", "heart_rate_bpm": 71.5}, {"name": "p002"}])
+    ...     write_table(Path(folder) / "a.csv", columns, [{"name": "p001", "heart_rate_bpm": 71.5}, {"name": "p002"}])
     ...     print((Path(folder) / "a.csv").read_text(), read_table(Path(folder) / "a.csv")[1])
     name,heart_rate_bpm
     p001,71.5
@@ -177,16 +171,13 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    count = 0
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         if unknown := [key for key in row if key not in names]:
-            raise ValueError(f"{path.name}: row {count + 1} has values without a column: {', '.join(unknown)}")
+            raise ValueError(f"{path.name}: row {number} has values without a column: {', '.join(unknown)}")
         writer.writerow([_cell(path, column, row.get(column.name)) for column in columns])
-        count += 1
     dictionary = {one.name: {"Description": one.description, "Units": one.unit, "Kind": one.kind} for one in columns}
     atomic_write_text(path.with_suffix(".json"), json.dumps(dictionary, indent=2, ensure_ascii=False) + "\n")
     atomic_write_text(path, text.getvalue())
-    return count
 
 
 def read_columns(path: Path) -> list[Column]:
@@ -455,8 +446,6 @@ def outcome_from_row(row: Mapping[str, Any]) -> Outcome:
     >>> outcome_from_row(outcome_row(one)) == one
     True
     """
-    if row["status"] not in get_args(Status):
-        raise ValueError(f"{row['recording_id']}: unknown status {row['status']!r}")
     return Outcome(**{column.name: row[column.name] for column in OUTCOMES})
 
 

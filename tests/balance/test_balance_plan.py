@@ -73,14 +73,14 @@ def test_a_window_is_one_of_the_played_recording_with_its_label():
         assert one.heart_rate_bpm == pytest.approx(80 * one.speed)
         assert one.beats == pytest.approx(one.heart_rate_bpm / 60 * 200 / 30)
         assert (one.frames, one.fold, one.coverage) == (200, 1, pytest.approx(0.9))
-        assert one.source_stop_s <= 30 + one.speed / 30 + 1e-9
+        assert one.speed * one.stop_s <= 30 + one.speed / 30 + 1e-9
 
 
 def test_only_labeled_windows_with_a_known_face_are_added():
     sources = [source(80.0, lost_s=[(12.0, 12.5)]), source(70.0, "b", "p2", label=False)]
     found = plan(replace(OPTIONS, max_added=float("inf")), sources).windows
     assert {one.recording_id for one in found} == {"a"}
-    assert all(one.source_stop_s <= 12.0 + one.speed / 30 + 1e-9 or one.source_start_s > 12.4 for one in found)
+    assert all(one.speed * one.stop_s <= 12.0 + one.speed / 30 + 1e-9 or one.speed * one.start_s > 12.4 for one in found)
     lenient = plan(replace(OPTIONS, max_added=float("inf"), min_valid_fraction=0.5), sources).windows
     assert min(one.valid_fraction for one in lenient) < 1
 

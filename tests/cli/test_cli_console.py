@@ -20,9 +20,10 @@ def screen(terminal=False, **more):
     return Console(file=io.StringIO(), force_terminal=terminal, highlight=False, soft_wrap=True, width=100, **more)
 
 
-def test_off_a_terminal_there_is_a_plain_line_now_and_then():
+def test_off_a_terminal_there_is_a_plain_line_now_and_then(monkeypatch):
+    monkeypatch.setattr("stmap_cli.console.PLAIN_EVERY_S", 0)
     out = screen()
-    progress = Progress("building", 10, out, done=4, plain_every_s=0)
+    progress = Progress("building", 10, out, done=4)
     with progress.running():
         progress.step()
         progress.step(failed=True)

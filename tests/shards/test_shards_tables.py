@@ -44,7 +44,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 @settings(deadline=None, max_examples=60)
 def test_write_then_read_is_the_identity_and_a_row_is_a_line(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "a.csv"
-    assert write_table(path, COLUMNS, rows) == len(rows)
+    write_table(path, COLUMNS, rows)
     assert read_table(path) == rows
     assert path.read_bytes().count(b"\n") == len(rows) + 1
     assert b"\r" not in path.read_bytes()
