@@ -227,7 +227,7 @@ def _face(means: FloatArray, count: int, case: Case) -> Figure:
     picture = png((means - means.min()) / span if span > 0 else np.zeros_like(means))
     image = Image(picture, alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows")
     caption = (
-        "Forehead above, chin below, as in the picture. Good: blocks of bare skin stand out. Bad: all alike, or the "
+        "Forehead above, chin below, as in the image. Good: blocks of bare skin stand out. Bad: all alike, or the "
         "border of the face, which is background and hair."
     )
     return Figure("attention-face", title, caption, images=[image])

@@ -67,7 +67,7 @@ METRICS: tuple[Metric, ...] = (
         "Power P of the POS pulse within 6 bpm of the labeled heart rate f and of its double, over all other power between 40 and 240 bpm. "
         "Without a label the estimate takes its place: the figure then says how sharp the peak is, not whether it is right.",
         "SNR = 10 log\u2081\u2080 (∑ P near f and 2f / ∑ P elsewhere)",
-        "Good: above 0 dB, the pulse outweighs all else. Bad: below about -5 dB the peak is one of many, and a network has as little to go by.",
+        "Good: above 0 dB, the pulse outweighs all else. Bad: below about -5 dB the peak is one of many, and a network sees no clearer pulse.",
         "low",
         "de Haan, Jeanne: Robust pulse rate from chrominance-based rPPG. IEEE Trans. Biomed. Eng. 60 (2013). Pulse: Wang et al.: "
         "Algorithmic principles of remote PPG. IEEE Trans. Biomed. Eng. 64 (2017).",
@@ -102,7 +102,7 @@ METRICS: tuple[Metric, ...] = (
         Field("jitter_percent", "clock jitter", "%", "standard deviation of the time between frames over its mean", "float", 1),
         "Standard deviation of the time from one frame to the next, as a share of its mean.",
         "j = 100 · SD(Δt) / mean(Δt)",
-        "Good: a few percent. Bad: tens of percent; frames were dropped, and whoever counts frames in place of seconds gets a wrong heart rate.",
+        "Good: a few percent. Bad: tens of percent; frames were dropped, and a heart rate that is counted in frames instead of seconds is wrong.",
         "high",
         limits=(0, 1),
     ),

@@ -35,7 +35,7 @@ _CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36
 _WORDS = {
     "map": (
         "Spatial-temporal map",
-        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second picture, stripes run "
+        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second image, stripes run "
         "through most rows, one per beat. Bad: rows of unrelated noise, or broad bands of all rows at once, which are light or motion.",
     ),
     "pulse": (

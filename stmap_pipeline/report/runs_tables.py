@@ -69,7 +69,7 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     note = (
         "Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its "
         f"{percent} % bootstrap interval, drawn by {first.evaluation.bootstrap.unit}, beside MAE and RMSE. "
-        "Good: smaller than the constant, which knows nothing of a video; an ME near 0 and an r near 1. "
+        "Good: smaller than the constant, which uses nothing of the video; an ME near 0 and an r near 1. "
         "Leaving out hard videos makes every other number better, so look at the videos, too."
     )
     if seeds > 1:
@@ -187,7 +187,7 @@ def part_table(name: str, group: Group, title: str, cases: Sequence[Case]) -> Ta
             if (found := score_of(first, method, group, part)) is not None and found.n
         }
         rows.append(row)
-    note = "Mean absolute error. Good: all rows alike. Bad: one row far above the others; what it has in common is where to look."
+    note = "Mean absolute error. Good: all rows alike. Bad: one row far above the others; look for what its videos have in common."
     return Table(name, f"MAE by {title}", note, fields, rows)
 
 
