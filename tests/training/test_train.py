@@ -195,7 +195,7 @@ def test_folds_may_be_trained_in_several_calls(maps, run, tmp_path):
 
 
 def test_a_folder_of_another_run_is_refused_with_what_differs(maps, run):
-    with pytest.raises(OutputError, match=r"other settings \(epochs: 3 -> 4; seed: 0 -> 9\)"):
+    with pytest.raises(OutputError, match=r"\(epochs: 3 -> 4; seed: 0 -> 9\)"):
         train(maps, run[0], epochs=4, seed=9)
 
 
@@ -203,18 +203,18 @@ def test_maps_that_changed_are_refused(maps, run, tmp_path):
     shutil.copytree(maps, tmp_path / "maps")
     train(maps, tmp_path / "resampled", augment="plan", epochs=1)
     add_augmentation(tmp_path / "maps", type(OPTIONS)(bins=OPTIONS.bins, seed=3))
-    with pytest.raises(OutputError, match="trained on maps with other recordings or resampled windows"):
+    with pytest.raises(OutputError, match="other recordings or resampled windows"):
         train(tmp_path / "maps", tmp_path / "resampled", augment="plan", epochs=1)
-    with pytest.raises(OutputError, match="trained on maps with other settings and windows"):
+    with pytest.raises(OutputError, match="other settings and windows"):
         train(small_maps(tmp_path / "others", step="2 s"), run[0])
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(maps, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("x")
-    with pytest.raises(OutputError, match="is not empty and not a run of stmap train"):
+    with pytest.raises(OutputError, match=f"{tmp_path}/thesis: is not empty"):
         train(maps, tmp_path / "thesis")
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match=r"chapter1\.tex: "):
         train(maps, tmp_path / "thesis" / "chapter1.tex")
     assert [one.name for one in (tmp_path / "thesis").iterdir()] == ["chapter1.tex"]
 
@@ -222,17 +222,17 @@ def test_a_folder_that_is_no_run_is_refused_and_left_alone(maps, tmp_path):
 def test_errors_are_raised_before_anything_is_written(maps, tmp_path):
     out = tmp_path / "run"
     for error, text, settings in (
-        (UnknownNameError, "no network is called 'tinny'; did you mean 'tiny'", {"network": "tinny"}),
+        (UnknownNameError, "'tinny'.*'tiny'", {"network": "tinny"}),
         (UnknownNameError, "hsv", {"color": "hsv"}),
         (ConfigError, "epochs = 0", {"epochs": 0}),
-        (ConfigError, "smallest and the largest number", {"mask_frames": (9, 3)}),
-        (ConfigError, "height and width are 16 or more", {"resize": (8, 224)}),
+        (ConfigError, r"mask_frames = \[9, 3\]", {"mask_frames": (9, 3)}),
+        (ConfigError, r"resize = \[8, 224\]", {"resize": (8, 224)}),
         (ConfigError, "dropout = 0.5", {"dropout": 0.5}),
-        (ConfigError, "cannot be read", {"init": str(tmp_path / "resnet18.pth")}),
+        (ConfigError, r"resnet18\.pth", {"init": str(tmp_path / "resnet18.pth")}),
     ):
         with pytest.raises(error, match=text):
             train(maps, out, **settings)
-    with pytest.raises(ShardError, match="there is no such folder"):
+    with pytest.raises(ShardError, match=f"{tmp_path}/nowhere: "):
         train(tmp_path / "nowhere", out)
     assert not out.exists()
 
@@ -277,7 +277,7 @@ def test_half_precision_is_for_those_who_have_it(maps, run, tmp_path):
     losses = [[one["train_loss"] for one in rows] for rows in (half, full)]
     assert losses[0] != losses[1]
     np.testing.assert_allclose(*losses, rtol=0.05)
-    with pytest.raises(ConfigError, match="float16 needs a GPU"):
+    with pytest.raises(ConfigError, match=r"float16 .*float32 or bfloat16"):
         train(maps, tmp_path / "other", precision="float16")
     assert not (tmp_path / "other").exists()
 
@@ -318,7 +318,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(maps, tmp_path, monke
     from support import training
 
     monkeypatch.setattr(training.Tiny, "forward", lambda self, batch: self.head.bias.sum() * batch.new_full((len(batch),), np.nan))
-    with pytest.raises(ConfigError, match=r"fold 1, epoch 1: the loss is not finite; .* below 0.001"):
+    with pytest.raises(ConfigError, match=r"fold 1, epoch 1: .* below 0\.001"):
         train(maps, tmp_path / "run")
 
 

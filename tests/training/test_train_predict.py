@@ -63,26 +63,26 @@ def test_a_model_predicts_windows_in_any_order_and_the_trace_of_a_video(maps, ru
 
 
 def test_which_fold_is_meant_must_be_clear(run, tmp_path):
-    with pytest.raises(ModelError, match=r"not clear which fold is meant \(finished: 1, 2\)"):
+    with pytest.raises(ModelError, match=r"which fold is meant \(finished: 1, 2\)"):
         Model.load(run)
-    with pytest.raises(ModelError, match="fold 3 is not there or not finished"):
+    with pytest.raises(ModelError, match=r"fold 3 .*\(finished: 1, 2\)"):
         Model.load(run, 3)
-    with pytest.raises(ModelError, match="there is no such folder"):
+    with pytest.raises(ModelError, match=f"{tmp_path}/nowhere: "):
         Model.folds(tmp_path / "nowhere")
-    with pytest.raises(ModelError, match="is no output of stmap train"):
+    with pytest.raises(ModelError, match=f"{tmp_path}: is no output of stmap train; give the folder of a run"):
         Model.load(tmp_path)
     for one in run.glob("fold*/last.json"):
         one.unlink()
-    with pytest.raises(ModelError, match="no fold is finished; run the same stmap train command again, with --resume"):
+    with pytest.raises(ModelError, match=f"{run}: .*--resume"):
         Model.load(run, 1)
 
 
 def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
     model = Model.load(run, 1)
     for name, settings, text in (
-        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, "has 3 x 2 blocks, the network was trained on 4"),
+        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, "3 x 2 blocks, the network was trained on 4; build maps alike"),
         ("clock", {"windows": {"clock": "uniform", "length": "60 frames"}}, "uniform clock at 30 Hz, .* native clock"),
-        ("length", {"windows": {"length": "90 frames"}}, "windows of 90 samples, the network was trained on 60"),
+        ("length", {"windows": {"length": "90 frames"}}, " 90 samples, .* 60"),
     ):
         if name == "blocks":
             # the shards of the example have 2 x 2 blocks; the settings are compared first
@@ -93,10 +93,10 @@ def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
         with pytest.raises(ModelError, match=text):
             model.predict(shards, shards.windows())
     blocks = example_result("a", frames=90, grid=RoiGrid(3, 2)).blocks
-    with pytest.raises(ModelError, match="the trace has 6 blocks, the network was trained on 4"):
+    with pytest.raises(ModelError, match=r"6 blocks, .* 4"):
         model.predict_trace(blocks, [0], [2.0])
     blocks = example_result("a", frames=90, grid=RoiGrid(2, 2)).blocks
-    with pytest.raises(ShardError, match="samples 31 to 91 do not lie inside its 90 samples"):
+    with pytest.raises(ShardError, match=r"31 to 91 .* 90 samples"):
         model.predict_trace(blocks, [0, 31], [2.0, 2.0])
 
 
@@ -118,20 +118,23 @@ class Bomb:
 @pytest.mark.parametrize(
     ("harm", "text"),
     [
-        (lambda folder: (folder / "best.safetensors").unlink(), r"best\.safetensors: cannot be read"),
-        (lambda folder: (folder / "best.safetensors").write_bytes(b""), r"is not the file that best\.json was written for"),
-        (lambda folder: (folder / "best.safetensors").write_bytes(pickle.dumps(Bomb())), "is not the file"),
+        (lambda folder: (folder / "best.safetensors").unlink(), r"best\.safetensors"),
+        (
+            lambda folder: (folder / "best.safetensors").write_bytes(b""),
+            r"best\.safetensors: is not the file that best\.json was written for",
+        ),
+        (lambda folder: (folder / "best.safetensors").write_bytes(pickle.dumps(Bomb())), r"best\.safetensors.*best\.json"),
         (lambda folder: shutil.copy(folder / "last.safetensors", folder / "best.safetensors"), None),
-        (lambda folder: (folder / "best.json").write_text("{"), r"best\.json: is damaged"),
+        (lambda folder: (folder / "best.json").write_text("{"), r"best\.json: "),
         (lambda folder: (folder / "best.json").write_text("[" * 100_000), r"best\.json: "),
-        (damage_json(lambda one: one.update(format="stmap-maps")), "format: Input should be 'stmap-model'"),
+        (damage_json(lambda one: one.update(format="stmap-maps")), "format: .*'stmap-model'"),
         (damage_json(lambda one: one.update(schema_version=2)), "schema_version"),
-        (damage_json(lambda one: one.update(blocks=10**12)), "blocks: Input should be less"),
+        (damage_json(lambda one: one.update(blocks=10**12)), "blocks: "),
         (damage_json(lambda one: one.update(target_scale=0)), "target_scale"),
-        (damage_json(lambda one: one.pop("target_mean")), "target_mean: Field required"),
-        (damage_json(lambda one: one.update(more=1)), "more: Extra inputs"),
-        (damage_json(lambda one: one["config"].update(network="os:system")), "does not fit the network 'os:system'"),
-        (damage_json(lambda one: one["config"].update(network="tiny-plain")), "does not fit the network 'tiny-plain'"),
+        (damage_json(lambda one: one.pop("target_mean")), "target_mean: "),
+        (damage_json(lambda one: one.update(more=1)), "more: "),
+        (damage_json(lambda one: one["config"].update(network="os:system")), "'os:system'"),
+        (damage_json(lambda one: one["config"].update(network="tiny-plain")), r"best\.safetensors: .*'tiny-plain'"),
         (damage_json(lambda one: one["config"].update(color="rgb+yuv")), None),
     ],
 )

@@ -177,7 +177,7 @@ def test_windows_of_different_sizes_are_refused_with_what_to_do(tmp_path):
 
 
 def test_no_window_at_all_is_refused(native):
-    with pytest.raises(ConfigError, match="no window is left"):
+    with pytest.raises(ConfigError, match="min_valid_fraction"):
         training_set(native, [])
 
 
@@ -185,18 +185,18 @@ def test_a_window_outside_of_its_recording_is_refused(native):
     windows = native.windows(recording_id="p001_v1")
     end = len(native.trace("p001_v1").times_s)
     for wrong in (replace(windows[0], start=end - 50, stop=end + 40), replace(windows[0], start=-5, stop=85)):
-        with pytest.raises(ShardError, match=r"p001_v1: samples .* do not lie inside its 480 samples"):
+        with pytest.raises(ShardError, match=r"p001_v1: .* 480 samples"):
             training_set(native, [*windows, wrong])
     # as recorded the last window fits; played faster the recording has ended before
-    with pytest.raises(ShardError, match=r"p001_v1: .* inside its 320 samples \(speed 1.5\)"):
+    with pytest.raises(ShardError, match=r"p001_v1: .* 320 samples \(speed 1\.5\)"):
         training_set(native, [*windows, replace(windows[-1], speed=1.5)])
 
 
 def test_unknown_names_are_refused(native):
     windows = native.windows()
-    with pytest.raises(UnknownNameError, match="no recording is called 'p009_v1'"):
+    with pytest.raises(UnknownNameError, match="'p009_v1'"):
         training_set(native, [replace(windows[0], recording_id="p009_v1")])
-    with pytest.raises(UnknownNameError, match="no color space is called 'hsv'"):
+    with pytest.raises(UnknownNameError, match="'hsv'"):
         training_set(native, windows, color="hsv")
 
 

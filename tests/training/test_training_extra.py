@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import stmap_pipeline.training as training
-from stmap_pipeline.errors import StmapError
+from stmap_pipeline.errors import ExtraMissingError
 
 
 def run(code):
@@ -27,7 +27,7 @@ def test_the_names_of_networks_are_listed_without_torch():
 def test_without_torch_the_error_names_what_to_install(monkeypatch, name):
     find_spec = __import__("importlib.util").util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda one, *rest: None if one == "torch" else find_spec(one, *rest))
-    with pytest.raises(StmapError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):
+    with pytest.raises(ExtraMissingError, match=r"need torch, which is not installed: pip install 'stmap\[train\]'"):
         getattr(training, name)
 
 

@@ -122,7 +122,7 @@ def test_the_stem_keeps_rows_for_the_attention():
 def test_maps_of_another_size_are_refused(name):
     network = built(name)
     for wrong in [(2, 6, 9, 90), (2, 3, 10, 90), (2, 3, 9, 91), (3, 9, 90), (1, 6, 3, 9, 90)]:
-        with pytest.raises(ValueError, match=r"the network reads .*\(3, 9, 90\)"):
+        with pytest.raises(ValueError, match=r"\(3, 9, 90\)"):
             network(torch.zeros(wrong))
 
 
@@ -140,7 +140,7 @@ def test_a_narrow_network_is_the_same_with_fewer_channels(name):
 
 
 def test_an_unknown_network_is_answered_with_the_names():
-    with pytest.raises(UnknownNameError, match=r"did you mean 'resnet18'.*attention-resnet18"):
+    with pytest.raises(UnknownNameError, match=r"'resnet-18'.*'resnet18'.*attention-resnet18"):
         build_network("resnet-18", SMALL)
 
 
@@ -239,10 +239,10 @@ def test_a_file_of_another_network_changes_nothing(weights, tmp_path):
     lacking = {key: value for key, value in weights.items() if not key.startswith("layer3.1.conv2")}
     prefixed = {f"backbone.{key}": value for key, value in weights.items()}
     for state, message in [
-        (deeper, "is no ResNet-18.*has layer1.2"),
-        (wide, r"layer4.1.conv2.weight has the shape \(512, 512, 1, 1\), not \(512, 512, 3, 3\)"),
-        (lacking, "lacks layer3.1.conv2.weight"),
-        (prefixed, "lacks bn1.bias"),
+        (deeper, r"b\.pth: .*has layer1\.2"),
+        (wide, r"layer4.1.conv2.weight .*\(512, 512, 1, 1\), not \(512, 512, 3, 3\)"),
+        (lacking, r"lacks layer3\.1\.conv2\.weight"),
+        (prefixed, r"lacks bn1\.bias"),
         ({"state_dict": weights}, "is no state dict"),
         ([1, 2], "is no state dict"),
     ]:
@@ -261,7 +261,7 @@ def test_no_code_of_a_file_is_run(tmp_path, capsys):
     torch.save({"conv1.weight": Harm()}, tmp_path / "c.pth")
     (tmp_path / "d.pth").write_bytes(pickle.dumps({"conv1.weight": Harm()}))
     for name in ("c.pth", "d.pth"):
-        with pytest.raises(ConfigError, match="without running code") as refused:
+        with pytest.raises(ConfigError, match=f"{name}: .*without running code; give a .safetensors file") as refused:
             load_trunk(network(), tmp_path / name)
         # torch's own advice would run the code
         assert "weights_only" not in str(refused.value)
@@ -270,7 +270,7 @@ def test_no_code_of_a_file_is_run(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["e.pth", "e.safetensors"])
 def test_a_file_without_weights_is_refused(name, tmp_path):
-    with pytest.raises(ConfigError, match=f"{name}: cannot be read"):
+    with pytest.raises(ConfigError, match=f"{name}: "):
         load_trunk(network(), tmp_path / name)
     for content in (b"", b"hello", b"\x80\x02K\x01.", bytes(range(256)) * 20):
         (tmp_path / name).write_bytes(content)
@@ -283,5 +283,5 @@ def test_a_cut_file_is_refused(weights, tmp_path):
     save_file(weights, tmp_path / "f.safetensors")
     for path in (tmp_path / "f.pth", tmp_path / "f.safetensors"):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(ConfigError, match="holds no weights"):
+        with pytest.raises(ConfigError, match=f"{path}: "):
             load_trunk(network(), path)

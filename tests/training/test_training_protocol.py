@@ -91,9 +91,9 @@ def test_only_windows_with_a_label_and_a_known_face_are_used(tmp_path):
 
 
 def test_folds_that_are_not_there_or_make_no_sense_are_refused(maps):
-    with pytest.raises(UnknownNameError, match=r"no fold 7, 9 \(folds: 1, 2, 3\)"):
+    with pytest.raises(UnknownNameError, match=r"7, 9 \(folds: 1, 2, 3\)"):
         plan_protocol(maps, TrainConfig(), folds=(1, 9, 7))
-    with pytest.raises(ConfigError, match="folds are chosen with the protocol 'within'"):
+    with pytest.raises(ConfigError, match="'within', not with 'cross'"):
         plan_protocol(maps, TrainConfig(protocol="cross"), folds=(1,))
     assert [one.fold for one in plan_protocol(maps, TrainConfig(), folds=(3, 1, 3)).splits] == [1, 3]
 
@@ -101,16 +101,16 @@ def test_folds_that_are_not_there_or_make_no_sense_are_refused(maps):
 def test_maps_without_what_the_protocol_needs_are_refused(tmp_path):
     one = example_result("p001_v1", frames=120, fold=None)
     maps = Shards(example_maps(tmp_path / "one", [one], SETTINGS))
-    with pytest.raises(ShardError, match="no official folds; train with --protocol holdout"):
+    with pytest.raises(ShardError, match="--protocol holdout"):
         plan_protocol(maps, TrainConfig())
-    with pytest.raises(ConfigError, match=r"1 subject\(s\); a holdout needs two or more"):
+    with pytest.raises(ConfigError, match=r"1 subject\(s\); a holdout"):
         plan_protocol(maps, TrainConfig(protocol="holdout"))
-    with pytest.raises(ConfigError, match=r"1 subject\(s\) to train on cannot spare 1"):
+    with pytest.raises(ConfigError, match=r"1 subject\(s\) .* spare 1 "):
         plan_protocol(maps, TrainConfig(protocol="cross"))
-    with pytest.raises(ShardError, match=r"holds no resampled windows; run stmap augment .* --balance"):
+    with pytest.raises(ShardError, match=f"stmap augment {maps.root} --balance"):
         plan_protocol(maps, TrainConfig(protocol="cross", augment="plan"))
     only_one_fold = Shards(example_maps(tmp_path / "fold", [example_result("p001_v1", frames=120)], SETTINGS))
-    with pytest.raises(ConfigError, match="fold 1 leaves no subject"):
+    with pytest.raises(ConfigError, match="fold 1 "):
         plan_protocol(only_one_fold, TrainConfig())
 
 
@@ -119,7 +119,7 @@ def test_maps_without_labels_or_faces_say_what_is_missing(tmp_path):
     with pytest.raises(ShardError, match="none of 3 windows has a heart rate"):
         plan_protocol(Shards(example_maps(tmp_path / "bare", [bare], SETTINGS)), TrainConfig())
     gone = [example_result(f"p00{one}_v1", subject=f"p00{one}", fold=one, frames=60, lost=slice(20, 40)) for one in (1, 2)]
-    with pytest.raises(ShardError, match="none of 2 windows with a heart rate has a known face in 100% of its frames"):
+    with pytest.raises(ShardError, match=r"2 windows .* known face in 100%"):
         plan_protocol(Shards(example_maps(tmp_path / "gone", gone, SETTINGS)), TrainConfig())
 
 
