@@ -32,12 +32,12 @@ def test_bins_of_a_broken_width_keep_their_edges():
 @pytest.mark.parametrize(
     ("bins", "text"),
     [
-        ((160, 40, 5), "a range of heart rates such as 40,160"),
-        ((-5, 40, 5), "a range of heart rates"),
-        ((40, float("inf"), 5), "a range of heart rates"),
+        ((160, 40, 5), "range .* 40,160 .*, not 160,40"),
+        ((-5, 40, 5), "not -5,40"),
+        ((40, float("inf"), 5), "not 40,inf"),
         ((40, 160, 0), "wider than 0 bpm"),
-        ((40, 160, 7), "not a whole number"),
-        ((40, 160, 0.01), r"1 to 1000\) of bins"),
+        ((40, 160, 7), "bins of 7 bpm"),
+        ((40, 160, 0.01), r"\(1 to 1000\) of bins of 0\.01 bpm"),
     ],
 )
 def test_bins_that_make_no_sense_are_refused(bins, text):
@@ -49,7 +49,7 @@ def test_a_target_is_spread_over_the_bins_that_it_overlaps():
     bins = Bins(40, 60, 5)
     assert Target().shares(bins).tolist() == [0.25] * 4
     assert Target(((0.0, 42.5, 17.0), (50.0, 200.0, 15.0))).shares(bins) == pytest.approx([0.5, 0, 0.25, 0.25])
-    with pytest.raises(ConfigError, match="no weight between 40 and 60 bpm"):
+    with pytest.raises(ConfigError, match="40 and 60 bpm"):
         Target(((100.0, 120.0, 1.0),)).shares(bins)
 
 
@@ -67,16 +67,16 @@ def test_a_target_file_may_have_more_columns_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must name the columns"),
-        ("low,high,weight\n40,60,1\n", "must name the columns low_bpm,high_bpm,weight"),
+        ("", "low_bpm,high_bpm,weight, not None"),
+        ("low,high,weight\n40,60,1\n", r"low_bpm,high_bpm,weight, not \['low', 'high', 'weight'\]"),
         ("low_bpm,high_bpm,weight\n40,60,1\n60,50,1\n", "line 3: needs 0 <= low_bpm < high_bpm"),
         ("low_bpm,high_bpm,weight\n40,60,-1\n", "line 2: needs"),
         ("low_bpm,high_bpm,weight\n40,60,nan\n", "line 2: needs"),
-        ("low_bpm,high_bpm,weight\n40,60,1\n50,70,1\n", "line 3: starts at 50, before the line above ends"),
-        ("low_bpm,high_bpm,weight\n40,60,much\n", "line 2: three numbers are needed"),
-        ("low_bpm,high_bpm,weight\n40,60\n", "line 2: three numbers are needed"),
-        ("low_bpm,high_bpm,weight\n40,60,0\n", "no line has a weight above 0"),
-        ("low_bpm,high_bpm,weight\n", "no line has a weight above 0"),
+        ("low_bpm,high_bpm,weight\n40,60,1\n50,70,1\n", "line 3: starts at 50, "),
+        ("low_bpm,high_bpm,weight\n40,60,much\n", "line 2: three numbers"),
+        ("low_bpm,high_bpm,weight\n40,60\n", "line 2: three numbers"),
+        ("low_bpm,high_bpm,weight\n40,60,0\n", "no line .* above 0"),
+        ("low_bpm,high_bpm,weight\n", "no line .* above 0"),
     ],
 )
 def test_a_wrong_target_file_is_told_with_its_line(tmp_path, text, message):
@@ -85,10 +85,10 @@ def test_a_wrong_target_file_is_told_with_its_line(tmp_path, text, message):
 
 
 def test_a_missing_or_unreadable_target_file_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="give 'uniform' or a CSV file"):
+    with pytest.raises(ConfigError, match=r"uniforn: .*'uniform' or a CSV file"):
         read_target(tmp_path / "uniforn")
     (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"a\.csv: cannot be read"):
         read_target(tmp_path / "a.csv")
 
 

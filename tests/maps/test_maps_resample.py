@@ -357,14 +357,13 @@ def test_normalization_after_resampling_is_that_of_the_resampled_window():
 def test_wrong_arguments_are_named():
     trace = trace_of(np.arange(30) / 30, np.ones(30))
     for speed in (0.0, -1.0, NAN):
-        with pytest.raises(ValueError, match="speed must be positive"):
-            play(trace, speed)
-        with pytest.raises(ValueError, match="speed must be positive"):
-            played_times(trace.frame_times_s, speed)
+        for call in (lambda: play(trace, speed), lambda: played_times(trace.frame_times_s, speed)):  # noqa: B023 - called here
+            with pytest.raises(ValueError, match=f"speed .*not {speed}"):
+                call()
     for start, stop in ((-1, 5), (0, 21), (5, 5)):
-        with pytest.raises(ValueError, match="do not lie inside the 20"):
+        with pytest.raises(ValueError, match=f"{start} to {stop} .* 20 "):
             play(trace, 1.5, None, start, stop)
-    with pytest.raises(ValueError, match="1 frames have no interval"):
+    with pytest.raises(ValueError, match="1 frames"):
         uniform_trace([0.0], np.ones((1, 1, 3)))
 
 

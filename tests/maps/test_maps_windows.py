@@ -149,7 +149,7 @@ def test_only_what_was_seen_sets_the_scale_before_filling():
 
 @pytest.mark.parametrize(("start", "stop"), [(-1, 5), (0, 301), (5, 5), (300, None)])
 def test_an_interval_outside_the_trace_is_refused(start, stop):
-    with pytest.raises(ValueError, match="inside a trace of 300"):
+    with pytest.raises(ValueError, match="300"):
         make_stmap(example_result().blocks, start, stop)
 
 
