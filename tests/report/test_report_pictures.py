@@ -93,16 +93,16 @@ def test_color_window_and_method_can_be_chosen(tmp_path, color, options):
 
 def test_wrong_requests_say_what_to_do(tmp_path):
     result = simulated_result(72, 12)
-    with pytest.raises(OutputError, match=r"a\.bmp: a picture is written as one of \.png, \.svg, \.pdf"):
+    with pytest.raises(OutputError, match=r"a\.bmp: .*\.png, \.svg, \.pdf"):
         draw_recording(result, tmp_path / "a.bmp")
-    with pytest.raises(StmapError, match=r"from 50 s is outside the recording \(0\.00 to 1"):
+    with pytest.raises(StmapError, match=r"50 s .*\(0\.00 to 1"):
         draw_recording(result, tmp_path / "a.png", start_s=50)
     with pytest.raises(UnknownNameError, match="ica"):
         draw_recording(result, tmp_path / "a.png", method="ica")
     with pytest.raises(UnknownNameError, match="hsv"):
         draw_recording(result, tmp_path / "a.png", color="hsv")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"file/a\.png"):
         draw_recording(result, tmp_path / "file" / "a.png", dpi=40)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -115,7 +115,7 @@ def test_a_recording_of_one_frame_is_refused(tmp_path):
         type(blocks)(blocks.times_s[:1], blocks.means[:1], blocks.coverage[:1], blocks.grid),
         type(track)(track.times_s[:1], track.points_px[:1], track.score[:1]),
     )
-    with pytest.raises(StmapError, match="nothing to draw in 1 frames"):
+    with pytest.raises(StmapError, match=" 1 frames "):
         draw_recording(one, tmp_path / "a.png")
 
 
@@ -163,13 +163,13 @@ def test_other_formats_of_an_estimate(found, name, tmp_path):
 
 
 def test_an_estimate_that_cannot_be_drawn_is_refused(found, tmp_path):
-    with pytest.raises(OutputError, match=r"one of \.png"):
+    with pytest.raises(OutputError, match=r"one\.gif"):
         draw_estimate(found, tmp_path / "one.gif")
     unread = VideoEstimate("a.mp4", "pos", float("nan"), "source_missing", "a.mp4: no such file", float("nan"))
-    with pytest.raises(OutputError, match=r"nothing to draw of a\.mp4: a\.mp4: no such file"):
+    with pytest.raises(OutputError, match=r"one\.png: .*a\.mp4: no such file"):
         draw_estimate(unread, tmp_path / "one.png")
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"file/one\.png"):
         draw_estimate(found, tmp_path / "file" / "one.png")
 
 

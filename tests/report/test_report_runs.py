@@ -197,13 +197,13 @@ def test_changed_numbers_are_refused(tmp_path, run):
     content = json.loads((run / "evaluation.json").read_text())
     content["rows"][0]["score"]["sd_bpm"]["value"] += 1
     (run / "evaluation.json").write_text(json.dumps(content))
-    with pytest.raises(ModelError, match=r"not those of one list of errors.*run stmap evaluate again"):
+    with pytest.raises(ModelError, match=r"RMSE \d.* ME -?\d.* SD \d.*; run stmap evaluate again"):
         write_runs_report([run], tmp_path / "report.html")
 
 
 def test_videos_of_another_evaluation_are_refused(tmp_path, run, cells):
     shutil.copy(cells[-1] / "videos.csv", run / "videos.csv")
-    with pytest.raises(ModelError, match=r"evaluation\.json and videos\.csv have different errors of network"):
+    with pytest.raises(ModelError, match=r"evaluation\.json and videos\.csv .* network \("):
         write_runs_report([run], tmp_path / "report.html")
 
 
@@ -274,11 +274,11 @@ def test_each_id_is_given_once_and_a_folder_of_runs_stands_for_them(tmp_path, ce
 
 
 def test_what_is_no_run_and_outputs_in_the_way_are_refused(tmp_path, cells, maps):
-    with pytest.raises(ModelError, match="holds no run of stmap train"):
+    with pytest.raises(ModelError, match=f"{tmp_path}: "):
         write_runs_report([tmp_path], tmp_path / "report.html")
-    with pytest.raises(OutputError, match="lies inside"):
+    with pytest.raises(OutputError, match=str(maps)):
         write_runs_report(cells, maps / "report.html", maps=[maps])
-    with pytest.raises(OutputError, match="is the folder of a run"):
+    with pytest.raises(OutputError, match=f"{cells[0]}: .*beside"):
         write_runs_report(cells, cells[0], "csv")
     assert not (tmp_path / "report.html").exists()
 
@@ -294,7 +294,7 @@ def test_the_methods_are_those_of_the_settings(tmp_path, cells, maps):
 def test_a_damaged_history_is_named(tmp_path, run):
     (run / "fold1").mkdir()
     write_table(run / "fold1/history.csv", HISTORY[:2], [{"epoch": 1, "step": 2}])
-    with pytest.raises(ModelError, match=r"fold1/history.csv: has other columns"):
+    with pytest.raises(ModelError, match=r"fold1/history\.csv: .*columns"):
         write_runs_report([run], tmp_path / "report.html")
 
 

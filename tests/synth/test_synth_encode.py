@@ -109,12 +109,12 @@ def test_the_range_is_told(tmp_path, frames):
 
 
 def test_an_odd_size_is_refused(tmp_path, frames):
-    with pytest.raises(ValueError, match="even size, not 95x64"):
+    with pytest.raises(ValueError, match="95x64"):
         write_video(tmp_path / "video", frames, CODECS["mjpeg-avi"], (95, 64), 25.0)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path, frames):
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="none"):
         write_video(tmp_path / "none" / "video", frames, CODECS["mjpeg-avi"], SIZE, 25.0)
 
 

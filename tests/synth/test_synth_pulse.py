@@ -71,10 +71,10 @@ def test_nothing_is_zero():
 
 
 def test_parts_of_unequal_number_are_refused():
-    with pytest.raises(ValueError, match="one amplitude, one rate and one phase"):
+    with pytest.raises(ValueError, match="one amplitude, one rate"):
         Sines((1.0,), (1.0, 2.0), (0.0,))
 
 
 def test_a_rate_of_zero_is_refused():
-    with pytest.raises(ValueError, match="positive"):
+    with pytest.raises(ValueError, match=r"0\.0"):
         Sines((1.0,), (0.0,), (0.0,))

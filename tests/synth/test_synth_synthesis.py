@@ -99,7 +99,7 @@ def test_a_run_that_is_given_up_can_be_taken_up(folder_tree, tmp_path):
 def test_other_settings_are_refused_by_name(folder_tree, key, value):
     before = tree_of(folder_tree.out)
     old = "easy" if key == "setting" else ASKED[key]
-    with pytest.raises(OutputError, match=rf"other settings \({key} {old} -> {value}\)"):
+    with pytest.raises(OutputError, match=rf"\({key} {old} -> {value}\)"):
         plan_synthesis(folder_tree.out, **{**ASKED, key: value})
     assert tree_of(folder_tree.out) == before
 
@@ -112,7 +112,9 @@ def test_an_unfinished_database_of_other_settings_is_refused(tmp_path):
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="is not empty and holds no synthetic database"):
+    with pytest.raises(
+        OutputError, match=f"{tmp_path}: is not empty and holds no synthetic database; give a new or an empty folder"
+    ):
         plan_synthesis(tmp_path, **ASKED)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -120,33 +122,33 @@ def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
 def test_what_came_between_plan_and_run_is_not_overwritten(tmp_path):
     plan = plan_synthesis(tmp_path, **ASKED)
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="is not empty"):
+    with pytest.raises(OutputError, match=f"{tmp_path}: "):
         next(plan.run())
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(OutputError, match="is a file"):
+    with pytest.raises(OutputError, match=f"{tmp_path}/out: "):
         plan_synthesis(tmp_path / "out", **ASKED)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])
 def test_a_damaged_mark_is_named(tmp_path, text):
     (tmp_path / "synthetic.json").write_text(text)
-    with pytest.raises(OutputError, match=r"synthetic.json: is damaged"):
+    with pytest.raises(OutputError, match=r"synthetic\.json"):
         plan_synthesis(tmp_path, **ASKED)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"layout": "pure"}, r"no layout is called 'pure' \(known: vipl-hr, mmse-hr, folder\)"),
-        ({"setting": "harder"}, r"no setting is called 'harder' \(known: easy, hard, mixed\)"),
-        ({"subjects": 0}, "folder has 1 to 999 subjects, not 0"),
-        ({"layout": "vipl-hr", "subjects": 108}, "vipl-hr has 1 to 107 subjects, not 108"),
-        ({"seed": -1}, "whole number from 0"),
-        ({"duration_s": 0.5}, "a recording lasts 1 to 3600 s, not 0.5"),
-        ({"duration_s": float("nan")}, "a recording lasts 1 to 3600 s, not nan"),
+        ({"layout": "pure"}, r"'pure' \(known: vipl-hr, mmse-hr, folder\)"),
+        ({"setting": "harder"}, r"'harder' \(known: easy, hard, mixed\)"),
+        ({"subjects": 0}, "folder .* 999 subjects, not 0"),
+        ({"layout": "vipl-hr", "subjects": 108}, "vipl-hr .* 107 subjects, not 108"),
+        ({"seed": -1}, "seed .*not -1"),
+        ({"duration_s": 0.5}, r"1 to 3600 s, not 0\.5"),
+        ({"duration_s": float("nan")}, "3600 s, not nan"),
     ],
 )
 def test_a_wrong_choice_is_told(tmp_path, wrong, message):

@@ -116,16 +116,16 @@ def test_other_settings_are_refused_with_what_differs(maps):
 )
 def test_what_is_not_ours_is_refused(prepare, tmp_path):
     prepare(tmp_path / "out")
-    with pytest.raises(OutputError, match="give a"):
+    with pytest.raises(OutputError, match=f"{tmp_path}/out: .*; give a"):
         plan_traces(tmp_path / "out", 1)
 
 
 def test_the_maps_of_another_database_are_refused(tmp_path):
     (tmp_path / "dataset_description.json").write_text('{"Name": "VIPL-HR"}')
-    with pytest.raises(OutputError, match="another database"):
+    with pytest.raises(OutputError, match=f"{tmp_path}: .*another database"):
         plan_traces(tmp_path, 1)
     (tmp_path / "dataset_description.json").write_text("{")
-    with pytest.raises(OutputError, match="is damaged"):
+    with pytest.raises(OutputError, match=r"dataset_description\.json"):
         plan_traces(tmp_path, 1)
 
 
@@ -133,12 +133,12 @@ def test_the_maps_of_another_database_are_refused(tmp_path):
     ("options", "message"),
     [
         ({"subjects": 0}, "1 to 999 subjects, not 0"),
-        ({"subjects": 1000}, "1 to 999 subjects"),
-        ({"seed": -1}, "whole number from 0"),
-        ({"recordings_per_subject": 0}, "at least one recording"),
-        ({"duration_s": 0.5}, "1 to 3600 s"),
-        ({"duration_s": float("nan")}, "1 to 3600 s"),
-        ({"severity": -1.0}, "factor from 0"),
+        ({"subjects": 1000}, "999 subjects, not 1000"),
+        ({"seed": -1}, "seed .*not -1"),
+        ({"recordings_per_subject": 0}, "recording, not 0"),
+        ({"duration_s": 0.5}, r"3600 s, not 0\.5"),
+        ({"duration_s": float("nan")}, "3600 s, not nan"),
+        ({"severity": -1.0}, r"severity .*-1\.0"),
         ({"config": Config.from_mapping({"blocks": {"rows": 7}})}, "5 x 5 blocks, not 7 x 5"),
     ],
 )

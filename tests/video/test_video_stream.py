@@ -70,7 +70,7 @@ def test_surplus_frames_have_no_time_and_are_counted(jittered, tmp_path):
     found, stream = times_of(one)
     assert (len(found), stream.decoded, stream.clock.surplus) == (38, 40, 2)
     stream.clock.check("x", limit=0.06)
-    with pytest.raises(RecordingError, match=r"40 frames decoded but 38 times in time\.txt") as caught:
+    with pytest.raises(RecordingError, match=r"40 frames .*38 times .*time\.txt") as caught:
         stream.clock.check("x", limit=0.05)
     assert caught.value.reason == "clock_mismatch"
 
@@ -205,7 +205,7 @@ def test_an_audio_file_is_no_video(tmp_path):
     with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
         file.writeframes(b"\0\0" * 8000)
-    with pytest.raises(RecordingError, match="no video stream") as caught:
+    with pytest.raises(RecordingError, match=r"sound\.wav") as caught:
         times_of(recording(tmp_path / "sound.wav"))
     assert caught.value.reason == "no_video_stream"
 
