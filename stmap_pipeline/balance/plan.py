@@ -303,18 +303,18 @@ def _balance(options: BalanceOptions, before: _Windows, offered: _Windows, unsee
     short: list[list[int]] = [[] for _ in range(len(bins))]
     asked, chosen = 0, [np.zeros(0, dtype=np.int64)]
     for fold in np.unique(before.fold):
-        count, offers = (_count(place[one.fold == fold], len(bins)) for place, one in ((now, before), (there, offered)))
+        count, available = (_count(place[one.fold == fold], len(bins)) for place, one in ((now, before), (there, offered)))
         asked += int(np.maximum(wanted_counts(count, shares) - count, 0).sum())
-        aim = np.maximum(wanted_counts(count, shares, offers, options.max_added * (before.fold == fold).sum()), count)
+        aim = np.maximum(wanted_counts(count, shares, available, options.max_added * (before.fold == fold).sum()), count)
         # the scarcest first: there the turns of subjects are decided by what there is
-        for k in sorted(np.flatnonzero(aim > count).tolist(), key=lambda k: (offers[k] / (aim[k] - count[k]), k)):
+        for k in sorted(np.flatnonzero(aim > count).tolist(), key=lambda k: (available[k] / (aim[k] - count[k]), k)):
             random = _random(options.seed, fold, k)
             candidates = np.flatnonzero((there == k) & (offered.fold == fold))
             taken, held_back = queue.take(candidates, int(aim[k] - count[k]), random)
             chosen.append(taken)
             if len(taken) < aim[k] - count[k]:
                 short[k].append(int(fold))
-                supply[k] += offers[k]
+                supply[k] += available[k]
                 gaps[k] += int(((not_seen == k) & (unseen.fold == fold)).sum())
                 capped[k] += held_back
         wanted += aim

@@ -21,7 +21,7 @@ USUAL_HEART_RATE_BPM = (25.0, 240.0)
 # a label that starts or stops a little beside the video is the normal case; more points at a wrong file or a lost part
 MAX_DURATION_DIFFERENCE_S = 1.0
 
-_WORDS = {"heart_rate": "heart rate", "pulse": "pulse"}
+_KIND_NAMES = {"heart_rate": "heart rate", "pulse": "pulse"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +137,7 @@ def _read_sources(recording: Recording) -> tuple[list[tuple[LabelSource, _Sample
     found: dict[str, tuple[LabelSource, _Samples]] = {}
     notes: list[str] = []
     for source in recording.labels:
-        name, what = printable(source.path.name), _WORDS[source.kind]
+        name, what = printable(source.path.name), _KIND_NAMES[source.kind]
         if source.kind in found:
             notes.append(f"{name}: not used, the {what} comes from another file")
             continue

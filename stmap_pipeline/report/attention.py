@@ -80,11 +80,11 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
         return Attention("No run has a network with attention, so there are no weights to show.")
     found = next(((one, path) for one in wanted for path in maps if _trained_on(one, path)), None)
     if found is None:
-        name = wanted[0].runs[0].facts.maps.path_name
+        name = wanted[0].runs[0].metadata.maps.path_name
         return Attention(
             f"Weights are shown on the maps that a network was evaluated on. Give them, too: stmap report RUN {name}."
             if not maps
-            else f"None of the maps given are those that {wanted[0].runs[0].facts.path} was evaluated on ({name})."
+            else f"None of the maps given are those that {wanted[0].runs[0].metadata.path} was evaluated on ({name})."
         )
     try:
         require_torch()
@@ -93,7 +93,7 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
     try:
         return _draw(found[0], found[1])
     except ModelError as error:
-        return Attention(f"The weights of {found[0].runs[0].facts.path} cannot be shown: {error}")
+        return Attention(f"The weights of {found[0].runs[0].metadata.path} cannot be shown: {error}")
 
 
 def _trained_on(case: Case, maps: Path) -> bool:
@@ -104,18 +104,18 @@ def _trained_on(case: Case, maps: Path) -> bool:
 def _draw(case: Case, maps: Path) -> Attention:
     from stmap_pipeline.training.predict import Model
 
-    run = case.runs[0].facts
+    run = case.runs[0].metadata
     fold = case.tested[0].evaluation.folds[0]
     model = Model.load(run.path, fold)
     predictions = read_predictions(run.tables())
     with Shards(maps) as shards:
         good, bad, many = _choose(predictions, fold, shards)
-        weights, pictures = _look(model, shards, [one for one, _ in (*good, *bad)])
+        weights, pictures = _attention_and_maps(model, shards, [one for one, _ in (*good, *bad)])
         if not len(weights):
             return Attention(
                 f"{run.config.network} gives no weights of attention, or fold {fold} held out no window with a heart rate."
             )
-        face = _look(model, shards, many)[0].mean(axis=(0, 2))
+        face = _attention_and_maps(model, shards, many)[0].mean(axis=(0, 2))
         grid = shards.config.blocks
     figures = []
     for number, (window, error) in enumerate((*good, *bad)):
@@ -174,7 +174,7 @@ def _of_others(predictions: Predictions, order: Sequence[int], taken: set[str]) 
     return chosen
 
 
-def _look(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+def _attention_and_maps(model: Model, shards: Shards, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
     """Return the weights (W, N, T) of windows, and their maps (W, N, T, C) from 0 to 1; empty where there are none."""
     import torch
 

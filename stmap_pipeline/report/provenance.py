@@ -234,8 +234,8 @@ def about_runs(runs: Sequence[Run], maps: Sequence[Path], *, simulated: bool = F
         facts += [one for one in about.facts if one[0] not in ("report made with", "command of this report")]
     configs: dict[str, list[TrainConfig]] = {}
     for run in runs:
-        shared = run.facts.config.model_copy(update=_VARIED)
-        configs.setdefault(shared.to_toml(), []).append(run.facts.config)
+        shared = run.metadata.config.model_copy(update=_VARIED)
+        configs.setdefault(shared.to_toml(), []).append(run.metadata.config)
     methods = [*dict.fromkeys(methods), *(training_text(one) for one in configs.values())]
     if runs:
         methods.append(_evaluation_text(runs))
@@ -308,17 +308,17 @@ def _evaluation_text(runs: Sequence[Run]) -> str:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    facts, record = run.facts, run.record
+    metadata, record = run.metadata, run.record
     versions = record.get("versions")
     words = [
-        f"maps {facts.maps.path_name} ({facts.maps.database}{', simulated' if facts.maps.simulated else ''})",
-        f"fingerprint {facts.maps.fingerprint}",
-        f"manifest {facts.maps.manifest_sha256}",
-        f"seed {facts.config.seed}",
+        f"maps {metadata.maps.path_name} ({metadata.maps.database}{', simulated' if metadata.maps.simulated else ''})",
+        f"fingerprint {metadata.maps.fingerprint}",
+        f"manifest {metadata.maps.manifest_sha256}",
+        f"seed {metadata.config.seed}",
         str(record.get("software", "not finished")),
     ]
     if isinstance(versions, dict):
         words.append(", ".join(f"{key} {value}" for key, value in versions.items() if key != "stmap"))
     if record.get("device"):
         words.append(f"device {record['device']}")
-    return [(f"run {facts.path}", "; ".join(words))]
+    return [(f"run {metadata.path}", "; ".join(words))]

@@ -32,7 +32,7 @@ GAP = ("gap", "no face known")
 _CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
 
 # title and caption of each figure
-_WORDS = {
+_CAPTIONS = {
     "map": (
         "Spatial-temporal map",
         "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second image, stripes run "
@@ -120,9 +120,9 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
         "motion": _motion_chart(result, speed, gaps),
     }
     figures = [_map_figure(f"{name}:map", means, flat, window, quality)]
-    figures += [Figure(f"{name}:{key}", *_WORDS[key], chart) for key, chart in charts.items()]
+    figures += [Figure(f"{name}:{key}", *_CAPTIONS[key], chart) for key, chart in charts.items()]
     if show_faces:
-        figures.append(Figure(f"{name}:shape", *_WORDS["shape"], face_chart(result.track)))
+        figures.append(Figure(f"{name}:shape", *_CAPTIONS["shape"], face_chart(result.track)))
     section = RecordingSection(
         name, quality.recording_id, _summary(quality, len(result.blocks.times_s)), figures, _facts(result), result.notes
     )
@@ -196,7 +196,7 @@ def _thumb(flat: FloatArray) -> str:
 
 
 def _map_figure(name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: Span, quality: Quality) -> Figure:
-    title, caption = _WORDS["map"]
+    title, caption = _CAPTIONS["map"]
     if not means.size:
         return Figure(name, title, caption, Chart("No frame to draw."), wide=True)
     colors = normalize_rows(convert_color(means, "yuv").transpose(1, 0, 2)) / 255

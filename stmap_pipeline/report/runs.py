@@ -74,7 +74,7 @@ class Run:
 
     Parameters
     ----------
-    facts : RunMetadata
+    metadata : RunMetadata
     record : mapping
         ``run.json``; empty where the run is not finished.
     own : Evaluated, optional
@@ -87,7 +87,7 @@ class Run:
         What is missing, and what to do about it.
     """
 
-    facts: RunMetadata
+    metadata: RunMetadata
     record: Mapping[str, Any]
     own: Evaluated | None
     others: Sequence[Evaluated]
@@ -118,17 +118,17 @@ def load_run(path: Path, *, simulated: bool = False) -> Run:
     >>> one.own is None, one.problems[0][:31]
     (True, 'is not evaluated; stmap evaluat')
     """
-    facts = read_run(path)
+    metadata = read_run(path)
     own = _tested(path, simulated) if (path / EVALUATION).is_file() else None
     others = [_tested(one.parent, simulated) for one in sorted(path.glob(f"on-*/{EVALUATION}"))]
-    record = _record(path / "run.json") if facts.finished else {}
+    record = _record(path / "run.json") if metadata.finished else {}
     histories = {}
     for table in sorted(path.glob("fold*/history.csv")):
         if table.parent.name[4:].isdecimal():
             if read_columns(table) != list(HISTORY):
                 raise ModelError(f"{table}: has other columns than a history has; restore a copy or train again")
             histories[int(table.parent.name[4:])] = read_table(table)
-    return Run(facts, record, own, others, histories, _problems(facts, own, others))
+    return Run(metadata, record, own, others, histories, _problems(metadata, own, others))
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -199,20 +199,20 @@ def _record(path: Path) -> dict[str, Any]:
     return content
 
 
-def _problems(facts: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
+def _problems(metadata: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
     found = []
-    if not facts.finished:
-        done = len(list(facts.path.glob("fold*/last.json")))
+    if not metadata.finished:
+        done = len(list(metadata.path.glob("fold*/last.json")))
         found.append(
             f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume continues it"
         )
     if own is None:
-        found.append(f"is not evaluated; stmap evaluate {facts.path} MAPS")
+        found.append(f"is not evaluated; stmap evaluate {metadata.path} MAPS")
     elif own.evaluation.videos and not own.scored:
         found.append("has no error: no video that it held out has a heart rate")
     elif not own.scored and not others:
         found.append(
-            f"has no error: no subject was held out, and it was not tested on another database; stmap evaluate {facts.path} OTHER_MAPS"
+            f"has no error: no subject was held out, and it was not tested on another database; stmap evaluate {metadata.path} OTHER_MAPS"
         )
     return found + [
         f"has no error on {one.evaluation.maps.name}: no video there has a heart rate" for one in others if not one.scored
@@ -242,7 +242,7 @@ class Case:
     @property
     def config(self) -> TrainConfig:
         """Settings of the first run."""
-        return self.runs[0].facts.config
+        return self.runs[0].metadata.config
 
     @property
     def mark(self) -> str:
@@ -252,12 +252,12 @@ class Case:
     @property
     def databases(self) -> tuple[str, str]:
         """Database of the training and of the test."""
-        return self.runs[0].facts.maps.database, self.tested[0].evaluation.maps.database
+        return self.runs[0].metadata.maps.database, self.tested[0].evaluation.maps.database
 
     @property
     def seeds(self) -> list[int]:
         """Seeds of the runs."""
-        return [one.facts.config.seed for one in self.runs]
+        return [one.metadata.config.seed for one in self.runs]
 
     def summary(self, measure: str, group: Group = "all", name: str = "", method: str = "network") -> Summary:
         """Summarize one number over the runs; see :func:`summarize`."""
@@ -365,14 +365,14 @@ def cross_cases(runs: Sequence[Run]) -> list[Case]:
 def _cases(pairs: Sequence[tuple[Run, Evaluated]]) -> list[Case]:
     groups: dict[tuple[str, ...], list[tuple[Run, Evaluated]]] = {}
     for run, tested in pairs:
-        settings = run.facts.config.model_copy(update={"seed": 0}).to_toml()
+        settings = run.metadata.config.model_copy(update={"seed": 0}).to_toml()
         evaluation = tested.evaluation
-        key = (settings, run.facts.maps.fingerprint, evaluation.maps.traces_sha256, str(evaluation.folds), str(tested.simulated))
+        key = (settings, run.metadata.maps.fingerprint, evaluation.maps.traces_sha256, str(evaluation.folds), str(tested.simulated))
         groups.setdefault(key, []).append((run, tested))
     cases = []
     for group in groups.values():
-        ordered = sorted(group, key=lambda one: (one[0].facts.config.seed, str(one[0].facts.path)))
-        cases.append(Case(_label(ordered[0][0].facts.config), [one for one, _ in ordered], [one for _, one in ordered], ""))
+        ordered = sorted(group, key=lambda one: (one[0].metadata.config.seed, str(one[0].metadata.path)))
+        cases.append(Case(_label(ordered[0][0].metadata.config), [one for one, _ in ordered], [one for _, one in ordered], ""))
     cases.sort(key=lambda one: (one.databases, _order(one.config)))
     colored = [replace(one, color=COLORS[number % len(COLORS)]) for number, one in enumerate(cases)]
     return _distinguish(colored)
@@ -403,6 +403,6 @@ def _distinguish(cases: Sequence[Case]) -> list[Case]:
         if len({other.tested[0].evaluation.folds for other in alike}) > 1:
             words.append("folds " + " ".join(map(str, one.tested[0].evaluation.folds)))
         if len(alike) > 1 and not words:
-            words.append(one.runs[0].facts.name)
+            words.append(one.runs[0].metadata.name)
         found.append(replace(one, label=", ".join([one.label, *words])))
     return found

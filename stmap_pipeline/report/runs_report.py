@@ -118,7 +118,7 @@ def write_runs_report(
     within, cross = within_cases(found), cross_cases(found)
     groups = same_videos(within)
     tested = [one for run in found for one in (run.own, *run.others) if one is not None]
-    marks = {bool(one.mark) for one in tested} or {run.facts.maps.simulated for run in found}
+    marks = {bool(one.mark) for one in tested} or {run.metadata.maps.simulated for run in found}
     effects, troubles = find_effects(within)
     tables = {
         "within": _results("within", "Held-out subjects of the same database", within),
@@ -175,7 +175,7 @@ def write_runs_report(
             attention=attention,
             band_figures=[draw_bands(f"bands-{number + 1}", group) for number, group in enumerate(groups)],
             notes=_notes(found),
-            problems=[(str(one.facts.path), problem) for one in found for problem in one.problems],
+            problems=[(str(one.metadata.path), problem) for one in found for problem in one.problems],
             crossed=any(one.others for one in found),
         )
         atomic_write_text(target, text)
@@ -261,7 +261,7 @@ def _learning(cases: Sequence[Case]) -> list[Figure]:
     seen: set[str] = set()
     trained = []
     for case in cases:
-        names = {str(one.facts.path) for one in case.runs}
+        names = {str(one.metadata.path) for one in case.runs}
         if not names & seen:
             trained.append(case)
             seen |= names
@@ -269,7 +269,7 @@ def _learning(cases: Sequence[Case]) -> list[Figure]:
 
 
 def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulated: bool) -> list[Stat]:
-    finished = sum(one.facts.finished for one in runs)
+    finished = sum(one.metadata.finished for one in runs)
     stats = [Stat(f"{finished}", f"of {len(runs)} runs finished", "" if finished == len(runs) else "bad")]
     for group in groups[:1]:
         first = group[0].tested[0].evaluation
@@ -293,7 +293,7 @@ def _notes(runs: Sequence[Run]) -> list[str]:
         for one in filter(None, (run.own, *run.others)):
             for note in one.evaluation.notes:
                 where = "" if one is run.own else f" on {one.evaluation.maps.name}"
-                found.setdefault(note, []).append(run.facts.name + where)
+                found.setdefault(note, []).append(run.metadata.name + where)
     return [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}" for note, names in found.items()]
 
 
@@ -353,7 +353,7 @@ def draw_learning(name: str, case: Case) -> list[Figure]:
         ("validation_mae_bpm", "s2", "Validation error", "MAE of windows (bpm)"),
     ):
         lines = [
-            Line(f"{run.facts.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
+            Line(f"{run.metadata.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
             for run, fold, rows in curves
         ]
         chart = replace(

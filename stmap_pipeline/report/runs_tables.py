@@ -243,10 +243,10 @@ def run_table(runs: Sequence[Run]) -> Table:
     fields += [Field("state", "state")]
     rows = []
     for one in runs:
-        config, maps = one.facts.config, one.facts.maps
+        config, maps = one.metadata.config, one.metadata.maps
         rows.append(
             {
-                "run": str(one.facts.path),
+                "run": str(one.metadata.path),
                 "network": config.network,
                 "protocol": config.protocol,
                 "augment": AUGMENT[config.augment],
@@ -398,12 +398,12 @@ def score_table(runs: Sequence[Run]) -> Table:
 
 def _score_rows(runs: Sequence[Run]) -> Iterator[Mapping[str, Any]]:
     for run in runs:
-        config = run.facts.config
+        config = run.metadata.config
         for tested in filter(None, (run.own, *run.others)):
             evaluation = tested.evaluation
             head = {
-                "run": str(run.facts.path),
-                "trained_on": run.facts.maps.database,
+                "run": str(run.metadata.path),
+                "trained_on": run.metadata.maps.database,
                 "tested_on": evaluation.maps.database,
                 "held_out": "yes" if evaluation.held_out else "no",
                 "simulated": tested.mark or "no",

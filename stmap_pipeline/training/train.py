@@ -272,8 +272,8 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Progress | 
             # all batches have one size, or two: worth looking for the fastest convolution
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
         if to_do := plan.to_do:
-            look: Any = {"color": config.color, "normalize": config.normalize}
-            data = TrainingSet(plan.shards.trace, plan.protocol.windows, device=fabric.device, **look)
+            as_trained: Any = {"color": config.color, "normalize": config.normalize}
+            data = TrainingSet(plan.shards.trace, plan.protocol.windows, device=fabric.device, **as_trained)
             for split in to_do:
                 with _tensorboard(plan, split) if fabric.is_global_zero else nullcontext() as board:
                     yield from train_fold(fabric, data, split, plan, board)
