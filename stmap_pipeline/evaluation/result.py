@@ -28,7 +28,7 @@ from stmap_pipeline.evaluation.metrics import Bootstrap, Score
 from stmap_pipeline.files import atomic_write_text, read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
-from stmap_pipeline.shards.tables import MAX_TABLE_BYTES, parse_columns
+from stmap_pipeline.shards.tables import read_cells
 from stmap_pipeline.training.run_folder import PREDICTIONS
 from stmap_pipeline.version import __version__
 
@@ -224,15 +224,10 @@ def _write_cells(path: Path, columns: Sequence[Column], cells: Sequence[Sequence
 def _read_cells(path: Path, columns: Sequence[Column], remedy: str) -> dict[str, list[Any]]:
     """Read the columns of a table by name."""
     try:
-        there = read_columns(path)
-        wrong = [one.name for one in columns if (one.name, one.kind) not in {(have.name, have.kind) for have in there}]
-        if wrong:
+        there = {(one.name, one.kind) for one in read_columns(path)}
+        if wrong := [one.name for one in columns if (one.name, one.kind) not in there]:
             raise ShardError(f"{path}: has no column {', '.join(wrong)} of the kind that this table has")
-        return parse_columns(path, there, read_bytes(path, MAX_TABLE_BYTES).decode("utf-8"), [one.name for one in columns])
-    except FileNotFoundError:
-        raise ModelError(f"{path}: is not there; {remedy}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: is no table ({error}); {remedy}") from None
+        return read_cells(path, [one.name for one in columns])
     except ShardError as error:
         raise ModelError(f"{error}; {remedy}") from None
 

@@ -200,8 +200,6 @@ class _Sorted:
 
 
 def _stored_keys(path: Path, recording: Recording, settings: str) -> SourceKeys | None:
-    if not path.is_file():
-        return None
     try:
         name, keys = read_keys(path)
     except ShardError:

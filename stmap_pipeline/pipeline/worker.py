@@ -283,7 +283,7 @@ class RecordingTask:
                 message = f"{one.recording_id}: no window: its {frames} frames are fewer than {self.config.windows.length}"
         except RecordingError as error:
             stage, reason, message = error.stage, error.reason, one_line(f"{one.recording_id}: {error}")
-        except (StmapError, KeyboardInterrupt):
+        except StmapError:
             raise
         except Exception as error:
             stage = "run"
@@ -295,15 +295,11 @@ class RecordingTask:
                 log = scratch.log(one.recording_id, traceback.format_exc())
                 message = one_line(f"{one.recording_id}: {type(error).__name__}: {error}; see {log}")
         status: Status = "failed" if reason else "ok"
-        outcome = Outcome(one.recording_id, one.subject, status, stage, reason, message, frames, video_stamp=stamp)
-        if status == "failed":
-            outcome = replace(outcome, attempt=attempt_key(one, self.config, stamp))
+        attempt = attempt_key(one, self.config, stamp) if reason else ""
+        outcome = Outcome(one.recording_id, one.subject, status, stage, reason, message, frames, video_stamp=stamp, attempt=attempt)
         if status == "ok" and not decoded:
-            return Rows(
-                replace(outcome, timings=earlier.timings if earlier else {}, resumed=self.stamp is not None or earlier is None),
-                row,
-                windows,
-            )
+            resumed = self.stamp is not None or earlier is None
+            return Rows(replace(outcome, timings=earlier.timings if earlier else {}, resumed=resumed), row, windows)
         timings = {f"{name}_s": seconds for name, seconds in timer.seconds.items()}
         timings |= {
             "total_s": time.perf_counter() - start,

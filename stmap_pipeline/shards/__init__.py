@@ -22,7 +22,6 @@ from stmap_pipeline.shards.export import ExportProgress, export_by_subject, expo
 from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
 from stmap_pipeline.shards.reader import RecordingInfo, Shards, Split, Trace
 from stmap_pipeline.shards.recording_file import (
-    SCHEMA_VERSION,
     read_keys,
     read_recording,
     recording_path,
@@ -48,7 +47,6 @@ from stmap_pipeline.shards.tables import (
 __all__ = [
     "OUTCOMES",
     "RECORDINGS",
-    "SCHEMA_VERSION",
     "TIMINGS",
     "WINDOWS",
     "Column",

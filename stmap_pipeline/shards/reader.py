@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from stmap_pipeline.balance import Source
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
-from stmap_pipeline.files import read_bytes, sha256
+from stmap_pipeline.files import sha256
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.maps.resample import UniformTrace, play, resample_uniform, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
@@ -31,8 +30,7 @@ from stmap_pipeline.shards.tables import (
     OF_WINDOW,
     RECORDINGS,
     outcome_from_row,
-    parse_columns,
-    read_columns,
+    read_cells,
     read_table,
     windows_from_columns,
 )
@@ -490,11 +488,9 @@ class Shards:
         path = folder / "windows.csv"
         with guarded(path):
             entry = {one.path: one for one in manifest.files}[path.name]
-            data = read_bytes(path, entry.bytes)
-            if hashlib.sha256(data).hexdigest() != entry.sha256:
+            if path.stat().st_size != entry.bytes or sha256(path) != entry.sha256:
                 raise ShardError(f"{path}: is not what {folder / 'manifest.json'} says; {remedy}")
-            columns = parse_columns(path, read_columns(path), data.decode("utf-8"), OF_WINDOW)
-            windows = windows_from_columns(columns)
+            windows = windows_from_columns(read_cells(path, OF_WINDOW))
         for number, one in enumerate(windows, 2):
             if (
                 one.recording_id not in self._infos
