@@ -30,7 +30,7 @@ def placed(center, width, height, degrees, grid=GRID):
 
 
 def true_means(image, box, grid=GRID, fine=128):
-    """Area means of a decoded of square pixels by brute force: many points a block."""
+    """Area means of an image of square pixels by brute force: many points a block."""
     steps = (np.arange(fine * grid.cols) + 0.5) / fine, (np.arange(fine * grid.rows) + 0.5) / fine
     col, row = np.meshgrid(*steps)
     x, y = np.tensordot(box, np.stack([col, row, np.ones_like(col)]), axes=1)
@@ -39,13 +39,13 @@ def true_means(image, box, grid=GRID, fine=128):
 
 
 def means_of(decoded, box, *others):
-    """Means and coverage in one decoded."""
+    """Means and coverage in one image."""
     return tuple(one[0] for one in block_means([decoded], box[None], *others))
 
 
 @pytest.fixture(scope="module")
 def noisy():
-    """A decoded with as much fine detail as pixels can hold, colors inside the range."""
+    """An image with as much fine detail as pixels can hold, colors inside the range."""
     rng = np.random.default_rng(3)
     return np.clip(colorful(SIZE[1], SIZE[0]).astype(float) + rng.normal(0, 12, (SIZE[1], SIZE[0], 3)), 30, 225).astype(np.uint8)
 
@@ -57,7 +57,7 @@ def noisy():
 def test_means_are_area_means_wherever_the_box_lies(noisy, x, y, width, height, degrees):
     box = placed((x, y), width, height, degrees)
     corners = box @ np.array([[0, GRID.cols, 0, GRID.cols], [0, 0, GRID.rows, GRID.rows], [1, 1, 1, 1]])
-    # the largest ones that are tilted most leave the decoded by a sliver
+    # the largest ones that are tilted most leave the image by a sliver
     assume((corners >= -0.5).all() and (np.array(SIZE) - 0.5 >= corners.T).all())
     means, coverage = means_of(image_of(noisy), box, GridEdges(GRID))
     # white noise of 12 levels over blocks of 400 pixels and more: a warp that read single pixels would be off by 1 and more
@@ -102,7 +102,7 @@ def test_subsampled_planes_give_the_same_colors(pixel_format):
     np.testing.assert_allclose(means, true_means(image, box), atol=0.3)
 
 
-def test_a_crop_gives_what_the_whole_decoded_gives(noisy):
+def test_a_crop_gives_what_the_whole_image_gives(noisy):
     box = placed((121.3, 99.2), 90.0, 100.0, -5)
     for pixel_format in ("yuv420p", "yuv444p"):
         decoded = image_of(noisy, pixel_format)
@@ -110,7 +110,7 @@ def test_a_crop_gives_what_the_whole_decoded_gives(noisy):
         np.testing.assert_allclose(means_of(part, box, GridEdges(GRID))[0], means_of(decoded, box, GridEdges(GRID))[0], atol=0.01)
 
 
-def test_what_lies_outside_the_decoded_counts_neither_in_mean_nor_in_coverage():
+def test_what_lies_outside_the_image_counts_neither_in_mean_nor_in_coverage():
     image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
     # half of the first column of blocks is beyond the left edge, whose pixels end at -0.5
     box = placed((50 - 0.5 - 10, 100), 100, 100, 0)
@@ -120,7 +120,7 @@ def test_what_lies_outside_the_decoded_counts_neither_in_mean_nor_in_coverage():
     np.testing.assert_allclose(means, 90.0, atol=0.5)
 
 
-def test_a_block_that_is_nowhere_in_the_decoded_is_nan_not_zero():
+def test_a_block_that_is_nowhere_in_the_image_is_nan_not_zero():
     means, coverage = means_of(
         image_of(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)), placed((-100, 100), 80, 80, 0), GridEdges(GRID)
     )

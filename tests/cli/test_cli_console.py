@@ -49,7 +49,6 @@ def test_on_a_terminal_there_is_a_bar_with_the_lines_above_it_that_goes_away():
         progress.step()
         progress.say("  x p017_v4_source3   faces   no face in 94% of 300 frames [limit 50%]")
         progress.step(failed=True)
-        progress._bar.refresh()
     text = CONTROL.sub("", out.file.getvalue())
     assert re.search(r"building ━+.*3/4 +75%  [0-9.]+/s  eta 0 s  1 failed", text)
     assert "\n  x p017_v4_source3   faces   no face in 94% of 300 frames [limit 50%]\n" in text.replace("\r", "\n")

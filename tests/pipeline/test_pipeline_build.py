@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.cli import content
+from support.processes import kill_until
 from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import DatabaseError, OutputError, UnknownNameError
-from stmap_pipeline.pipeline import plan_build, run_build, summarize
+from stmap_pipeline.pipeline import plan_build, run_build, summarize, verify
 from stmap_pipeline.shards import Shards, check_manifest
 
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
@@ -23,15 +25,6 @@ SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
 
 def build(source: Path, out: Path, jobs: int = 1, config: Config = SHORT, database: str = "folder", **more):
     return list(run_build(plan_build(database, source, out, config, **more), jobs))
-
-
-def content(out: Path) -> dict[str, bytes]:
-    """All files of an output, the times of the run aside."""
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and not path.name.startswith("timings")
-    }
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +231,19 @@ def test_a_damaged_table_costs_no_recording(built, faces, tmp_path, name):
     (out / "manifest.json").unlink()
     list(run_build(plan_build("folder", faces, out, SHORT), 0))
     assert content(out) == content(built[0])
+
+
+def test_kills_at_random_moments_leave_the_same_bytes(face_clip, tmp_path):
+    # a small share of benchmarks/chaos_kill.py
+    source, config = tmp_path / "own", tmp_path / "short.toml"
+    source.mkdir()
+    for number in range(6):
+        (source / f"v{number}.mp4").write_bytes(face_clip.read_bytes())
+    (source / "zero.mp4").write_bytes(b"")
+    config.write_text('[windows]\nlength = "30 frames"\n')
+    list(run_build(plan_build("folder", source, tmp_path / "calm", Config.from_toml(config)), 0))
+    expected = content(tmp_path / "calm")
+    chaos = kill_until(5, source, tmp_path, config, expected, seed=1, longest_s=3.0)
+    assert chaos.kills == 5
+    assert chaos.finished >= 1
+    assert verify(tmp_path / "maps-0") == []

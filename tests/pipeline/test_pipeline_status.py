@@ -16,7 +16,7 @@ from stmap_pipeline.errors import OutputError, ShardError, StmapError
 from stmap_pipeline.lock import locked
 from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
 from stmap_pipeline.shards import OUTCOMES, Shards, read_columns, read_table, write_table
-from stmap_pipeline.shards.manifest import _with_checksum, read_manifest, write_manifest
+from stmap_pipeline.shards.manifest import read_manifest, write_manifest
 
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
 
@@ -188,5 +188,7 @@ def test_a_manifest_that_leads_out_of_the_folder_opens_nothing(out, tmp_path):
         content["files"].append({"path": name, "bytes": 9, "sha256": digest})
     (out / "link.txt").symlink_to(secret)
     content["files"].append({"path": "link.txt", "bytes": 9, "sha256": digest})
-    (out / "manifest.json").write_text(_with_checksum(content))
+    body = json.dumps(content, indent=1, ensure_ascii=False)
+    content["checksum"] = f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
+    (out / "manifest.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     assert [one.kind for one in verify(out) if one.kind != "content"] == ["unsafe"] * 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from support.maps import OPTIONS, add_augmentation, small_maps
 from support.training import SETTINGS, result, train
 
@@ -329,3 +331,45 @@ def test_the_learning_rate_rises_once_falls_once_and_never_leaves_its_bounds(ste
     assert 0 <= here <= largest
     if step + 1 < steps:
         assert (after >= here) if step + 1 < warmup * steps else (after <= here or step < warmup * steps)
+
+
+# Several processes, started by torchrun: the same weights on all, and those that one process would have learned.
+TWO_PROCESSES = {"network": "tiny-plain", "mask_frames": None, "epochs": 2, "validation_share": 0.4, "learning_rate": 0.01}
+
+_RANK = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+from stmap_pipeline.training import train as trainer
+from support.training import train
+networks, real = [], trainer.initial_network
+trainer.initial_network = lambda *words: networks.append(real(*words)) or networks[-1]
+# validation puts the best weights in place on rank 0 alone: without it both ranks end with the last ones
+train(Path(sys.argv[2]), Path(sys.argv[3]) / "run", **eval(sys.argv[4]) | {"validation_share": 0})
+for fold, network in enumerate(networks, 1):
+    torch.save(dict(network.named_parameters()), Path(sys.argv[3]) / f"rank{os.environ['RANK']}-fold{fold}.pt")
+"""
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch was built without distributed training")
+def test_two_processes_agree_and_learn_what_one_does(tmp_path):
+    maps = small_maps(tmp_path / "maps")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = tmp_path / "rank.py"
+    script.write_text(_RANK)
+    words = [str(Path(__file__).parents[1]), str(maps), str(tmp_path), repr(TWO_PROCESSES)]
+    done = subprocess.run(
+        [*torchrun, str(script), *words], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    train(maps, tmp_path / "alone", **TWO_PROCESSES | {"validation_share": 0})
+    assert result(tmp_path / "run").keys() == result(tmp_path / "alone").keys()
+    for fold in (1, 2):
+        ranks = [torch.load(tmp_path / f"rank{rank}-fold{fold}.pt", weights_only=True) for rank in (0, 1)]
+        alone = load_file(tmp_path / "alone" / f"fold{fold}" / "last.safetensors")
+        together = load_file(tmp_path / "run" / f"fold{fold}" / "last.safetensors")
+        for name, value in ranks[0].items():
+            assert torch.equal(value, ranks[1][name]), name
+            assert torch.equal(value, together[name]), name
+            torch.testing.assert_close(value.detach(), alone[name], atol=2e-4, rtol=0)
