@@ -14,12 +14,12 @@ import click
 
 from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
-from stmap_cli.options import RegistryName, as_arguments, config_option, folder_argument, worker_options
+from stmap_cli.options import RegistryName, config_option, folder_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.pipeline import BuildPlan, BuildSummary
+    from stmap_pipeline.pipeline import BuildPlan, BuildSummary, Limits
     from stmap_pipeline.records import Outcome
 
 # The ratio of lengths from which on windows of one output are not of one kind.
@@ -44,7 +44,25 @@ _SAME_LENGTH = 1.5
     metavar="N",
     help="Run N processes; 0 works in this one, for debugging.  [default: one per core]",
 )
-@worker_options
+@click.option("--scheduler", metavar="ADDRESS", help="Let the workers of this Dask scheduler do the work; tcp://HOST:8786 or so.")
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up a recording that takes longer than this.",
+)
+@click.option(
+    "--memory-limit",
+    "memory_limit_mb",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    metavar="MB",
+    help="Give up a recording that needs more memory than this.",
+)
 @config_option("Take settings from a TOML file; what it leaves out has its default.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take only the first N recordings.")
 @click.option("--only", metavar="PATTERN", help="Take only recordings whose id matches a shell pattern, such as 'p00*_source1'.")
@@ -85,7 +103,7 @@ def build_maps(
         stmap build-maps --db vipl-hr videos maps --jobs 2
     """
     from stmap_pipeline.config import Config
-    from stmap_pipeline.pipeline import plan_build
+    from stmap_pipeline.pipeline import Limits, plan_build
 
     config = Config.from_toml(config_path) if config_path is not None else Config()
     plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild)
@@ -100,8 +118,8 @@ def build_maps(
         else:
             click.echo("\n".join(map("\t".join, rows)))
         return 0
-    workers = as_arguments(scheduler, time_limit_s, memory_limit_mb)
-    return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, workers=workers)
+    limits = Limits(time_limit_s, memory_limit_mb * 2**20)
+    return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
 
 
 def run(
@@ -111,7 +129,8 @@ def run(
     *,
     as_json: bool = False,
     hint: bool = True,
-    workers: dict[str, Any] | None = None,
+    scheduler: str | None = None,
+    limits: Limits | None = None,
 ) -> int:
     """Run a plan with progress on the screen and give the exit code."""
     from stmap_pipeline.pipeline import run_build, summarize
@@ -123,7 +142,7 @@ def run(
     progress = Progress("building", len(plan.listed), screen, done=len(plan.listed) - len(plan.todo))
     outcomes: list[Outcome] = []
     with progress.running():
-        for outcome in run_build(plan, jobs, **workers or {}):
+        for outcome in run_build(plan, jobs, scheduler=scheduler, limits=limits):
             outcomes.append(outcome)
             failed = outcome.status == "failed"
             if len(outcomes) > len(plan.settled) and outcome.recording_id not in stored:

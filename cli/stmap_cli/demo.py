@@ -17,7 +17,7 @@ from stmap_cli import report as report_command
 from stmap_cli import synth as synth_command
 from stmap_cli import train as train_command
 from stmap_cli.console import console, counted, default_jobs, say
-from stmap_cli.options import duration_option, folder_argument, jobs_option
+from stmap_cli.options import folder_argument, jobs_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,15 @@ EPOCHS, BATCH = 2, 16
 @click.command()
 @folder_argument("out", default="stmap-demo", required=False)
 @click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Draw N subjects.")
-@duration_option
+@click.option(
+    "--duration",
+    "duration_s",
+    type=click.FloatRange(min=1),
+    default=20.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Make each video this long; a window of 300 frames takes up to 19 s.",
+)
 @jobs_option
 def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
     """Run every step on drawn faces, without any data.

@@ -12,15 +12,6 @@ import click
 jobs_option: Callable[[Any], Any] = click.option(
     "-j", "--jobs", type=click.IntRange(min=1), default=None, metavar="N", help="Run N processes.  [default: one per core]"
 )
-duration_option: Callable[[Any], Any] = click.option(
-    "--duration",
-    "duration_s",
-    type=click.FloatRange(min=1),
-    default=20.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Make each video this long; a window of 300 frames takes up to 19 s.",
-)
 
 
 def seed_option(text: str) -> Callable[[Any], Any]:
@@ -118,45 +109,3 @@ color_option: Callable[[Any], Any] = click.option(
 def folder_argument(name: str, **more: Any) -> Callable[[Any], Any]:
     """Return an argument that takes the path of a folder or file; the library checks whether it exists."""
     return click.argument(name, type=click.Path(path_type=Path), **more)
-
-
-_WORKER_OPTIONS = (
-    click.option(
-        "--scheduler", metavar="ADDRESS", help="Let the workers of this Dask scheduler do the work; tcp://HOST:8786 or so."
-    ),
-    click.option(
-        "--time-limit",
-        "time_limit_s",
-        type=click.FloatRange(min=0, min_open=True),
-        default=3600.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="Give up a recording that takes longer than this.",
-    ),
-    click.option(
-        "--memory-limit",
-        "memory_limit_mb",
-        type=click.IntRange(min=1),
-        default=2048,
-        show_default=True,
-        metavar="MB",
-        help="Give up a recording that needs more memory than this.",
-    ),
-)
-
-
-def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say who does the work and what one recording may take of a machine.
-
-    The command gets ``scheduler``, ``time_limit_s`` and ``memory_limit_mb``.
-    """
-    for option in reversed(_WORKER_OPTIONS):
-        command = option(command)
-    return command
-
-
-def as_arguments(scheduler: str | None, time_limit_s: float, memory_limit_mb: int) -> dict[str, Any]:
-    """Return the options as the arguments that :func:`stmap_pipeline.pipeline.run_build` takes."""
-    from stmap_pipeline.pipeline import Limits
-
-    return {"scheduler": scheduler, "limits": Limits(time_limit_s, memory_limit_mb * 2**20)}
