@@ -16,7 +16,7 @@ from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, Recor
 from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
-from stmap_pipeline.pipeline.scratch import Scratch
+from stmap_pipeline.pipeline.scratch import SET_ASIDE, Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_key, settings_key, video_stamp
 from stmap_pipeline.pipeline.worker import attempt_key, one_line, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
@@ -28,6 +28,7 @@ _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")
 # Settings that traces depend on; others change tables alone.
 _OF_TRACES = ("faces.", "blocks.")
 _MAX_DESCRIPTION_BYTES = 2**24
+_FOLDERS = frozenset({"shards", "work", "logs", SET_ASIDE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,9 @@ class _Sorted:
 
 
 def _stored_keys(path: Path, recording: Recording, settings: str) -> SourceKeys | None:
+    # what lies behind a link may be anybody's, and no manifest lists a link
+    if path.is_symlink():
+        return None
     try:
         name, keys = read_keys(path)
     except ShardError:
@@ -237,6 +241,9 @@ def _check_output(out: Path, database: str, config: Config, rebuild: bool) -> li
         return []
     if "stmap.toml" not in names or ("dataset_description.json" not in names and len(names) > 1):
         raise OutputError(f"{out}: is not empty and not an output of stmap; give another folder")
+    for name in sorted(names & _FOLDERS):
+        if (out / name).is_symlink():
+            raise OutputError(f"{out / name}: is a link; link the whole output, or move this folder back in its place")
     differences = config.differences(Config.from_toml(out / "stmap.toml"))
     of_traces = [one for one in differences if one.startswith(_OF_TRACES)]
     if "dataset_description.json" in names:

@@ -339,7 +339,10 @@ class RecordingTask:
     def _stored(self, settings: str) -> RecordingResult | None:
         """Read what is stored of the recording; None where it is missing, damaged, or made with other settings."""
         try:
-            stored = read_recording(stored_path(self.out, self.name))
+            path = stored_path(self.out, self.name)
+            if path.is_symlink():
+                return None
+            stored = read_recording(path)
         except ShardError:
             return None
         same = stored.recording.recording_id == self.name and stored.keys.settings == settings

@@ -313,3 +313,23 @@ def test_a_table_that_is_damaged_is_derived_again(source, tmp_path, no_decoding,
     build(source, out)
     assert content(out) == before
     assert verify(out) == []
+
+
+def test_a_recording_behind_a_link_is_decoded_again_in_its_place(source, tmp_path):
+    out, elsewhere = tmp_path / "maps", tmp_path / "elsewhere.h5"
+    build(source, out)
+    before, path = content(out), out / "shards" / "anna.h5"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    build(source, out)
+    assert not path.is_symlink()
+    assert content(out) == before
+
+
+def test_a_folder_of_an_output_that_is_a_link_is_refused(source, tmp_path):
+    out = tmp_path / "maps"
+    build(source, out)
+    (out / "shards").rename(tmp_path / "elsewhere")
+    (out / "shards").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match=r"shards: is a link"):
+        build(source, out)

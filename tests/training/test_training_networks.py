@@ -1,5 +1,6 @@
 """Each network of the registry: shapes, gradients, what it can learn, what it refuses, and initial weights from a file."""
 
+import os
 import pickle
 
 import numpy as np
@@ -250,6 +251,13 @@ def test_a_file_of_another_network_changes_nothing(weights, tmp_path):
         with pytest.raises(ConfigError, match=message):
             load_trunk(one, tmp_path / "b.pth")
     assert torch.equal(one.conv1.weight, before)
+
+
+@pytest.mark.parametrize("name", ["pipe.pth", "pipe.safetensors"])
+def test_weights_in_a_pipe_are_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_trunk(network(), tmp_path / name)
 
 
 class Harm:

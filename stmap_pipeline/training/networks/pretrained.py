@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
 from pathlib import Path
@@ -9,16 +10,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.training.networks.base import Network
 
 _TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 _STEM = "conv1.weight"
 # a counter of batches, which files of older torchvision lack; momentum is constant here, so it has no effect
 _COUNTER = "num_batches_tracked"
+_MAX_BYTES = 2**32
 
 
 def load_trunk(network: Network, path: Path) -> list[str]:
@@ -79,12 +82,13 @@ def load_trunk(network: Network, path: Path) -> list[str]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
+        data = read_bytes(path, _MAX_BYTES)
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return load(data)
         with warnings.catch_warnings():
             # torch warns of pickle protocols it did not write; whether the file can be read is seen next
             warnings.simplefilter("ignore")
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
+            found: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); give the path of weights") from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
