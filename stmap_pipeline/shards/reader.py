@@ -592,6 +592,8 @@ class LruCache:
 
 def _several(wanted: Any) -> Collection[Any] | None:
     # one name or number, be it NumPy's, is a collection of one
+    if isinstance(wanted, np.ndarray):
+        return list(np.atleast_1d(wanted))
     return wanted if wanted is None or (isinstance(wanted, Collection) and not isinstance(wanted, str)) else (wanted,)
 
 

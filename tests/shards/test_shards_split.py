@@ -48,6 +48,7 @@ def test_a_single_name_is_as_good_as_a_set(shards):
     # numbers as they come from an array
     assert shards.split(fold=np.int64(1)) == shards.split(fold=np.array([1])) == shards.split(fold=1)
     assert shards.windows(fold=np.int64(1)) == shards.windows(fold=[1]) == shards.windows(fold=1)
+    assert shards.split(fold=np.array([1, 2])) == shards.split(fold=[1, 2])
     assert shards.recordings(subject=np.str_("p003")) == shards.recordings(subject="p003")
 
 
