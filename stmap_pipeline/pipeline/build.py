@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from stmap_pipeline.parallel import run_tasks
 from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.pipeline.plan import BuildPlan
-from stmap_pipeline.pipeline.scratch import SET_ASIDE, Scratch
+from stmap_pipeline.pipeline.scratch import SET_ASIDE, RunInfo, Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
 from stmap_pipeline.pipeline.worker import RecordingTask, Rows
 from stmap_pipeline.records import Outcome
@@ -94,14 +95,16 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits) -> I
     described = json.dumps(description(plan.database), indent=2, sort_keys=True)
     atomic_write_text(plan.out / "dataset_description.json", described + "\n")
     asked = {one.recording_id for one in plan.listed}
+    settled = Counter(one.status for one in plan.settled)
     run = scratch.begin(
-        {
-            "database": plan.database.name,
-            "listed": len(plan.listed),
-            "settled": {status: sum(one.status == status for one in plan.settled) for status in ("skipped", "failed")},
-            "stored": sum(one.recording_id in asked for one in plan.stored),
-            "todo": [one.recording_id for one in plan.todo],
-        }
+        RunInfo(
+            database=plan.database.name,
+            listed=len(plan.listed),
+            skipped=settled["skipped"],
+            failed=settled["failed"],
+            stored=sum(one.recording_id in asked for one in plan.stored),
+            todo=tuple(one.recording_id for one in plan.todo),
+        )
     )
     for recording in plan.todo:
         scratch.forget(recording.recording_id)

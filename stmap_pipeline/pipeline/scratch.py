@@ -12,11 +12,13 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
+
+from pydantic import TypeAdapter
 
 from stmap_pipeline.errors import OutputError, WorkerError
 from stmap_pipeline.files import atomic_write_text, read_bytes, remove_temporaries
@@ -53,6 +55,37 @@ class Mark:
         return TIMEOUT_MARK in self.report
 
 
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a run notes of its plan when it starts, for :func:`stmap_pipeline.pipeline.status.read_status`.
+
+    Parameters
+    ----------
+    run : str
+        Name of the run.
+    database : str
+    listed : int
+        Recordings that were asked for.
+    skipped, failed : int
+        How many of them were settled by the plan with this outcome.
+    stored : int
+        How many of them have stored traces.
+    todo : tuple of str
+        Ids of those to decode.
+    """
+
+    run: str = ""
+    database: str = ""
+    listed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    stored: int = 0
+    todo: tuple[str, ...] = ()
+
+
+_RUN_INFO = TypeAdapter(RunInfo)
+
+
 class Scratch:
     """The work folder of an output.
 
@@ -69,13 +102,13 @@ class Scratch:
         self._running = self.folder / "running"
         self._run = self.folder / "run.json"
 
-    def begin(self, info: Mapping[str, Any]) -> str:
+    def begin(self, info: RunInfo) -> str:
         """Start a new run in the folder, remove what a killed one left half written, and return the name of the run.
 
         Parameters
         ----------
-        info : mapping
-            What :func:`stmap_pipeline.pipeline.status.read_status` needs to know of the plan; what JSON can hold.
+        info : RunInfo
+            Without a name, which it gets here.
 
         Raises
         ------
@@ -87,7 +120,7 @@ class Scratch:
                 raise OutputError(f"{self.out / name}: is a link; an output's own folders must lie in it")
         name = secrets.token_hex(8)
         # before anything is cleared, so that workers of a killed run stop first
-        atomic_write_text(self._run, json.dumps({**info, "run": name}))
+        atomic_write_text(self._run, json.dumps(asdict(replace(info, run=name))))
         shutil.rmtree(self._running, ignore_errors=True)
         remove_temporaries(self.out)
         for folder in (self._outcomes, self._running):
@@ -102,20 +135,19 @@ class Scratch:
         WorkerError
             Where the run is over, or its folder is not seen from here.
         """
-        found = self.run().get("run")
+        found = self.run().run
         if found != run:
             what = (
                 "was taken over by another run" if found else "is not there: is the output on a file system that all workers share?"
             )
             raise WorkerError(f"{self.folder}: {what} (on {socket.gethostname()})")
 
-    def run(self) -> dict[str, Any]:
-        """Return what the last run wrote about itself; empty where there is none."""
+    def run(self) -> RunInfo:
+        """Return what the last run wrote about itself; empty where there is none that can be read."""
         try:
-            info = json.loads(read_bytes(self._run, _MAX_JSON_BYTES))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return info if isinstance(info, dict) else {}
+            return _RUN_INFO.validate_json(read_bytes(self._run, _MAX_JSON_BYTES))
+        except (OSError, ValueError):
+            return RunInfo()
 
     @contextmanager
     def marked(self, recording_id: str) -> Iterator[BinaryIO]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.lock import holder
@@ -81,33 +81,21 @@ def read_status(out: Path) -> BuildStatus:
     info = scratch.run()
     decoded = scratch.outcomes()
     outcomes |= decoded
-    todo = {name for name in _texts(info.get("todo")) if name not in decoded}
+    todo = set(info.todo) - decoded.keys()
     statuses = Counter(one.status for name, one in outcomes.items() if name not in todo)
-    settled = info.get("settled")
-    # those that were settled or found by the plan are written down at the end
-    planned = {name: _count(settled.get(name)) for name in ("skipped", "failed")} if isinstance(settled, dict) else {}
-    known = _count(info.get("stored")) + sum(one.status == "ok" for one in decoded.values())
+    known = info.stored + sum(one.status == "ok" for one in decoded.values())
     owner = holder(out)
     unfinished = owner is not None or scratch.folder.exists() or not finished
-    pid = (owner or {}).get("pid")
     return BuildStatus(
         "running" if owner is not None else "stopped" if unfinished else "finished",
-        str(info.get("database", "")) or database,
-        _count(info.get("listed")) or len(outcomes),
+        info.database or database,
+        info.listed or len(outcomes),
+        # those that were settled or found by the plan are written down at the end
         max(statuses["ok"], known),
-        max(statuses["skipped"], planned.get("skipped", 0)),
-        max(statuses["failed"], planned.get("failed", 0)),
+        max(statuses["skipped"], info.skipped),
+        max(statuses["failed"], info.failed),
         len(todo),
         dict(sorted(Counter(one.reason for one in outcomes.values() if one.reason).items())),
         tuple(scratch.in_progress()) if unfinished else (),
-        str((owner or {}).get("host", "")),
-        pid if isinstance(pid, int) else None,
+        **(owner or {}),
     )
-
-
-def _texts(value: Any) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
