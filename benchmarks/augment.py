@@ -23,9 +23,7 @@ import numpy as np
 
 from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.config import Config
-from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm
 from stmap_pipeline.maps import resample_uniform
-from stmap_pipeline.maps.resample import play, uniform_trace
 from stmap_pipeline.records import (
     BlockTrace,
     ClockSource,
@@ -37,6 +35,8 @@ from stmap_pipeline.records import (
     VideoSource,
 )
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.signals.resample import play, uniform_trace
+from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 
 # Videos by heart rate: the first number of a band of 10 bpm, and how many of the 2,377 videos with a label lie in it.
 VIDEOS = {40: 5, 50: 144, 60: 541, 70: 926, 80: 500, 90: 155, 100: 66, 110: 29, 120: 8, 130: 3}

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.evaluation.classical import face_mean, pos
-from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm, snr_db
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import Recording, VideoSource
+from stmap_pipeline.signals.classical import face_mean, pos
+from stmap_pipeline.signals.spectrum import dominant_rate_bpm, snr_db
 
 DATA = Path(os.environ.get("STMAP_REAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 # heart rate from the pulse sensor's spectrum; none for the second, whose SNR is about the trace's own peak

@@ -1,8 +1,6 @@
 """Estimate and evaluate heart rates: classical baselines, error metrics, and the evaluation of trained runs.
 
 =====================  ===========================================================================
-:mod:`.spectrum`       heart rate and signal-to-noise ratio of a pulse
-:mod:`.classical`      GREEN, CHROM, POS: a pulse from the color of the face
 :mod:`.heart_rate`     heart rate of a recording, from its traces or its pulse label, beside the truth
 :mod:`.metrics`        ME, SD, MAE, RMSE, MER and r with intervals; bands of true heart rate
 :mod:`.evaluate`       a run on the subjects it held out, or on other maps
@@ -16,7 +14,6 @@
 An estimate without a pulse is NaN.
 """
 
-from stmap_pipeline.evaluation.classical import METHODS, chrom, face_mean, green, pos
 from stmap_pipeline.evaluation.compare import Difference, compare_runs
 from stmap_pipeline.evaluation.evaluate import evaluate_run
 from stmap_pipeline.evaluation.heart_rate import (
@@ -29,7 +26,8 @@ from stmap_pipeline.evaluation.heart_rate import (
 )
 from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, Interval, Score, band_of, heart_rate_metrics, score
 from stmap_pipeline.evaluation.result import Evaluation, Video, read_evaluation, read_videos
-from stmap_pipeline.evaluation.spectrum import Spectrum, detrend, dominant_rate_bpm, power_spectrum, snr_db
+from stmap_pipeline.signals.classical import METHODS, chrom, face_mean, green, pos
+from stmap_pipeline.signals.spectrum import Spectrum, detrend, dominant_rate_bpm, power_spectrum, snr_db
 
 __all__ = [
     "BANDS",

@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ModelError, RecordingError
-from stmap_pipeline.evaluation.classical import method_named
 from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse_signals, quality
-from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
+from stmap_pipeline.signals.classical import method_named
+from stmap_pipeline.signals.spectrum import dominant_rates_bpm
 from stmap_pipeline.training import require_torch
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
-from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.heart_rate import classical_rates
 from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, band_of, score
 from stmap_pipeline.evaluation.result import (
@@ -42,6 +41,7 @@ from stmap_pipeline.files import sha256
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo, Shards
 from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.signals.classical import METHODS
 from stmap_pipeline.training import require_torch
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.protocol import FoldSplit, plan_protocol

@@ -14,14 +14,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.evaluation.classical import METHODS, face_mean, method_named
 from stmap_pipeline.evaluation.result import Predictions
-from stmap_pipeline.evaluation.spectrum import SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
 from stmap_pipeline.labels import span_problem
-from stmap_pipeline.maps.resample import resample_uniform
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult
 from stmap_pipeline.shards import Shards
+from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
+from stmap_pipeline.signals.resample import resample_uniform
+from stmap_pipeline.signals.spectrum import SNR_BAND_BPM, dominant_rate_bpm, dominant_rates_bpm, power_spectrum
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -63,7 +63,7 @@ class HeartRateSeries(NamedTuple):
 
 
 def on_uniform_grid(times_s: FloatArray, values: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Resample (T, C) samples to 30 Hz; see :func:`~stmap_pipeline.maps.resample.resample_uniform`.
+    """Resample (T, C) samples to 30 Hz; see :func:`~stmap_pipeline.signals.resample.resample_uniform`.
 
     Returns
     -------

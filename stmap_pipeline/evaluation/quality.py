@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.evaluation.classical import face_mean, method_named
 from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
-from stmap_pipeline.evaluation.spectrum import snr_db
 from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.signals.classical import face_mean, method_named
+from stmap_pipeline.signals.spectrum import snr_db
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class Evidence(NamedTuple):
     ----------
     snr_db : float
         Power within 6 bpm of the rate and its double over the rest of the band; see
-        :func:`~stmap_pipeline.evaluation.spectrum.snr_db`.
+        :func:`~stmap_pipeline.signals.spectrum.snr_db`.
     agreement : float
         Agreement in phase of the blocks at the rate, from 0 to 1: length of the mean of their unit phasors. A pulse reaches all
         skin at once, while motion makes some blocks brighter and others darker, and noise has no order.

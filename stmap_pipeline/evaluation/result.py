@@ -23,12 +23,12 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from stmap_pipeline.errors import ModelError, ShardError
-from stmap_pipeline.evaluation.classical import METHODS
 from stmap_pipeline.evaluation.metrics import Bootstrap, Score
 from stmap_pipeline.files import atomic_write_text, read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Column, RecordingInfo, Shards, read_columns, write_table
 from stmap_pipeline.shards.tables import read_cells
+from stmap_pipeline.signals.classical import METHODS
 from stmap_pipeline.training.run_folder import PREDICTIONS
 from stmap_pipeline.version import __version__
 

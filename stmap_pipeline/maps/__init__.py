@@ -2,7 +2,6 @@
 
 =====================  ==================================================================
 :mod:`.color`          linear color spaces, one 3 x 3 matrix each
-:mod:`.resample`       resampling to a uniform grid, and of a recording played faster or slower
 :mod:`.windows`        a recording cut into windows, each with its label
 :mod:`.normalize`      min-max or z-score of each row over the window; filling gaps
 :mod:`.stmap`          an ST-map from block means
@@ -11,9 +10,9 @@
 
 from stmap_pipeline.maps.color import COLOR_SPACES, channel_names, color_matrix, convert_color
 from stmap_pipeline.maps.normalize import fill_rows, normalize_rows
-from stmap_pipeline.maps.resample import resample_uniform, uniform_times
 from stmap_pipeline.maps.stmap import make_stmap, resample_blocks, stmap_from_means
 from stmap_pipeline.maps.windows import cut_windows
+from stmap_pipeline.signals.resample import resample_uniform, uniform_times
 
 __all__ = [
     "COLOR_SPACES",

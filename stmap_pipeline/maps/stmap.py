@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from stmap_pipeline.maps.color import convert_color
 from stmap_pipeline.maps.normalize import Fill, Normalization, fill_rows, normalize_rows
-from stmap_pipeline.maps.resample import nearest_frame, resample_uniform
 from stmap_pipeline.records import BlockTrace, STMap
+from stmap_pipeline.signals.resample import nearest_frame, resample_uniform
 
 
 def stmap_from_means(

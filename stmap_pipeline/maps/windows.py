@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.config import WindowsConfig, parse_span
-from stmap_pipeline.maps.resample import nearest_frame, played_times, uniform_times
 from stmap_pipeline.records import HeartRateTrace, RecordingResult, Window
+from stmap_pipeline.signals.resample import nearest_frame, played_times, uniform_times
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
     end is less than a step.
 
     On the native clock a sample is a frame as recorded, whatever its time; on the uniform clock it is a point of
-    :func:`~stmap_pipeline.maps.resample.uniform_times` at ``rate_hz``, and its validity and coverage are those of the
+    :func:`~stmap_pipeline.signals.resample.uniform_times` at ``rate_hz``, and its validity and coverage are those of the
     frame nearest to it.
 
     Parameters
@@ -108,7 +108,7 @@ def window_clock(
     config : WindowsConfig
     speed : float
         How many times as fast the recording is played; other than at 1 the samples are evenly spaced on the native clock, too,
-        see :func:`~stmap_pipeline.maps.resample.played_times`.
+        see :func:`~stmap_pipeline.signals.resample.played_times`.
 
     Examples
     --------

@@ -26,13 +26,13 @@ from stmap_pipeline.evaluation import (
     power_spectrum,
     uniform_pulse,
 )
-from stmap_pipeline.evaluation.classical import known_runs
 from stmap_pipeline.evaluation.estimate import VideoEstimate
 from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
-from stmap_pipeline.evaluation.spectrum import BAND_BPM
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
 from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.signals.classical import known_runs
+from stmap_pipeline.signals.spectrum import BAND_BPM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation import UniformPulse, compare_heart_rate, uniform_pulse
-from stmap_pipeline.evaluation.classical import known_runs
 from stmap_pipeline.records import LandmarkTrack, RecordingResult
 from stmap_pipeline.report.tables import Field
+from stmap_pipeline.signals.classical import known_runs
 
 MOTION_LAG_S = 0.5
 CLIPPED_BELOW, CLIPPED_ABOVE = 5.0, 250.0

@@ -9,8 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation import UniformPulse, detrend, heart_rate_over_time, power_spectrum, uniform_pulse
-from stmap_pipeline.evaluation.classical import known_runs
-from stmap_pipeline.evaluation.spectrum import BAND_BPM
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
@@ -18,6 +16,8 @@ from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
 from stmap_pipeline.report.charts import Chart, Figure, Image, Line, line_chart, outline, png
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
+from stmap_pipeline.signals.classical import known_runs
+from stmap_pipeline.signals.spectrum import BAND_BPM
 
 FloatArray = npt.NDArray[np.float64]
 Span = tuple[float, float]

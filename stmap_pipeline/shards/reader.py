@@ -19,7 +19,6 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
 from stmap_pipeline.files import sha256
 from stmap_pipeline.maps.normalize import Fill, Normalization
-from stmap_pipeline.maps.resample import UniformTrace, play, resample_uniform, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
 from stmap_pipeline.records import HeartRateTrace, Outcome, RecordingResult, STMap, Window
 from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is_augmented
@@ -34,6 +33,7 @@ from stmap_pipeline.shards.tables import (
     read_table,
     windows_from_columns,
 )
+from stmap_pipeline.signals.resample import UniformTrace, play, resample_uniform, uniform_trace
 
 T = TypeVar("T")
 
@@ -341,7 +341,7 @@ class Shards:
         At speed 1 the samples are the frames as recorded (native clock) or a uniform grid at ``windows.rate_hz``. At another
         speed what happened at time t happens at ``t / speed``, and the samples are evenly spaced, on the native clock by the
         median interval of the recording's frames: a slowed recording is longer than its camera's jitter is known for. What
-        such a sampling cannot hold is filtered out, see :func:`stmap_pipeline.maps.resample.play`.
+        such a sampling cannot hold is filtered out, see :func:`stmap_pipeline.signals.resample.play`.
 
         Parameters
         ----------

@@ -13,7 +13,6 @@ from support.maps import OPTIONS, add_augmentation, content, small_maps
 from stmap_pipeline.balance import BalanceOptions
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.maps.resample import play, uniform_trace
 from stmap_pipeline.maps.stmap import stmap_from_means
 from stmap_pipeline.pipeline import verify
 from stmap_pipeline.shards import (
@@ -28,6 +27,7 @@ from stmap_pipeline.shards import (
     write_manifest,
 )
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.signals.resample import play, uniform_trace
 
 FG2019 = BalanceOptions("fg2019", band_bpm=(60, 80))
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stmap_pipeline.evaluation import detrend, dominant_rate_bpm, power_spectrum, snr_db
-from stmap_pipeline.evaluation.spectrum import dominant_rates_bpm
+from stmap_pipeline.signals.spectrum import dominant_rates_bpm
 
 
 def sine(rate_bpm, duration_s, rate_hz=30.0, phase=0.0):

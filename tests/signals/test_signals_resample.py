@@ -9,9 +9,10 @@ from support.measured import measure
 from support.videos import real
 
 from stmap_pipeline.evaluation import estimate_heart_rate
-from stmap_pipeline.evaluation.spectrum import dominant_rate_bpm
 from stmap_pipeline.maps import make_stmap
-from stmap_pipeline.maps.resample import (
+from stmap_pipeline.maps.stmap import stmap_from_means
+from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.signals.resample import (
     continue_into_gaps,
     nearest_frame,
     play,
@@ -20,8 +21,7 @@ from stmap_pipeline.maps.resample import (
     uniform_times,
     uniform_trace,
 )
-from stmap_pipeline.maps.stmap import stmap_from_means
-from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 
 NAN = float("nan")
 

@@ -8,8 +8,8 @@ from support.maps import PULSE_COLOR, SKIN_COLOR, frame_times, simulated_blocks
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.evaluation import METHODS, dominant_rate_bpm, face_mean, snr_db
-from stmap_pipeline.evaluation.classical import known_runs, method_named
 from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.signals.classical import known_runs, method_named
 
 RATE_HZ = 30.0
 

@@ -1,0 +1,27 @@
+"""Compute with signals over time: sampling, spectrum, and a pulse from colors. Nothing here opens a file.
+
+====================  =====================================================================
+:mod:`.resample`      resampling to a uniform grid, and of a recording played faster or slower
+:mod:`.spectrum`      heart rate and signal-to-noise ratio of a pulse
+:mod:`.classical`     GREEN, CHROM, POS: a pulse from the color of the face
+====================  =====================================================================
+"""
+
+from stmap_pipeline.signals.classical import METHODS, chrom, face_mean, green, pos
+from stmap_pipeline.signals.resample import resample_uniform, uniform_times
+from stmap_pipeline.signals.spectrum import Spectrum, detrend, dominant_rate_bpm, power_spectrum, snr_db
+
+__all__ = [
+    "METHODS",
+    "Spectrum",
+    "chrom",
+    "detrend",
+    "dominant_rate_bpm",
+    "face_mean",
+    "green",
+    "pos",
+    "power_spectrum",
+    "resample_uniform",
+    "snr_db",
+    "uniform_times",
+]
