@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from stmap_pipeline.simulation.pulse import Pulse, Sines
 from stmap_pipeline.synth.encode import Codec, write_video
-from stmap_pipeline.synth.pulse import Pulse, Sines
 from stmap_pipeline.synth.scene import Acting, HeadMotion, Illumination, Scene, SensorNoise, make_scene
 
 RATE_HZ = 30.0

@@ -14,8 +14,8 @@ from clips import CODECS, RATE_HZ, scene_of
 from stmap_pipeline.config import Config
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import ClockSource, Recording, RecordingResult, VideoSource
+from stmap_pipeline.simulation.pulse import Sines
 from stmap_pipeline.synth.encode import write_video
-from stmap_pipeline.synth.pulse import Sines
 from stmap_pipeline.synth.scene import HeadMotion, Scene
 
 _SIZE = (640, 480)

@@ -19,7 +19,7 @@ from stmap_pipeline.evaluation.estimate import estimate_blocks
 from stmap_pipeline.evaluation.quality import CLOSE_BPM, find_evidence, measures, pulse_signals
 from stmap_pipeline.signals.classical import METHODS
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
-from stmap_pipeline.synth.trace_model import simulate
+from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.traces import plan_recordings
 
 TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"

@@ -7,9 +7,10 @@
 :mod:`.scene`           one person in front of one camera: motion, light, noise; pixels and truth at any time
 :mod:`.face`            geometry of a drawn face; :mod:`.paint`: its painting
 :mod:`.encode`          video encoding, the same bytes each time
-:mod:`.traces`          simulated databases of the size of VIPL-HR; :mod:`.trace_model`: simulation of one recording
-:mod:`.pulse`           heart rate and blood volume wave of both
+:mod:`.traces`          simulated databases of the size of VIPL-HR
 ======================  ==================================================================================
+
+The pulse of both, and the model behind simulated traces, are in :mod:`stmap_pipeline.simulation`.
 
 Drawn people are models: a frontal head, one light, a pulse of one color direction. What works on
 them may fail on a real face; what fails on them will fail there too.

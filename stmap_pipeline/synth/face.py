@@ -1,7 +1,7 @@
 """Geometry of a drawn face: 68 landmarks in the iBUG order, persons by seed, expressions, and depth for rotation out of the plane.
 
 The unit is the distance between the eye centers, x to the right of the image, y down, and the origin in the middle
-between the eyes. The mean shape was set by hand from common proportions of a face seen from the front.
+between the eyes. The mean shape is that of :mod:`stmap_pipeline.simulation.face`.
 """
 
 from __future__ import annotations
@@ -14,49 +14,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.simulation.face import MEAN_SHAPE, SKIN_TONES
+
 FloatArray = npt.NDArray[np.float64]
 Array = TypeVar("Array", npt.NDArray[np.float64], npt.NDArray[np.float32])
 
-# pairs of points that mirror each other
-MIRROR = (
-    *((i, 16 - i) for i in range(8)),
-    *((17 + i, 26 - i) for i in range(5)),
-    *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
-    *((31, 35), (32, 34), (48, 54), (49, 53), (50, 52), (59, 55), (58, 56), (60, 64), (61, 63), (67, 65)),
-)
 LEFT_EYE = (36, 37, 38, 39, 40, 41)
 RIGHT_EYE = (42, 43, 44, 45, 46, 47)
-
-
-def _mean_shape() -> FloatArray:
-    points = np.zeros((68, 2))
-    # jaw, brow, eye, wing of the nose, upper lip, lower lip and inner lips of the left half of the image
-    points[0:5] = (-1.16, -0.03), (-1.14, 0.28), (-1.09, 0.60), (-1.02, 0.91), (-0.90, 1.20)
-    points[5:8] = (-0.73, 1.46), (-0.52, 1.67), (-0.28, 1.82)
-    points[17:22] = (-0.87, -0.33), (-0.74, -0.45), (-0.56, -0.48), (-0.37, -0.44), (-0.19, -0.355)
-    points[36:42] = (-0.70, 0.02), (-0.58, -0.08), (-0.42, -0.08), (-0.28, 0.03), (-0.42, 0.08), (-0.57, 0.08)
-    points[31:33] = (-0.23, 0.80), (-0.12, 0.84)
-    points[48:51] = (-0.41, 1.19), (-0.27, 1.12), (-0.11, 1.08)
-    points[58:60] = (-0.11, 1.37), (-0.28, 1.32)
-    points[[60, 61, 67]] = (-0.345, 1.195), (-0.11, 1.185), (-0.11, 1.225)
-    for one, other in MIRROR:
-        points[other] = points[one] * (-1, 1)
-    points[[8, 27, 28, 29, 30, 33, 51, 57, 62, 66], 1] = 1.88, -0.06, 0.17, 0.40, 0.62, 0.865, 1.10, 1.39, 1.19, 1.225
-    return points
-
-
-MEAN_SHAPE: FloatArray = _mean_shape()
-"""(68, 2) landmarks of the mean face, eyes open, mouth closed, in eye distances."""
-
-SKIN_TONES: dict[str, tuple[float, float, float]] = {
-    "very_light": (238.0, 205.0, 187.0),
-    "light": (224.0, 183.0, 158.0),
-    "medium": (196.0, 149.0, 117.0),
-    "dark": (141.0, 98.0, 73.0),
-    "very_dark": (100.0, 70.0, 56.0),
-}
-"""Name -> red, green, blue of evenly lit skin, 0 to 255; from light to dark."""
-
 _HAIR = ((28, 22, 20), (52, 36, 26), (86, 58, 36), (140, 104, 62), (168, 160, 152))
 _IRIS = ((70, 44, 26), (88, 62, 36), (84, 104, 84), (78, 108, 138))
 _CLOTHES = ((62, 78, 104), (96, 60, 62), (70, 92, 74), (120, 116, 110), (52, 54, 60))

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 
+from stmap_pipeline.simulation.pulse import PULSE_RGB
 from stmap_pipeline.synth.face import LEFT_EYE, RIGHT_EYE, Identity, Rotation, make_identity
-from stmap_pipeline.synth.pulse import PULSE_RGB
 
 Plane = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]

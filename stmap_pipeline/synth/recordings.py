@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.synth.face import SKIN_TONES
+from stmap_pipeline.simulation.face import SKIN_TONES
 from stmap_pipeline.synth.scene import Scene, Setting, make_scene
 
 QUIRKS: dict[str, str] = {

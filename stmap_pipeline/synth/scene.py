@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.simulation.pulse import Pulse, Sines, random_pulse, random_sines
 from stmap_pipeline.synth.face import Identity, Rotation, make_identity
 from stmap_pipeline.synth.paint import Background, Head, Plane, paint_background, paint_head
-from stmap_pipeline.synth.pulse import Pulse, Sines, random_pulse, random_sines
 
 Setting = Literal["easy", "hard"]
 _FACE_SHARE = 0.46  # of the image's width, from cheek to cheek; of 0.9 times its height where that is less
@@ -229,7 +229,7 @@ class Scene:
     ----------
     identity_seed : int
     skin_tone : str
-        A key of :data:`~stmap_pipeline.synth.face.SKIN_TONES`.
+        A key of :data:`~stmap_pipeline.simulation.face.SKIN_TONES`.
     pulse : Pulse
     motion : HeadMotion
     acting : Acting

@@ -1,6 +1,6 @@
 """Simulated databases: the recordings, gaps, folds and heart rates of VIPL-HR, written as a finished build without any video.
 
-:mod:`.trace_model` simulates a recording; this module lists the recordings, and the code of a build writes shards,
+:mod:`stmap_pipeline.simulation.trace_model` simulates a recording; this module lists the recordings, and the code of a build writes shards,
 tables and manifest.
 """
 
@@ -30,8 +30,9 @@ from stmap_pipeline.pipeline.worker import Rows, rows_of
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import read_recording, recording_path, write_recording
 from stmap_pipeline.shards.manifest import MAX_BYTES
+from stmap_pipeline.simulation.face import COLS, ROWS
+from stmap_pipeline.simulation.trace_model import NAME, TracePlan, simulate
 from stmap_pipeline.synth.synthesis import check_seed_and_duration, check_settings
-from stmap_pipeline.synth.trace_model import COLS, NAME, ROWS, TracePlan, simulate
 from stmap_pipeline.version import __version__
 
 TRACES_VERSION = 1

@@ -12,8 +12,8 @@ from support.videos import colorful, real, write_video
 from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.estimate import ACCEPT, estimate_blocks, estimate_video
 from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.scene import make_scene
-from stmap_pipeline.synth.trace_model import simulate
 from stmap_pipeline.synth.traces import plan_recordings
 
 RATE_HZ = 15.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stmap_pipeline.faces.pose import IDENTITY, FaceDepth, PoseFit, Similarity, fit_similarity, transform
 from stmap_pipeline.faces.template import FaceTemplate
-from stmap_pipeline.synth.pulse import Sines
+from stmap_pipeline.simulation.pulse import Sines
 from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 
 angle, zoom, shift = st.floats(-3, 3), st.floats(0.2, 5), st.floats(-500, 500)

@@ -16,7 +16,7 @@ from stmap_pipeline.faces.backend import STEADY
 from stmap_pipeline.faces.pose import transform
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import Recording, VideoSource
-from stmap_pipeline.synth.pulse import Sines
+from stmap_pipeline.simulation.pulse import Sines
 from stmap_pipeline.synth.scene import Acting, HeadMotion, SensorNoise, make_scene
 from stmap_pipeline.video import Frame
 from stmap_pipeline.video.frame import make_reader

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stmap_pipeline.synth.face import LEFT_EYE, MEAN_SHAPE, MIRROR, RIGHT_EYE, SKIN_TONES, make_identity
+from stmap_pipeline.simulation.face import MEAN_SHAPE, MIRROR, SKIN_TONES
+from stmap_pipeline.synth.face import LEFT_EYE, RIGHT_EYE, make_identity
 
 people = st.builds(make_identity, st.integers(0, 10**6), st.sampled_from(list(SKIN_TONES)))
 

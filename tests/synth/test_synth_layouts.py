@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
 from stmap_pipeline.labels import read_labels
+from stmap_pipeline.simulation.face import SKIN_TONES
 from stmap_pipeline.synth import LAYOUTS, QUIRKS, plan_synthesis
-from stmap_pipeline.synth.face import SKIN_TONES
 from stmap_pipeline.synth.recordings import Camera, draw_scene
 
 SIZE = (200, 200)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stmap_pipeline.simulation.face import SKIN_TONES
+from stmap_pipeline.simulation.pulse import PULSE_RGB, Pulse, Sines
 from stmap_pipeline.synth.encode import CODECS, write_video
-from stmap_pipeline.synth.face import SKIN_TONES, Rotation
-from stmap_pipeline.synth.pulse import PULSE_RGB, Pulse, Sines
+from stmap_pipeline.synth.face import Rotation
 from stmap_pipeline.synth.scene import (
     Acting,
     HeadMotion,

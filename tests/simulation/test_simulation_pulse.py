@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stmap_pipeline.synth.pulse import Pulse, Sines, random_pulse, random_sines
+from stmap_pipeline.simulation.pulse import Pulse, Sines, random_pulse, random_sines
 
 pulses = st.builds(
     lambda seed, bpm: random_pulse(np.random.default_rng(seed), bpm, 0.006), st.integers(0, 10**6), st.floats(48, 130)

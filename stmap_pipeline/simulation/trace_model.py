@@ -12,57 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.records import BlockTrace, ClockSource, LandmarkTrack, Recording, RecordingResult, RoiGrid, VideoSource
-from stmap_pipeline.synth.face import MEAN_SHAPE, SKIN_TONES
-from stmap_pipeline.synth.pulse import PULSE_RGB, SampledPulse, pulse_wave, simulate_pulse
+from stmap_pipeline.simulation.face import COLS, MEAN_SHAPE, MOUTH, PERFUSION, ROWS, SHINE, SKIN_SHARE, SKIN_TONES
+from stmap_pipeline.simulation.pulse import PULSE_RGB, SampledPulse, pulse_wave, simulate_pulse
 
 FloatArray = npt.NDArray[np.float64]
 
 NAME = "synthetic-traces"
 """Name of the database in what is written."""
-ROWS, COLS = 5, 5
 BLOCKS = ROWS * COLS
-
-# The 25 blocks of a face, set by hand from common proportions.
-# share of skin, brows to chin: corners are hair and wall, the second row has the eyes
-_SKIN_SHARE = np.array(
-    [
-        [0.45, 0.85, 0.95, 0.85, 0.45],
-        [0.55, 0.60, 0.90, 0.60, 0.55],
-        [0.80, 1.00, 0.95, 1.00, 0.80],
-        [0.70, 0.95, 0.75, 0.95, 0.70],
-        [0.30, 0.75, 0.85, 0.75, 0.30],
-    ]
-).ravel()
-# how strongly skin pulses: cheeks and forehead most, lips and chin least
-_PERFUSION = np.array(
-    [
-        [0.8, 1.1, 1.2, 1.1, 0.8],
-        [0.6, 0.6, 0.9, 0.6, 0.6],
-        [1.0, 1.2, 0.9, 1.2, 1.0],
-        [0.9, 1.1, 0.6, 1.1, 0.9],
-        [0.6, 0.7, 0.7, 0.7, 0.6],
-    ]
-).ravel()
-# specular reflection when the head turns: brow, nose and chin most
-_SHINE = np.array(
-    [
-        [0.3, 0.8, 1.0, 0.8, 0.3],
-        [0.2, 0.3, 1.2, 0.3, 0.2],
-        [0.3, 0.6, 1.4, 0.6, 0.3],
-        [0.2, 0.4, 0.5, 0.4, 0.2],
-        [0.1, 0.3, 0.6, 0.3, 0.1],
-    ]
-).ravel()
-# how much a block moves with the mouth
-_MOUTH = np.array(
-    [
-        [0.02, 0.02, 0.02, 0.02, 0.02],
-        [0.04, 0.04, 0.03, 0.04, 0.04],
-        [0.15, 0.20, 0.10, 0.20, 0.15],
-        [0.35, 0.70, 1.00, 0.70, 0.35],
-        [0.35, 0.80, 1.00, 0.80, 0.35],
-    ]
-).ravel()
 _ACROSS = np.tile(np.linspace(-1, 1, COLS), ROWS)
 _DOWN = np.repeat(np.linspace(-1, 1, ROWS), COLS)
 
@@ -217,7 +174,7 @@ class Person:
     Parameters
     ----------
     tone : str
-        Nearest name of :data:`~stmap_pipeline.synth.face.SKIN_TONES`.
+        Nearest name of :data:`~stmap_pipeline.simulation.face.SKIN_TONES`.
     color : (3,) array
         R, G, B of evenly lit skin.
     pulse : float
@@ -258,7 +215,7 @@ def draw_person(random: np.random.Generator) -> Person:
         tone=names[round(place)],
         color=color * random.uniform(0.65, 0.95),
         pulse=pulse,
-        perfusion=_PERFUSION * random.lognormal(0, 0.2, BLOCKS),
+        perfusion=PERFUSION * random.lognormal(0, 0.2, BLOCKS),
         shade=random.uniform(0.85, 1.1, BLOCKS),
         liveliness=float(random.lognormal(0, 0.35)),
     )
@@ -297,13 +254,13 @@ def _block_means(
     relative = relative + _motion(random, turns, mouth)
     relative = relative + severity * _flicker(random, times_s)
     light = severity * _light(random, scenario, size, rates_hz)
-    skin = _SKIN_SHARE[:, None] * person.color
-    wall = (1 - _SKIN_SHARE)[:, None] * random.uniform(20, 140) * random.uniform(0.85, 1.15, 3)
+    skin = SKIN_SHARE[:, None] * person.color
+    wall = (1 - SKIN_SHARE)[:, None] * random.uniform(20, 140) * random.uniform(0.85, 1.15, 3)
     base = person.shade[:, None] * (skin + wall) * scenario.level
     noise = severity * scenario.noise * _CODEC_LEVELS[plan.camera] * float(random.lognormal(0, 0.3))
     means = base * (1 + relative) * (1 + light) + noise * _codec(random, size, plan.rate_hz, rates_hz)
     attributes = {
-        "simulated_pulse_percent": round(100 * person.pulse * float((_SKIN_SHARE * person.perfusion).mean()), 6),
+        "simulated_pulse_percent": round(100 * person.pulse * float((SKIN_SHARE * person.perfusion).mean()), 6),
         "simulated_motion_percent": round(100 * motion, 6),
         "simulated_noise_levels": round(noise, 6),
     }
@@ -315,7 +272,7 @@ def _pulse(random: np.random.Generator, person: Person, heart: SampledPulse, tim
     late_s = random.uniform(0, 0.04, BLOCKS)
     beats = np.interp(times_s[:, None] - late_s, heart.times_s, heart.beats)
     depth = 1 + random.uniform(0.05, 0.2) * breath
-    strength = person.pulse * float(random.lognormal(0, 0.25)) * _SKIN_SHARE * person.perfusion
+    strength = person.pulse * float(random.lognormal(0, 0.25)) * SKIN_SHARE * person.perfusion
     change: FloatArray = -strength * depth[:, None] * pulse_wave(beats, heart.harmonics)
     return change[:, :, None] * PULSE_RGB
 
@@ -341,13 +298,13 @@ def _motion(random: np.random.Generator, turns: FloatArray, mouth: FloatArray) -
     """(T, N, 3) relative change by motion: shading in all channels alike, shine, and the color of what moves into a block."""
     side, up = turns
     shading = side[:, None] * (_ACROSS * random.uniform(0.4, 1.0)) + up[:, None] * (_DOWN * 0.3 + random.uniform(0.2, 0.6))
-    shine = _SHINE * (side[:, None] * random.normal(0, 0.5) + up[:, None] * random.normal(0, 0.8))
+    shine = SHINE * (side[:, None] * random.normal(0, 0.5) + up[:, None] * random.normal(0, 0.8))
     # shine has the color of the light, and so raises blue most on skin, which has least of it
     white = np.array([0.8, 1.05, 1.3])
-    edges = 1 + 3 * (1 - _SKIN_SHARE)
+    edges = 1 + 3 * (1 - SKIN_SHARE)
     texture = random.normal(0, 0.5, (2, BLOCKS, 1)) + random.normal(0, 0.2, (2, BLOCKS, 3)) + random.normal(0, 0.08, (2, 1, 3))
     color = texture * edges[:, None]
-    lips = _MOUTH[:, None] * (random.normal(0.5, 0.4, (BLOCKS, 1)) + random.normal(0, 0.15, (BLOCKS, 3)))
+    lips = MOUTH[:, None] * (random.normal(0.5, 0.4, (BLOCKS, 1)) + random.normal(0, 0.15, (BLOCKS, 3)))
     change: FloatArray = shading[:, :, None] + 0.35 * shine[:, :, None] * white
     change += side[:, None, None] * color[0] + up[:, None, None] * color[1]
     return change + mouth[:, None, None] * lips
