@@ -50,13 +50,17 @@ def configuration() -> str:
 def databases() -> str:
     """Describe each database of the registry."""
     parts = []
-    for name in registry.names("databases"):
-        one: Database = registry.load("databases", name)
+    known: list[Database] = [registry.load("databases", name) for name in registry.names("databases")]
+    for one in known:
         citation = f"\n```bibtex\n{one.citation}\n```\n" if one.citation else ""
+        facts = "".join(f"{word.capitalize()}\n: {text}\n\n" for word, text in one.facts().items())
+        defects = "Known defects, and what is done about them:\n\n" + "".join(f"- {text}\n" for text in one.defects) + "\n"
         parts.append(
-            f"## {name}\n\n{one.title}\n\nLicense\n: {one.license}\n\nAccess\n: {one.access}\n\n"
+            f"## {one.name}\n\n{one.title}\n\n{facts}{defects if one.defects else ''}"
             f"What is expected on disk:\n\n```text\n{one.layout.rstrip()}\n```\n{citation}"
         )
+    rows = [(f"`{one.name}`", one.subjects or "", one.videos or "", one.terms, one.title) for one in known]
+    parts.insert(0, table(("name", "subjects", "videos", "access", "what it is"), rows))
     return "\n".join(parts) + "\n" + folder_keys()
 
 

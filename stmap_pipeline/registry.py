@@ -16,6 +16,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "folder": "stmap_pipeline.databases.folder:DATABASE",
         "mmse-hr": "stmap_pipeline.databases.mmse_hr:DATABASE",
         "synthetic": "stmap_pipeline.databases.synthetic:DATABASE",
+        "ubfc-phys": "stmap_pipeline.databases.ubfc_phys:DATABASE",
         "vipl-hr": "stmap_pipeline.databases.vipl_hr:DATABASE",
     },
     "face_backends": {
@@ -40,13 +41,13 @@ def names(kind: str) -> list[str]:
     Examples
     --------
     >>> names("databases")
-    ['folder', 'mmse-hr', 'synthetic', 'vipl-hr']
+    ['folder', 'mmse-hr', 'synthetic', 'ubfc-phys', 'vipl-hr']
     """
     return sorted(_all(kind))
 
 
-def load(kind: str, name: str) -> Any:
-    """Import what stands behind a name.
+def find(kind: str, name: str) -> str:
+    """Return the name as the registry spells it: case and underscores in place of hyphens do not matter.
 
     Raises
     ------
@@ -55,17 +56,35 @@ def load(kind: str, name: str) -> Any:
 
     Examples
     --------
-    >>> load("databases", "vipl-hr").name
+    >>> find("databases", "VIPL_HR")
     'vipl-hr'
     """
     from stmap_pipeline.errors import UnknownNameError
 
     known = _all(kind)
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UnknownNameError(
-            f"no {kind.rstrip('s').replace('_', ' ')} is called {name!r}{hint} (known: {', '.join(sorted(known))})"
-        )
-    module, _, attribute = known[name].partition(":")
+    plain = {one.casefold().replace("_", "-"): one for one in known}
+    wanted = name.casefold().replace("_", "-")
+    if name in known:
+        return name
+    if wanted in plain:
+        return plain[wanted]
+    near = difflib.get_close_matches(wanted, plain, n=1)
+    hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
+    raise UnknownNameError(f"no {kind.rstrip('s').replace('_', ' ')} is called {name!r}{hint} (known: {', '.join(sorted(known))})")
+
+
+def load(kind: str, name: str) -> Any:
+    """Import what stands behind a name, which is found as by :func:`find`.
+
+    Raises
+    ------
+    UnknownNameError
+        Where the registry has no such name; the message lists the names.
+
+    Examples
+    --------
+    >>> load("databases", "VIPL-HR").name
+    'vipl-hr'
+    """
+    module, _, attribute = _all(kind)[find(kind, name)].partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -1,8 +1,9 @@
-"""`stmap databases`: the known databases, and the layout that each must have on disk."""
+"""`stmap databases`: the known databases, what is known of each, and the layout that it must have on disk."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ from stmap_cli.options import RegistryName
 if TYPE_CHECKING:
     from stmap_pipeline.databases.base import Database
 
+_WIDTH = 100
+
 
 @click.command()
 @click.argument("name", required=False, type=RegistryName("databases"))
@@ -20,20 +23,34 @@ def databases(name: str | None) -> None:
 
     \b
     Example:
+        stmap databases
         stmap databases vipl-hr
     """
     from stmap_pipeline import registry
 
     if name is None:
-        for one in registry.names("databases"):
-            click.echo(f"{one:<12} {registry.load('databases', one).title}")
+        known: list[Database] = [registry.load("databases", one) for one in registry.names("databases")]
+        rows = [
+            (one.name, *(str(count or "-") for count in (one.subjects, one.videos)), one.terms or "-", one.title) for one in known
+        ]
+        click.echo(_table(("name", "subjects", "videos", "access", "what it is"), rows))
         return
     database: Database = registry.load("databases", name)
     click.echo(f"{database.name}: {database.title}\n")
-    for word, text in (("license", database.license), ("access", database.access)):
-        click.echo(textwrap.fill(f"{word}: {text}", 100, subsequent_indent="  "))
+    for word, text in database.facts().items():
+        click.echo(textwrap.fill(f"{word}: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     click.echo("\nlayout:")
     click.echo(textwrap.indent(textwrap.dedent(database.layout).strip("\n"), "  "))
+    if database.defects:
+        click.echo("\nknown defects:")
+        for one in database.defects:
+            click.echo(textwrap.fill(f"- {one}", _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
     if database.citation:
         click.echo("\ncite:")
         click.echo(textwrap.indent(textwrap.dedent(database.citation).strip("\n"), "  "))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    return "\n".join(lines)

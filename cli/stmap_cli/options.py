@@ -54,13 +54,13 @@ class _LibraryName(click.ParamType[str]):
         from stmap_pipeline.errors import UnknownNameError
 
         try:
-            self.check(value)
+            return self.known(value)
         except UnknownNameError as error:
             self.fail(str(error), param, ctx)
-        return value
 
-    def check(self, value: str) -> None:
-        """Raise `UnknownNameError` where the library does not know the name."""
+    def known(self, value: str) -> str:
+        """Return the name as the library spells it; raise `UnknownNameError` where it does not know the name."""
+        raise NotImplementedError
 
 
 class RegistryName(_LibraryName):
@@ -71,11 +71,10 @@ class RegistryName(_LibraryName):
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def check(self, value: str) -> None:
+    def known(self, value: str) -> str:
         from stmap_pipeline import registry
 
-        if value not in registry.names(self._kind):
-            registry.load(self._kind, value)
+        return registry.find(self._kind, value)
 
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
@@ -90,10 +89,11 @@ class ColorSpace(_LibraryName):
 
     name = "space"
 
-    def check(self, value: str) -> None:
+    def known(self, value: str) -> str:
         from stmap_pipeline.maps.color import split_color_space
 
         split_color_space(value)
+        return value
 
 
 color_option: Callable[[Any], Any] = click.option(

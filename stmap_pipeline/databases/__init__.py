@@ -4,6 +4,7 @@
 :mod:`.base`                  the record of a database; functions that walk a source folder
 :mod:`.vipl_hr`               VIPL-HR, with its official folds and its known defects
 :mod:`.mmse_hr`               MMSE-HR and the same layout of BP4D+
+:mod:`.ubfc_phys`             UBFC-Phys
 :mod:`.folder`                user videos: a folder of videos, or one video
 :mod:`.folder_description`    ``database.toml`` and ``database.csv`` of such a folder
 :mod:`.synthetic`             drawn videos of ``stmap synth`` in one of the layouts above, with their true heart rates

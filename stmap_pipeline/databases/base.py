@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.records import Recording
@@ -35,6 +36,16 @@ class Database:
         where the root holds nothing of this layout, saying what it looked for and what it found instead.
     simulated : bool
         Whether the data are synthetic.
+    subjects, videos : int
+        As published; 0 where the user decides.
+    cameras, frame_rate, labels : str
+        What filmed, at how many frames/s, and what was recorded with it.
+    terms : {"open", "form", "agreement", ""}
+        How the data are had: by download, by a request form, under a signed agreement; empty for own data.
+    splits : str
+        Official folds, protocols or splits, and where they are stored; empty where there are none.
+    defects : tuple of str
+        What is known to be wrong or surprising in the data, and what is done about it.
     """
 
     name: str
@@ -45,6 +56,28 @@ class Database:
     layout: str
     list_recordings: Callable[[Path], Iterator[Recording]]
     simulated: bool = False
+    subjects: int = 0
+    videos: int = 0
+    cameras: str = ""
+    frame_rate: str = ""
+    labels: str = ""
+    terms: Literal["open", "form", "agreement", ""] = ""
+    splits: str = ""
+    defects: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, str]:
+        """Return what is known of the database besides layout and citation: name of the fact -> text, empty ones left out."""
+        counts = [f"{count} {noun}" for count, noun in ((self.subjects, "subjects"), (self.videos, "videos")) if count]
+        facts = {
+            "size": ", ".join(counts),
+            "cameras": self.cameras,
+            "frame rate": self.frame_rate,
+            "labels": self.labels,
+            "splits": self.splits,
+            "license": self.license,
+            "access": self.access,
+        }
+        return {name: text for name, text in facts.items() if text}
 
 
 def natural_key(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
@@ -159,6 +192,21 @@ def file_named(names: Iterable[str], wanted: str) -> str:
     """
     same = [name for name in names if name.casefold() == wanted.casefold()]
     return wanted if wanted in same or not same else same[0]
+
+
+def once(root: Path, before: Recording | None, one: Recording) -> None:
+    """Raise where a recording was found before in another place.
+
+    Raises
+    ------
+    DatabaseError
+        With the id and both places.
+    """
+    if before is not None:
+        raise DatabaseError(
+            f"{printable(root)}: {one.recording_id} is there twice: {printable(before.video.path)} and {printable(one.video.path)}; an archive "
+            "was unpacked twice, remove one of the two"
+        )
 
 
 def in_order(recordings: Iterable[Recording]) -> Iterator[Recording]:

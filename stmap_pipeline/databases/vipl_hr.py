@@ -201,4 +201,18 @@ DATABASE = Database(
     citation=CITATION,
     layout=LAYOUT,
     list_recordings=list_recordings,
+    subjects=107,
+    videos=2378,
+    cameras="webcam, phone, and RGB-D camera in color and near infrared (not used); the videos are cropped to the face",
+    frame_rate="16 to 30 frames/s, by the file of frame times; the container's rate is wrong",
+    labels="heart rate (1 Hz), SpO2 (1 Hz, not used), pulse wave of the finger (60 Hz)",
+    terms="agreement",
+    splits="the five official subject-exclusive folds, which come with stmap",
+    defects=(
+        f"{len(SKIPPED)} recordings are skipped, as too short or for missing frames: {', '.join(SKIPPED)}",
+        "recordings that Missing_data.txt names are listed as absent",
+        "a heart rate of 255 is the code for a sensor fault",
+        "source2 has no file of frame times: the phone's nominal 30 frames/s are taken",
+        "label and video of some recordings differ in length; windows that the label does not cover have none",
+    ),
 )

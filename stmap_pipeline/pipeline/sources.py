@@ -15,6 +15,7 @@ from typing import Any
 from stmap_pipeline.config import Config
 from stmap_pipeline.files import sha256
 from stmap_pipeline.records import Recording
+from stmap_pipeline.video.images import archive_members
 
 # Raised when the same settings and videos give other numbers than before, so that old and new are never mixed in one output.
 PIPELINE_VERSION = 5
@@ -37,7 +38,7 @@ def settings_key(config: Config) -> str:
 def video_stamp(recording: Recording) -> str:
     """Return size and date of a video, or a hash over those of all images of a folder; empty where there is no such file."""
     try:
-        if recording.video.kind == "images":
+        if _is_folder(recording):
             return _hash([[one.name, *_size_and_date(one)] for one in _images(recording.video.path)])
         return "-".join(map(str, _size_and_date(recording.video.path)))
     except OSError:
@@ -45,20 +46,27 @@ def video_stamp(recording: Recording) -> str:
 
 
 def video_key(recording: Recording) -> str:
-    """Return a hash of the content of a video, or of the names and contents of all images of a folder."""
-    if recording.video.kind == "images":
-        try:
+    """Return a hash of the content of a video, or of the names and contents of all images of a folder.
+
+    Of images in an archive, which holds those of other recordings too, the checksums in the archive stand for the contents.
+    """
+    try:
+        if _is_folder(recording):
             return _hash([[one.name, _sha256(one)] for one in _images(recording.video.path)])
-        except OSError:
-            return _UNREADABLE
+        if recording.video.kind == "images":
+            return _hash([[one.filename, one.file_size, one.CRC] for one in archive_members(recording.video)])
+    except OSError:
+        return _UNREADABLE
     return _sha256(recording.video.path)
 
 
 def video_bytes(recording: Recording) -> int:
     """Return the size of a video, or of all images of a folder, in bytes; 0 where it is missing."""
     try:
-        if recording.video.kind == "images":
+        if _is_folder(recording):
             return sum(one.stat().st_size for one in _images(recording.video.path))
+        if recording.video.kind == "images":
+            return sum(one.compress_size for one in archive_members(recording.video))
         return recording.video.path.stat().st_size
     except OSError:
         return 0
@@ -75,13 +83,21 @@ def labels_key(recording: Recording) -> str:
     # the clock and the content of the video have keys of their own
     listed["clock"] = [recording.clock.note, recording.clock.path.name if recording.clock.path else ""]
     listed["video"] = [recording.video.path.name, recording.video.kind]
-    listed["labels"] = [_described(one) for one in listed["labels"]]
+    if recording.video.member:
+        listed["video"].append(recording.video.member)
+    # a label in the file of the video: its content is in the key of the video, which is not computed anew in each run
+    inside = [{**one, "path": one["path"].name} if one["path"] == recording.video.path else one for one in listed["labels"]]
+    listed["labels"] = [_described(one) for one in inside]
     return _hash([LABELS_VERSION, listed])
 
 
 def _described(source: dict[str, Any]) -> dict[str, Any]:
     """Replace each path by its name and a hash of its content."""
     return {key: [value.name, _sha256(value)] if isinstance(value, Path) else value for key, value in source.items()}
+
+
+def _is_folder(recording: Recording) -> bool:
+    return recording.video.kind == "images" and not recording.video.member
 
 
 def _images(folder: Path) -> list[Path]:

@@ -21,18 +21,22 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)", re.I)
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
-    """A video file, or a folder of numbered images.
+    """A video file, a folder of numbered images, or an array of frames in a MATLAB or HDF5 file.
 
     Parameters
     ----------
     path : Path
-        The file, or the folder of images.
-    kind : {"file", "images"}
-        ``images`` reads all .jpg, .jpeg, .png, .bmp and .tif files of the folder in natural order (2 before 10).
+        The file, or the folder of images; for images also a zip archive.
+    kind : {"file", "images", "array"}
+        ``images`` reads all .jpg, .jpeg, .png, .bmp and .tif files of the folder in natural order (2 before 10). ``array`` reads
+        one array of frames.
+    member : str
+        What is read of the file: the name of the array; for images in a zip archive the folder inside it, such as ``F001/T1``.
     """
 
     path: Path
-    kind: Literal["file", "images"] = "file"
+    kind: Literal["file", "images", "array"] = "file"
+    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)

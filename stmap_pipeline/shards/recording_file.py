@@ -121,7 +121,7 @@ ATTRIBUTES: tuple[AttributeSpec, ...] = (
     AttributeSpec("camera", "str", "which camera, in the database's own terms"),
     AttributeSpec("fold", "int", "official fold of the subject, from 1; 0 where the database has none"),
     AttributeSpec("video", "str", "name of the video file or picture folder, without its path"),
-    AttributeSpec("video_kind", "str", "file or images"),
+    AttributeSpec("video_kind", "str", "file, images or array"),
     AttributeSpec("clock", "str", "where the times came from: pts, times_file or constant"),
     AttributeSpec("clock_file", "str", "name of the file of frame times, without its path; empty where there is none"),
     AttributeSpec("clock_unit_s", "float", "length of one unit of that file in seconds"),

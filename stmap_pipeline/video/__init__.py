@@ -1,7 +1,9 @@
 """Decode a recording once, frame by frame: native planes, each frame with its own time, constant memory.
 
 ==============  ==================================================================================
-:mod:`.stream`  :func:`open_stream`: video files and folders of images, decoded in one pass
+:mod:`.stream`  :func:`open_stream`: video files, images and arrays of frames, decoded in one pass
+:mod:`.images`  the image files of a folder or of a zip archive
+:mod:`.arrays`  frames from an array in a MATLAB or HDF5 file
 :mod:`.frame`   planes of a decoded frame and the matrix from their samples to RGB
 :mod:`.clock`   the time of each frame, from a file of frame times, the container, or a constant rate
 ==============  ==================================================================================

@@ -1,4 +1,4 @@
-"""Decode a recording once, frame by frame: a video file through FFmpeg, or a folder of image files.
+"""Decode a recording once, frame by frame: a video file through FFmpeg, a folder of image files, or an array of frames.
 
 FFmpeg (PyAV) runs in one thread: the worker processes share the cores, not the frames.
 """
@@ -19,12 +19,12 @@ import av
 import av.error
 import av.logging
 
-from stmap_pipeline.databases.base import natural_key
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.files import read_bytes
-from stmap_pipeline.records import Recording
+from stmap_pipeline.records import Recording, VideoSource
+from stmap_pipeline.video.arrays import read_array_frames
 from stmap_pipeline.video.clock import Clock
 from stmap_pipeline.video.frame import Frame, PixelReader, StreamInfo, make_reader
+from stmap_pipeline.video.images import IMAGE_CODECS, list_images, read_images
 
 # More pixels than any camera of the field has (8K has 35 million): such a header is damaged or hostile.
 MAX_PIXELS = 36_000_000
@@ -37,9 +37,6 @@ FORMATS = (
 )
 # Damaged packets in a row after which the rest of a stream is given up.
 MAX_ERRORS_IN_A_ROW = 1000
-# Size of 36 million pixels of 16 bits, uncompressed.
-MAX_IMAGE_BYTES = 2**28
-_IMAGE_CODECS = {".jpg": "mjpeg", ".jpeg": "mjpeg", ".png": "png", ".bmp": "bmp", ".tif": "tiff", ".tiff": "tiff"}
 
 # What opening a pipe or device, a folder or a socket as a file ends with.
 _NOT_REGULAR = (errno.EINVAL, errno.EISDIR, errno.ENXIO)
@@ -90,7 +87,7 @@ class FrameStream:
         self._reader: PixelReader | None = None
         self._info: StreamInfo | None = None
         self.clock = Clock(recording.clock)
-        self._source = (decode_images if recording.video.kind == "images" else decode_container)(recording.video.path)
+        self._source = decode(recording.video)
 
     @property
     def info(self) -> StreamInfo:
@@ -179,7 +176,7 @@ def check_video(recording: Recording) -> None:
     RecordingError
         ``source_missing`` or ``source_unreadable``.
     """
-    path, wanted = recording.video.path, "folder" if recording.video.kind == "images" else "file"
+    path, wanted = recording.video.path, "folder" if recording.video.kind == "images" and not recording.video.member else "file"
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -207,6 +204,19 @@ def prefetch(source: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
                 yield waiting.popleft()
             waiting_bytes = 0
     yield from waiting
+
+
+def decode(source: VideoSource) -> Generator[DecodedFrame]:
+    """Decode a video of any kind frame by frame.
+
+    Raises
+    ------
+    RecordingError
+        As the function for that kind raises it.
+    """
+    if source.kind == "images":
+        return decode_images(source)
+    return decode_array(source) if source.kind == "array" else decode_container(source.path)
 
 
 def decode_container(path: Path) -> Generator[DecodedFrame]:
@@ -272,7 +282,7 @@ def decode_container(path: Path) -> Generator[DecodedFrame]:
                 yield DecodedFrame(frame, pts_s, rate_hz, context.name, errors)
 
 
-def decode_images(folder: Path) -> Generator[DecodedFrame]:
+def decode_images(source: VideoSource) -> Generator[DecodedFrame]:
     """Decode the image files of a folder to native planes (JPEG stays YCbCr), ``2.jpg`` before ``10.jpg``.
 
     A damaged file is counted and skipped.
@@ -283,37 +293,49 @@ def decode_images(folder: Path) -> Generator[DecodedFrame]:
         Where the folder cannot be read, holds no image file, or something under the name of one that is no regular file.
     """
     av.logging.set_level(None)
+    where = f"{source.path.name}/{source.member}" if source.member else source.path.name
     try:
-        files = sorted(
-            (one for one in folder.iterdir() if one.suffix.lower() in _IMAGE_CODECS), key=lambda one: natural_key(one.name)
-        )
+        names = list_images(source)
     except OSError as error:
         raise RecordingError(
-            "decode", "source_unreadable", f"{folder.name}: cannot be read as a folder of images ({error.strerror})"
+            "decode", "source_unreadable", f"{where}: cannot be read as a folder of images ({error.strerror})"
         ) from None
-    if not files:
-        raise RecordingError(
-            "decode", "source_missing", f"{folder.name}: no image file ({', '.join(_IMAGE_CODECS)}) in this folder"
-        )
+    if not names:
+        raise RecordingError("decode", "source_missing", f"{where}: no image file ({', '.join(IMAGE_CODECS)}) in this folder")
     errors = 0
-    for path in files:
-        codec = _IMAGE_CODECS[path.suffix.lower()]
+    for name, data in zip(names, read_images(source, names), strict=True):
+        codec = IMAGE_CODECS[name[name.rindex(".") :].lower()]
         frame: Any = None
-        try:
-            data = read_bytes(path, MAX_IMAGE_BYTES)
-            # a new context for each image: a damaged one must not affect the next
-            decoder: Any = av.CodecContext.create(codec, "r")
-            decoder.options = {"max_pixels": str(MAX_PIXELS)}
-            images = [*decoder.decode(av.Packet(data)), *decoder.decode(None)] if data else []
-            frame = images[0] if images else None
-        except MemoryError:
-            raise
-        except av.error.FFmpegError:
-            pass
-        except OSError as error:
-            if error.errno in _NOT_REGULAR:
-                raise RecordingError(
-                    "decode", "source_unreadable", f"{folder.name}/{path.name}: is no regular file; remove it"
-                ) from None
+        if isinstance(data, OSError):
+            if data.errno in _NOT_REGULAR:
+                raise RecordingError("decode", "source_unreadable", f"{where}/{name}: is no regular file; remove it") from None
+        elif data:
+            try:
+                # a new context for each image: a damaged one must not affect the next
+                decoder: Any = av.CodecContext.create(codec, "r")
+                decoder.options = {"max_pixels": str(MAX_PIXELS)}
+                frame = next(iter([*decoder.decode(av.Packet(data)), *decoder.decode(None)]), None)
+            except MemoryError:
+                raise
+            except av.error.FFmpegError:
+                pass
         errors += frame is None
         yield DecodedFrame(frame, None, math.nan, codec, errors)
+
+
+def decode_array(source: VideoSource) -> Generator[DecodedFrame]:
+    """Yield the frames of an array in a MATLAB or HDF5 file.
+
+    Raises
+    ------
+    RecordingError
+        Where the file has no such array, or the array is no frames or too large.
+    """
+    for values in read_array_frames(source.path, source.member):
+        if values.shape[0] * values.shape[1] > MAX_PIXELS:
+            size = f"{values.shape[1]}x{values.shape[0]}"
+            raise RecordingError(
+                "decode", "unsupported_format", f"{source.path.name}: frames of {size} pixels; the limit is {MAX_PIXELS:,}"
+            )
+        frame = av.VideoFrame.from_ndarray(values, format="rgb24" if values.dtype == "uint8" else "rgb48le")
+        yield DecodedFrame(frame, None, math.nan, "array", 0)

@@ -22,7 +22,8 @@ def here(tmp_path, monkeypatch):
 def test_databases_are_listed_a_line_each():
     run = stmap("databases")
     assert (run.code, run.err) == (0, "")
-    assert [line.split()[0] for line in run.out.splitlines()] == registry.names("databases")
+    assert [line.split()[0] for line in run.out.splitlines()] == ["name", *registry.names("databases")]
+    assert max(map(len, run.out.splitlines())) <= 160
 
 
 @pytest.mark.parametrize("name", registry.names("databases"))
@@ -33,8 +34,15 @@ def test_a_database_tells_how_to_get_lay_out_and_cite_it(name):
     assert run.out.startswith(f"{name}: {database.title}\n")
     for word in ("license: ", "access: ", "layout:\n"):
         assert f"\n{word}" in run.out
+    words = run.out.split()
+    assert all(word in words for text in (*database.facts().values(), *database.defects) for word in text.split())
     assert all(line.strip() in run.out for line in database.layout.splitlines())
     assert ("\ncite:\n" in run.out) == bool(database.citation)
+
+
+@pytest.mark.parametrize("name", ["VIPL-HR", "Vipl_HR"])
+def test_a_database_is_found_in_any_case(name):
+    assert stmap("databases", name).out == stmap("databases", "vipl-hr").out
 
 
 def test_the_shell_completes_names_of_databases():

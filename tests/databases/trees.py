@@ -114,4 +114,20 @@ def synthetic(root: Path) -> None:
     write(root / "synthetic.json", json.dumps(document))
 
 
-TREES: dict[str, Callable[[Path], None]] = {"vipl-hr": vipl_hr, "mmse-hr": mmse_hr, "folder": folder, "synthetic": synthetic}
+def ubfc_phys(root: Path) -> None:
+    for subject, task in ((1, 1), (1, 2), (1, 3), (2, 1), (10, 3)):
+        folder = root / f"s{subject}"
+        write(folder / f"vid_s{subject}_T{task}.avi")
+        write(folder / f"bvp_s{subject}_T{task}.csv", "-12.61\r\n3.5\r\n" * 64)
+        write(folder / f"eda_s{subject}_T{task}.csv", "0.41\r\n" * 8)
+        write(folder / f"info_s{subject}.txt", f"s{subject}\r\nf\r\ntest\r\n")
+        write(folder / f"selfReportedAnx_s{subject}.csv", "1\r\n")
+
+
+TREES: dict[str, Callable[[Path], None]] = {
+    "vipl-hr": vipl_hr,
+    "mmse-hr": mmse_hr,
+    "folder": folder,
+    "synthetic": synthetic,
+    "ubfc-phys": ubfc_phys,
+}

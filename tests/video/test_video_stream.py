@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import wave
+import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -270,3 +272,43 @@ def test_times_that_leap_are_told_from_times_with_holes():
         assert span_problem(np.r_[-leap_s, regular_s])
         # many leaps are no slow camera
         assert span_problem(np.arange(60) * leap_s)
+
+
+# images in an archive
+
+
+def archive(tmp_path, folder="F001/T1"):
+    path = tmp_path / "F001.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for number in range(12):  # 10.jpg comes after 9.jpg
+            data = cv2.imencode(".png", np.full((16, 16, 3), 10 * number, np.uint8))[1].tobytes()
+            file.writestr(f"{folder}/{number}.png", data)
+            file.writestr(f"{folder}0/{number}.png", data)
+        file.writestr(f"{folder}/notes.txt", "no image")
+    return path
+
+
+@pytest.mark.parametrize("folder", ["F001/T1", "2D+3D/F001/T1"])
+def test_images_of_an_archive_come_in_natural_order(tmp_path, folder):
+    video = VideoSource(archive(tmp_path, folder), "images", "F001/T1")
+    with open_stream(Recording("a", "bp4d-plus", "a", video, ClockSource("constant", rate_hz=25.0))) as stream:
+        assert [int(frame.image.gray[0, 0]) for frame in stream] == [10 * number for number in range(12)]
+
+
+def test_damaged_images_of_an_archive_are_counted_and_a_damaged_archive_is_refused(tmp_path):
+    path = archive(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"F001/T1/3.png") + 60] ^= 0xFF  # the checksum differs now
+    path.write_bytes(data)
+    one = Recording("a", "b", "a", VideoSource(path, "images", "F001/T1"), ClockSource("constant", rate_hz=25.0))
+    times_s, stream = times_of(one)
+    assert (len(times_s), stream.decode_errors) == (11, 1)
+    assert times_s[3] == pytest.approx(4 / 25)
+    path.write_bytes(data[:100])
+    for broken, reason in (
+        (one, "source_unreadable"),
+        (replace(one, video=replace(one.video, path=tmp_path)), "source_unreadable"),
+    ):
+        with pytest.raises(RecordingError) as caught:
+            times_of(broken)
+        assert caught.value.reason == reason
