@@ -514,6 +514,11 @@ class Evaluation:
         """Parts that the data were divided into."""
         return list(dict.fromkeys(one.name for one in self.rows if one.group == group and one.of == "videos"))
 
+    def find_score(self, method: str, group: Group = "all", name: str = "", of: Of = "videos") -> Score | None:
+        """Return the errors of a method; None where there are none."""
+        wanted = (method, group, name, of)
+        return next((one.score for one in self.rows if (one.method, one.group, one.name, one.of) == wanted), None)
+
     def score(self, method: str, group: Group = "all", name: str = "", of: Of = "videos") -> Score:
         """Return the errors of a method.
 
@@ -522,10 +527,10 @@ class Evaluation:
         KeyError
             Where there are none.
         """
-        for one in self.rows:
-            if (one.method, one.group, one.name, one.of) == (method, group, name, of):
-                return one.score
-        raise KeyError(f"no score of {method} for the {of} of {group} {name}".rstrip())
+        found = self.find_score(method, group, name, of)
+        if found is None:
+            raise KeyError(f"no score of {method} for the {of} of {group} {name}".rstrip())
+        return found
 
     def to_json(self) -> str:
         """Return JSON; what is unknown is null."""

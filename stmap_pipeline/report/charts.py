@@ -2,8 +2,8 @@
 
 Each function takes numbers and returns a :class:`Chart`, the JSON that ``Plotly.react`` draws in the browser: hovering names the recording or
 the value, dragging zooms, and a button saves an image. Colors are names of the page's style (``s1`` to ``s4``, ``ink``, ``soft``, ``gap``,
-``shade``), which the page's script replaces when it draws, so that charts turn dark with the page. A :class:`Figure` is a chart or images with
-title and caption; the template's macro ``figure`` sets it into a page.
+``shade``), which the page's script replaces when it draws, so that charts turn dark with the page. The template's macro ``figure`` sets a chart or
+images into a page, with title and caption.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart or images with title and caption.
+    """Images with title and caption; figures of charts have theirs in the templates.
 
     Parameters
     ----------
@@ -75,18 +75,13 @@ class Figure:
     title : str
     caption : str
         How to read it: what good and what bad look like.
-    chart : Chart, optional
     images : sequence of Image
-    wide : bool
-        Whether it takes a row of its own.
     """
 
     name: str
     title: str
     caption: str
-    chart: Chart | None = None
-    images: Sequence[Image] = ()
-    wide: bool = False
+    images: Sequence[Image]
 
 
 @dataclass(frozen=True, slots=True)

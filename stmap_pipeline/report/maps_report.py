@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -18,11 +19,11 @@ from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import REASONS, OutputError
 from stmap_pipeline.files import atomic_write_text, sha256
 from stmap_pipeline.parallel import one_thread, unordered
-from stmap_pipeline.records import Outcome, RecordingResult, file_name
-from stmap_pipeline.report.charts import Bars, Figure, histogram, strip_plot
-from stmap_pipeline.report.page import LIBRARY_FILE, Page, Section, Stat, check_extra, library, render
-from stmap_pipeline.report.provenance import About, about_maps, database_of
-from stmap_pipeline.report.quality import METRICS, Quality, measure_quality
+from stmap_pipeline.records import Outcome, file_name
+from stmap_pipeline.report.charts import Bars, Chart, histogram, strip_plot
+from stmap_pipeline.report.page import LIBRARY_FILE, About, Page, Stat, check_extra, library, render
+from stmap_pipeline.report.provenance import about_maps, database_of
+from stmap_pipeline.report.quality import METRICS, Metric, Quality, measure_quality
 from stmap_pipeline.report.recording_page import RecordingSection, examine_recording, with_usable_clock
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table, percent, write_tables
 from stmap_pipeline.shards import Shards, read_augmentation
@@ -32,14 +33,14 @@ from stmap_pipeline.shards.manifest import MANIFEST
 INLINE = 60
 #: A process takes two seconds to start, and one recording a fortieth of that.
 WORTH_A_PROCESS = 16
-#: How many messages of one reason are shown before the rest is folded away.
-MESSAGES = 10
 #: An estimate this close to the label counts as right.
 NEAR_BPM = 3.0
 BIN_BPM = 5.0
 USUAL_BPM = (40.0, 160.0)
 
 Kind = Literal["html", "json", "csv", "latex"]
+# quality, small map, and the section where it stands on the page itself
+_Examined = tuple[Quality, str, RecordingSection | None]
 _GENERATED = b'<meta name="generator" content="stmap'
 
 
@@ -53,19 +54,12 @@ class ReportProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class _Examined:
-    quality: Quality
-    thumb: str = ""
-    section: RecordingSection | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
     """What each worker needs: the build, what is to be made, and where the file of a recording goes (none: to the page itself)."""
 
     root: Path
-    manifest: str
-    kind: Kind
+    manifest_sha256: str
+    html: bool
     show_faces: bool
     simulated: bool
     page: Path
@@ -74,6 +68,27 @@ class _Task:
     @property
     def folder(self) -> Path:
         return self.page.absolute().with_name(f"{self.page.stem}_files")
+
+    def examine(self, recording_id: str) -> _Examined:
+        """Measure a recording; for a page draw it, too, and where it has a file of its own write that."""
+        result = _open(self.root, self.manifest_sha256).recording(recording_id)
+        with one_thread():
+            if not self.html:
+                return measure_quality(with_usable_clock(result)), "", None
+            quality, thumb, section = examine_recording(result, f"r-{file_name(recording_id)}", show_faces=self.show_faces)
+            if not self.linked:
+                return quality, thumb, section
+            back = (f"../{quote(self.page.name)}#recordings-all", "all recordings")
+            page = Page(recording_id, section.summary, simulated=self.simulated, back=back)
+            text = render("recording.html", page, shared=True, section=section)
+            atomic_write_text(self.folder / f"{file_name(recording_id)}.html", text)
+            return quality, thumb, None
+
+
+@lru_cache(maxsize=1)
+def _open(root: Path, manifest_sha256: str) -> Shards:  # noqa: ARG001 - another build at the same place has another manifest
+    # once in a process, not once a recording
+    return Shards(root)
 
 
 def write_maps_report(
@@ -141,44 +156,37 @@ def write_maps_report(
         ids = [one.recording_id for one in shards.recordings()]
         synthetic = simulated or shards.simulated
         linked = kind == "html" and len(ids) > inline
-        task = _Task(root.absolute(), sha256(root / MANIFEST), kind, show_faces, synthetic, target, linked)
+        task = _Task(root.absolute(), sha256(root / MANIFEST), kind == "html", show_faces, synthetic, target, linked)
         if linked:
             atomic_write_text(task.folder / LIBRARY_FILE, library())
         jobs = min(jobs, len(ids) // WORTH_A_PROCESS)
         examined: dict[str, _Examined] = {}
         yield ReportProgress(0, len(ids))
-        here = (_examine(task, shards.recording(one)) for one in ids)
-        for one in unordered(partial(_read_and_examine, task), ids, jobs) if jobs > 1 else here:
-            examined[one.quality.recording_id] = one
+        for one in unordered(task.examine, ids, jobs) if jobs > 1 else map(task.examine, ids):
+            examined[one[0].recording_id] = one
             yield ReportProgress(len(examined), len(ids))
-        qualities = [examined[name].quality for name in ids]
+        rates = count_heart_rates(shards)
         if kind == "html":
             plan = read_augmentation(root)
-            content = MapsContent(
-                outcomes=shards.outcomes(),
-                qualities=qualities,
-                thumbs={name: one.thumb for name, one in examined.items() if one.thumb},
-                sections={name: one.section for name, one in examined.items() if one.section},
-                links={
-                    name: f"{quote(task.folder.name)}/{file_name(name)}.html" if linked else f"#r-{file_name(name)}" for name in ids
-                },
-                rates=count_heart_rates(shards),
-                source=database_of(shards),
-                about=about_maps(shards, simulated=synthetic, command=command, plan=plan),
+            files = {name: f"{file_name(name)}.html" for name in ids}
+            text = render_maps(
+                shards.outcomes(),
+                [examined[name] for name in ids],
+                rates,
+                database_of(shards),
+                about_maps(shards, simulated=synthetic, command=command, plan=plan),
+                links={name: f"{quote(task.folder.name)}/{files[name]}" if linked else f"#r-{file_name(name)}" for name in ids},
                 simulated=synthetic,
-                plan=plan,
+                shortfalls=[one for one in (plan or {}).get("bins", []) if one.get("shortfall")],
                 folder=task.folder.name if linked else "",
             )
-            atomic_write_text(target, render_maps(content))
-            _remove_stale(task.folder, {f"{file_name(name)}.html" for name in ids} if linked else set(), library_too=not linked)
+            atomic_write_text(target, text)
+            _remove_stale(task.folder, set(files.values()) if linked else set(), library_too=not linked)
         else:
-            tables = [
-                outcome_table(shards.outcomes()),
-                rate_table(count_heart_rates(shards)),
-                metric_table(qualities),
-                recording_table(qualities),
-            ]
-            write_tables(tables, target, kind, about={"maps": str(root), "manifest_sha256": task.manifest, "simulated": synthetic})
+            qualities = [examined[name][0] for name in ids]
+            tables = [outcome_table(shards.outcomes()), rate_table(rates), metric_table(qualities), recording_table(qualities)]
+            about = {"maps": str(root), "manifest_sha256": task.manifest_sha256, "simulated": synthetic}
+            write_tables(tables, target, kind, about=about)
         yield ReportProgress(len(ids), len(ids), target)
 
 
@@ -200,31 +208,6 @@ def check_target(root: Path, target: Path) -> None:
         raise OutputError(f"{target}: lies inside {root}, which holds the build and nothing else; write it beside")
 
 
-@lru_cache(maxsize=1)
-def _open(root: Path, manifest: str) -> Shards:  # noqa: ARG001 - another build at the same place has another manifest
-    # once in a worker, not once a recording
-    return Shards(root)
-
-
-def _read_and_examine(task: _Task, recording_id: str) -> _Examined:
-    return _examine(task, _open(task.root, task.manifest).recording(recording_id))
-
-
-def _examine(task: _Task, result: RecordingResult) -> _Examined:
-    with one_thread():
-        if task.kind != "html":
-            return _Examined(measure_quality(with_usable_clock(result)))
-        recording_id = result.recording.recording_id
-        quality, thumb, section = examine_recording(result, f"r-{file_name(recording_id)}", show_faces=task.show_faces)
-        if not task.linked:
-            return _Examined(quality, thumb, section)
-        back = (f"../{quote(task.page.name)}#recordings-all", "all recordings")
-        page = Page(recording_id, section.summary, simulated=task.simulated, back=back)
-        text = render("recording.html", page, shared=True, section=section)
-        atomic_write_text(task.folder / f"{file_name(recording_id)}.html", text)
-        return _Examined(quality, thumb)
-
-
 def _remove_stale(folder: Path, wanted: set[str], *, library_too: bool) -> None:
     """Remove the files of an earlier report; all other files stay."""
     for path in sorted(folder.glob("*.html")) if folder.is_dir() else ():
@@ -235,16 +218,6 @@ def _remove_stale(folder: Path, wanted: set[str], *, library_too: bool) -> None:
         if library_too:
             (folder / LIBRARY_FILE).unlink(missing_ok=True)
         folder.rmdir()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Recordings that share one outcome: ``status``, reason ``code``, its ``meaning``, and who they are with their messages."""
-
-    status: str
-    code: str
-    meaning: str
-    outcomes: Sequence[Outcome]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,23 +240,38 @@ class HeartRates:
     unlabeled_videos: int
     unlabeled_windows: int
 
+    def flatness(self, *, augmented: bool = False) -> float:
+        """Compute the normalized entropy of the windows as recorded, or together with those added."""
+        return normalized_entropy(self.recorded + self.added if augmented else self.recorded)
 
-def group_reasons(outcomes: Sequence[Outcome]) -> list[Reason]:
+    def window_chart(self) -> Chart:
+        """Draw the histogram of windows, as recorded and added."""
+        layers = [Bars("as recorded", "s1", self.recorded.tolist())]
+        if self.added.any():
+            layers.append(Bars("added by resampling", "s2", self.added.tolist()))
+        return histogram(self.edges_bpm.tolist(), layers, x_label="heart rate (bpm)", y_label="windows")
+
+    def video_chart(self) -> Chart:
+        """Draw the histogram of videos."""
+        layers = [Bars("videos", "s3", self.videos.tolist())]
+        return histogram(self.edges_bpm.tolist(), layers, x_label="heart rate (bpm)", y_label="videos")
+
+
+def group_reasons(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
     """Group what was not built by status and reason: failed first, the most frequent first.
 
     Examples
     --------
     >>> from stmap_pipeline.shards import Shards
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> [(one.status, one.code, len(one.outcomes)) for one in group_reasons(Shards(example_maps()).outcomes())]
-    [('failed', 'no_face', 1)]
+    >>> [(many[0].reason, len(many)) for many in group_reasons(Shards(example_maps()).outcomes())]
+    [('no_face', 1)]
     """
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for one in outcomes:
         if one.status != "ok":
             groups.setdefault((one.status, one.reason), []).append(one)
-    order = sorted(groups, key=lambda key: (key[0] != "failed", -len(groups[key]), key[1]))
-    return [Reason(status, code, REASONS.get(code, ""), groups[status, code]) for status, code in order]
+    return sorted(groups.values(), key=lambda many: (many[0].status != "failed", -len(many), many[0].reason))
 
 
 def count_heart_rates(shards: Shards) -> HeartRates:
@@ -315,40 +303,6 @@ def _bins(rates: npt.NDArray[np.float64]) -> RateBins:
     return RateBins(max(low, BIN_BPM), high, BIN_BPM)
 
 
-def draw_heart_rates(rates: HeartRates) -> list[Figure]:
-    """Draw the histograms of windows, as recorded and balanced, and of videos.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> [one.name for one in draw_heart_rates(count_heart_rates(Shards(example_maps())))]
-    ['hr-windows', 'hr-videos']
-    """
-    edges = rates.edges_bpm.tolist()
-    layers = [Bars("as recorded", "s1", rates.recorded.tolist())]
-    title = "Windows by heart rate"
-    caption = (
-        "Mean labeled heart rate of each window, as recorded. Good: all rates in which the network will be used occur. Bad: a narrow peak; a "
-        "network then learns to answer with its middle. Balancing (stmap augment) adds resampled windows."
-    )
-    if rates.added.any():
-        layers.append(Bars("added by resampling", "s2", rates.added.tolist()))
-        before, after = normalized_entropy(rates.recorded), normalized_entropy(rates.recorded + rates.added)
-        title += ", before and after balancing"
-        caption = (
-            "Blue: windows as recorded. Orange: windows that the augmentation added, for training alone. Good: the columns together are flat or "
-            "reach the target. Bad: tall orange columns far from the blue ones; few people are then shown over and over. "
-            f"Flatness (normalized entropy, 1 is flat): {before:.2f} as recorded, {after:.2f} with the added ones."
-        )
-    videos = (
-        "Mean labeled heart rate of each recording. Good: low and high rates come from several people. Bad: one or two videos at "
-        "an end; results there are those of one person."
-    )
-    windows = histogram(edges, layers, x_label="heart rate (bpm)", y_label="windows")
-    by_video = histogram(edges, [Bars("videos", "s3", rates.videos.tolist())], x_label="heart rate (bpm)", y_label="videos")
-    return [Figure("hr-windows", title, caption, windows), Figure("hr-videos", "Videos by heart rate", videos, by_video)]
-
-
 def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     """Count what became of the recordings, by reason.
 
@@ -360,8 +314,9 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
     built = sum(one.status == "ok" for one in outcomes)
     rows: list[dict[str, Any]] = [{"status": "built", "reason": "", "recordings": built, "meaning": REASONS[""]}]
     rows += [
-        {"status": one.status, "reason": one.code, "recordings": len(one.outcomes), "meaning": one.meaning}
-        for one in group_reasons(outcomes)
+        {"status": one.status, "reason": one.reason, "recordings": len(many), "meaning": REASONS.get(one.reason, "")}
+        for many in group_reasons(outcomes)
+        for one in many[:1]
     ]
     fields = [
         Field("status", "outcome"),
@@ -471,115 +426,86 @@ def recording_table(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MapsContent:
-    """What the page of a build shows.
+def render_maps(
+    outcomes: Sequence[Outcome],
+    examined: Sequence[_Examined],
+    rates: HeartRates,
+    source: Mapping[str, str],
+    about: About,
+    *,
+    links: Mapping[str, str],
+    simulated: bool = False,
+    shortfalls: Sequence[Mapping[str, Any]] = (),
+    folder: str = "",
+) -> str:
+    """Write the page.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
-    qualities : sequence of Quality
-        One for each recording that was built.
-    thumbs : mapping of str to str
-        Data URI of the small map, by recording.
-    sections : mapping of str to RecordingSection
-        Those on the page itself, by recording.
-    links : mapping of str to str
-        Where the details of a recording are.
+    examined : sequence of (Quality, str, RecordingSection or None)
+        Of each recording that was built: its figures, its small map as a data URI (empty: none), and its section where that stands on
+        the page.
     rates : HeartRates
     source : mapping of str to str
         Of :func:`~.provenance.database_of`.
     about : About
+    links : mapping of str to str
+        Where the details of a recording are.
     simulated : bool
-    plan : mapping, optional
-        Of the augmentation.
+    shortfalls : sequence of mapping
+        Bins of the plan of the augmentation that could not be filled.
     folder : str
         Name of the folder of linked files; empty where there is none.
-    """
-
-    outcomes: Sequence[Outcome]
-    qualities: Sequence[Quality]
-    thumbs: Mapping[str, str]
-    sections: Mapping[str, RecordingSection]
-    links: Mapping[str, str]
-    rates: HeartRates
-    source: Mapping[str, str]
-    about: About
-    simulated: bool
-    plan: Mapping[str, Any] | None = None
-    folder: str = ""
-
-
-def render_maps(content: MapsContent) -> str:
-    """Write the page.
 
     Raises
     ------
     ExtraMissingError
         Where Jinja2 or plotly is not installed.
     """
-    table = recording_table(content.qualities, content.links, content.thumbs)
-    order = [row["recording_id"] for row in table.rows]
-    rates, source = content.rates, content.source
-    sections = [
-        Section("built", "Built, skipped, failed"),
-        Section("heart-rates", "Heart rates"),
-        Section("metrics", "Quality"),
-        Section("recordings-all", "Recordings"),
-        *([Section("details", "Details")] if content.sections else []),
-    ]
+    qualities = [quality for quality, _, _ in examined]
+    recordings = recording_table(qualities, links, {quality.recording_id: thumb for quality, thumb, _ in examined if thumb})
+    sections = {section.recording_id: section for _, _, section in examined if section}
     what = "What was built and what was not, which heart rates there are, and how good each recording is."
     page = Page(
         f"Maps of {source['Key'] or source['Name'] or 'an unnamed database'}",
         what if source["Name"] == source["Key"] else f"{source['Name'][:1].upper()}{source['Name'][1:]}. {what}",
-        sections,
-        content.about,
-        content.simulated,
+        about,
+        simulated,
     )
     return render(
         "maps.html",
         page,
-        stats=_stats(content),
-        outcomes=outcome_table(content.outcomes),
-        reasons=group_reasons(content.outcomes),
-        messages=MESSAGES,
-        built=len(content.qualities),
-        windows=int(rates.recorded.sum() + rates.added.sum()) + rates.unlabeled_windows,
-        labeled=int(rates.recorded.sum()),
-        rate_figures=draw_heart_rates(rates),
-        short=[one for one in (content.plan or {}).get("bins", []) if one.get("shortfall")],
+        stats=_stats(outcomes, qualities, rates),
+        outcomes=outcome_table(outcomes),
+        reasons=group_reasons(outcomes),
+        rates=rates,
+        short=shortfalls,
         metrics=METRICS,
-        strips=_strips(content.qualities),
-        quality=metric_table(content.qualities),
-        recordings=table,
-        details=[content.sections[name] for name in order if name in content.sections],
-        linked=content.folder,
+        strips={one.name: _strip(one, qualities) for one in METRICS},
+        quality=metric_table(qualities),
+        recordings=recordings,
+        details=[sections[row["recording_id"]] for row in recordings.rows if row["recording_id"] in sections],
+        linked=folder,
     )
 
 
-def _stats(content: MapsContent) -> list[Stat]:
-    counts = {status: sum(one.status == status for one in content.outcomes) for status in ("ok", "skipped", "failed")}
-    errors = [one.abs_error_bpm for one in content.qualities if one.abs_error_bpm == one.abs_error_bpm]
+def _stats(outcomes: Sequence[Outcome], qualities: Sequence[Quality], rates: HeartRates) -> list[Stat]:
+    counts = Counter(one.status for one in outcomes)
+    errors = [one.abs_error_bpm for one in qualities if one.abs_error_bpm == one.abs_error_bpm]
     near = sum(one <= NEAR_BPM for one in errors)
-    rates = content.rates
     windows = int(rates.recorded.sum()) + rates.unlabeled_windows
     return [
-        Stat(f"{counts['ok']:,}", f"recordings built, of {len(content.outcomes):,} listed"),
+        Stat(f"{counts['ok']:,}", f"recordings built, of {len(outcomes):,} listed"),
         Stat(f"{counts['failed']:,}", "failed", "bad" if counts["failed"] else ""),
         Stat(f"{counts['skipped']:,}", "skipped, with a reason"),
-        Stat(f"{len({one.subject for one in content.qualities}):,}", "subjects"),
+        Stat(f"{len({one.subject for one in qualities}):,}", "subjects"),
         Stat(f"{windows:,}", "windows as recorded"),
         Stat(f"{int(rates.added.sum()):,}", "windows added by resampling"),
         Stat(percent(near / len(errors)) if errors else UNKNOWN, f"of labeled recordings with POS within {NEAR_BPM:g} bpm"),
     ]
 
 
-def _strips(qualities: Sequence[Quality]) -> list[Figure]:
-    figures = []
-    for metric in METRICS:
-        values = {one.recording_id: getattr(one, metric.name) for one in qualities}
-        chart = strip_plot(values, x_label=metric.axis, limits=metric.limits, worst=metric.worst)
-        title = metric.field.heading[0].upper() + metric.field.heading[1:]
-        # the first sums up all others
-        figures.append(Figure(f"q-{metric.name.replace('_', '-')}", title, metric.reading, chart, wide=metric is METRICS[0]))
-    return figures
+def _strip(metric: Metric, qualities: Sequence[Quality]) -> Chart:
+    values = {one.recording_id: getattr(one, metric.name) for one in qualities}
+    return strip_plot(values, x_label=metric.axis, limits=metric.limits, worst=metric.worst)

@@ -1,15 +1,8 @@
 """A page: one HTML file that loads nothing from a network.
 
-A report is composed like this::
-
-    figure = charts.histogram("hr", "Heart rates", "Good: ...", edges, [Bars("as recorded", "s1", counts)], ...)
-    table = tables.Table("quality", "Recordings", "Worst first.", fields, rows, sort_by="snr_db")
-    page = Page(title, lead, [Section("hr", "Heart rates"), ...], about=provenance.About(...), simulated=True)
-    html = render("maps.html", page, figure=figure, table=table)
-
-A template in ``templates/`` extends ``base.html`` and fills its block ``main`` with the macros of ``macros.html``: ``section``,
-``figure``, ``figures`` (a grid), ``table``, ``stats``, ``facts``, ``recording``. All output of ``{{ }}`` is escaped, except
-the JSON of a chart, since :mod:`.charts` escapes every text in it.
+A template in ``templates/`` extends ``base.html``, fills its blocks ``contents`` and ``main`` with the macros of ``macros.html``, and holds the
+titles and captions of figures; Python computes their charts and tables. All output of ``{{ }}`` is escaped, except the JSON of a chart,
+since :mod:`.charts` escapes every text in it.
 
 plotly.js is inside the page, packed, and is unpacked when the first chart comes into view; many pages in one folder share one file
 (:data:`LIBRARY_FILE`). The content security policy of a page admits these scripts by their hashes and no address of any network.
@@ -30,7 +23,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from stmap_pipeline.errors import ExtraMissingError
-from stmap_pipeline.report.provenance import About
 from stmap_pipeline.report.tables import visible
 from stmap_pipeline.version import __version__
 
@@ -42,11 +34,22 @@ LIBRARY_FILE = "plotly.min.js"
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """An entry of the page's contents: the id of a section, and its title."""
+class About:
+    """The last two sections of a page.
 
-    name: str
-    title: str
+    Parameters
+    ----------
+    methods : sequence of str
+        Paragraphs for the methods section of a paper, made from the configuration.
+    references : sequence of str
+        BibTeX entries.
+    facts : sequence of (str, str)
+        Provenance: name and value.
+    """
+
+    methods: Sequence[str]
+    references: Sequence[str]
+    facts: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,13 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Title, contents and last sections of a page.
+    """Title and last sections of a page.
 
     Parameters
     ----------
     title : str
     lead : str
         What this is, in one sentence below the title.
-    sections : sequence of Section
-        In the order of the page; methods and provenance are added where ``about`` is given.
     about : About, optional
         Methods, references and provenance; they stand last.
     simulated : bool
@@ -81,7 +82,6 @@ class Page:
 
     title: str
     lead: str = ""
-    sections: Sequence[Section] = ()
     about: About | None = None
     simulated: bool = False
     back: tuple[str, str] | None = None
@@ -169,7 +169,7 @@ def environment() -> Environment:
     except ImportError:
         raise _missing("Jinja2") from None
 
-    return Environment(
+    templates = Environment(
         loader=FunctionLoader(_text),
         autoescape=True,
         undefined=StrictUndefined,
@@ -178,6 +178,8 @@ def environment() -> Environment:
         # markup is a subclass of str and stays what it is
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
+    templates.filters["g"] = "{:g}".format
+    return templates
 
 
 def check_extra() -> None:

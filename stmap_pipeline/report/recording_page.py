@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
-from stmap_pipeline.report.charts import Chart, Figure, Image, Line, line_chart, outline, png
+from stmap_pipeline.report.charts import Chart, Image, Line, line_chart, outline, png
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
 from stmap_pipeline.signals.classical import known_runs
@@ -31,35 +31,6 @@ GAP = ("gap", "no face known")
 # contours of the 68-point order: first and last point, and whether the line is closed
 _CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
 
-# title and caption of each figure
-_CAPTIONS = {
-    "map": (
-        "Spatial-temporal map",
-        "Rows are blocks from forehead to chin, columns are time; sand-colored is where no face was known. Good: in the second image, stripes run "
-        "through most rows, one per beat. Bad: rows of unrelated noise, or broad bands of all rows at once, which are light or motion.",
-    ),
-    "pulse": (
-        "Pulse",
-        "POS pulse in the window of the map. Good: a regular wave of 0.2 to 1 %. Bad: spikes of several percent (motion), or no rhythm. A break is a gap.",
-    ),
-    "rate": (
-        "Heart rate over time",
-        "Good: the dots lie on the line. Bad: dots far away, or jumping; the peak of the spectrum is then not the pulse.",
-    ),
-    "spectrum": (
-        "Spectrum",
-        "Of the POS pulse over the whole recording. Good: one sharp peak at the label. Bad: several peaks alike, or the highest one elsewhere.",
-    ),
-    "motion": (
-        "Landmarks over time",
-        "Speed of the face; sand-colored is where no face was known. Good: a low line without gaps. Bad: gaps, and peaks that the heart rate above follows.",
-    ),
-    "shape": (
-        "Mean shape of the landmarks",
-        "Good: a face at rest, seen from the front. Bad: a distorted or crossed outline; the landmarks then lie on something else.",
-    ),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class RecordingSection:
@@ -70,7 +41,10 @@ class RecordingSection:
     name : str
         Id on the page and start of the ids of its figures.
     recording_id, summary : str
-    figures : sequence of Figure
+    images : sequence of Image
+        Maps.
+    charts : mapping of str to Chart or None
+        By the names that the template gives them.
     facts : sequence of (str, str)
     notes : sequence of str
     """
@@ -78,7 +52,8 @@ class RecordingSection:
     name: str
     recording_id: str
     summary: str
-    figures: Sequence[Figure]
+    images: Sequence[Image]
+    charts: Mapping[str, Chart | None]
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str]
 
@@ -103,8 +78,8 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> quality, thumb, section = examine_recording(example_result(frames=300), "r1")
-    >>> quality.true_bpm, thumb[:14], [one.title for one in section.figures][:2]
-    (72.0, 'data:image/png', ['Spatial-temporal map', 'Pulse'])
+    >>> quality.true_bpm, thumb[:14], section.charts["spectrum"].text
+    (72.0, 'data:image/png', '...Marked: label 72.0.')
     """
     result = with_usable_clock(result)
     pulse, speed = uniform_pulse(result.blocks), motion(result.track)
@@ -114,18 +89,16 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     means = _means_in(result.blocks, window)
     flat = _without_trend(means)
     charts = {
+        "map": None if means.size else Chart("No frame to draw."),
         "pulse": _pulse_chart(pulse, window),
         "rate": _rate_chart(result, pulse, window, gaps),
         "spectrum": _spectrum_chart(pulse, quality),
         "motion": _motion_chart(result, speed, gaps),
+        "shape": face_chart(result.track) if show_faces else None,
     }
-    figures = [_map_figure(f"{name}:map", means, flat, window, quality)]
-    figures += [Figure(f"{name}:{key}", *_CAPTIONS[key], chart) for key, chart in charts.items()]
-    if show_faces:
-        figures.append(Figure(f"{name}:shape", *_CAPTIONS["shape"], face_chart(result.track)))
-    section = RecordingSection(
-        name, quality.recording_id, _summary(quality, len(result.blocks.times_s)), figures, _facts(result), result.notes
-    )
+    images = _map_images(means, flat, window, quality.recording_id) if means.size else []
+    summary = _summary(quality, len(result.blocks.times_s))
+    section = RecordingSection(name, quality.recording_id, summary, images, charts, _facts(result), result.notes)
     return quality, _thumb(flat), section
 
 
@@ -195,18 +168,14 @@ def _thumb(flat: FloatArray) -> str:
     return png(normalize_rows(small[:, :, None])[:, :, 0] / 255)
 
 
-def _map_figure(name: str, means: npt.NDArray[np.float32], flat: FloatArray, window: Span, quality: Quality) -> Figure:
-    title, caption = _CAPTIONS["map"]
-    if not means.size:
-        return Figure(name, title, caption, Chart("No frame to draw."), wide=True)
+def _map_images(means: npt.NDArray[np.float32], flat: FloatArray, window: Span, recording_id: str) -> list[Image]:
     colors = normalize_rows(convert_color(means, "yuv").transpose(1, 0, 2)) / 255
     span = f"{window[0]:.1f} s to {window[1]:.1f} s"
-    alt = f"{title} of {quality.recording_id}, {span}"
-    images = [
+    alt = f"Spatial-temporal map of {recording_id}, {span}"
+    return [
         Image(png(colors), alt, f"Y, U, V as red, green, blue, each row stretched over {span}: what a network is given"),
         Image(png(flat), f"{alt}, slow part removed", "The green channel without what is slower than a pulse"),
     ]
-    return Figure(name, title, caption, images=images, wide=True)
 
 
 def _pulse_chart(pulse: UniformPulse, window: Span) -> Chart:

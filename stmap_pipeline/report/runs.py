@@ -5,7 +5,6 @@ A case is all runs of one configuration on the same maps, evaluated on the same 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -13,27 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation import Evaluation, Interval, Score, Video, heart_rate_metrics, read_evaluation, read_videos
 from stmap_pipeline.evaluation.evaluate import RunMetadata, read_run
 from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
-from stmap_pipeline.files import read_bytes
-from stmap_pipeline.report.charts import COLORS
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_columns, read_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.run_folder import HISTORY
+from stmap_pipeline.training.run_folder import HISTORY, read_json
 
-_MAX_RECORD_BYTES = 2**24
 # what rounding in JSON and CSV may leave
 _SAME_BPM = 1e-6
 # a number and its spread stay on one line
 _STAY = "\N{NO-BREAK SPACE}"
-ATTENTION = {
-    "attention-resnet18": "with attention",
-    "resnet18": "without attention",
-}
+# the two networks whose difference is the attention, in the order of the tables
+ATTENTION = {"attention-resnet18": 0, "resnet18": 1}
 AUGMENT = {"plan": "with resampled windows", "none": "as recorded"}
 
 
@@ -68,6 +63,14 @@ class Evaluated:
         return "trained on simulated" if self.evaluation.run.simulated else ""
 
 
+class RunRecord(BaseModel):
+    """What a report says of ``run.json``."""
+
+    software: str = "not finished"
+    versions: dict[str, str] = {}
+    device: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A run, as far as it is there.
@@ -75,8 +78,8 @@ class Run:
     Parameters
     ----------
     metadata : RunMetadata
-    record : mapping
-        ``run.json``; empty where the run is not finished.
+    record : RunRecord
+        Without content where the run is not finished.
     own : Evaluated, optional
         On the subjects it held out.
     others : sequence of Evaluated
@@ -88,7 +91,7 @@ class Run:
     """
 
     metadata: RunMetadata
-    record: Mapping[str, Any]
+    record: RunRecord
     own: Evaluated | None
     others: Sequence[Evaluated]
     histories: Mapping[int, Sequence[Mapping[str, Any]]]
@@ -121,7 +124,7 @@ def load_run(path: Path, *, simulated: bool = False) -> Run:
     metadata = read_run(path)
     own = _tested(path, simulated) if (path / EVALUATION).is_file() else None
     others = [_tested(one.parent, simulated) for one in sorted(path.glob(f"on-*/{EVALUATION}"))]
-    record = _record(path / "run.json") if metadata.finished else {}
+    record = read_json(path / "run.json", RunRecord) if metadata.finished else RunRecord()
     histories = {}
     for table in sorted(path.glob("fold*/history.csv")):
         if table.parent.name[4:].isdecimal():
@@ -189,16 +192,6 @@ def check_identity(score: Score, where: str) -> None:
         )
 
 
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(read_bytes(path, _MAX_RECORD_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{path}: is no record of a training; restore a copy or train again")
-    return content
-
-
 def _problems(metadata: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
     found = []
     if not metadata.finished:
@@ -220,34 +213,63 @@ def _problems(metadata: RunMetadata, own: Evaluated | None, others: Sequence[Eva
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """Runs of one configuration on the same maps, evaluated on the same videos.
+class Predictor:
+    """What has errors on some videos: a case, or a method that needs no network.
 
     Parameters
     ----------
     label : str
-    runs : sequence of Run
-        In the order of their seeds.
     tested : sequence of Evaluated
-        An evaluation of each.
-    color : str
-        Class of color.
+        An evaluation of each run; a single one of a method without a network.
+    method : str
+        As in :data:`~stmap_pipeline.evaluation.result.METHOD_COLUMNS`.
     """
 
     label: str
-    runs: Sequence[Run]
     tested: Sequence[Evaluated]
-    color: str
+    method: str
+
+    @property
+    def mark(self) -> str:
+        """As :attr:`Evaluated.mark`; of methods without a network only the constant depends on the training."""
+        first = self.tested[0]
+        return first.mark if first.simulated or self.method in ("network", "constant") else ""
+
+    @property
+    def title(self) -> str:
+        """Label with the mark."""
+        return marked(self.label, self.mark)
+
+    def scores(self, group: Group = "all", name: str = "") -> list[Score]:
+        """List the errors on a part of the videos, one of each run that has them."""
+        found = (one.evaluation.find_score(self.method, group, name) for one in self.tested)
+        return [one for one in found if one is not None]
+
+    def summary(self, measure: str, group: Group = "all", name: str = "") -> Summary:
+        """Summarize one number over the runs; see :func:`summarize`."""
+        return summarize(self.scores(group, name), measure)
+
+    def cell(self, measure: str, group: Group = "all", name: str = "", **options: bool) -> str:
+        """Format one number with its mark; options are those of :meth:`Summary.text`."""
+        return marked(self.summary(measure, group, name).text(**options), self.mark)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case(Predictor):
+    """Runs of one configuration on the same maps, evaluated on the same videos.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        In the order of their seeds, as ``tested``.
+    """
+
+    runs: Sequence[Run]
 
     @property
     def config(self) -> TrainConfig:
         """Settings of the first run."""
         return self.runs[0].metadata.config
-
-    @property
-    def mark(self) -> str:
-        """As :attr:`Evaluated.mark`, for all of its runs."""
-        return self.tested[0].mark
 
     @property
     def databases(self) -> tuple[str, str]:
@@ -259,9 +281,16 @@ class Case:
         """Seeds of the runs."""
         return [one.metadata.config.seed for one in self.runs]
 
-    def summary(self, measure: str, group: Group = "all", name: str = "", method: str = "network") -> Summary:
-        """Summarize one number over the runs; see :func:`summarize`."""
-        return summarize([score for one in self.tested if (score := score_of(one, method, group, name)) is not None], measure)
+
+def marked(text: str, mark: str) -> str:
+    """Write a number of ours with its mark in the same cell.
+
+    Examples
+    --------
+    >>> marked("5.40", "simulated"), marked("5.40", "")
+    ('5.40 (simulated)', '5.40')
+    """
+    return f"{text} ({mark})" if mark and text != UNKNOWN else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,14 +314,14 @@ class Summary:
     high: float
     runs: int
 
-    def text(self, digits: int = 2, *, signed: bool = False, interval: bool = True) -> str:
+    def text(self, *, digits: int = 2, signed: bool = False, interval: bool = True) -> str:
         """Format for a reader, with its spread.
 
         Examples
         --------
         >>> Summary(5.4, float("nan"), 4.9, 6.0, 1).text().replace("\N{NO-BREAK SPACE}", " ")
         '5.40 [4.90, 6.00]'
-        >>> Summary(5.4, 0.125, float("nan"), float("nan"), 3).text(1).replace("\N{NO-BREAK SPACE}", " ")
+        >>> Summary(5.4, 0.125, float("nan"), float("nan"), 3).text(digits=1).replace("\N{NO-BREAK SPACE}", " ")
         '5.4 ± 0.1'
         """
         if np.isnan(self.value):
@@ -332,14 +361,6 @@ def summarize(scores: Sequence[Score], measure: str) -> Summary:
     return Summary(float(values.mean()), float(values.std(ddof=1)), nan, nan, len(known))
 
 
-def score_of(one: Evaluated, method: str, group: Group = "all", name: str = "") -> Score | None:
-    """Find the numbers of a method over videos; None where there are none."""
-    try:
-        return one.evaluation.score(method, group, name)
-    except KeyError:
-        return None
-
-
 def within_cases(runs: Sequence[Run]) -> list[Case]:
     """Group the evaluations on held-out subjects.
 
@@ -372,19 +393,14 @@ def _cases(pairs: Sequence[tuple[Run, Evaluated]]) -> list[Case]:
     cases = []
     for group in groups.values():
         ordered = sorted(group, key=lambda one: (one[0].metadata.config.seed, str(one[0].metadata.path)))
-        cases.append(Case(_label(ordered[0][0].metadata.config), [one for one, _ in ordered], [one for _, one in ordered], ""))
-    cases.sort(key=lambda one: (one.databases, _order(one.config)))
-    colored = [replace(one, color=COLORS[number % len(COLORS)]) for number, one in enumerate(cases)]
-    return _distinguish(colored)
-
-
-def _label(config: TrainConfig) -> str:
-    return f"{config.network}, {AUGMENT[config.augment]}"
-
-
-def _order(config: TrainConfig) -> tuple[int, str, str]:
-    known = list(ATTENTION)
-    return known.index(config.network) if config.network in known else len(known), config.network, str(config.augment != "plan")
+        config = ordered[0][0].metadata.config
+        label = f"{config.network}, {AUGMENT[config.augment]}"
+        cases.append(Case(label, [one for _, one in ordered], "network", [one for one, _ in ordered]))
+    # with attention first, and with resampled windows
+    cases.sort(
+        key=lambda one: (one.databases, ATTENTION.get(one.config.network, 2), one.config.network, one.config.augment != "plan")
+    )
+    return _distinguish(cases)
 
 
 def _distinguish(cases: Sequence[Case]) -> list[Case]:

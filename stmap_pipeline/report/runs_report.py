@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import BANDS
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report.attention import show_attention
-from stmap_pipeline.report.charts import COLORS, Bars, Figure, Line, bland_altman, grouped_bars, line_chart, scatter
-from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates, draw_heart_rates
-from stmap_pipeline.report.page import Page, Section, Stat, check_extra, render
+from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, bland_altman, grouped_bars, line_chart, scatter
+from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates
+from stmap_pipeline.report.page import Page, Stat, check_extra, render
 from stmap_pipeline.report.provenance import about_runs
 from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
 from stmap_pipeline.report.runs_tables import (
@@ -23,7 +24,7 @@ from stmap_pipeline.report.runs_tables import (
     TITLES,
     ablation_table,
     band_table,
-    effect_table,
+    effect_tables,
     find_effects,
     part_table,
     published_table,
@@ -38,17 +39,6 @@ from stmap_pipeline.shards import Shards
 BANNER = (
     "Numbers of ours on this page come from simulated recordings wherever they say so. They show that the software works and say nothing about people. "
     "Figures published by others stand beside them for orientation alone: they were measured on filmed people."
-)
-SECTIONS = (
-    Section("same-database", "Same database"),
-    Section("other-database", "Other database"),
-    Section("ablation-cells", "Ablation"),
-    Section("attention", "Attention"),
-    Section("resampling", "Resampled windows"),
-    Section("agreement", "Agreement"),
-    Section("learning", "Learning"),
-    Section("parts", "Parts"),
-    Section("runs-all", "Runs"),
 )
 _NEAR_BPM = 10.0
 
@@ -119,61 +109,52 @@ def write_runs_report(
     groups = same_videos(within)
     tested = [one for run in found for one in (run.own, *run.others) if one is not None]
     marks = {bool(one.mark) for one in tested} or {run.metadata.maps.simulated for run in found}
+    synthetic = marks == {True}
     effects, troubles = find_effects(within)
     tables = {
-        "within": _results("within", "Held-out subjects of the same database", within),
-        "cross": _results("cross", "Another database", cross),
-        "ablation": [
-            replace(table, name=f"{table.name}{_suffix(number)}")
-            for number, group in enumerate(groups)
-            for table in [ablation_table(group)]
-        ],
-        "bands": [band_table(f"bands{_suffix(number)}", group) for number, group in enumerate(groups)],
+        "within": _numbered(partial(result_table, "within", "Held-out subjects of the same database"), groups),
+        "cross": _numbered(partial(result_table, "cross", "Another database"), same_videos(cross)),
+        "ablation": _numbered(ablation_table, groups),
+        "attention": effect_tables("attention", "Does attention help?", effects),
+        "augmentation": effect_tables("augmentation", "Do resampled windows help?", effects),
+        "bands": _numbered(band_table, groups),
         "parts": [
-            table
-            for number, group in enumerate(groups)
-            for name, words in (("scenario", "scenario"), ("camera", "source"), ("fold", "fold"))
-            if (table := part_table(f"{name}{_suffix(number)}", name, words, group)) is not None  # type: ignore[arg-type]
+            *_numbered(partial(part_table, "scenario", "scenario"), groups),
+            *_numbered(partial(part_table, "camera", "source"), groups),
+            *_numbered(partial(part_table, "fold", "fold"), groups),
         ],
         "runs": [run_table(found)],
     }
-    for idea, title in (("attention", "Does attention help?"), ("augmentation", "Do resampled windows help?")):
-        chosen = [one for one in effects if one.idea == idea]
-        tables[idea] = [effect_table(f"effect_{idea}", title, chosen)] if chosen else []
-    synthetic = marks == {True}
     if kind == "html":
-        attention = show_attention(within, given)
-        figures = {
-            "attention": list(attention.figures),
-            "rates": _heart_rates(given, simulated=simulated),
-            "agreement": _agreement(within, cross),
-            "learning": _learning([*within, *cross]),
-        }
-        if synthetic:
-            # the page itself marks each title
-            figures = {
-                key: [replace(one, title=one.title.replace(" (simulated)", "")) for one in many] for key, many in figures.items()
-            }
         count = len(found)
         page = Page(
             "Heart rate by trained networks",
             f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, "
             "classical methods, and what others published.",
-            SECTIONS,
             about_runs(found, given, simulated=synthetic, command=command),
             synthetic,
             banner=BANNER if True in marks else "",
         )
+        rates = []
+        # of the first alone: a name on the page is given once
+        for one in given[:1]:
+            with Shards(one) as shards:
+                rates.append(
+                    (count_heart_rates(shards), " (simulated)" if (simulated or shards.simulated) and not synthetic else "")
+                )
         text = render(
             "runs.html",
             page,
             stats=_stats(found, groups, all_simulated=synthetic),
             tables=tables,
-            figures=figures,
-            sources=dict.fromkeys(pair for case in (*within, *cross) for pair in sources_of([case])),
+            attention=show_attention(within, given),
+            bands=[band_chart(group) for group in groups],
+            rates=rates,
+            agreement=[(f"case{n}", *agreement_charts(one)) for n, one in enumerate(within, 1)]
+            + [(f"cross{n}", *agreement_charts(one)) for n, one in enumerate(cross, 1)],
+            learning=_learning([*within, *cross]),
+            sources=dict.fromkeys(pair for case in (*within, *cross) for pair in sources_of(case)),
             troubles=troubles,
-            attention=attention,
-            band_figures=[draw_bands(f"bands-{number + 1}", group) for number, group in enumerate(groups)],
             notes=_notes(found),
             problems=[(str(one.metadata.path), problem) for one in found for problem in one.problems],
             crossed=any(one.others for one in found),
@@ -181,16 +162,9 @@ def write_runs_report(
         atomic_write_text(target, text)
     else:
         about = {"runs": ", ".join(map(str, paths)), "simulated": synthetic}
-        chosen_tables = (
-            [score_table(found), published_table(), *tables["runs"]]
-            if kind != "latex"
-            else [
-                one
-                for name in ("within", "cross", "ablation", "attention", "augmentation", "bands", "parts")
-                for one in tables[name]
-            ]
-        )
-        write_tables(chosen_tables, target, kind, about=about)
+        for_paper = [one for name, many in tables.items() if name != "runs" for one in many]
+        for_programs = [score_table(found), published_table(), *tables["runs"]]
+        write_tables(for_paper if kind == "latex" else for_programs, target, kind, about=about)
     return target
 
 
@@ -223,49 +197,22 @@ def _paths(given: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _results(name: str, title: str, cases: Sequence[Case]) -> list[Table]:
-    found = []
-    for number, group in enumerate(same_videos(cases)):
-        trained, tested = group[0].databases
-        maps = group[0].tested[0].evaluation.maps
-        which = f"{tested}, {maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({maps.name})"
-        found.append(result_table(f"{name}{_suffix(number)}", f"{title}: {which}", group))
-    return found
+def _numbered(make: Callable[[Sequence[Case]], Table | None], groups: Sequence[Sequence[Case]]) -> list[Table]:
+    """Make a table of each group; names from the second on have a number."""
+    made = [(number, table) for number, group in enumerate(groups, 1) if (table := make(group)) is not None]
+    return [replace(table, name=f"{table.name}_{number}") if number > 1 else table for number, table in made]
 
 
-def _suffix(number: int) -> str:
-    return f"_{number + 1}" if number else ""
-
-
-def _heart_rates(maps: Sequence[Path], *, simulated: bool) -> list[Figure]:
-    if not maps:
-        return []
-    # the first alone: a name on the page is given once
-    with Shards(maps[0]) as shards:
-        figures = draw_heart_rates(count_heart_rates(shards))
-        mark = " (simulated)" if simulated or shards.simulated else ""
-    return [replace(one, title=one.title + mark) for one in figures]
-
-
-def _agreement(within: Sequence[Case], cross: Sequence[Case]) -> list[Figure]:
-    return [
-        figure
-        for name, cases in (("case", within), ("cross", cross))
-        for number, case in enumerate(cases)
-        for figure in draw_agreement(f"{name}{number + 1}", case)
-    ]
-
-
-def _learning(cases: Sequence[Case]) -> list[Figure]:
+def _learning(cases: Sequence[Case]) -> list[tuple[Case, Chart, Chart]]:
     """Draw the learning curves of each run once."""
-    seen: set[str] = set()
-    trained = []
+    seen: set[Path] = set()
+    found = []
     for case in cases:
-        names = {str(one.metadata.path) for one in case.runs}
-        if not names & seen:
-            trained.append(case)
-            seen |= names
-    return [figure for number, case in enumerate(trained) for figure in draw_learning(f"learn{number + 1}", case)]
+        paths = {one.metadata.path for one in case.runs}
+        if not paths & seen and any(rows for run in case.runs for rows in run.histories.values()):
+            found.append((case, *learning_charts(case)))
+        seen |= paths
+    return found
 
 
 def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulated: bool) -> list[Stat]:
@@ -274,11 +221,10 @@ def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulat
     for group in groups[:1]:
         first = group[0].tested[0].evaluation
         stats.append(Stat(f"{first.videos:,}", f"videos of held-out subjects, in {first.windows:,} windows"))
-        known = [one for one in group if np.isfinite(one.summary("mae_bpm").value)]
-        if known:
-            best = min(known, key=lambda one: one.summary("mae_bpm").value)
-            constant = best.tested[0].evaluation.score("constant").mae_bpm.value
-            value = best.summary("mae_bpm").value
+        errors = {one: one.summary("mae_bpm").value for one in group}
+        if known := [one for one in group if np.isfinite(errors[one])]:
+            best = min(known, key=errors.__getitem__)
+            constant, value = best.tested[0].evaluation.score("constant").mae_bpm.value, errors[best]
             mark = f" ({best.mark})" if best.mark and not all_simulated else ""
             # few videos prove nothing; a network that a constant beats is never good
             tone = "bad" if not value < constant else "good" if first.videos - first.unlabeled_videos >= ENOUGH else ""
@@ -297,72 +243,43 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     return [f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}" for note, names in found.items()]
 
 
-def draw_bands(name: str, group: Sequence[Case]) -> Figure:
+def band_chart(group: Sequence[Case]) -> Chart:
     """Draw the mean absolute error by band of true heart rate: of up to four cases, with attention where there are any, and the constant."""
     cases = [one for one in group if "attention" in one.config.network] or list(group)
     cases.sort(key=lambda one: one.config.augment == "plan")
     first = cases[0].tested[0].evaluation
     bands = [one for one in BANDS if one in first.names("band")]
-    counts = [first.score("network", "band", one) for one in bands]
     groups = []
-    for number, case in enumerate(cases[:4]):
+    for color, case in zip(COLORS, cases, strict=False):
         found = [case.summary("mae_bpm", "band", one) for one in bands]
         ends = [(one.low, one.high) if one.runs == 1 else (one.value - one.spread, one.value + one.spread) for one in found]
-        groups.append(Bars(_with_mark(case), COLORS[number], [one.value for one in found], ends))
+        groups.append(Bars(case.title, color, [one.value for one in found], ends))
     if len(groups) < len(COLORS):
-        values = [first.score("constant", "band", one).mae_bpm for one in bands]
-        groups.append(Bars(TITLES["constant"], COLORS[len(groups)], [one.value for one in values]))
+        values = [first.score("constant", "band", one).mae_bpm.value for one in bands]
+        groups.append(Bars(TITLES["constant"], COLORS[len(groups)], values))
+    counts = [first.score("network", "band", one) for one in bands]
     names = [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)]
-    caption = (
-        "Lines are bootstrap intervals of a single seed, or the standard deviation over several. Good: low bars of one height. Bad: high bars at "
-        "both ends, which say that the network answers with the mean rate."
-    )
-    chart = grouped_bars(names, groups, x_label="true heart rate in bpm (videos)", y_label="MAE (bpm)")
-    return Figure(name, "Error by true heart rate", caption, chart, wide=True)
+    return grouped_bars(names, groups, x_label="true heart rate in bpm (videos)", y_label="MAE (bpm)")
 
 
-def draw_agreement(name: str, case: Case) -> list[Figure]:
+def agreement_charts(case: Case) -> tuple[Case, Chart, Chart]:
     """Draw scatter and Bland-Altman of the first seed."""
     videos = [one for one in case.tested[0].videos if np.isfinite(one.true_bpm)]
     true, estimated = [one.true_bpm for one in videos], [one.predicted_bpm for one in videos]
     names = [one.recording_id for one in videos]
-    label = _with_mark(case) + (f", seed {case.seeds[0]}" if len(case.seeds) > 1 else "")
-    cloud = (
-        "One dot is one video. Good: dots along the line. Bad: a flat cloud at the height of the mean rate; such a network has learned "
-        "what most people have, not what is in the video."
-    )
-    band = "Good: a narrow band around 0. Bad: a slope, falling from left to right where low rates come out too high and high ones too low."
-    return [
-        Figure(f"{name}-scatter", f"Estimate and truth: {label}", cloud, scatter(true, estimated, names, within_bpm=_NEAR_BPM)),
-        Figure(f"{name}-bland", f"Bland-Altman: {label}", band, bland_altman(true, estimated, names)),
-    ]
+    return case, scatter(true, estimated, names, within_bpm=_NEAR_BPM), bland_altman(true, estimated, names)
 
 
-def draw_learning(name: str, case: Case) -> list[Figure]:
-    """Draw loss and validation error over epochs, a line for each fold and seed; no figure where no history is known."""
+def learning_charts(case: Case) -> tuple[Chart, Chart]:
+    """Draw loss and validation error over epochs, a line for each fold and seed."""
     curves = [(run, fold, rows) for run in case.runs for fold, rows in sorted(run.histories.items()) if rows]
-    if not curves:
-        return []
-    caption = (
-        "Good: the loss falls and levels off, and the validation error with it. Bad: a validation error that rises again while the loss "
-        "falls (the network memorizes the training subjects), or a loss that never falls."
-    )
-    figures = []
-    for column, color, title, y_label in (
-        ("train_loss", "s1", "Training loss", "loss (standard deviations)"),
-        ("validation_mae_bpm", "s2", "Validation error", "MAE of windows (bpm)"),
-    ):
+
+    def chart(column: str, color: str, y_label: str) -> Chart:
         lines = [
             Line(f"{run.metadata.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
             for run, fold, rows in curves
         ]
-        chart = replace(
-            line_chart(lines, x_label="epoch", y_label=y_label), text=f"{y_label} of {len(curves)} networks over epochs"
-        )
-        if chart.content:
-            figures.append(Figure(f"{name}-{column.replace('_', '-')}", f"{title}: {_with_mark(case)}", caption, chart))
-    return figures
+        text = f"{y_label} of {len(curves)} networks over epochs"
+        return replace(line_chart(lines, x_label="epoch", y_label=y_label), text=text)
 
-
-def _with_mark(case: Case) -> str:
-    return f"{case.label} ({case.mark})" if case.mark else case.label
+    return chart("train_loss", "s1", "loss (standard deviations)"), chart("validation_mae_bpm", "s2", "MAE of windows (bpm)")

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation import BANDS, Difference, Score, compare_runs
+from stmap_pipeline.evaluation import BANDS, Difference, compare_runs
 from stmap_pipeline.evaluation.metrics import MEASURES
 from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.report.published import PUBLISHED, RECALLED, Published, published_for
-from stmap_pipeline.report.runs import ATTENTION, AUGMENT, Case, Evaluated, Run, Summary, score_of, summarize
+from stmap_pipeline.report.runs import ATTENTION, AUGMENT, Case, Predictor, Run, Summary, marked
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table
 
 TITLES = {"constant": "constant: mean rate of the training", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
-OURS = "this report"
 #: Videos from which on an interval is taken at its word.
 ENOUGH = 10
 
@@ -33,15 +33,12 @@ MEASURE_FIELDS = (
 )
 
 
-def marked(text: str, mark: str) -> str:
-    """Write a number of ours with its mark in the same cell.
+def predictors(cases: Sequence[Case]) -> list[Predictor]:
+    """List the cases, then the methods without a network on the same videos.
 
-    Examples
-    --------
-    >>> marked("5.40", "simulated"), marked("5.40", "")
-    ('5.40 (simulated)', '5.40')
+    One of each method: they do not depend on what was trained, except the constant, which all cases of one split share.
     """
-    return f"{text} ({mark})" if mark and text != UNKNOWN else text
+    return [*cases, *(Predictor(title, cases[0].tested[:1], method) for method, title in TITLES.items())]
 
 
 def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
@@ -53,10 +50,10 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     cases : sequence of Case
         Of one pair of databases, and on the same videos.
     """
-    rows = [_case_row(one) for one in cases]
-    # one of each: these do not depend on what was trained, except the constant, which all cases of one split share
-    first = cases[0].tested[0]
-    rows += [row for method in TITLES if (row := _method_row(first, method)) is not None]
+    first = cases[0].tested[0].evaluation
+    trained, tested = cases[0].databases
+    which = f"{tested}, {first.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({first.maps.name})"
+    rows = [_result_row(one) for one in predictors(cases) if one.scores()]
     rows += [_published_row(one) for one in _anchors(cases[0])]
     fields = [
         Field("method", "method"),
@@ -64,49 +61,34 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
         *MEASURE_FIELDS,
         Field("source", "source"),
     ]
-    seeds = max(len(one.runs) for one in cases)
-    percent = round(100 * first.evaluation.bootstrap.confidence)
     note = (
         "Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its "
-        f"{percent} % bootstrap interval, drawn by {first.evaluation.bootstrap.unit}, beside MAE and RMSE. "
+        f"{100 * first.bootstrap.confidence:.0f} % bootstrap interval, drawn by {first.bootstrap.unit}, beside MAE and RMSE. "
         "Good: smaller than the constant, which uses nothing of the video; an ME near 0 and an r near 1. "
         "Leaving out hard videos makes every other number better, so look at the videos, too."
     )
-    if seeds > 1:
+    if any(len(one.runs) > 1 for one in cases):
         note += (
             " The identity RMSE\N{SUPERSCRIPT TWO} = ME\N{SUPERSCRIPT TWO} + SD\N{SUPERSCRIPT TWO} holds for each run, "
             "and for means over runs only nearly."
         )
-    return Table(name, title, note, fields, rows)
+    return Table(name, f"{title}: {which}", note, fields, rows)
 
 
-def _case_row(case: Case) -> dict[str, Any]:
-    seeds = f" ({len(case.runs)} seeds)" if len(case.runs) > 1 else ""
-    counts = dict.fromkeys(_count(one.evaluation.score("network")) for one in case.tested)
-    numbers = {"videos": "; ".join(counts)} | {one.name: _shown(case.summary(one.name), one) for one in MEASURE_FIELDS}
-    return {"method": case.label + seeds, "source": OURS} | {key: marked(text, case.mark) for key, text in numbers.items()}
+def _result_row(one: Predictor) -> dict[str, Any]:
+    seeds = f" ({len(one.tested)} seeds)" if len(one.tested) > 1 else ""
+    counts = dict.fromkeys(
+        f"{score.n:,}" if not score.n_missing else f"{score.n:,} of {score.n + score.n_missing:,}" for score in one.scores()
+    )
+    row = {"method": one.label + seeds, "videos": marked("; ".join(counts), one.mark), "source": _source(one)}
+    for measure in MEASURE_FIELDS:
+        interval = measure.name in ("mae_bpm", "rmse_bpm")
+        row[measure.name] = one.cell(measure.name, signed=measure.signed, interval=interval)
+    return row
 
 
-def _method_row(tested: Evaluated, method: str) -> dict[str, Any] | None:
-    score = score_of(tested, method)
-    if score is None:
-        return None
-    numbers = {"videos": _count(score)} | {one.name: _shown(summarize([score], one.name), one) for one in MEASURE_FIELDS}
-    mark = method_mark(tested, method)
-    return {"method": TITLES[method], "source": "same windows"} | {key: marked(text, mark) for key, text in numbers.items()}
-
-
-def method_mark(tested: Evaluated, method: str) -> str:
-    """Return the mark of a method that needs no network: only the constant depends on the training."""
-    return tested.mark if tested.simulated or method == "constant" else ""
-
-
-def _count(score: Score) -> str:
-    return f"{score.n:,}" if not score.n_missing else f"{score.n:,} of {score.n + score.n_missing:,}"
-
-
-def _shown(summary: Summary, one: Field) -> str:
-    return summary.text(one.digits, signed=one.signed, interval=one.name in ("mae_bpm", "rmse_bpm"))
+def _source(one: Predictor) -> str:
+    return "this report" if one.method == "network" else "same windows"
 
 
 def _published_row(one: Published) -> dict[str, Any]:
@@ -115,7 +97,7 @@ def _published_row(one: Published) -> dict[str, Any]:
         for each in MEASURE_FIELDS
     }
     if not one.verified:
-        numbers = {key: text if text == UNKNOWN else f"{text} (unverified)" for key, text in numbers.items()}
+        numbers = {key: marked(text, "unverified") for key, text in numbers.items()}
     return {"method": f"{one.method}, published", "videos": UNKNOWN, **numbers, "source": one.brief}
 
 
@@ -129,7 +111,7 @@ def _anchors(case: Case) -> list[Published]:
     return []
 
 
-def band_table(name: str, cases: Sequence[Case]) -> Table:
+def band_table(cases: Sequence[Case]) -> Table:
     """Compute the mean absolute error by true heart rate, ours beside what can be computed from published results."""
     first = cases[0].tested[0]
     bands = [one for one in BANDS if one in first.evaluation.names("band")]
@@ -138,23 +120,13 @@ def band_table(name: str, cases: Sequence[Case]) -> Table:
         *(Field(one, one, "bpm", "MAE of videos with this true rate", "float", 2) for one in bands),
     ]
     fields.append(Field("source", "source"))
-    counts = {one: score for one in bands if (score := score_of(first, "network", "band", one)) is not None}
-    rows: list[dict[str, Any]] = [
-        {"method": "videos", "source": OURS}
-        | {one: marked(f"{score.n + score.n_missing:,}", cases[0].mark) for one, score in counts.items()}
-    ]
+    counts = {one: first.evaluation.score("network", "band", one) for one in bands}
+    videos = {one: marked(f"{score.n + score.n_missing:,}", cases[0].mark) for one, score in counts.items()}
+    rows: list[dict[str, Any]] = [{"method": "videos", "source": _source(cases[0])} | videos]
     rows += [
-        {"method": case.label, "source": OURS}
-        | {one: marked(case.summary("mae_bpm", "band", one).text(), case.mark) for one in bands}
-        for case in cases
+        {"method": one.label, "source": _source(one)} | {band: one.cell("mae_bpm", "band", band) for band in bands}
+        for one in predictors(cases)
     ]
-    for method in TITLES:
-        scores = {one: score for one in bands if (score := score_of(first, method, "band", one)) is not None}
-        mark = method_mark(first, method)
-        rows.append(
-            {"method": TITLES[method], "source": "same windows"}
-            | {one: marked(summarize([score], "mae_bpm").text(), mark) for one, score in scores.items()}
-        )
     rows += [
         {"method": f"{one.method}, published", "source": one.brief} | {band: f"{one.by_band[band]:.1f}" for band in bands}
         for one in _anchors(cases[0])
@@ -164,31 +136,25 @@ def band_table(name: str, cases: Sequence[Case]) -> Table:
         "The mean error hides where an estimate fails: at the rare low and high rates, which the resampled windows are to help. "
         "Good: bars of one height. Bad: the outer bands err several times as much as the middle one."
     )
-    return Table(name, "MAE by true heart rate", note, fields, rows)
+    return Table("bands", "MAE by true heart rate", note, fields, rows)
 
 
-def part_table(name: str, group: Group, title: str, cases: Sequence[Case]) -> Table | None:
+def part_table(group: Group, title: str, cases: Sequence[Case]) -> Table | None:
     """Compute the mean absolute error by scenario, camera or fold; None where the data are not divided so."""
     first = cases[0].tested[0]
     parts = first.evaluation.names(group)
     if len(parts) < 2:
         return None
+    columns = {f"case{number}" if one.method == "network" else one.method: one for number, one in enumerate(predictors(cases))}
     fields = [Field("part", title), Field("videos", "videos", "", "videos with a label", "int")]
-    fields += [Field(f"case{number}", one.label, "bpm", "MAE", "float", 2) for number, one in enumerate(cases)]
-    fields += [Field(method, words.partition(":")[0], "bpm", "MAE", "float", 2) for method, words in TITLES.items()]
-    rows: list[dict[str, Any]] = []
+    fields += [Field(key, one.label.partition(":")[0], "bpm", "MAE", "float", 2) for key, one in columns.items()]
+    rows = []
     for part in parts:
-        score = score_of(first, "network", group, part)
-        row: dict[str, Any] = {"part": part, "videos": score.n + score.n_missing if score else None}
-        row |= {f"case{number}": marked(one.summary("mae_bpm", group, part).text(), one.mark) for number, one in enumerate(cases)}
-        row |= {
-            method: marked(f"{found.mae_bpm.value:.2f}", method_mark(first, method))
-            for method in TITLES
-            if (found := score_of(first, method, group, part)) is not None and found.n
-        }
-        rows.append(row)
+        score = first.evaluation.score("network", group, part)
+        cells = {key: one.cell("mae_bpm", group, part, interval=one.method == "network") for key, one in columns.items()}
+        rows.append({"part": part, "videos": score.n + score.n_missing} | cells)
     note = "Mean absolute error. Good: all rows alike. Bad: one row far above the others; look for what its videos have in common."
-    return Table(name, f"MAE by {title}", note, fields, rows)
+    return Table(group, f"MAE by {title}", note, fields, rows)
 
 
 def ablation_table(cases: Sequence[Case]) -> Table:
@@ -216,8 +182,11 @@ def _ablation_cell(case: Case, *, named: bool) -> str:
     return marked(f"{case.label}: {text}" if named else text, case.mark)
 
 
-def effect_table(name: str, title: str, effects: Sequence[Effect]) -> Table:
-    """List for each idea whether it helps on the same videos."""
+def effect_tables(idea: str, title: str, effects: Sequence[Effect]) -> list[Table]:
+    """List whether an idea helps on the same videos; no table where it was not compared."""
+    effects = [one for one in effects if one.idea == idea]
+    if not effects:
+        return []
     fields = [
         Field("what", "what"),
         Field("part", "videos with"),
@@ -227,13 +196,22 @@ def effect_table(name: str, title: str, effects: Sequence[Effect]) -> Table:
         Field("difference", "difference", "bpm", "MAE with minus without, and its interval", "float", 2),
         Field("verdict", "verdict"),
     ]
-    rows = [one.row() for one in effects]
+    rows = []
+    for one in effects:
+        both, figure = one.difference, one.difference.difference_bpm
+        means = [Summary(value, nan, nan, nan, 1).text() for value in (both.first_mae_bpm, both.second_mae_bpm)]
+        change = Summary(figure.value, nan, figure.low, figure.high, 1).text(signed=True)
+        cells = dict(zip(("without", "with", "difference"), (marked(text, one.mark) for text in (*means, change)), strict=True))
+        part = "any rate" if both.group == "all" else f"{both.name} bpm"
+        # a column of two words is easier to read on one line
+        part, verdict = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (part, one.verdict))
+        rows.append({"what": one.what, "part": part, "n": both.n, **cells, "verdict": verdict})
     note = (
         "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. "
         "Where the interval holds 0, these data do not decide. Of twenty comparisons of equals, one comes out as a difference by chance. "
         "How much seeds themselves vary is not in the interval; see the spread above."
     )
-    return Table(name, title, note, fields, rows)
+    return [Table(f"effect_{idea}", title, note, fields, rows)]
 
 
 def run_table(runs: Sequence[Run]) -> Table:
@@ -259,10 +237,9 @@ def run_table(runs: Sequence[Run]) -> Table:
     return Table("runs", "Runs", "", fields, rows)
 
 
-def sources_of(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """List the sources of the published errors shown beside these cases: short name and full one."""
-    found = {one.brief: one.source for case in cases[:1] for one in _anchors(case)}
-    return [(brief, source) for brief, source in found.items() if brief != source]
+def sources_of(case: Case) -> list[tuple[str, str]]:
+    """List the sources of the published errors shown beside a case: short name and full one."""
+    return [(one.brief, one.source) for one in _anchors(case) if one.brief != one.source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,15 +255,12 @@ class Effect:
         Without it first, with it second.
     mark : str
         As :attr:`~.runs.Evaluated.mark`.
-    seeds : int
-        Runs on each side.
     """
 
     what: str
     idea: str
     difference: Difference
     mark: str
-    seeds: int
 
     @property
     def verdict(self) -> str:
@@ -297,30 +271,6 @@ class Effect:
         if not one.is_clear:
             return "no clear difference"
         return "helps" if one.difference_bpm.value < 0 else "harms"
-
-    def row(self) -> dict[str, Any]:
-        """Return the row of a table."""
-        one, mark = self.difference, f" ({self.mark})" if self.mark else ""
-        figure = one.difference_bpm
-        interval = f" [{figure.low:+.2f}, {figure.high:+.2f}]" if figure.low == figure.low else ""
-        shown = [
-            UNKNOWN if value != value else text.replace("-", "\N{MINUS SIGN}") + mark
-            for value, text in (
-                (one.first_mae_bpm, f"{one.first_mae_bpm:.2f}"),
-                (one.second_mae_bpm, f"{one.second_mae_bpm:.2f}"),
-                (figure.value, f"{round(figure.value, 2) + 0.0:+.2f}{interval}"),
-            )
-        ]
-        words = "any rate" if one.group == "all" else f"{one.name} bpm"
-        # a column of two words is easier to read on one line
-        words, verdict = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (words, self.verdict))
-        return {
-            "what": self.what,
-            "part": words,
-            "n": one.n,
-            **dict(zip(("without", "with", "difference"), shown, strict=True)),
-            "verdict": verdict,
-        }
 
 
 def find_effects(cases: Sequence[Case]) -> tuple[list[Effect], list[str]]:
@@ -356,8 +306,7 @@ def find_effects(cases: Sequence[Case]) -> tuple[list[Effect], list[str]]:
             except ModelError as error:
                 troubles.append(f"{without.label} and {other.label} are not compared: {error}")
                 continue
-            what = _words(idea, other)
-            effects += [Effect(what, idea, one, without.mark, len(shared)) for one in found.rows]
+            effects += [Effect(_words(idea, other), idea, one, without.mark) for one in found.rows]
     return effects, troubles
 
 
@@ -413,16 +362,12 @@ def _score_rows(runs: Sequence[Run]) -> Iterator[Mapping[str, Any]]:
                 "seed": config.seed,
             }
             for row in evaluation.rows:
-                where = {"of": row.of, "method": row.method, "group": row.group, "name": row.name}
-                yield head | where | _numbers(row.score)
-
-
-def _numbers(score: Score) -> dict[str, Any]:
-    found: dict[str, Any] = {"n": score.n, "n_missing": score.n_missing, "n_units": score.n_units}
-    for name in MEASURES:
-        figure = getattr(score, name)
-        found |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
-    return found
+                score, where = row.score, {"of": row.of, "method": row.method, "group": row.group, "name": row.name}
+                numbers: dict[str, Any] = {"n": score.n, "n_missing": score.n_missing, "n_units": score.n_units}
+                for name in MEASURES:
+                    figure = getattr(score, name)
+                    numbers |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+                yield head | where | numbers
 
 
 def published_table() -> Table:

@@ -69,16 +69,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """What the page shows in one cell."""
-
-    text: str
-    numeric: bool
-    href: str = ""
-    image: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Table:
     """A table with title and caption.
 
@@ -105,7 +95,7 @@ class Table:
     Examples
     --------
     >>> table = Table("t", "Errors", "", [Field("who", "who"), Field("mae_bpm", "MAE", "bpm", "", "float", 1)], [{"who": "POS"}])
-    >>> [cell.text for cell in table.cells()[0]] == ["POS", UNKNOWN]
+    >>> [one.show(table.rows[0].get(one.name)) for one in table.fields] == ["POS", UNKNOWN]
     True
     """
 
@@ -121,17 +111,6 @@ class Table:
     image_alt: str = ""
     search: bool = False
 
-    def cells(self) -> list[list[Cell]]:
-        """Return what the page shows, row by row."""
-        first = self.fields[0].name
-        return [
-            [
-                Cell(one.show(row.get(one.name)), one.numeric, *(self._more(row.get(first)) if one.name == first else ("", "")))
-                for one in self.fields
-            ]
-            for row in self.rows
-        ]
-
     @property
     def brief(self) -> bool:
         """Whether the page shows the first rows alone until it is asked for all: a thousand rows take a second to lay out."""
@@ -142,9 +121,6 @@ class Table:
         if one.name != self.sort_by:
             return "none"
         return "descending" if self.descending else "ascending"
-
-    def _more(self, value: Any) -> tuple[str, str]:
-        return self.links.get(str(value), ""), self.images.get(str(value), "")
 
 
 def number_text(value: float) -> str:
@@ -245,7 +221,7 @@ def to_latex(tables: Sequence[Table], about: Mapping[str, Any]) -> str:
             " & ".join(heads) + r"\\",
             r"\midrule",
             r"\endhead",
-            *(" & ".join(latex_text(cell.text) for cell in row) + r"\\" for row in one.cells()),
+            *(" & ".join(latex_text(each.show(row.get(each.name))) for each in one.fields) + r"\\" for row in one.rows),
             r"\bottomrule",
             r"\end{longtable}",
         ]

@@ -18,8 +18,8 @@ from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import Outcome, RoiGrid, VideoSource
 from stmap_pipeline.report import write_maps_report, write_runs_report
 from stmap_pipeline.report.charts import png
-from stmap_pipeline.report.maps_report import HeartRates, MapsContent, render_maps
-from stmap_pipeline.report.provenance import About
+from stmap_pipeline.report.maps_report import HeartRates, render_maps
+from stmap_pipeline.report.page import About
 from stmap_pipeline.report.quality import Quality
 from stmap_pipeline.report.tables import BRIEF
 from stmap_pipeline.shards.example import example_maps
@@ -263,23 +263,21 @@ def many(count):
     names = [one.recording_id for one in qualities]
     edges = np.arange(40.0, 165.0, 5.0)
     zeros = np.zeros(24, dtype=np.int64)
-    return MapsContent(
+    return render_maps(
         [Outcome(name, "p", "ok") for name in names],
-        qualities,
-        {name: png(random.random((25, 75))) for name in names},
-        {},
-        {name: f"report_files/{name}.html" for name in names},
+        [(one, png(random.random((25, 75))), None) for one in qualities],
         HeartRates(edges, zeros + 99, zeros + 2500, zeros, 0, 0),
         {"Name": "vipl-hr", "Key": "vipl-hr", "License": "", "BibTeX": ""},
         About([], [], []),
-        True,
+        links={name: f"report_files/{name}.html" for name in names},
+        simulated=True,
         folder="report_files",
     )
 
 
 def test_a_whole_database_stays_small_and_can_be_sorted_and_searched(browser, tmp_path):
     path = tmp_path / "report.html"
-    path.write_text(render_maps(many(2378)), "utf-8")
+    path.write_text(many(2378), "utf-8")
     assert path.stat().st_size < 15e6
     with visited(browser, path) as page:
         assert page.locator("#recordings tbody tr").count() == 2378
