@@ -84,7 +84,7 @@ def balance(root: Path) -> None:
         example_maps(root, list(recordings()), Config.from_mapping({"blocks": {"rows": 1, "cols": 1}}))
     stmap = Path(sys.executable).with_name("stmap")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [stmap, "augment", root, "--balance", "--dry-run", "--json"]
+    command: list[str | Path] = [stmap, "augment", root, "--balance", "--dry-run", "--json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     plan: dict[str, Any] = json.loads(done.stdout)
@@ -125,7 +125,7 @@ def quality() -> None:
                     uniform = resample_uniform(samples_s, values, 30.0)[1]
                     peak.append(abs(dominant_rate_bpm(uniform, 30.0, (25, 240)) - speed * rate_bpm))
                     wave.append(np.abs(values - np.sin(turn * speed * samples_s)).max())
-                tones = np.linspace(rate_hz / 2 / max(speed, 1), 0.999 * rate_hz / 2, 9) if speed > 1 else []
+                tones: list[float] = np.linspace(rate_hz / 2 / speed, 0.999 * rate_hz / 2, 9).tolist() if speed > 1 else []
                 left = [played(times_s, np.sin(2 * np.pi * tone * times_s), speed)[1] for tone in tones]
                 worst = max((10 * np.log10(2 * np.mean(one**2)) for one in left), default=float("nan"))
                 print(f"{rate_hz:>5g} {jitter:>7g} {speed:>6g} {max(peak):>11.3f} {100 * max(wave):>9.2f} {worst:>17.1f}")

@@ -52,4 +52,6 @@ class PerFrameReference:
         corner = points[0] @ across * across + (points[8] @ down - height) * down
         matrix = np.column_stack([across * width / _SIDE, down * height / _SIDE, corner])
         face = cv2.warpAffine(image, matrix, (_SIDE, _SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        return cv2.resize(face.astype(np.float32), (5, 5), interpolation=cv2.INTER_AREA).reshape(25, 3)
+        return np.asarray(
+            cv2.resize(face.astype(np.float32), (5, 5), interpolation=cv2.INTER_AREA).reshape(25, 3), dtype=np.float64
+        )

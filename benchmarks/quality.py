@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,7 @@ def collect(method: str, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]
                 if not np.isfinite(evidence).all():
                     continue
                 start_s = float(signals.times_s[begin])
+                assert result.heart_rate is not None
                 truth_bpm = result.heart_rate.mean_between(start_s, start_s + window_s)
                 rows.append((measures(evidence, window_s), there and bool(abs(rate_bpm - truth_bpm) <= CLOSE_BPM)))
     values, right = zip(*rows, strict=True)
@@ -75,6 +77,7 @@ def estimate_recordings(method: str, severity: float, pulse: float, count: int, 
         result = simulate(plans[place], seed, severity, pulse=pulse)
         found = estimate_blocks(result.blocks, method)
         if not found.refused:
+            assert result.heart_rate is not None
             errors_bpm.append(abs(found.heart_rate_bpm - float(result.heart_rate.mean_between(0.0, result.blocks.times_s[-1]))))
     right = round(100 * float(np.mean(np.array(errors_bpm) <= CLOSE_BPM))) if pulse and errors_bpm else None
     return {"given": round(100 * len(errors_bpm) / count), "right": right}
@@ -82,7 +85,7 @@ def estimate_recordings(method: str, severity: float, pulse: float, count: int, 
 
 def main(count: int = 240, videos: int = 80, seed: int = 1) -> None:
     """Fit on one seed, count on another, and write both."""
-    content: dict = {"recordings": videos, "windows": 0, "weights": {}, "right_percent": {}, "videos": {}}
+    content: dict[str, Any] = {"recordings": videos, "windows": 0, "weights": {}, "right_percent": {}, "videos": {}}
     for method in METHODS:
         weights = fit(*collect(method, count, seed)).round(3)
         values, right = collect(method, count, seed + 1)

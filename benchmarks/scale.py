@@ -15,6 +15,7 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from clips import VGA, clip, scene_of
@@ -23,7 +24,7 @@ from tables import show, show_machine
 from stmap_pipeline.config import Config
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.pipeline.limits import Limits
-from stmap_pipeline.pipeline.scratch import Scratch
+from stmap_pipeline.pipeline.scratch import RunInfo, Scratch
 from stmap_pipeline.pipeline.worker import RecordingTask, build_recording, load_backend, rows_of
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
 from stmap_pipeline.shards import (
@@ -64,7 +65,7 @@ def stored(folder: Path, result: RecordingResult, repeats: int) -> list[tuple[st
     """Measure what is kept of each recording, and how rows are made of it."""
     scratch = Scratch(folder)
     folder.mkdir()
-    scratch.begin({})
+    scratch.begin(RunInfo())
     frames, name = len(result.blocks.times_s), result.recording.recording_id
     outcome = Outcome(name, result.recording.subject, "ok", frames=frames, timings=dict.fromkeys("abcdefgh", 1.5))
     path = folder / "s001.h5"
@@ -93,7 +94,7 @@ def rows(folder: Path, result: RecordingResult) -> list[tuple[str, str]]:
     for name, columns, table in (("outcomes", OUTCOMES, outcomes), ("windows", WINDOWS, windows)):
         path = folder / f"{name}.csv"
         write_table(path, columns, table)
-        taken_s = cpu_s(lambda path=path: read_table(path), 3)
+        taken_s = cpu_s(partial(read_table, path), 3)
         found.append((f"row of {path.name}", f"{path.stat().st_size / _ROWS:.0f} bytes, {taken_s / _ROWS * 1e6:.0f} us to read"))
     files = [folder / "shards" / f"s{number:06d}.h5" for number in range(_MANY)]
     files[0].parent.mkdir()

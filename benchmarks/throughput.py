@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import av
@@ -90,7 +91,7 @@ def measure_files(
     medians = {}
     for name, (path, count) in chosen.items():
         few = min(count, reference_frames // (4 if "HD" in name else 1))
-        reference_ms = cpu_ms(lambda path=path, few=few: reference.build(path, few)) / few
+        reference_ms = cpu_ms(partial(reference.build, path, few)) / few
         for cost in turns[name]:
             cost["beyond"] = cost["build"] - cost["decode"]
             cost["ratio"] = cost["build"] / cost["decode"]

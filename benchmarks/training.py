@@ -16,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -65,6 +65,11 @@ class Trainer:
         chosen = torch.as_tensor(index)
         return self.data.batch(chosen), self.targets[chosen.to(self.fabric.device)]
 
+    def learn(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Learn from some batches, one after the other."""
+        for batch, target in batches:
+            self.step(batch, target)
+
     def step(self, batch: Tensor, target: Tensor) -> None:
         """Learn from one batch."""
         loss = (self.model(batch) - target).abs().mean()
@@ -76,7 +81,11 @@ class Trainer:
 
 def seconds(work: Callable[[], object], device: torch.device) -> tuple[float, float]:
     """Return wall time, the device's own work included, and the work itself: CPU time on a CPU, wall time on a GPU."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
     wait()
     start, cpu_start = time.perf_counter(), time.process_time()
     work()
@@ -95,13 +104,13 @@ def measure(trainer: Trainer, batch: int, steps: int, rounds: int, seed: int) ->
         return [random.integers(0, len(trainer.data), batch) for _ in range(steps)]
 
     ways: dict[str, Callable[[], object]] = {
-        "fixed": lambda: [trainer.step(*ready) for _ in range(steps)],
-        "with data": lambda: [trainer.step(*trainer.batch(index)) for index in batches()],
+        "fixed": lambda: trainer.learn([ready] * steps),
+        "with data": lambda: trainer.learn(map(trainer.batch, batches())),
         "data alone": lambda: [trainer.batch(index) for index in batches()],
     }
     for way in ways.values():
         seconds(way, device)
-    taken = {name: [] for name in ways}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     ratios = []
     for number in range(rounds):
         # first one first, then the other: a machine that becomes slower favors neither
@@ -147,18 +156,17 @@ def main() -> None:
         }
         rows, found = [], []
         for kind, (chosen, size) in kinds.items():
-            built: list[TrainingSet] = []
-            build_s, _ = seconds(
-                lambda chosen=chosen, built=built: built.append(TrainingSet(shards.trace, chosen, device=device)), device
-            )
+            start_s = time.perf_counter()
+            data = TrainingSet(shards.trace, chosen, device=device)
+            build_s = time.perf_counter() - start_s
             recordings, resampled = len(shards.recordings()), np.mean([one.augmented for one in chosen])
             print(
                 f"\n{kind}: {len(chosen)} windows of {recordings} recordings, {resampled:.0%} resampled; on the device in {build_s:.1f} s"
             )
             for one in args.network or ["attention-resnet18", "resnet18"]:
                 torch.manual_seed(0)
-                network = build_network(one, built[0].shape, resize=args.resize)
-                result = measure(Trainer(fabric, network, built[0]), args.batch, args.steps, args.rounds, 0)
+                network = build_network(one, data.shape, resize=args.resize)
+                result = measure(Trainer(fabric, network, data), args.batch, args.steps, args.rounds, 0)
                 # of five folds each trains on what the four others hold
                 hours = FOLDS * EPOCHS * size * (1 - 1 / FOLDS) / result["with data"] / 3600
                 found.append({"network": one, "windows": kind, "build_s": build_s, "hours": hours, **result})

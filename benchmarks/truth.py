@@ -33,7 +33,7 @@ def nodes_of(grid: RoiGrid) -> Array:
 def measured_nodes(track: LandmarkTrack, grid: RoiGrid, config: BlocksConfig) -> dict[int, Array]:
     """Return where the pipeline placed the corners of blocks in each frame with a face, from the landmarks that it stored."""
     shapes = (
-        TrackedFrame(index, float(track.times_s[index]), track.points_px[index].astype(float), 0.0, None, (0, 0))
+        TrackedFrame(int(index), float(track.times_s[index]), track.points_px[index].astype(float), 0.0, None, (0, 0))
         for index in np.flatnonzero(track.found)
     )
     reference, _, frames = find_reference(shapes)
@@ -84,7 +84,8 @@ class TrueRegion:
 
     def placed(self, time_s: float) -> Box:
         """Return the box on :attr:`edges` in the frame at a time: what the pipeline's would be, if it knew the head."""
-        return np.linalg.lstsq(self._terms, self._scene.project(self._nodes[:, :2], time_s), rcond=None)[0].T
+        box: Box = np.linalg.lstsq(self._terms, self._scene.project(self._nodes[:, :2], time_s), rcond=None)[0].T
+        return box
 
     def means(self, image: Image, time_s: float) -> Array:
         """Average each block over its true region: (N, 3) means of R, G and B.
@@ -138,7 +139,7 @@ def _along_line(plane: Array | None, left: Array | None, line: Array, pieces: in
         row = np.clip(middle[:, 1].astype(int), 0, plane.shape[0] - 1)
         # what is still missing of the pixel that the line passes through
         sums = left[row, column] - (column + 1 - middle[:, 0]) * plane[row, column]
-    return np.add.reduceat(sums * np.diff(line[:, 1]), np.searchsorted(along, np.arange(pieces)))
+    return np.asarray(np.add.reduceat(sums * np.diff(line[:, 1]), np.searchsorted(along, np.arange(pieces))), dtype=np.float64)
 
 
 def _enclosed(across: Array, down: Array) -> Array:
