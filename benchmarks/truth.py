@@ -139,7 +139,7 @@ def _along_line(plane: Array | None, left: Array | None, line: Array, pieces: in
         row = np.clip(middle[:, 1].astype(int), 0, plane.shape[0] - 1)
         # what is still missing of the pixel that the line passes through
         sums = left[row, column] - (column + 1 - middle[:, 0]) * plane[row, column]
-    return np.asarray(np.add.reduceat(sums * np.diff(line[:, 1]), np.searchsorted(along, np.arange(pieces))), dtype=np.float64)
+    return np.asarray(np.add.reduceat(sums * np.diff(line[:, 1]), np.searchsorted(along, np.arange(pieces))))
 
 
 def _enclosed(across: Array, down: Array) -> Array:
@@ -149,7 +149,7 @@ def _enclosed(across: Array, down: Array) -> Array:
 
 def fit_affine(source: Array, target: Array) -> Affine:
     """Fit the affine map of least squares from (K, 2) to (K, 2) points."""
-    return np.linalg.lstsq(np.column_stack([source, np.ones(len(source))]), target, rcond=None)[0].T
+    return np.asarray(np.linalg.lstsq(np.column_stack([source, np.ones(len(source))]), target, rcond=None)[0].T, dtype=np.float64)
 
 
 @dataclass(frozen=True)
