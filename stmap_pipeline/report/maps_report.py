@@ -366,8 +366,8 @@ def metric_table(qualities: Sequence[Quality]) -> Table:
         names = ("least", "quarter", "median", "three_quarters", "most")
         rows.append(
             {
-                "metric": metric.field.heading,
-                "unit": metric.field.unit,
+                "metric": metric.heading,
+                "unit": metric.unit,
                 "known": int(known.size),
                 **dict(zip(names, ends, strict=True)),
             }
@@ -398,11 +398,11 @@ def recording_table(
     order = sorted(qualities, key=lambda one: (one.snr_db if np.isfinite(one.snr_db) else -np.inf, one.recording_id))
     fields = [
         Field("recording_id", "recording"),
-        *(metric.field for metric in METRICS[:1]),
+        METRICS[0],
         Field("true_bpm", "label", "bpm", "mean labeled heart rate", "float", 1),
         Field("pos_bpm", "POS", "bpm", "highest peak of the POS spectrum", "float", 1),
         Field("error_bpm", "POS - label", "bpm", "estimate minus label", "float", 1, True),
-        *(metric.field for metric in METRICS[2:]),
+        *METRICS[2:],
         Field("gaps", "gaps", "", "stretches without a known face", "int"),
         Field("duration_s", "length", "s", "length of the recording", "float", 1),
         Field("subject", "subject"),

@@ -31,6 +31,7 @@ from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
 from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.report.recording_page import gaps_s, labeled_rates
 from stmap_pipeline.signals.classical import known_runs
 from stmap_pipeline.signals.spectrum import BAND_BPM
 
@@ -227,21 +228,17 @@ def _draw_pulse(axes: Axes, pulse: UniformPulse, method: str, window: tuple[floa
 def _draw_rates(axes: Axes, result: RecordingResult, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
     blocks = result.blocks
     axes.axvspan(*window, color=SHADE, label="the window above")
-    gap_name = "face not seen"
-    for run in known_runs(~blocks.valid):
-        last = min(run.stop, len(blocks.times_s) - 1)
+    for number, gap in enumerate(gaps_s(blocks)):
         # one entry in the legend, however many gaps
-        axes.axvspan(blocks.times_s[run.start], blocks.times_s[last], color=str(UNSEEN), label=gap_name)
-        gap_name = "_"
+        axes.axvspan(*gap, color=str(UNSEEN), label="_" if number else "face not seen")
     found = heart_rate_over_time(pulse)
     shown = [found.heart_rate_bpm]
-    if result.heart_rate is not None and result.heart_rate.times_s.size:
-        shown.append(result.heart_rate.heart_rate_bpm)
-        axes.stairs(shown[-1], _edges(result.heart_rate.times_s), baseline=None, color=TRUTH, linewidth=1.5, label="label")
-    elif result.pulse is not None:
-        truth = heart_rate_over_time(result.pulse)
-        shown.append(truth.heart_rate_bpm)
-        axes.plot(truth.times_s, shown[-1], color=TRUTH, label="pulse label, 6 s windows")
+    for name, times_s, rates_bpm in labeled_rates(result):
+        shown.append(rates_bpm)
+        if name == "label":
+            axes.stairs(rates_bpm, _edges(times_s), baseline=None, color=TRUTH, linewidth=1.5, label=name)
+        else:
+            axes.plot(times_s, rates_bpm, color=TRUTH, label=name)
     axes.plot(found.times_s, found.heart_rate_bpm, "o", markersize=3, color=ESTIMATE, label=f"{method.upper()}, 6 s windows")
     axes.set_xlim(float(blocks.times_s[0]), float(blocks.times_s[-1]))
     rates = np.concatenate(shown)

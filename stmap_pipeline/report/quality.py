@@ -1,8 +1,10 @@
-"""Quality figures of one recording: the definition of each, and its measurement from the file of the recording."""
+"""Quality figures of one recording, measured from its file; ``quality.toml`` has the definition of each."""
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy.typing as npt
 from stmap_pipeline.evaluation import UniformPulse, compare_heart_rate, uniform_pulse
 from stmap_pipeline.records import LandmarkTrack, RecordingResult
 from stmap_pipeline.report.tables import Field
+from stmap_pipeline.shards.tables import Kind
 from stmap_pipeline.signals.classical import known_runs
 
 MOTION_LAG_S = 0.5
@@ -20,13 +23,11 @@ _EYES = (36, 45)
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """One quality figure, defined once for tables, plots and text.
+class Metric(Field):
+    """One quality figure, defined once for tables, plots and text: an entry of ``quality.toml``.
 
     Parameters
     ----------
-    field : Field
-        Its column in the table.
     meaning : str
         The definition in words.
     equation : str
@@ -40,104 +41,22 @@ class Metric:
         Natural ends of its axis.
     """
 
-    field: Field
-    meaning: str
-    equation: str
-    reading: str
-    worst: Literal["low", "high"]
+    kind: Kind = "float"
+    meaning: str = ""
+    equation: str = ""
+    reading: str = ""
+    worst: Literal["low", "high"] = "low"
     reference: str = ""
     limits: tuple[float, float] | None = None
 
     @property
-    def name(self) -> str:
-        """Key of the figure in a row."""
-        return self.field.name
-
-    @property
     def axis(self) -> str:
         """Label of an axis."""
-        return f"{self.field.heading} ({self.field.unit})" if self.field.unit not in ("", "1") else self.field.heading
+        return f"{self.heading} ({self.unit})" if self.unit not in ("", "1") else self.heading
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        Field(
-            "snr_db", "pulse SNR", "dB", "power of the POS pulse at the labeled rate and its double over the rest", "float", 1, True
-        ),
-        "Power P of the POS pulse within 6 bpm of the labeled heart rate f and of its double, over all other power between 40 and 240 bpm. "
-        "Without a label the estimate takes its place: the figure then says how sharp the peak is, not whether it is right.",
-        "SNR = 10 log\u2081\u2080 (∑ P near f and 2f / ∑ P elsewhere)",
-        "Good: above 0 dB, the pulse outweighs all else. Bad: below about -5 dB the peak is one of many, and a network sees no clearer pulse.",
-        "low",
-        "de Haan, Jeanne: Robust pulse rate from chrominance-based rPPG. IEEE Trans. Biomed. Eng. 60 (2013). Pulse: Wang et al.: "
-        "Algorithmic principles of remote PPG. IEEE Trans. Biomed. Eng. 64 (2017).",
-    ),
-    Metric(
-        Field("abs_error_bpm", "POS against label", "bpm", "distance of the POS estimate from the label", "float", 1),
-        "Distance between the labeled heart rate and the highest peak of the POS spectrum over the whole recording. The label is the mean "
-        "heart rate; where there is a pulse wave alone, its own highest peak.",
-        "e = |f(POS) - f(label)|",
-        "Good: below 3 bpm. Bad: tens of bpm; either no pulse is to be seen, or label and video do not belong together.",
-        "high",
-        limits=(0, 5),
-        reference="Wang, den Brinker, Stuijk, de Haan: Algorithmic principles of remote PPG. IEEE Trans. Biomed. Eng. 64 (2017).",
-    ),
-    Metric(
-        Field("coverage", "face coverage", "1", "mean share of the blocks' area that was seen", "float", 3),
-        "Mean share of the area of a block that lay inside the image and the mask; 0 in a frame without a face.",
-        "c = mean over frames t and blocks n of (area seen(t, n) / area(n))",
-        "Good: 1. Bad: less than 0.9; the face leaves the image or is lost.",
-        "low",
-        limits=(0, 1),
-    ),
-    Metric(
-        Field("longest_gap_s", "longest gap", "s", "longest stretch without a known face", "float", 1),
-        "The longest stretch of frames in which the face was not known, from its first frame to the next one with a face.",
-        "g = max over gaps of (t(end) - t(begin))",
-        "Good: 0. Bad: seconds; windows that reach into a gap lack samples, and training leaves them out.",
-        "high",
-        limits=(0, 1),
-    ),
-    Metric(
-        Field("jitter_percent", "clock jitter", "%", "standard deviation of the time between frames over its mean", "float", 1),
-        "Standard deviation of the time from one frame to the next, as a share of its mean.",
-        "j = 100 · SD(Δt) / mean(Δt)",
-        "Good: a few percent. Bad: tens of percent; frames were dropped, and a heart rate that is counted in frames instead of seconds is wrong.",
-        "high",
-        limits=(0, 1),
-    ),
-    Metric(
-        Field(
-            "motion_per_s",
-            "motion",
-            "eye distances/s",
-            "median speed of the face in distances between the outer eye corners",
-            "float",
-            2,
-        ),
-        "Median speed of the center x of the landmarks over half a second, in distances d between the outer corners of the eyes.",
-        "m = median over t of |x(t + τ) - x(t)| / (τ d),  τ = 0.5 s",
-        "Good: below 0.1, a person who sits still. Bad: above 0.5; light moves over the skin and hides the pulse.",
-        "high",
-        limits=(0, 0.1),
-    ),
-    Metric(
-        Field(
-            "clipped_fraction",
-            "clipped blocks",
-            "1",
-            "share of block means below 5 or above 250 gray levels in any channel",
-            "float",
-            3,
-        ),
-        "Share of block means r in which a channel is below 5 or above 250 of 255 gray levels. Single pixels are not stored; a mean "
-        "so near to an end stands for many pixels that were cut off there.",
-        "k = share of r(t, n) outside [5, 250]",
-        "Good: 0. Bad: more than a few percent; over- or underexposed skin carries no pulse.",
-        "high",
-        limits=(0, 0.01),
-    ),
-)
+_DEFINITIONS = tomllib.loads(files("stmap_pipeline.report").joinpath("quality.toml").read_text("utf-8"))
+METRICS = tuple(Metric(**one) for one in _DEFINITIONS["metric"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     result = with_usable_clock(result)
     pulse, speed = uniform_pulse(result.blocks), motion(result.track)
     quality = measure_quality(result, pulse, speed)
-    gaps = _gaps(result.blocks)
+    gaps = gaps_s(result.blocks)
     window = _window(result.blocks, gaps)
     means = _means_in(result.blocks, window)
     flat = _without_trend(means)
@@ -185,12 +185,7 @@ def _pulse_chart(pulse: UniformPulse, window: Span) -> Chart:
 
 
 def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span]) -> Chart:
-    lines = []
-    if result.heart_rate is not None and result.heart_rate.times_s.size:
-        lines.append(Line("label", "s2", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm))
-    elif result.pulse is not None:
-        truth = heart_rate_over_time(result.pulse)
-        lines.append(Line("pulse label, 6 s windows", "s2", truth.times_s, truth.heart_rate_bpm))
+    lines = [Line(name, "s2", times_s, rates_bpm) for name, times_s, rates_bpm in labeled_rates(result)]
     found = heart_rate_over_time(pulse)
     lines.append(Line("POS, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
     return line_chart(
@@ -234,7 +229,18 @@ def _limits(blocks: BlockTrace) -> Span:
     return (float(times_s[0]), float(times_s[-1])) if len(times_s) > 1 else (0.0, 1.0)
 
 
-def _gaps(blocks: BlockTrace) -> list[Span]:
+def labeled_rates(result: RecordingResult) -> list[tuple[str, FloatArray, FloatArray]]:
+    """List what the labels say of the heart rate over time, by name: times and rates; nothing where there is no label."""
+    if result.heart_rate is not None and result.heart_rate.times_s.size:
+        return [("label", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm)]
+    if result.pulse is not None:
+        truth = heart_rate_over_time(result.pulse)
+        return [("pulse label, 6 s windows", truth.times_s, truth.heart_rate_bpm)]
+    return []
+
+
+def gaps_s(blocks: BlockTrace) -> list[Span]:
+    """List the stretches without a known face by their ends in seconds."""
     times_s = blocks.times_s
     return [(float(times_s[run.start]), float(times_s[min(run.stop, len(times_s) - 1)])) for run in known_runs(~blocks.valid)]
 
@@ -242,7 +248,7 @@ def _gaps(blocks: BlockTrace) -> list[Span]:
 def _summary(one: Quality, frames: int) -> str:
     truth = f"label {one.true_bpm:.1f} bpm" if np.isfinite(one.true_bpm) else "no heart rate is known"
     found = f"POS {one.pos_bpm:.1f} bpm" if np.isfinite(one.pos_bpm) else "POS finds no pulse"
-    ratio = f", SNR {METRICS[0].field.show(one.snr_db)} dB" if np.isfinite(one.snr_db) else ""
+    ratio = f", SNR {METRICS[0].show(one.snr_db)} dB" if np.isfinite(one.snr_db) else ""
     return f"{truth}, {found}{ratio}; face known in {percent(one.valid_fraction)} of {frames} frames"
 
 
