@@ -11,13 +11,14 @@ import shutil
 import socket
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
 from stmap_pipeline.errors import OutputError
 
 _MARK = ".stmap-tmp"
+_SMALLEST_COPY_BYTES, _END_BYTES = 1024, 65_536
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -65,6 +66,65 @@ def sha256(path: Path) -> str:
     """
     with _open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def first_copies(paths: Sequence[Path]) -> dict[int, int]:
+    """Return which files, or folders of files, have the content of an earlier one.
+
+    Sizes are compared first, then the two ends, then a hash of the whole: only what is most likely a copy is read in full. What is
+    missing, unreadable or shorter than a kilobyte (no video is) counts as different from all others.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+
+    Returns
+    -------
+    dict of int to int
+        Index of each copy -> index of the first path with that content.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     paths = [Path(name) / f"{number}.avi" for number in range(3)]
+    ...     _ = [path.write_bytes(byte * 2000) for path, byte in zip(paths, (b"a", b"b", b"a"), strict=True)]
+    ...     first_copies(paths)
+    {2: 0}
+    """
+    groups = [list(range(len(paths)))]
+    for key in (_sizes, _ends, _whole):
+        finer: list[list[int]] = []
+        for group in groups:
+            same: dict[object, list[int]] = {}
+            for index in group:
+                with contextlib.suppress(OSError):
+                    same.setdefault(key(paths[index]), []).append(index)
+            finer += [members for value, members in same.items() if value is not None and len(members) > 1]
+        groups = finer
+    return {index: first for first, *others in groups for index in others}
+
+
+def _sizes(path: Path) -> tuple[int, ...] | None:
+    sizes = tuple(one.stat().st_size for one in _files_of(path))
+    return sizes if sum(sizes) >= _SMALLEST_COPY_BYTES else None
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    first, *_, last = [*_files_of(path)] * 2
+    with _open_regular(first) as file:
+        head = file.read(_END_BYTES)
+    with _open_regular(last) as file:
+        file.seek(max(0, last.stat().st_size - _END_BYTES))
+        return head, file.read(_END_BYTES)
+
+
+def _whole(path: Path) -> str:
+    return " ".join(map(sha256, _files_of(path)))
+
+
+def _files_of(path: Path) -> list[Path]:
+    return sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
 
 
 @contextlib.contextmanager

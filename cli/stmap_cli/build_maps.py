@@ -14,7 +14,7 @@ import click
 
 from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
-from stmap_cli.options import RegistryName, config_option, folder_argument
+from stmap_cli.options import RegistryName, config_option, folder_argument, subject_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +64,7 @@ _SAME_LENGTH = 1.5
     help="Give up a recording that needs more memory than this.",
 )
 @config_option("Take settings from a TOML file; what it leaves out has its default.")
+@subject_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take only the first N recordings.")
 @click.option("--only", metavar="PATTERN", help="Take only recordings whose id matches a shell pattern, such as 'p00*_source1'.")
 @click.option("--dry-run", is_flag=True, help="List each recording and what would be done with it, and stop.")
@@ -82,6 +83,7 @@ def build_maps(
     out: Path,
     jobs: int | None,
     config_path: Path | None,
+    subject: str,
     limit: int | None,
     only: str | None,
     dry_run: bool,
@@ -106,9 +108,13 @@ def build_maps(
     from stmap_pipeline.pipeline import Limits, plan_build
 
     config = Config.from_toml(config_path) if config_path is not None else Config()
-    plan = plan_build(database, source, out, config, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild)
+    plan = plan_build(
+        database, source, out, config, subject=subject, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild
+    )
     screen = console()
     say(screen, _header(plan, dry_run=dry_run))
+    for line in _lines_before(plan):
+        say(screen, line)
     if dry_run:
         actions = _actions(plan)
         rows = [(one.recording_id, actions[one.recording_id], str(one.video.path)) for one in plan.listed]
@@ -179,6 +185,23 @@ def _header(plan: BuildPlan, *, dry_run: bool = False) -> str:
         f"grid: {blocks.rows}x{blocks.cols}",
     ]
     return "   ".join(part for part in parts if part)
+
+
+def _lines_before(plan: BuildPlan) -> list[str]:
+    """Return who is who in a folder of user videos, and what else to know before the build."""
+    from stmap_pipeline.pipeline.user_videos import subject_counts
+
+    lines = [f"  note     {one.message}" for one in plan.findings if one.code != "same_content"]
+    if plan.database.list_by_subject is None:
+        return lines
+    copies = [one for one in plan.findings if one.code == "same_content"]
+    if copies:
+        more = f" (and {len(copies) - 1} more)" if len(copies) > 1 else ""
+        lines.append(f"  note     {copies[0].message}{more}")
+    if any(one.code == "own_subject" for one in plan.findings):
+        return lines
+    videos = [one.subject for one in plan.listed if not one.skip_reason]
+    return [f"  videos   {counted(len(videos), 'video')}, {subject_counts(videos)}", *lines]
 
 
 def _failure(outcome: Outcome) -> str:

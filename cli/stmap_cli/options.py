@@ -13,6 +13,13 @@ jobs_option: Callable[[Any], Any] = click.option(
     "-j", "--jobs", type=click.IntRange(min=1), default=None, metavar="N", help="Run N processes.  [default: one per core]"
 )
 
+subject_option: Callable[[Any], Any] = click.option(
+    "--subject",
+    default="",
+    metavar="TEXT",
+    help="With --db folder, name who is seen in a video by its path: '{parent}', '{grandparent}', '{stem}' or '{dir}', as in database.toml.",
+)
+
 
 def seed_option(text: str) -> Callable[[Any], Any]:
     """Return the option of a seed; ``text`` says what it determines."""

@@ -46,6 +46,9 @@ class Database:
         Official folds, protocols or splits, and where they are stored; empty where there are none.
     defects : tuple of str
         What is known to be wrong or surprising in the data, and what is done about it.
+    list_by_subject : callable, optional
+        ``list_by_subject(root, subject)`` does what ``list_recordings`` does where the user says who is seen in a video, by placeholders
+        such as ``{parent}``; None where the database names its subjects.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Database:
     terms: Literal["open", "form", "agreement", ""] = ""
     splits: str = ""
     defects: tuple[str, ...] = ()
+    list_by_subject: Callable[[Path, str], Iterator[Recording]] | None = None
 
     def facts(self) -> dict[str, str]:
         """Return what is known of the database besides layout and citation: name of the fact -> text, empty ones left out."""

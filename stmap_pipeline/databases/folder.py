@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stmap_pipeline.databases.base import (
@@ -18,8 +18,17 @@ from stmap_pipeline.databases.base import (
     source_folder,
     walk,
 )
-from stmap_pipeline.databases.folder_description import MAX_TEXT_LENGTH, Description, LabelEntry, RecordingEntry, read_description
+from stmap_pipeline.databases.folder_description import (
+    MAX_TEXT_LENGTH,
+    Defaults,
+    Description,
+    LabelEntry,
+    RecordingEntry,
+    checked,
+    read_description,
+)
 from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.files import first_copies
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 from stmap_pipeline.records.recording import hashed_id, safe_id
 
@@ -30,8 +39,11 @@ VIDEO_SUFFIXES = (
     ".flv", ".f4v", ".ogv", ".ogm", ".vob", ".asf", ".divx", ".dv", ".mjpeg", ".mjpg", ".mj2", ".m1v", ".m2v", ".mpe", ".mod",
     ".tod", ".qt", ".y4m", ".nut", ".ivf", ".h264", ".264", ".h265", ".265", ".hevc", ".wtv", ".insv", ".rm", ".rmvb",
 )  # fmt: skip
+# of files beside videos that may hold labels
+LABEL_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".edf", ".bdf", ".mat", ".h5", ".hdf5", ".xlsx")
 _SUFFIXES_TEXT = f"{', '.join(VIDEO_SUFFIXES[:6])} and {len(VIDEO_SUFFIXES) - 6} others"
-_OWN_SUBJECT = "no database.toml names the subject: the recording counts as a subject of its own"
+_OWN_SUBJECT = "nobody named the subject: the recording counts as a subject of its own"
+_SHOWN_CONFLICTS = 20
 
 LAYOUT = """\
 A folder with database.toml:
@@ -52,7 +64,8 @@ A folder with database.toml:
 or with database.csv: columns video, id, subject, scenario, camera, fold, rate_hz, times, times_unit_s, times_column, label_file,
   label_kind and so on, label2_file and so on, extra_NAME.
 {stem}, {parent}, {grandparent} and {dir} stand for parts of the video's path.
-With neither file, each video under the folder is a recording without labels, and a subject of its own.
+With neither file, each video under the folder is a recording without labels, and a subject of its own; --subject '{parent}' names the
+subjects by their folders.
 The id of anna/rest.mp4 is anna__rest, that of anna/rest.mov is anna__rest.mov. A path with other characters than letters, digits,
 ".", "_" and "-" gets a short hash: rest 1.mp4 is rest_1-53c53f.
 """
@@ -67,87 +80,220 @@ class _Video:
     path: Path
 
 
-def list_recordings(root: Path) -> Iterator[Recording]:
+@dataclass(slots=True)
+class Listing:
+    """Recordings of a folder, and what contradicts itself in their listing.
+
+    Parameters
+    ----------
+    recordings : list of Recording
+    conflicts : list of (str, str)
+        What is wrong, and a message: ``id`` (two videos under one), ``fold`` (a subject in two), ``copy`` (a video of two subjects).
+    """
+
+    recordings: list[Recording]
+    conflicts: list[tuple[str, str]] = field(default_factory=list)
+
+
+def list_recordings(root: Path, subject: str = "") -> Iterator[Recording]:
     r"""List the recordings of a folder, or of one video file, in the order of the ids.
 
     An id depends on the video's path from the folder alone, not on other files.
 
+    Parameters
+    ----------
+    root : Path
+    subject : str
+        Who is seen in a video, by placeholders such as ``{parent}``; only where no description names subjects.
+
     Raises
     ------
     DatabaseError
-        Where the description holds a mistake or lists a recording twice, or there is no video.
+        Where the description holds a mistake or lists a recording twice, a video belongs to two subjects, or there is no video.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
-    ...     _ = (Path(name) / "database.toml").write_text('[[recording]]\nvideo = "s01_rest.mp4"\nsubject = "s01"')
-    ...     [(one.recording_id, one.subject) for one in list_recordings(Path(name))]
-    [('s01_rest', 's01')]
+    ...     (Path(name) / "anna").mkdir()
+    ...     (Path(name) / "anna" / "rest.mp4").touch()
+    ...     [(one.recording_id, one.subject) for one in list_recordings(Path(name), "{parent}")]
+    [('anna__rest', 'anna')]
     """
+    listing = read_listing(root, subject)
+    if listing.conflicts:
+        shown = [message for _, message in listing.conflicts[:_SHOWN_CONFLICTS]]
+        more = len(listing.conflicts) - len(shown)
+        raise DatabaseError(f"{printable(root)}: " + "\n  ".join([*shown, *([f"and {more} more"] if more else [])]))
+    return in_order(listing.recordings)
+
+
+def read_listing(root: Path, subject: str = "") -> Listing:
+    """Read the recordings of a folder, or of one video file, together with all that contradicts itself.
+
+    Parameters
+    ----------
+    root : Path
+    subject : str
+        As in :func:`list_recordings`.
+
+    Raises
+    ------
+    DatabaseError
+        Where the description holds a mistake, ``subject`` is no text of placeholders or contradicts the description, or there is no
+        video.
+    """
+    if subject:
+        subject = checked(Defaults, {"subject": subject}, "subject").subject
     if root.name in ("database.toml", "database.csv") and root.is_file():
         root = root.parent
     if root.is_file():
         if root.suffix.lower() not in VIDEO_SUFFIXES:
             raise DatabaseError(f"{printable(root)}: is no video by its name; known are {_SUFFIXES_TEXT}")
-        return in_order(_undescribed(root.absolute().parent, [root.absolute()]))
+        return _undescribed(root.absolute().parent, [root.absolute()], subject)
     root = source_folder(root)
     description = read_description(root)
     if description is not None:
-        return in_order(_described(root, description))
-    videos = [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        return _described(root, _with_subject(root, description, subject))
+    videos = find_videos(root)
     if not videos:
         raise DatabaseError(
             f"{printable(root)}: no video; looked for database.toml, database.csv and files {_SUFFIXES_TEXT} at any depth, "
             f"found {contents(root)}"
         )
-    return in_order(_undescribed(root, videos))
+    return _undescribed(root, videos, subject)
 
 
-def _undescribed(root: Path, videos: list[Path]) -> Iterator[Recording]:
-    """Yield a recording for each video; a link to another one of them is listed and skipped."""
-    # the entry is empty: a file name may hold bytes that no description can
-    entry = RecordingEntry(video="-")
-    seen: dict[object, Path] = {}
+def find_videos(root: Path) -> list[Path]:
+    """List the videos under a folder at any depth, in natural order."""
+    return [folder / name for folder, names in walk(root) for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+
+
+def files_beside(videos: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Return the files that may hold the labels of videos: those of the same name with another suffix, in the same folder.
+
+    ``anna/rest.csv`` stands beside ``anna/rest.mp4``, and so do ``anna/rest_hr.csv`` and ``anna/Rest.txt``. Videos without such a file
+    are left out.
+    """
+    names: dict[Path, list[str]] = {}
+    found: dict[Path, list[Path]] = {}
+    for video in videos:
+        folder = video.parent
+        if folder not in names:
+            try:
+                names[folder] = sorted((one for one in os.listdir(folder) if not one.startswith(".")), key=natural_key)  # noqa: PTH208
+            except OSError:
+                names[folder] = []
+        stem = video.stem.casefold()
+        same = [
+            folder / name
+            for name in names[folder]
+            if Path(name).suffix.lower() in LABEL_SUFFIXES
+            and re.fullmatch(re.escape(stem) + r"(?:[ _.-].*)?", Path(name).stem.casefold())
+        ]
+        if same:
+            found[video] = same
+    return found
+
+
+def _with_subject(root: Path, description: Description, subject: str) -> Description:
+    """Return a description whose recordings have the subject that the user named instead of their own ids."""
+    named = [where for where, entry in description.entries if entry.subject]
+    if subject and named:
+        raise DatabaseError(f"{printable(root)}: {named[0]} names the subject already; change it there, or leave out {subject!r}")
+    entries = [(where, entry.model_copy(update={"subject": subject}) if subject else entry) for where, entry in description.entries]
+    return replace(description, entries=tuple(entries))
+
+
+def _undescribed(root: Path, videos: Sequence[Path], subject: str) -> Listing:
+    """List a recording for each video; another name of one of them is listed and skipped."""
+    # the entry is empty but for the subject: a file name may hold bytes that no description can
+    entry = RecordingEntry(video="-", subject=subject)
+    notes = () if subject else (_OWN_SUBJECT,)
+    listing = Listing([])
+    seen: dict[object, Recording] = {}
     for path in sorted(videos, key=lambda one: (one.is_symlink(), natural_key(str(one)))):
-        one = replace(_recording(root, NAME, _Video("the source", entry, path)), notes=(_OWN_SUBJECT,))
-        first = seen.setdefault(_file_key(path), path)
-        if first is not path:
-            one = replace(one, skip_reason="duplicate", skip_message=f"the same file as {printable(first.relative_to(root))}")
-        yield one
+        one = replace(_recording(root, NAME, _Video("the source", entry, path)), notes=notes)
+        first = seen.setdefault(_file_key(path), one)
+        if first is not one:
+            one = replace(one, skip_reason="duplicate", skip_message=f"the same file as {_inside(root, first.video.path)}")
+            if subject and first.subject != one.subject:
+                listing.conflicts.append(_two_subjects(root, first, one))
+        listing.recordings.append(one)
+    if not subject:
+        return listing  # nobody said who is who: copies are no contradiction
+    places = [place for place, one in enumerate(listing.recordings) if not one.skip_reason]
+    for index, first_index in first_copies([listing.recordings[place].video.path for place in places]).items():
+        one, first = (listing.recordings[places[number]] for number in (index, first_index))
+        if first.subject == one.subject:
+            copied = replace(one, skip_reason="duplicate", skip_message=f"the same content as {_inside(root, first.video.path)}")
+            listing.recordings[places[index]] = copied
+        else:
+            listing.conflicts.append(_two_subjects(root, first, one))
+    return listing
 
 
-def _described(root: Path, description: Description) -> list[Recording]:
+def _two_subjects(root: Path, first: Recording, other: Recording, wheres: tuple[str, str] = ("", "")) -> tuple[str, str]:
+    """Return the conflict of two videos that are one and belong to two subjects."""
+    how = "are one file" if _file_key(first.video.path) == _file_key(other.video.path) else "have the same content"
+    one_place, other_place = (f" ({where})" if where else "" for where in wheres)
+    return (
+        "copy",
+        f"{_inside(root, first.video.path)} and {_inside(root, other.video.path)} {how}, listed as subject "
+        f"{first.subject!r}{one_place} and as {other.subject!r}{other_place}; one person is one subject: remove one of the two, or give "
+        "both one subject in database.toml",
+    )
+
+
+def _inside(root: Path, path: Path) -> str:
+    return printable(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _described(root: Path, description: Description) -> Listing:
     videos = [_Video(where, entry, path) for where, entry in description.entries for path in _paths(root, where, entry)]
-    recordings = [_recording(root, description.name or NAME, one) for one in videos]
+    listing = Listing([_recording(root, description.name or NAME, one) for one in videos])
     ids: dict[str, _Video] = {}
     folds: dict[str, tuple[int | None, str]] = {}
-    files: dict[object, tuple[Recording, str]] = {}
-    for number, (video, one) in enumerate(zip(videos, list(recordings), strict=True)):
+    files: dict[object, int] = {}
+    same: dict[int, int] = {}
+    for number, (video, one) in enumerate(zip(videos, listing.recordings, strict=True)):
         first = ids.setdefault(one.recording_id, video)
         if first is not video:
-            raise DatabaseError(
-                f"{printable(root)}: {first.where} ({printable(first.path)}) and {video.where} ({printable(video.path)}) would both be "
+            message = (
+                f"{first.where} ({printable(first.path)}) and {video.where} ({printable(video.path)}) would both be "
                 f"{one.recording_id!r}; give each its own id"
             )
+            listing.conflicts.append(("id", message))
         fold, where = folds.setdefault(one.subject, (one.fold, video.where))
         if fold != one.fold:
-            raise DatabaseError(
-                f"{printable(root)}: subject {one.subject!r} is in fold {fold} ({where}) and in fold {one.fold} ({video.where}); "
+            message = (
+                f"subject {one.subject!r} is in fold {fold} ({where}) and in fold {one.fold} ({video.where}); "
                 "all recordings of a subject need one fold"
             )
-        other, where = files.setdefault(_file_key(video.path), (one, video.where))
+            listing.conflicts.append(("fold", message))
+        earlier = files.setdefault(_file_key(video.path), number)
+        if earlier != number:
+            same[number] = earlier
+    files_once = [number for number in range(len(videos)) if number not in same]
+    copies = first_copies([videos[number].path for number in files_once])
+    same |= {files_once[index]: files_once[first_index] for index, first_index in copies.items()}
+    for number, earlier in sorted(same.items()):
+        one, other = listing.recordings[number], listing.recordings[earlier]
         if other.subject == one.subject:
             continue
-        if (other.clock, other.labels) == (one.clock, one.labels):
-            raise DatabaseError(
-                f"{printable(root)}: {printable(video.path)} is listed as subject {other.subject!r} ({where}) and as {one.subject!r} "
-                f"({video.where}); one person is one subject"
+        named = bool(videos[number].entry.subject and videos[earlier].entry.subject) and one.video.path != other.video.path
+        one_file = _file_key(one.video.path) == _file_key(other.video.path)
+        if named or (one_file and (other.clock, other.labels) == (one.clock, one.labels)):
+            listing.conflicts.append(_two_subjects(root, other, one, (videos[earlier].where, videos[number].where)))
+        else:
+            # nobody said who is who, or one video has the labels of two devices
+            what = (
+                "the same video is also listed"
+                if one_file
+                else f"{_inside(root, other.video.path)} has the same content, and is listed"
             )
-        recordings[number] = replace(
-            one, notes=(f"the same video is also listed as subject {other.subject}, with another label or clock",)
-        )
-    return recordings
+            listing.recordings[number] = replace(one, notes=(f"{what} as subject {other.subject}",))
+    return listing
 
 
 def _file_key(path: Path) -> object:
@@ -270,4 +416,5 @@ DATABASE = Database(
     citation="",
     layout=LAYOUT,
     list_recordings=list_recordings,
+    list_by_subject=list_recordings,
 )

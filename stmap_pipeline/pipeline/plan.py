@@ -16,8 +16,10 @@ from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, Recor
 from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
+from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.scratch import SET_ASIDE, Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_key, settings_key, video_stamp
+from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
 from stmap_pipeline.pipeline.worker import attempt_key, one_line, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
 from stmap_pipeline.shards import Shards, check_manifest, read_keys, read_manifest, read_table, recording_path, storage_problem
@@ -56,6 +58,8 @@ class BuildPlan:
         Recordings of the output that are no longer listed: they are removed.
     complete : bool
         Whether the output holds all of this already; ``settled`` then has the outcomes of all.
+    findings : tuple of Finding
+        What a user should know before the build.
     """
 
     database: Database
@@ -70,6 +74,7 @@ class BuildPlan:
     kept: tuple[Outcome, ...] = ()
     gone: tuple[str, ...] = ()
     complete: bool = False
+    findings: tuple[Finding, ...] = ()
 
 
 def plan_build(
@@ -78,6 +83,7 @@ def plan_build(
     out: Path,
     config: Config | None = None,
     *,
+    subject: str = "",
     limit: int | None = None,
     only: str | None = None,
     retry_failed: bool = False,
@@ -94,6 +100,9 @@ def plan_build(
     out : Path
         Output folder; new, empty, or of an earlier build with the same settings of faces and blocks.
     config : Config, optional
+        Where it chooses no windows and ``source`` is a folder of user videos, :func:`.user_videos.fit_windows` may choose some.
+    subject : str
+        Who is seen in a user's video, by placeholders such as ``{parent}``.
     limit : int, optional
         Take the first so many recordings.
     only : str, optional
@@ -111,12 +120,10 @@ def plan_build(
     """
     settings = config or Config()
     adapter: Database = registry.load("databases", database)
-    if not source.exists():
-        raise DatabaseError(f"{source}: no such folder; give the one that holds the videos ({adapter.title})")
-    everything = sorted(adapter.list_recordings(source), key=lambda one: one.recording_id)
-    for one, other in pairwise(everything):
-        if one.recording_id == other.recording_id:
-            raise DatabaseError(f"{source}: the listing holds {one.recording_id} twice: {one.video.path} and {other.video.path}")
+    everything = list_recordings(adapter, source, subject)
+    findings: list[Finding] = []
+    if adapter.list_by_subject is not None:
+        settings, findings = fit_windows(everything, settings)
     listed = [one for one in everything if only is None or fnmatch.fnmatchcase(one.recording_id, only)][:limit]
     if not listed:
         near = f"none of {len(everything)} ids matches {only!r}" if only and everything else "the listing is empty"
@@ -130,6 +137,8 @@ def plan_build(
             f"{out}: holds recordings that are not asked for now and would be lost; rebuild without --only and --limit"
         )
     earlier = _earlier_outcomes(out)
+    if adapter.list_by_subject is not None:
+        findings += notes_of_listing(source, everything, {name: one.subject for name, one in earlier.items()})
     gone = sorted(earlier.keys() - {one.recording_id for one in everything})
     if gone and len(gone) == len(earlier):
         raise OutputError(
@@ -154,7 +163,29 @@ def plan_build(
         tuple(plan.kept),
         tuple(gone),
         complete,
+        tuple(findings),
     )
+
+
+def list_recordings(adapter: Database, source: Path, subject: str = "") -> list[Recording]:
+    """List the recordings of a database in the order of their ids.
+
+    Raises
+    ------
+    DatabaseError
+        Where nothing of the database is under ``source``, two recordings have one id, or ``subject`` is given for a database that names
+        its subjects itself.
+    """
+    if not source.exists():
+        raise DatabaseError(f"{source}: no such folder; give the one that holds the videos ({adapter.title})")
+    if subject and adapter.list_by_subject is None:
+        raise DatabaseError(f"{adapter.name} names its subjects itself; leave out --subject")
+    found = adapter.list_by_subject(source, subject) if adapter.list_by_subject is not None else adapter.list_recordings(source)
+    recordings = sorted(found, key=lambda one: one.recording_id)
+    for one, other in pairwise(recordings):
+        if one.recording_id == other.recording_id:
+            raise DatabaseError(f"{source}: the listing holds {one.recording_id} twice: {one.video.path} and {other.video.path}")
+    return recordings
 
 
 class _Sorted:

@@ -2,6 +2,7 @@
 
 ==============  ==================================================================================
 :mod:`.stream`  :func:`open_stream`: video files, images and arrays of frames, decoded in one pass
+:mod:`.probe`   :func:`probe_video`: what a container says of its frames, without decoding them
 :mod:`.images`  the image files of a folder or of a zip archive
 :mod:`.arrays`  frames from an array in a MATLAB or HDF5 file
 :mod:`.frame`   planes of a decoded frame and the matrix from their samples to RGB
@@ -12,6 +13,7 @@ Faces are found in the frames by :mod:`stmap_pipeline.faces`.
 """
 
 from stmap_pipeline.video.frame import Frame, Image, StreamInfo
+from stmap_pipeline.video.probe import VideoFacts, probe_video
 from stmap_pipeline.video.stream import FrameStream, check_video, open_stream
 
-__all__ = ["Frame", "FrameStream", "Image", "StreamInfo", "check_video", "open_stream"]
+__all__ = ["Frame", "FrameStream", "Image", "StreamInfo", "VideoFacts", "check_video", "open_stream", "probe_video"]

@@ -10,6 +10,7 @@ import math
 import stat
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -219,10 +220,9 @@ def decode(source: VideoSource) -> Generator[DecodedFrame]:
     return decode_array(source) if source.kind == "array" else decode_container(source.path)
 
 
-def decode_container(path: Path) -> Generator[DecodedFrame]:
-    """Decode the first video stream of a file frame by frame.
-
-    Times are relative to the container's declared start, as FFmpeg's own tools count them.
+@contextmanager
+def open_container(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a video file and yield its container and its first video stream.
 
     Raises
     ------
@@ -258,6 +258,21 @@ def decode_container(path: Path) -> Generator[DecodedFrame]:
             )
         stream.thread_type = "NONE"
         context.options = {"max_pixels": str(MAX_PIXELS)}
+        yield container, stream
+
+
+def decode_container(path: Path) -> Generator[DecodedFrame]:
+    """Decode the first video stream of a file frame by frame.
+
+    Times are relative to the container's declared start, as FFmpeg's own tools count them.
+
+    Raises
+    ------
+    RecordingError
+        As :func:`open_container`.
+    """
+    with open_container(path) as (container, stream):
+        context: Any = stream.codec_context
         start_s = (container.start_time or 0) / av.time_base
         rate_hz = float(stream.average_rate) if stream.average_rate else math.nan
         errors = in_a_row = 0

@@ -29,7 +29,9 @@ def again(built, faces, short, tmp_path):
 def test_a_build_says_what_it_does_what_failed_and_where_everything_is(built):
     out, run = built
     assert (run.code, run.out) == (3, "")
-    first, wall, zero, done, maps, failed, following, retry = run.err.splitlines()
+    first, own, copied, wall, zero, done, maps, failed, following, retry = run.err.splitlines()
+    assert own == "  note     nobody named the subjects: each video counts as a subject of its own"
+    assert copied == "  note     bert.mp4 has the same content as anna.mp4"
     assert first == "folder  4 recordings, 4 subjects   faces: dlib68   grid: 5x5"
     assert wall == f"  x {'wall':<18}  faces   no face in 100% of 45 frames (limit 50%)"
     assert zero.startswith(f"  x {'zero':<18}  decode  zero.mp4: ")

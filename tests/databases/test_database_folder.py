@@ -5,7 +5,7 @@ import pytest
 from databases.trees import folder as make_tree
 from databases.trees import write
 
-from stmap_pipeline.databases.folder import DATABASE, VIDEO_SUFFIXES
+from stmap_pipeline.databases.folder import DATABASE, VIDEO_SUFFIXES, files_beside, list_recordings
 from stmap_pipeline.errors import DatabaseError
 from stmap_pipeline.records import Recording, file_name
 
@@ -327,3 +327,100 @@ def test_two_descriptions_are_an_error(tmp_path: Path) -> None:
 def test_the_description_itself_may_be_the_source(tmp_path: Path) -> None:
     make_tree(tmp_path)
     assert listed(tmp_path / "database.toml") == listed(tmp_path)
+
+
+# ---- who is who
+
+
+def subjects(root: Path, subject: str) -> dict[str, str]:
+    return {one.recording_id: one.subject for one in list_recordings(root, subject)}
+
+
+def test_one_text_names_the_subjects_of_a_folder(tmp_path: Path) -> None:
+    for name in ("day1/anna/rest.mp4", "day1/anna/walk.mp4", "day2/anna/rest.mp4", "day2/\u674e/rest.mp4"):
+        write(tmp_path / name)
+    assert list(subjects(tmp_path, "{parent}").values()) == ["anna", "anna", "anna", "\u674e"]
+    assert list(subjects(tmp_path, "{grandparent}-{parent}").values()) == ["day1-anna", "day1-anna", "day2-anna", "day2-\u674e"]
+    assert list(subjects(tmp_path, "{parent}")) == list(listed(tmp_path))
+    assert not next(list_recordings(tmp_path, "{parent}")).notes
+
+
+def test_it_also_names_those_of_a_description_without_subjects(tmp_path: Path) -> None:
+    write(tmp_path / "anna" / "rest.mp4")
+    write(tmp_path / "database.toml", '[[recording]]\nvideo = "*/*.mp4"\n')
+    assert subjects(tmp_path, "{parent}") == {"anna__rest": "anna"}
+    write(tmp_path / "database.toml", '[[recording]]\nvideo = "*/*.mp4"\nsubject = "a"\n')
+    with pytest.raises(DatabaseError, match=r"recording 1 names the subject already"):
+        subjects(tmp_path, "{parent}")
+    with pytest.raises(DatabaseError, match=r"\{folder\}.*\{stem\}"):
+        subjects(tmp_path, "{folder}")
+
+
+VIDEO = bytes(range(256)) * 8
+
+
+@pytest.mark.parametrize("how", ["copy", "hard link", "link"])
+def test_one_video_under_two_subjects_is_an_error_that_names_both(tmp_path: Path, how: str) -> None:
+    first, second = write(tmp_path / "anna" / "rest.mp4", VIDEO), tmp_path / "bea" / "walk.mp4"
+    second.parent.mkdir()
+    if how == "copy":
+        second.write_bytes(VIDEO)
+    elif how == "hard link":
+        second.hardlink_to(first)
+    else:
+        second.symlink_to(first)
+    assert {one.subject for one in listed(tmp_path).values()} == {"anna__rest", "bea__walk"}
+    with pytest.raises(DatabaseError, match=r"anna/rest\.mp4 and bea/walk\.mp4 .*'anna'.*'bea'"):
+        subjects(tmp_path, "{parent}")
+    write(tmp_path / "database.toml", '[[recording]]\nvideo = "*/*.mp4"\nsubject = "{parent}"\n')
+    with pytest.raises(DatabaseError, match=r"anna/rest\.mp4 and bea/walk\.mp4 .*'anna'.*'bea'"):
+        listed(tmp_path)
+
+
+def test_a_copy_with_another_label_is_the_same_person_too(tmp_path: Path) -> None:
+    for name in ("anna", "bea"):
+        write(tmp_path / name / "v.mp4", VIDEO)
+    label = '[[recording.label]]\nfile = "{dir}/hr.csv"\nrate_hz = 1\n'
+    with pytest.raises(DatabaseError, match="have the same content"):
+        described(tmp_path, f'[[recording]]\nvideo = "*/v.mp4"\nsubject = "{{parent}}"\n{label}')
+    # where nobody said who is who, it is told with the recording
+    first, second = described(tmp_path, f'[[recording]]\nvideo = "*/v.mp4"\n{label}').values()
+    assert (first.notes, "anna__v" in second.notes[0]) == ((), True)
+
+
+def test_copies_of_one_subject_are_built_once(tmp_path: Path) -> None:
+    for name in ("anna/a.mp4", "anna/b.mp4"):
+        write(tmp_path / name, VIDEO)
+    write(tmp_path / "bea" / "c.mp4", VIDEO[::-1])
+    assert [one.skip_reason for one in list_recordings(tmp_path, "{parent}")] == ["", "duplicate", ""]
+
+
+def test_folders_of_images_are_compared_too(tmp_path: Path) -> None:
+    for name in ("anna", "bea"):
+        for number in range(3):
+            write(tmp_path / name / f"{number}.png", VIDEO[number:])
+    text = '[[recording]]\nvideo = "*"\nsubject = "{stem}"\nrate_hz = 20\n'
+    with pytest.raises(DatabaseError, match="anna and bea have the same content"):
+        described(tmp_path, text)
+    write(tmp_path / "bea" / "1.png", VIDEO[::-1][1:])
+    assert len(described(tmp_path, text)) == 2
+
+
+def test_all_that_contradicts_itself_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"(?s)'a'.*give each its own id.*fold 1.*fold 2"):
+        described(
+            tmp_path,
+            '[[recording]]\nvideo = "a.mp4"\n[[recording]]\nvideo = "a.mp4"\n'
+            '[[recording]]\nvideo = "b.mp4"\nsubject = "s"\nfold = 1\n[[recording]]\nvideo = "c.mp4"\nsubject = "s"\nfold = 2\n',
+        )
+
+
+def test_files_of_the_same_name_may_be_labels(tmp_path: Path) -> None:
+    videos = [write(tmp_path / "anna" / name) for name in ("rest.mp4", "walk.avi", "run.mp4")]
+    for name in ("Rest.csv", "rest_hr.txt", "rest.jpg", "resting.csv", "walk.json", "other.csv"):
+        write(tmp_path / "anna" / name)
+    found = files_beside(videos)
+    assert {video.name: [one.name for one in files] for video, files in found.items()} == {
+        "rest.mp4": ["Rest.csv", "rest_hr.txt"],
+        "walk.avi": ["walk.json"],
+    }

@@ -1,0 +1,129 @@
+"""What a folder of user videos needs said, or decided, before a build: subjects, label files beside videos, copies, frame rates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.databases.folder import files_beside
+from stmap_pipeline.errors import RecordingError, printable
+from stmap_pipeline.files import first_copies
+from stmap_pipeline.labels import read_frame_times
+from stmap_pipeline.pipeline.findings import Finding
+from stmap_pipeline.records import Recording
+from stmap_pipeline.video import probe_video
+
+# frame rates that differ by more give windows of one number of frames that are of two kinds
+_SAME_RATE = 1.1
+# where 300 frames last 8 to 12.5 s
+_USUAL_RATES_HZ = (24.0, 37.5)
+# opening a video takes milliseconds; so many of them tell whether a folder is mixed
+_MOST_OPENED = 200
+_SHOWN = 8
+
+
+def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjects: Mapping[str, str]) -> list[Finding]:
+    """List what a user should know of the subjects and label files of a folder before it is built.
+
+    Parameters
+    ----------
+    root : Path
+    recordings : sequence of Recording
+    earlier_subjects : mapping of str to str
+        Recording -> subject, as an output has them that is to be continued.
+    """
+    found: list[Finding] = []
+    usable = [one for one in recordings if not one.skip_reason]
+    changed = [one for one in recordings if earlier_subjects.get(one.recording_id, one.subject) != one.subject]
+    if changed:
+        first = changed[0]
+        what = f"{first.recording_id} was {earlier_subjects[first.recording_id]!r} and is {first.subject!r}"
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        found.append(Finding("subjects_changed", f"subjects differ from those of the output: {what}{more}"))
+    if all(one.subject == one.recording_id for one in usable) and len(usable) > 1:
+        folders = subject_counts([one.video.path.parent.name for one in usable])
+        hint = f"; --subject '{{parent}}' makes {folders}" if len({one.video.path.parent for one in usable}) > 1 else ""
+        found.append(Finding("own_subject", f"nobody named the subjects: each video counts as a subject of its own{hint}"))
+    copies = first_copies([one.video.path for one in usable])
+    for copy, original in copies.items():
+        one, first = usable[copy], usable[original]
+        what = f"{_inside(root, one.video.path)} has the same content as {_inside(root, first.video.path)}"
+        found.append(Finding("same_content", what, one.recording_id))
+    unlabeled = [one.video.path for one in usable if not one.labels]
+    beside = files_beside(unlabeled)
+    if beside:
+        example = _inside(root, next(iter(beside.values()))[0])
+        many = f"{len(beside)} of {len(unlabeled)} videos without a label have a file of the same name beside them"
+        found.append(
+            Finding("label_beside", f"{many} ({example}), which is not used; `stmap init` writes a database.toml that names it")
+        )
+    return found
+
+
+def subject_counts(subjects: Sequence[str]) -> str:
+    """Return how many recordings each subject has, as text.
+
+    Examples
+    --------
+    >>> subject_counts(["anna", "bea", "anna"])
+    '2 subjects: anna (2), bea (1)'
+    """
+    counts = Counter(subjects)
+    shown = ", ".join(f"{printable(name)} ({count})" for name, count in sorted(counts.items())[:_SHOWN])
+    more = f" and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
+    return f"{len(counts)} subject{'s' if len(counts) != 1 else ''}: {shown}{more}"
+
+
+def fit_windows(recordings: Sequence[Recording], config: Config) -> tuple[Config, list[Finding]]:
+    """Return settings whose windows last equally long in all videos, where the user has chosen none.
+
+    Where frame rates differ by more than a tenth, windows of 10 s are cut on the uniform clock, so that all have one number of
+    samples; where all are far from 30 frames/s, windows of 10 s on the clock of the frames.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        All of the folder, so that the choice does not depend on what is built of it.
+    config : Config
+    """
+    if config.windows.model_fields_set & {"clock", "length", "rate_hz"}:
+        return config, []
+    usable = [one for one in recordings if not one.skip_reason]
+    opened = usable[:: max(1, -(-len(usable) // _MOST_OPENED))]
+    rates_hz = [rate for one in opened if 0 < (rate := nominal_rate_hz(one)) < np.inf]
+    low, high = min(rates_hz, default=30.0), max(rates_hz, default=30.0)
+    changes: dict[str, str] = {}
+    if high > _SAME_RATE * low:
+        changes = {"clock": "uniform", "length": "10 s"}
+        what = f"frame rates differ ({low:.3g} to {high:.3g} frames/s): windows are 10 s on a uniform clock of {config.windows.rate_hz:g} Hz"
+    elif not _USUAL_RATES_HZ[0] <= low <= high <= _USUAL_RATES_HZ[1]:
+        changes = {"length": "10 s"}
+        what = f"{config.windows.length} would be {300 / high:.3g} s at {high:.3g} frames/s: windows are 10 s"
+    if not changes:
+        return config, []
+    windows = config.windows.model_copy(update=changes)
+    hint = "; [windows] in a --config file chooses otherwise"
+    return config.model_copy(update={"windows": windows}), [Finding("windows_in_seconds", what + hint)]
+
+
+def nominal_rate_hz(recording: Recording) -> float:
+    """Return the mean frame rate of a recording by its clock, without decoding; NaN where it is not known."""
+    clock = recording.clock
+    try:
+        if clock.rate_hz is not None:
+            return clock.rate_hz
+        if clock.path is not None:
+            times_s = read_frame_times(clock.path, clock.unit_s, clock.column)
+            return float(1 / np.median(np.diff(times_s))) if times_s.size > 1 else float("nan")
+        return probe_video(recording, first_frame=False).rate_hz
+    except RecordingError:
+        return float("nan")
+
+
+def _inside(root: Path, path: Path) -> str:
+    base = root.absolute() if root.is_dir() else root.absolute().parent
+    return printable(path.relative_to(base) if path.is_relative_to(base) else path)

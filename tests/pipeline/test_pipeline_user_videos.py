@@ -1,0 +1,89 @@
+"""What is decided and said about a folder of user videos before anything is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.videos import colorful, write_video
+
+from stmap_pipeline.config import Config
+from stmap_pipeline.errors import DatabaseError
+from stmap_pipeline.pipeline import BuildPlan, plan_build
+
+
+def video(path: Path, rate_hz: float, duration_s: float = 1.0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = colorful(48, 64, seed=round(rate_hz))
+    return write_video(path, [image] * round(rate_hz * duration_s), rate_hz=rate_hz)
+
+
+def notes(plan: BuildPlan) -> list[str]:
+    return [one.code for one in plan.findings]
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "clock", "length"),
+    [
+        ((29, 30), "native", "300 frames"),
+        ((15, 30), "uniform", "10 s"),
+        ((30, 120), "uniform", "10 s"),
+        ((15,), "native", "10 s"),
+        ((120,), "native", "10 s"),
+    ],
+)
+def test_windows_last_equally_long_where_frame_rates_differ(tmp_path, rates_hz, clock, length):
+    for rate_hz in rates_hz:
+        video(tmp_path / "videos" / f"{rate_hz}.mp4", rate_hz)
+    plan = plan_build("folder", tmp_path / "videos", tmp_path / "maps")
+    assert (plan.config.windows.clock, plan.config.windows.length) == (clock, length)
+    assert ("windows_in_seconds" in notes(plan)) == (length == "10 s")
+    # also where only some are built
+    part = plan_build("folder", tmp_path / "videos", tmp_path / "maps", limit=1)
+    assert part.config == plan.config
+
+
+def test_windows_that_the_user_chose_stay(tmp_path):
+    for rate_hz in (15, 30):
+        video(tmp_path / "videos" / f"{rate_hz}.mp4", rate_hz)
+    config = Config.from_mapping({"windows": {"length": "300 frames"}})
+    plan = plan_build("folder", tmp_path / "videos", tmp_path / "maps", config)
+    assert plan.config == config
+    step = plan_build("folder", tmp_path / "videos", tmp_path / "maps", Config.from_mapping({"windows": {"step": "2 s"}}))
+    assert (step.config.windows.length, step.config.windows.step) == ("10 s", "2 s")
+
+
+def test_rates_are_those_of_the_clock_and_not_of_the_container(tmp_path):
+    source = tmp_path / "videos"
+    for name in ("a", "b"):
+        video(source / f"{name}.mp4", 30 if name == "a" else 25)
+    (source / "b.txt").write_text("".join(f"{index / 60}\n" for index in range(60)))
+    (source / "database.toml").write_text(
+        '[[recording]]\nvideo = "a.mp4"\nrate_hz = 15\n[[recording]]\nvideo = "b.mp4"\ntimes = "b.txt"\n'
+    )
+    (note,) = (one for one in plan_build("folder", source, tmp_path / "maps").findings if one.code == "windows_in_seconds")
+    assert "15 to 60 frames/s" in note.message
+
+
+def test_subjects_and_label_files_are_told_before_the_build(tmp_path):
+    source = tmp_path / "videos"
+    for number, name in enumerate(("anna/rest.mp4", "anna/walk.mp4", "bea/rest.mp4")):
+        video(source / name, 28 + number)
+    (source / "anna" / "rest_hr.csv").write_text("time_s,hr\n0,70\n1,71\n")
+    plan = plan_build("folder", source, tmp_path / "maps")
+    assert notes(plan) == ["own_subject", "label_beside"]
+    assert "2 subjects: anna (2), bea (1)" in plan.findings[0].message
+    assert "rest_hr.csv" in plan.findings[1].message
+    named = plan_build("folder", source, tmp_path / "maps", subject="{parent}")
+    assert notes(named) == ["label_beside"]
+    assert [one.subject for one in named.listed] == ["anna", "anna", "bea"]
+    with pytest.raises(DatabaseError, match="mmse-hr names its subjects itself"):
+        plan_build("mmse-hr", source, tmp_path / "maps", subject="{parent}")
+
+
+def test_copies_are_told_where_nobody_named_the_subjects(tmp_path):
+    first = video(tmp_path / "videos" / "anna.mp4", 30)
+    (tmp_path / "videos" / "bea.mp4").write_bytes(first.read_bytes())
+    plan = plan_build("folder", tmp_path / "videos", tmp_path / "maps")
+    assert [one.recording_id for one in plan.findings if one.code == "same_content"] == ["bea"]
+    assert len(plan.todo) == 2
