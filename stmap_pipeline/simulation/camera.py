@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.simulation.batch import Batch, log_uniform
 from stmap_pipeline.simulation.codec import Codec, encode
-from stmap_pipeline.simulation.config import SimulationConfig
 from stmap_pipeline.simulation.frames import Frames
-from stmap_pipeline.simulation.people import People
 from stmap_pipeline.simulation.scene import Scene
 
 Float32 = npt.NDArray[np.float32]
@@ -16,44 +15,42 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _KEY_INTERVALS = {"training": (8, 12, 15, 24, 25, 30, 48, 50, 60, 120, 250, 600), "unseen": (10, 16, 20, 32, 40, 72, 90, 150, 300)}
+# multiplications up to which OpenBLAS starts no threads: on busy cores they wait for each other much longer than they work
+_ONE_THREAD = 2**18
+# pixels that share their noise, through demosaicing, denoising and scaling
+_ALIKE = 12
 
 
-def record(
-    random: dict[str, np.random.Generator],
-    terms: dict[str, BoolArray],
-    severity: FloatArray,
-    people: People,
-    scene: Scene,
-    frames: Frames,
-    config: SimulationConfig,
-) -> Float32:
-    """Record the scenes of B windows.
+def record(batch: Batch, scene: Scene) -> Float32:
+    """Record the scenes of a batch.
 
     Returns
     -------
     (M, N * 3) array of float32
         R, G, B of each block in each frame, in gray levels.
     """
-    draw, count = random["camera"], len(severity)
-    dark = np.where(terms["dark"], np.exp(draw.uniform(np.log(0.06), np.log(0.5), count)), 1)
-    level = np.where(terms["bright"], draw.uniform(1.15, 2.4, count), dark)
-    contrast = 1 / draw.uniform(1.0, 2.6, count) if config.settings == "unseen" else 1 / draw.uniform(1.5, 2.4, count)
-    base = people.base * level[:, None, None]
-    base = np.where(terms["bright"][:, None, None], base, np.minimum(base, 235)).reshape(count, -1)
-    patterns = scene.patterns * contrast[:, None, None].astype(np.float32)
-    means = np.empty((len(frames.owner), base.shape[1]), dtype=np.float32)
+    random, count, frames = batch.random["camera"], batch.windows, batch.frames
+    dark, bright = log_uniform(random, 0.06, 0.5, count), random.uniform(1.15, 2.4, count)
+    level = np.where(batch.terms["bright"], bright, np.where(batch.terms["dark"], dark, 1))
+    base = batch.people.base * level[:, None, None]
+    base = np.where(batch.terms["bright"][:, None, None], base, np.minimum(base, 235)).reshape(count, -1)
+    # a gray level is a power of linear light: factors on light are factors of another size on levels
+    gamma = random.uniform(1.0, 2.6, count) if batch.unseen else random.uniform(1.5, 2.4, count)
+    patterns = scene.patterns / gamma[:, None, None].astype(np.float32)
     start = np.log(np.maximum(base, 0.5)).astype(np.float32)
-    for window, (first, last) in enumerate(zip(frames.starts[:-1], frames.starts[1:], strict=True)):
-        out = means[first:last]
-        np.matmul(scene.courses[first:last], patterns[window], out=out)
-        out += start[window]
-        np.minimum(out, 7, out=out)
-        np.exp(out, out=out)
-
-    _clip(draw, terms, means, frames)
-    _add_noise(random["noise"], terms, severity, people, base, means, frames)
-    _compress(random["codec"], terms, severity, people, means, frames, config)
-    _round(random["rounding"], terms, means, frames)
+    means = np.empty((len(frames.owner), base.shape[1]), dtype=np.float32)
+    piece = max(1, _ONE_THREAD // (patterns.shape[1] * patterns.shape[2]))
+    for window, on in _windows(np.ones(count, dtype=np.bool_), frames):
+        for first in range(on.start, on.stop, piece):
+            some = slice(first, min(first + piece, on.stop))
+            np.matmul(scene.courses[some], patterns[window], out=means[some])
+        means[on] += start[window]
+    np.minimum(means, 7, out=means)
+    np.exp(means, out=means)
+    _clip(batch, means)
+    _add_noise(batch, base, means)
+    _compress(batch, means)
+    _round(batch, means)
     held = np.flatnonzero(frames.shown != np.arange(len(means)))
     means[held] = means[frames.shown[held]]
     np.clip(means, 0, 255, out=means)
@@ -64,74 +61,67 @@ def _windows(term: BoolArray, frames: Frames) -> list[tuple[int, slice]]:
     return [(int(one), slice(int(frames.starts[one]), int(frames.starts[one + 1]))) for one in np.flatnonzero(term)]
 
 
-def _clip(random: np.random.Generator, terms: dict[str, BoolArray], means: Float32, frames: Frames) -> None:
+def _clip(batch: Batch, means: Float32) -> None:
     """Mean of pixels that differ within a block when the bright ones end at 255, or the dark ones at a black level."""
-    spread = random.uniform(6, 30, len(terms["dark"]))
-    black = random.uniform(0, 8, len(spread))
-    crushed = terms["dark"] & (random.random(len(spread)) < 0.5)
-    for window, on in _windows(terms["bright"], frames):
+    random, count = batch.random["clipping"], batch.windows
+    spread, black = random.uniform(6, 30, count), random.uniform(0, 8, count)
+    crushed = batch.terms["dark"] & (random.random(count) < 0.5)
+    for window, on in _windows(batch.terms["bright"], batch.frames):
         means[on] -= _excess(means[on] - 255, float(spread[window]))
-    for window, on in _windows(crushed, frames):
+    for window, on in _windows(crushed, batch.frames):
         means[on] = _excess(means[on] - float(black[window]), 0.3 * float(spread[window]))
 
 
 def _excess(values: Float32, spread: float) -> Float32:
-    """Mean of max(x, 0) over logistically distributed x around each value, with about that standard deviation."""
+    """Mean of max(x, 0) over logistically distributed x around each value, with that standard deviation."""
     scale = np.float32(spread * np.sqrt(3) / np.pi)
     return np.asarray(scale * np.logaddexp(np.float32(0), values / scale), dtype=np.float32)
 
 
-def _add_noise(
-    random: np.random.Generator,
-    terms: dict[str, BoolArray],
-    severity: FloatArray,
-    people: People,
-    base: FloatArray,
-    means: Float32,
-    frames: Frames,
-) -> None:
+def _add_noise(batch: Batch, base: FloatArray, means: Float32) -> None:
     """Sensor noise: that of photons grows with the level, that of reading does not; a mean over more pixels has less."""
-    count = len(severity)
-    read = np.exp(random.uniform(np.log(0.4), np.log(3.0), count)) * np.where(terms["dark"], 2.0, 1.0)
-    photons = np.exp(random.uniform(np.log(0.005), np.log(0.06), count)) * np.where(terms["dark"], 4.0, 1.0)
-    factor = np.where(terms["noise"], np.exp(random.uniform(np.log(1.5), np.log(8), count)), 1) * severity
-    # a face is 1.3 times as high as wide; neighboring pixels share noise through demosaicing and scaling
-    pixels = np.maximum(1.3 * people.width_px**2 / people.skin.shape[1] / 6, 1)
-    variance = photons[:, None] * np.minimum(base, 255) + read[:, None] ** 2
-    sigma = (factor / np.sqrt(pixels))[:, None] * np.sqrt(variance)
-    drawn = random.standard_normal(means.shape, dtype=np.float32)
-    for window, on in _windows(np.ones(count, dtype=np.bool_), frames):
-        drawn[on] *= sigma[window].astype(np.float32)
-    means += drawn
+    random, count, people = batch.random["noise"], batch.windows, batch.people
+    gain = np.where(batch.terms["dark"], 2.0, 1.0)
+    read, photons = log_uniform(random, 0.4, 3.0, count) * gain, log_uniform(random, 0.005, 0.06, count) * gain**2
+    factor = np.where(batch.terms["noise"], log_uniform(random, 1.5, 8, count), 1) * batch.severity
+    # red and blue are amplified by the white balance, and stored at half the resolution
+    channel = np.exp(random.normal(0, 0.2, (count, 1, 3))) * (1.4, 1.0, 1.5)
+    variance = photons[:, None, None] * np.minimum(base, 255).reshape(count, -1, 3) + read[:, None, None] ** 2
+    sigma = (factor / np.sqrt(np.maximum(people.pixels / _ALIKE, 1)))[:, None, None] * channel * np.sqrt(variance)
+    # denoising and the codec keep less of what differs between the channels than of what they share
+    shared = random.uniform(0, 3, count)
+    sigma /= np.sqrt(1 + (2 * shared + shared**2) / 3)[:, None, None]
+    sigma *= random.uniform(0.8, 1.6, count)[:, None, None]
+    sigma = sigma.reshape(count, -1).astype(np.float32)
+    for window, on in _windows(np.ones(count, dtype=np.bool_), batch.frames):
+        drawn = random.standard_normal(means[on].shape, dtype=np.float32)
+        pixels = drawn.reshape(len(drawn), -1, 3)
+        common = pixels[:, :, 0] + pixels[:, :, 1] + pixels[:, :, 2]
+        common *= np.float32(shared[window] / 3)
+        pixels += common[:, :, None]
+        drawn *= sigma[window]
+        means[on] += drawn
 
 
-def _compress(
-    random: np.random.Generator,
-    terms: dict[str, BoolArray],
-    severity: FloatArray,
-    people: People,
-    means: Float32,
-    frames: Frames,
-    config: SimulationConfig,
-) -> None:
-    count = len(severity)
-    step = severity * np.exp(random.uniform(np.log(0.08), np.log(6.0), count))
+def _compress(batch: Batch, means: Float32) -> None:
+    """Pass the windows that have it through a codec, the longest first."""
+    random, count, frames = batch.random["codec"], batch.windows, batch.frames
+    step = batch.present("codec", 0.06, 4.0)
     chroma = step * random.uniform(0.8, 2.5, count)
-    units = np.maximum(1.3 * people.width_px**2 / people.skin.shape[1] / 8**2, 1)
+    units = np.maximum(batch.people.pixels / 8**2, 1)
     sharing = np.clip(1.5 - units / 8, 0, 0.8) * random.random(count)
-    interval = random.choice(_KEY_INTERVALS[config.settings], count)
-    phase = random.integers(0, 600, count)
+    interval, phase = random.choice(_KEY_INTERVALS[batch.config.settings], count), random.integers(0, 600, count)
     b_frames = random.choice([1, 1, 2, 3, 4], count)
-    chosen = np.flatnonzero(terms["codec"] & (step > 0))
+    chosen = np.flatnonzero(step > 0)
     if not len(chosen):
         return
+    chosen = chosen[np.argsort(-np.diff(frames.starts)[chosen], kind="stable")]
     lengths = np.diff(frames.starts)[chosen]
-    order = np.argsort(-lengths, kind="stable")
-    chosen, lengths = chosen[order], lengths[order]
+    places = [slice(int(frames.starts[one]), int(frames.starts[one + 1])) for one in chosen]
     stack = np.zeros((int(lengths[0]), len(chosen), means.shape[1]), dtype=np.float32)
-    for index, window in enumerate(chosen):
-        stack[: lengths[index], index] = means[frames.starts[window] : frames.starts[window + 1]]
-    pick = Codec(
+    for index, place in enumerate(places):
+        stack[: lengths[index], index] = means[place]
+    codec = Codec(
         key_interval=interval[chosen],
         key_phase=phase[chosen],
         step=step[chosen].astype(np.float32),
@@ -140,13 +130,13 @@ def _compress(
         sharing=sharing[chosen].astype(np.float32),
         b_frames=b_frames[chosen],
     )
-    encode(random, stack.reshape(*stack.shape[:2], -1, 3), lengths, pick, (config.rows, config.cols))
-    for index, window in enumerate(chosen):
-        means[frames.starts[window] : frames.starts[window + 1]] = stack[: lengths[index], index]
+    encode(random, stack.reshape(*stack.shape[:2], -1, 3), lengths, codec, (batch.config.rows, batch.config.cols))
+    for index, place in enumerate(places):
+        means[place] = stack[: lengths[index], index]
 
 
-def _round(random: np.random.Generator, terms: dict[str, BoolArray], means: Float32, frames: Frames) -> None:
+def _round(batch: Batch, means: Float32) -> None:
     """8 bits where the pixels of a block hardly differ, so that their rounding does not average out."""
-    levels = random.choice([2, 4, 8, 16, 64], len(terms["rounding"])).astype(np.float32)
-    for window, on in _windows(terms["rounding"], frames):
+    levels = batch.random["rounding"].choice([2, 4, 8, 16, 64], batch.windows).astype(np.float32)
+    for window, on in _windows(batch.terms["rounding"], batch.frames):
         means[on] = np.rint(means[on] * levels[window]) / levels[window]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len
+from scipy.sparse import csr_matrix
 
 Float32 = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -13,14 +16,47 @@ GRID_HZ = 30.0
 """Rate of the grid on which processes are drawn; all of them end well below half of it."""
 
 
-def grid_samples(duration_s: float) -> int:
-    """Return a length of the grid that holds a duration, for which the Fourier transform is fast."""
-    return int(next_fast_len(int(np.ceil(duration_s * GRID_HZ)) + 4, real=True))
+@dataclass(frozen=True, slots=True, eq=False)
+class CourseGrid:
+    """Uniform grid over the time of B windows, and the weights that read it at the times of M frames.
 
+    Parameters
+    ----------
+    samples : int
+        Length, for which the Fourier transform is fast.
+    rates_hz : (samples // 2 + 1,) array of float32
+    weights : (M, B * samples) sparse array of float32
+        Cubic interpolation (Catmull and Rom, 1974).
+    """
 
-def grid_rates_hz(samples: int) -> Float32:
-    """Return the rates of :func:`noise_courses`, (samples // 2 + 1,)."""
-    return np.fft.rfftfreq(samples, 1 / GRID_HZ).astype(np.float32)
+    samples: int
+    rates_hz: Float32
+    weights: csr_matrix
+
+    @classmethod
+    def over(cls, times_s: FloatArray, owner: npt.NDArray[np.intp], windows: int) -> CourseGrid:
+        """Lay the grid over the (M,) times of frames of the windows ``owner``."""
+        origin_s = float(times_s.min())
+        samples = int(next_fast_len(int(np.ceil((float(times_s.max()) - origin_s) * GRID_HZ)) + 4, real=True))
+        place = (times_s - origin_s) * GRID_HZ + 1
+        left = np.floor(place).astype(np.intp)
+        t = (place - left).astype(np.float32)
+        weights = np.stack(
+            [t * (-0.5 + t - 0.5 * t**2), 1 + t**2 * (1.5 * t - 2.5), t * (0.5 + 2 * t - 1.5 * t**2), 0.5 * t**2 * (t - 1)], axis=1
+        )
+        index = left[:, None] + (np.arange(-1, 3) + (owner * samples)[:, None])
+        matrix = csr_matrix(
+            (weights.ravel(), index.ravel(), np.arange(0, weights.size + 1, 4)), shape=(len(times_s), windows * samples)
+        )
+        return cls(samples, np.fft.rfftfreq(samples, 1 / GRID_HZ).astype(np.float32), matrix)
+
+    def read(self, courses: Float32) -> Float32:
+        """Compute the (M, C) values of courses (B, C, samples) in the frames."""
+        return np.asarray(self.weights @ np.ascontiguousarray(courses.transpose(0, 2, 1)).reshape(-1, courses.shape[1]))
+
+    def draw(self, random: np.random.Generator, gain: Float32, courses: int) -> Float32:
+        """Draw courses (B, C, samples) for gains (B, samples // 2 + 1) at :attr:`rates_hz`; see :func:`noise_courses`."""
+        return noise_courses(random, gain, courses, self.samples)
 
 
 def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samples: int) -> Float32:
@@ -30,7 +66,7 @@ def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samp
     ----------
     random : numpy.random.Generator
     gain : (samples // 2 + 1,) or (B, samples // 2 + 1) array of float32
-        Amplitude at :func:`grid_rates_hz`; that of rate 0 is not used. One shape for all windows, or one for each.
+        Amplitude at the rates of the grid; that of rate 0 is not used. One shape for all windows, or one for each.
     courses : int
         Number of processes of each window.
     samples : int

@@ -68,28 +68,23 @@ def draw_rates_bpm(random: np.random.Generator, count: int, config: SimulationCo
 
 
 def draw_hearts(
-    random: np.random.Generator,
-    rate_bpm: FloatArray,
-    irregular: BoolArray,
-    ectopic: BoolArray,
-    span_s: tuple[float, float],
-    *,
-    unseen: bool,
+    random: np.random.Generator, terms: dict[str, BoolArray], span_s: tuple[float, float], config: SimulationConfig
 ) -> Hearts:
     """Draw the beats of B windows between two times, and their wave shapes.
 
     Parameters
     ----------
     random : numpy.random.Generator
-    rate_bpm : (B,) array of float64
-    irregular, ectopic : (B,) array of bool
-        Whether intervals differ by 6 to 20 % from beat to beat, as in atrial fibrillation; whether a few beats come too early, each followed by
-        a pause.
+    terms : dict of (B,) array of bool
+        ``irregular_beats``: intervals differ by 6 to 20 % from beat to beat, as in atrial fibrillation; ``ectopic_beats``: some beats come too
+        early, each followed by a pause.
     span_s : tuple of float
         First and last time that is asked for.
-    unseen : bool
-        Two Gaussians for each beat instead of free harmonics.
+    config : SimulationConfig
+        Rates, and whether waves are two Gaussians for each beat instead of free harmonics.
     """
+    irregular, ectopic, unseen = terms["irregular_beats"], terms["ectopic_beats"], config.settings == "unseen"
+    rate_bpm = draw_rates_bpm(random, len(irregular), config)
     count = len(rate_bpm)
     first_s, last_s = span_s[0] - 1.0, span_s[1] + 1.0
     beats = int(np.ceil((last_s - first_s) * float(rate_bpm.max()) / 60 * 1.35)) + 6

@@ -68,6 +68,11 @@ class People:
     liveliness: FloatArray
     width_px: FloatArray
 
+    @property
+    def pixels(self) -> FloatArray:
+        """(B,) pixels of a block; a face is 1.3 times as high as wide."""
+        return np.asarray(1.3 * self.width_px**2 / self.skin.shape[1])
+
 
 def draw_people(random: np.random.Generator, terms: dict[str, BoolArray], maps: FaceMaps, config: SimulationConfig) -> People:
     """Draw the people of B windows; a wall, a photograph and a drawn face are people without a pulse."""

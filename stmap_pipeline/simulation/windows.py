@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.simulation.batch import Batch, log_uniform
 from stmap_pipeline.simulation.camera import record
 from stmap_pipeline.simulation.config import SHARES, SimulationConfig
+from stmap_pipeline.simulation.courses import CourseGrid, low_pass
 from stmap_pipeline.simulation.frames import draw_frames, resampling_matrix
-from stmap_pipeline.simulation.heart import HARMONICS, draw_hearts, draw_rates_bpm
+from stmap_pipeline.simulation.heart import HARMONICS, draw_hearts
 from stmap_pipeline.simulation.people import FaceMaps, draw_people
-from stmap_pipeline.simulation.scene import draw_scene
+from stmap_pipeline.simulation.scene import Scene, draw_scene
 
 Float32 = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -23,7 +25,21 @@ CHUNK = 64
 """Windows that are simulated together; more would not fit into the cache of a processor."""
 NO_PULSE = ("photo_still", "photo_moved", "wall")
 _STREAMS = (
-    *("terms", "heart", "frames", "people", "pulse", "motion", "pose", "light", "gains", "texture", "camera", "landmarks"),
+    *(
+        "terms",
+        "severity",
+        "heart",
+        "frames",
+        "people",
+        "pulse",
+        "pose",
+        "light",
+        "frame_gains",
+        "texture",
+        "camera",
+        "clipping",
+        "landmarks",
+    ),
     *SHARES,
 )
 
@@ -126,29 +142,24 @@ def _simulate(
 ) -> None:
     """Simulate one chunk into its place."""
     count, samples = part.stop - part.start, config.samples
-    draw = random["terms"]
-    severity = config.severity * np.exp(draw.uniform(np.log(0.4), np.log(1.6), count))
-    terms = _draw_terms(draw, count, config)
-    rate_bpm = draw_rates_bpm(random["heart"], count, config)
+    severity = config.severity * log_uniform(random["severity"], 0.4, 1.6, count)
+    terms = _draw_terms(random["terms"], count, config)
     frames = draw_frames(random, terms, (samples - 1) / config.rate_hz, config)
-    span_s = float(frames.taken_s.min()) - 0.1, float(frames.taken_s.max()) + 0.1
-    unseen = config.settings == "unseen"
-    hearts = draw_hearts(random["heart"], rate_bpm, terms["irregular_beats"], terms["ectopic_beats"], span_s, unseen=unseen)
+    hearts = draw_hearts(random["heart"], terms, (float(frames.taken_s.min()), float(frames.taken_s.max())), config)
     people = draw_people(random["people"], terms, maps, config)
-    scene = draw_scene(random, terms, severity, people, hearts, frames, maps, config)
-    recorded = record(random, terms, severity, people, scene, frames, config)
+    grid = CourseGrid.over(frames.taken_s, frames.owner, count)
+    batch = Batch(random, terms, severity, people, hearts, frames, grid, maps, config)
+    scene = draw_scene(batch)
 
     straight = terms["blended_frames"] & (frames.rate_hz < 28)
     matrix, known = resampling_matrix(frames, samples, config.rate_hz, straight)
-    means = (matrix @ recorded).reshape(count, samples, -1, 3)
+    means = out.means[part]
+    means[:] = (matrix @ record(batch, scene)).reshape(means.shape)
     np.clip(means, 0, 255, out=means)
     means[~known] = np.nan
     _lose_blocks(random["lost_blocks"], terms["lost_blocks"], means)
-    motion = (matrix @ _track(random["landmarks"], terms, people.width_px, scene.pose, frames.owner, frames.shown)).reshape(
-        count, samples, 4
-    )
+    motion = (matrix @ _track(batch, scene)).reshape(count, samples, 4)
     motion[~known] = np.nan
-    out.means[part] = means
     out.motion[part] = motion - np.nanmean(motion, axis=1, keepdims=True)
 
     times_s = np.arange(samples) / config.rate_hz
@@ -177,22 +188,15 @@ def _lose_blocks(random: np.random.Generator, term: BoolArray, means: Float32) -
         means[window, stretch, chosen] = np.nan
 
 
-def _track(
-    random: np.random.Generator,
-    terms: dict[str, BoolArray],
-    width_px: FloatArray,
-    pose: Float32,
-    owner: npt.NDArray[np.intp],
-    shown: npt.NDArray[np.intp],
-) -> Float32:
+def _track(batch: Batch, scene: Scene) -> Float32:
     """(M, 4) x, y, logarithm of size, roll as landmarks give them: turns move the center too, and small or dark faces have noise."""
-    yaw, pitch, roll, x, y, size = pose.T
+    random, count, terms, frames = batch.random["landmarks"], batch.windows, batch.terms, batch.frames
+    yaw, pitch, roll, x, y, size = scene.pose.T
     # the middle of the landmarks lies in front of the axis of the neck by about a third of the width of a face
     seen = np.stack([x + 0.35 * yaw, y + 0.35 * pitch, size - 0.1 * np.abs(yaw), roll], axis=1)
-    count = len(width_px)
-    pixels = (
-        np.exp(random.uniform(np.log(0.05), np.log(0.5), count)) * np.where(terms["dark"], 2, 1) * np.where(terms["wall"], 10, 1)
-    )
-    noise = random.standard_normal((len(owner), 4), dtype=np.float32)
-    noise *= (pixels / width_px)[owner, None].astype(np.float32) * np.array([1, 1, 1.5, 2], dtype=np.float32)
-    return np.asarray((seen + noise)[shown], dtype=np.float32)
+    # landmarks are smoothed over time: of their noise, little is left from frame to frame
+    pixels = log_uniform(random, 0.03, 0.6, count) * np.where(terms["dark"], 2, 1) * np.where(terms["wall"], 10, 1)
+    smooth = batch.grid.draw(random, low_pass(batch.grid.rates_hz, random.uniform(1, 5, count), np.full(count, 3.0)), 4)
+    noise = batch.grid.read(smooth) + np.float32(0.1) * random.standard_normal(seen.shape, dtype=np.float32)
+    noise *= (pixels / batch.people.width_px)[frames.owner, None].astype(np.float32) * np.array([1, 1, 1, 1.4], dtype=np.float32)
+    return np.asarray((seen + noise)[frames.shown], dtype=np.float32)
