@@ -33,7 +33,8 @@ from stmap_pipeline.records import Window
 from stmap_pipeline.registry import names
 from stmap_pipeline.synth.traces import plan_traces
 from stmap_pipeline.training.data import TrainingSet
-from stmap_pipeline.training.networks import Network, build_network
+from stmap_pipeline.training.networks import Batch, Network, build_network
+from stmap_pipeline.training.predict import load_windows, network_class
 from stmap_pipeline.training.train import start_fabric
 
 # windows of VIPL-HR in benchmarks/augment.py, as recorded and with those of `stmap augment --balance`
@@ -55,24 +56,23 @@ class Trainer:
 
     def __init__(self, fabric: Fabric, network: Network, data: TrainingSet) -> None:
         self.fabric, self.data = fabric, data
-        network.to(fabric.device).train()
-        self.model, self.optimizer = fabric.setup(network, torch.optim.Adam(network.parameters(), 1e-4, fused=True))
-        beats = data.heart_rate_bpm * data.duration_s / 60
-        self.targets = torch.as_tensor((beats - beats.mean()) / beats.std(), dtype=torch.float32, device=fabric.device)
+        network.fit_target(torch.from_numpy(data.heart_rate_bpm), torch.from_numpy(data.duration_s))
+        self.network = network.to(fabric.device).train()
+        self.model, self.optimizer = fabric.setup(network, torch.optim.AdamW(network.parameters(), 1e-4, fused=True))
 
-    def batch(self, index: np.ndarray) -> tuple[Tensor, Tensor]:
+    def batch(self, index: np.ndarray) -> tuple[tuple[Tensor | None, ...], Batch]:
         """Make a batch, as the trainer does."""
-        chosen = torch.as_tensor(index)
-        return self.data.batch(chosen), self.targets[chosen.to(self.fabric.device)]
+        batch = self.data.batch(index)
+        return self.network.inputs(batch), batch
 
-    def learn(self, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def learn(self, batches: Iterable[tuple[tuple[Tensor | None, ...], Batch]]) -> None:
         """Learn from some batches, one after the other."""
-        for batch, target in batches:
-            self.step(batch, target)
+        for inputs, batch in batches:
+            self.step(inputs, batch)
 
-    def step(self, batch: Tensor, target: Tensor) -> None:
+    def step(self, inputs: tuple[Tensor | None, ...], batch: Batch) -> None:
         """Learn from one batch."""
-        loss = (self.model(batch) - target).abs().mean()
+        loss = self.network.loss(self.model(*inputs), batch)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.model, self.optimizer, max_norm=1.0, error_if_nonfinite=False)
@@ -125,9 +125,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16", "float16"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--network", action="append", choices=names("networks"), help="again for another one")
-    parser.add_argument("--resize", type=int, nargs=2, help="height and width")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=4, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=5)
@@ -156,16 +155,17 @@ def main() -> None:
         }
         rows, found = [], []
         for kind, (chosen, size) in kinds.items():
+            networks = args.network or ["attention-resnet18", "resnet18"]
             start_s = time.perf_counter()
-            data = TrainingSet(shards.trace, chosen, device=device)
+            data = load_windows(network_class(networks[0]), shards, chosen, device)
             build_s = time.perf_counter() - start_s
             recordings, resampled = len(shards.recordings()), np.mean([one.augmented for one in chosen])
             print(
                 f"\n{kind}: {len(chosen)} windows of {recordings} recordings, {resampled:.0%} resampled; on the device in {build_s:.1f} s"
             )
-            for one in args.network or ["attention-resnet18", "resnet18"]:
+            for one in networks:
                 torch.manual_seed(0)
-                network = build_network(one, data.shape, resize=args.resize)
+                network = build_network(one, data.shape)
                 result = measure(Trainer(fabric, network, data), args.batch, args.steps, args.rounds, 0)
                 # of five folds each trains on what the four others hold
                 hours = FOLDS * EPOCHS * size * (1 - 1 / FOLDS) / result["with data"] / 3600

@@ -110,7 +110,6 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("fold1/history.csv", "a row for each epoch"),
     ("fold1/predictions.csv", "a row for each window of the subjects held out"),
     ("fold1/resume.safetensors", "state after the last finished epoch; removed when the fold is finished"),
-    ("fold1/tensorboard/", "the history for TensorBoard"),
     ("predictions.csv", "the predictions of all folds"),
     ("run.json", "written last: what was trained, on what, with which versions, and in how many seconds"),
     ("videos.csv", "by the evaluation: truth, prediction and baselines of each video"),
@@ -127,8 +126,8 @@ def training() -> str:
         "## Settings\n\n" + table(("setting", "default", "allowed", "meaning"), rows),
         "## All defaults as a file\n\n```toml\n" + TrainConfig().to_toml() + "```\n",
         "## The folder of a run\n\n" + table(("name", "content"), [(f"`{name}`", what) for name, what in RUN_FILES]),
-        "The JSON beside each file of weights holds the settings, size and clock of the maps, the unit of the target with its "
-        "mean and scale, the fingerprint of the maps, the epoch, and the SHA-256 of the weights.\n",
+        "The JSON beside each file of weights holds the settings, size and clock of the windows, the fingerprint of the maps, the "
+        "epoch, and the SHA-256 of the weights.\n",
     ]
     tables = {"history.csv": HISTORY, "predictions.csv": PREDICTIONS, "videos.csv": VIDEOS, "baselines.csv": BASELINES}
     for name, columns_of in tables.items():

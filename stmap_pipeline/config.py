@@ -92,13 +92,7 @@ class Settings(_Section):
         ConfigError
             Where the file cannot be read, is no TOML or holds a wrong value.
         """
-        try:
-            values = tomllib.loads(read_bytes(path, _MAX_BYTES).decode())
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigError(f"{path}: is not TOML: {error}") from None
-        return cls.from_mapping(values, str(path))
+        return cls.from_mapping(read_toml(path), str(path))
 
     def to_toml(self) -> str:
         """Write all settings, defaults included, as TOML."""
@@ -108,6 +102,22 @@ class Settings(_Section):
         """List the settings in which this one differs from another, as ``key: theirs -> ours``."""
         mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
         return [f"{key}: {theirs[key]} -> {mine[key]}" for key in mine if mine[key] != theirs[key]]
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read the values of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        Where the file cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(read_bytes(path, _MAX_BYTES).decode())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
 class FacesConfig(_Section):

@@ -23,6 +23,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
     },
     "networks": {
+        "pulse-net": "stmap_pipeline.training.networks.pulse_net:PulseNetwork",
         "attention-resnet18": "stmap_pipeline.training.networks.attention:AttentionResNet18",
         "resnet18": "stmap_pipeline.training.networks.resnet18:ResNet18",
     },

@@ -116,9 +116,7 @@ def test_constraints_pin_one_version_of_each_requirement():
 
 def test_constraints_pin_what_the_requirements_bring_along():
     pins, seen = pinned(), set()
-    waiting = [
-        one for one in required() if one.name not in ("torch", "lightning-fabric", "safetensors", "tensorboard", "setuptools")
-    ]
+    waiting = [one for one in required() if one.name not in ("torch", "lightning-fabric", "safetensors", "setuptools")]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)

@@ -139,7 +139,7 @@ def _balance(maps: Path, screen: Console) -> None:
 
 def _train(maps: Path, run: Path, screen: Console) -> bool:
     """Train and evaluate, where that is possible; return whether there is a run."""
-    if any(find_spec(name) is None for name in ("torch", "lightning_fabric", "safetensors", "tensorboard")):
+    if any(find_spec(name) is None for name in ("torch", "lightning_fabric", "safetensors")):
         say(screen, 'no training: torch is not installed; pip install "stmap[train]" and run the same command again')
         return False
     from stmap_pipeline.errors import StmapError

@@ -95,12 +95,12 @@ def experiment(
     """
     from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
 
-    base = train_command.read_config(config_path, choices)
+    settings = train_command.read_settings(config_path, None, choices)
     plan = plan_experiment(
-        vipl, out, mmse, networks=networks or NETWORKS, augments=augments or AUGMENTS, seeds=seeds, folds=folds, base=base
+        vipl, out, mmse, networks=networks or NETWORKS, augments=augments or AUGMENTS, seeds=seeds, folds=folds, settings=settings
     )
     screen = console()
-    say(screen, f"{name}: {counted(len(plan.cells), 'run')} of {counted(base.epochs, 'epoch')}   ->  {out}")
+    say(screen, f"{name}: {counted(len(plan.cells), 'run')} of {counted(plan.cells[0].config.epochs, 'epoch')}   ->  {out}")
     if dry_run:
         for one in plan.cells:
             click.echo(str(one.folder))

@@ -1,4 +1,4 @@
-"""`stmap train`: train networks on maps."""
+"""`stmap train`: train networks on maps, or on simulated windows."""
 
 from __future__ import annotations
 
@@ -14,23 +14,37 @@ import click
 
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli.console import Progress, console, counted, duration, say
-from stmap_cli.options import ColorSpace, Numbers, RegistryName, config_option, folder_argument
+from stmap_cli.options import ColorSpace, RegistryName, config_option, folder_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.training.config import TrainConfig
     from stmap_pipeline.training.train import FoldResult, TrainPlan
 
 
 @click.command()
 @folder_argument("maps")
-@folder_argument("run")
+@folder_argument("run", required=False)
 @click.option(
     "--network",
     type=RegistryName("networks"),
     metavar="NAME",
-    help="Train this network: attention-resnet18, or resnet18 (without attention).",
+    help="Train this network: pulse-net, attention-resnet18 (the paper's), or resnet18 (the same without attention).",
+)
+@click.option(
+    "--init",
+    metavar="WEIGHTS",
+    help="Start from the weights of the package (simulated), from random ones (random), or from a .safetensors file.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["laptop", "paper"]),
+    help="Settings that end in minutes to hours on a CPU, or those of the paper; other options take precedence.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(["simulated"]),
+    help="Train on simulated windows instead of MAPS: this makes the weights of the package.",
 )
 @click.option(
     "--protocol",
@@ -38,6 +52,7 @@ if TYPE_CHECKING:
     help="Hold out each official fold in turn, a share of the subjects, or none.",
 )
 @click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
+@click.option("--subjects", type=click.IntRange(min=1), metavar="N", help="Train on N of the training subjects, drawn at random.")
 @click.option(
     "--augment",
     type=click.Choice(["plan", "none"]),
@@ -46,17 +61,8 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Pass over the training windows so many times.")
 @click.option("--batch", type=click.IntRange(min=2), metavar="N", help="Take so many windows in a batch.")
 @click.option("--lr", "learning_rate", type=click.FloatRange(0, 1, min_open=True), metavar="RATE", help="Largest learning rate.")
-@click.option(
-    "--init",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Start from the weights of a ResNet-18, such as resnet18.pth of torchvision.",
-)
-@click.option("--color", type=ColorSpace(), metavar="SPACE", help="Make maps in this color space: rgb, yuv, ycbcr, or rgb+yuv.")
-@click.option("--target", type=click.Choice(["beats", "bpm"]), help="Learn beats in the window, or beats per minute.")
-@click.option(
-    "--mask-frames", type=Numbers(2), metavar="LOW,HIGH", help="Hide so many frames in half of the training maps, such as 10,30."
-)
+@click.option("--color", type=ColorSpace(), metavar="SPACE", help="ResNets: make maps in rgb, yuv, ycbcr, or rgb+yuv.")
+@click.option("--target", type=click.Choice(["beats", "bpm"]), help="ResNets: learn beats in the window, or beats per minute.")
 @click.option(
     "--validation-share",
     type=click.FloatRange(0, 1, max_open=True),
@@ -76,9 +82,10 @@ if TYPE_CHECKING:
 def train(
     *,
     maps: Path,
-    run: Path,
+    run: Path | None,
     folds: tuple[int, ...],
     config_path: Path | None,
+    preset: str | None,
     resume: bool,
     device: str,
     threads: int | None,
@@ -87,95 +94,107 @@ def train(
 ) -> None:
     """Train a network on MAPS into the folder RUN.
 
-    MAPS is the output of stmap build-maps. No subject is both trained on and evaluated, and windows that stmap augment added are
-    never evaluated. Options that are not given have the values of --config, or the defaults of the reference page. The command can be
-    stopped at any time; the same command with --resume continues after the last finished epoch.
+    MAPS is the output of stmap build-maps. The network is pulse-net, which starts from the weights of the package, learned on
+    simulated windows. No subject is both trained on and evaluated, and windows that stmap augment added are never evaluated. Options
+    that are not given have the values of --config or --preset, or the defaults of the reference page. How long it will take is
+    measured and printed first. The command can be stopped at any time; the same command with --resume continues after the last
+    finished epoch.
 
     \b
     Example:
-        stmap train maps runs/attention --augment plan
-        stmap train maps runs/attention --augment plan --resume
+        stmap train maps runs/pulse --protocol holdout
+        stmap train maps runs/paper --preset paper --augment plan --resume
+        stmap train --recipe simulated runs/simulated
     """
     from stmap_pipeline.training import require_torch
 
-    require_torch("lightning_fabric", "tensorboard")
+    require_torch("lightning_fabric")
     import torch
 
+    from stmap_pipeline.training.config import TrainConfig
     from stmap_pipeline.training.data import find_device
     from stmap_pipeline.training.train import plan_training
 
     if threads is not None:
         torch.set_num_threads(threads)
-    config = read_config(config_path, choices)
-    plan = plan_training(maps, run, config, folds=folds, resume=resume)
+    config = TrainConfig.from_mapping(read_settings(config_path, preset, choices), "options")
+    source, out = (maps, run) if run is not None else (None, maps)
+    if source is None and config.recipe != "simulated":
+        raise click.UsageError("Missing argument 'RUN': give the folder of the maps, then one for the run.")
+    plan = plan_training(source, out, config, folds=folds, resume=resume)
     screen = _screen()
     to_do = not plan.finished
     if to_do:
         say_header(plan, str(find_device(device)), screen)
         run_with_progress(plan, device, screen)
     else:
-        say(screen, f"{run}: is already finished with these settings; nothing to do")
+        say(screen, f"{out}: is already finished with these settings; nothing to do")
     # a run that was stopped after its last fold has no evaluation yet
-    if _is_main_process() and (to_do or not (run / "evaluation.json").exists()):
-        _evaluate(plan, screen, show_table=not as_json)
+    if source is not None and _is_main_process() and (to_do or not (out / "evaluation.json").exists()):
+        _evaluate(plan, source, screen, show_table=not as_json)
     if as_json and _is_main_process():
-        click.echo(json.dumps({"run": str(run), **json.loads((run / "run.json").read_text("utf-8"))}))
+        click.echo(json.dumps({"run": str(out), **json.loads((out / "run.json").read_text("utf-8"))}))
 
 
-def read_config(path: Path | None, choices: dict[str, Any]) -> TrainConfig:
-    """Return the settings of a file, overridden by the options that were given."""
-    from stmap_pipeline.training.config import TrainConfig
+def read_settings(path: Path | None, preset: str | None, choices: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a preset, overridden by those of a file, overridden by the options that were given."""
+    from stmap_pipeline.config import read_toml
+    from stmap_pipeline.training.config import PRESETS
 
-    base = TrainConfig() if path is None else TrainConfig.from_toml(path)
     given = {key: value for key, value in choices.items() if value is not None}
-    if "init" in given:
-        given["init"] = str(given["init"])
-    return TrainConfig.from_mapping({**base.model_dump(), **given}, "options")
+    return {**(PRESETS[preset] if preset else {}), **(read_toml(path) if path else {}), **given}
 
 
 def run_with_progress(
     plan: TrainPlan, device: str, screen: Console, *, if_stopped: str = "run the same command with --resume to continue"
 ) -> None:
-    """Train with a progress bar."""
-    from stmap_pipeline.training.train import FoldResult, run_training
+    """Train with a progress bar, after a line about the time that it will take."""
+    from stmap_pipeline.training.train import FoldResult, Forecast, run_training
 
-    start, done = time.monotonic(), 0
-    steps = [plan.steps(one) for one in plan.to_do]
-    progress = Progress("training", sum(steps), screen, if_stopped=if_stopped)
+    start, done, of_fold = time.monotonic(), 0, 0
+    progress = Progress("training", 0, screen, if_stopped=if_stopped)
     with progress.running(), closing(run_training(plan, device)) as events:
         for event in events:
-            if isinstance(event, FoldResult):
-                done += steps.pop(0)
+            if isinstance(event, Forecast):
+                progress.total = event.steps
+                progress.say(f"  takes about {duration(event.seconds)} here, at {event.windows_per_s:.0f} windows/s")
+            elif isinstance(event, FoldResult):
+                done += of_fold
                 progress.say(_fold_line(event, plan.config.epochs))
-                continue
-            mae = "" if math.isnan(event.validation_mae_bpm) else f"  validation {event.validation_mae_bpm:.2f} bpm"
-            fold = f"fold {event.fold}  " if event.fold else ""
-            more = (
-                f"{fold}epoch {event.epoch}/{event.epochs}  loss {event.train_loss:.3f}{mae}  {event.windows_per_s:.0f} windows/s"
-            )
-            progress.reach(done + event.step, more)
+            else:
+                of_fold = event.steps
+                mae = "" if math.isnan(event.validation_mae_bpm) else f"  validation {event.validation_mae_bpm:.2f} bpm"
+                fold = f"fold {event.fold}  " if event.fold else ""
+                more = f"{fold}epoch {event.epoch}/{event.epochs}  loss {event.train_loss:.3f}{mae}  {event.windows_per_s:.0f} windows/s"
+                progress.reach(done + event.step, more)
     say(screen, f"done in {duration(time.monotonic() - start)}   ->  {plan.out}")
 
 
-def _evaluate(plan: TrainPlan, screen: Console, *, show_table: bool) -> None:
+def _evaluate(plan: TrainPlan, maps: Path, screen: Console, *, show_table: bool) -> None:
     """Evaluate the run where subjects were held out."""
     if plan.config.protocol == "cross":
         # keeps the mean heart rate of the training videos, which an evaluation on other maps puts beside the network
-        evaluate_command.run(plan.out, plan.shards.root, screen)
+        evaluate_command.run(plan.out, maps, screen)
         say(screen, f"  next     stmap evaluate {plan.out} OTHER_MAPS")
     else:
-        evaluate_command.after_training(plan.out, plan.shards.root, screen, show_table=show_table)
+        evaluate_command.after_training(plan.out, maps, screen, show_table=show_table)
 
 
 def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
     """Write what is going to be trained."""
     splits, config = plan.protocol.splits, plan.config
+    start = {"simulated": "from the weights of the package, learned on simulated windows", "random": "from random weights"}
+    say(screen, f"{config.network}  {start.get(config.init, f'from the weights {config.init}')}   {device}")
+    if plan.shards is None:
+        say(screen, f"  {counted(config.epochs, 'epoch')} of simulated windows, none of them twice")
+        return
     windows = plan.protocol.windows
     resampled = sum(one.augmented for one in windows)
     say(
         screen,
-        f"{config.network}  {config.protocol}   {counted(len(windows) - resampled, 'window')}"
-        f"{f' and {resampled} resampled' if resampled else ''}   {counted(len(plan.to_do), 'fold')} of {len(splits)} to train   {device}",
+        f"  {config.protocol}   {counted(len(windows) - resampled, 'window')}"
+        f"{f' and {resampled} resampled' if resampled else ''}   {counted(len(plan.to_do), 'fold')} of {len(splits)} to train, "
+        f"{counted(config.epochs, 'epoch')} each",
     )
     if plan.maps.simulated:
         say(screen, "  the maps are simulated: results say nothing about people")
@@ -184,6 +203,8 @@ def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
 def _fold_line(one: FoldResult, epochs: int) -> str:
     name = f"fold {one.fold}" if one.fold else one.folder.name
     which = f"epoch {one.epoch} of {epochs}"
+    if not math.isnan(one.validation_mae_bpm):
+        which += f" (validation {one.validation_mae_bpm:.2f} bpm)"
     if not one.windows:
         return f"  {name}   {which}   nothing held out"
     return (

@@ -310,7 +310,7 @@ class RunRates:
         interval_s = float(np.median(np.diff(times_s)))
         spans_s = np.stack([times_s[starts], times_s[starts + self.samples - 1] + interval_s], axis=1)
         lengths_s = (spans_s[:, 1] - spans_s[:, 0]).tolist()
-        rates = [one.predict_trace(trace, starts.tolist(), lengths_s) for one in self._models]
+        rates = [one.predict_trace(trace, starts.tolist(), lengths_s).heart_rate_bpm for one in self._models]
         return spans_s, np.mean(rates, axis=0)
 
 

@@ -303,10 +303,10 @@ def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Ca
             "frames, which is what the network was trained on; see windows.csv"
         )
     folds = Model.folds(run.path)
-    total, names = np.zeros(len(windows)), []
+    rates, names = [], []
     for fold in folds:
         model = Model.load(run.path, fold, device)
-        total += model.predict(shards, windows)
+        rates.append(model.predict(shards, windows))
         names.append(f"fold{fold}/{model.name}")
         on_network(len(names), len(folds))
     notes = [] if run.finished else [f"the run is not finished: {_named(folds)} alone"]
@@ -317,7 +317,8 @@ def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Ca
         notes.append("the constant predictor is unknown: evaluate the run on the maps of its training first")
     if run.maps.database and run.maps.database == shards.manifest.settings.get("database"):
         notes.append(f"training and test are both {run.maps.database}: make sure that no subject is in both")
-    predictions = Predictions.of(windows, total / len(folds), checkpoint=" + ".join(names))
+    predicted_bpm, confidence = np.mean(rates, axis=0)
+    predictions = Predictions.of(windows, predicted_bpm, confidence=confidence, checkpoint=" + ".join(names))
     return Applied(predictions, {0: constant_bpm}, False, (0,), tuple(notes))
 
 

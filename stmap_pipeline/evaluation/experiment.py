@@ -7,10 +7,10 @@ experiment can be stopped and resumed at any time.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
@@ -74,7 +74,7 @@ def plan_experiment(
     augments: Sequence[str] = AUGMENTS,
     seeds: int = 3,
     folds: Sequence[int] = (),
-    base: TrainConfig | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """List the runs of the experiment and check all that can be known before the first one; nothing is written.
 
@@ -98,8 +98,8 @@ def plan_experiment(
         Each cell is trained with the seeds 0, 1, ... below it.
     folds : sequence of int
         Official folds; all where none is given.
-    base : TrainConfig, optional
-        All other settings.
+    settings : mapping, optional
+        All other settings of a :class:`~stmap_pipeline.training.config.TrainConfig`; what is not given has the default of the network.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def plan_experiment(
     >>> [one.folder.name for one in plan.cells]
     ['attention-resnet18-none-seed0', 'resnet18-none-seed0']
     """
-    base = base or TrainConfig()
+    base = TrainConfig.from_mapping({"network": networks[0] if networks else NETWORKS[0], **(settings or {})}, "experiment")
     _check_choices(networks, augments, seeds, base)
     _check_out(out, [maps, *([other] if other else [])])
     with Shards(maps) as shards:
@@ -136,7 +136,7 @@ def plan_experiment(
 
     def cell(network: str, augment: str, seed: int, *, cross: bool = False) -> Cell:
         choices = {"network": network, "augment": augment, "seed": seed, "protocol": "cross" if cross else base.protocol}
-        config = TrainConfig.from_mapping({**base.model_dump(), **choices}, "experiment")
+        config = TrainConfig.from_mapping({**(settings or {}), **choices}, "experiment")
         folder = out / f"{network}-{augment}{'-cross' if cross else ''}-seed{seed}"
         return Cell(folder, config, () if cross else tuple(folds), cross)
 
@@ -188,7 +188,7 @@ def run_experiment(
     ExtraMissingError
         Where the extra ``train`` is not installed.
     """
-    require_torch("lightning_fabric", "tensorboard")
+    require_torch("lightning_fabric")
     # imported late: an experiment is planned without torch
     from stmap_pipeline.training.run_folder import maps_metadata, run_status
     from stmap_pipeline.training.train import plan_training, run_training

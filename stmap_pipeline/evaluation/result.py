@@ -85,6 +85,8 @@ class Predictions:
     heart_rate_bpm : (n,) array
         Truth; NaN where unknown.
     predicted_bpm : (n,) array
+    confidence : (n,) array
+        Probability that the prediction is right; NaN where the network has none.
     checkpoint : (n,) array of str
 
     Examples
@@ -102,13 +104,22 @@ class Predictions:
     stop_s: FloatArray
     heart_rate_bpm: FloatArray
     predicted_bpm: FloatArray
+    confidence: FloatArray
     checkpoint: npt.NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.recording_id)
 
     @classmethod
-    def of(cls, windows: Sequence[Window], predicted_bpm: npt.ArrayLike, *, fold: int = 0, checkpoint: str = "") -> Predictions:
+    def of(
+        cls,
+        windows: Sequence[Window],
+        predicted_bpm: npt.ArrayLike,
+        *,
+        confidence: npt.ArrayLike = np.nan,
+        fold: int = 0,
+        checkpoint: str = "",
+    ) -> Predictions:
         """Join windows with predictions of the same order."""
         predicted = np.asarray(predicted_bpm, dtype=np.float64)
         if predicted.shape != (len(windows),):
@@ -122,6 +133,7 @@ class Predictions:
             np.array([one.stop_s for one in windows], dtype=np.float64),
             np.array([one.heart_rate_bpm for one in windows], dtype=np.float64),
             predicted,
+            np.broadcast_to(np.asarray(confidence, dtype=np.float64), predicted.shape),
             np.full(len(windows), checkpoint),
         )
 

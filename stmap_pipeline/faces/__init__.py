@@ -7,6 +7,7 @@
 :mod:`.search`     detection in the whole image and around a known face; cuts between shots
 :mod:`.template`   alignment of each frame with a template of the face
 :mod:`.pose`       similarity, depth model of the face, weak-perspective pose
+:mod:`.motion`     position, size and roll of the head over time
 :mod:`.smoothing`  zero-phase smoothing of the landmarks in a lookahead buffer
 :mod:`.per_frame`  the per-frame mode: detector and landmark model in every frame, as in the paper
 :mod:`.backend`    interface of a face backend, which is a detector with a landmark model

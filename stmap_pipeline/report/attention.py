@@ -21,6 +21,7 @@ from stmap_pipeline.report.runs import Case
 from stmap_pipeline.report.tables import Field, Table
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training import require_torch
+from stmap_pipeline.training.config import PULSE_NETWORK
 
 if TYPE_CHECKING:
     from stmap_pipeline.training.predict import Model
@@ -75,7 +76,7 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
         return Attention("No run has evaluated subjects that it held out, so there is no window to show.")
     # the whole method first: attention and resampled windows
     ordered = sorted(cases, key=lambda one: one.config.augment != "plan")
-    wanted = [one for one in ordered if "attention" in one.config.network]
+    wanted = [one for one in ordered if "attention" in one.config.network or one.config.network == PULSE_NETWORK]
     if not wanted:
         return Attention("No run has a network with attention, so there are no weights to show.")
     found = next(((one, path) for one in wanted for path in maps if _trained_on(one, path)), None)
@@ -180,6 +181,8 @@ def _attention_and_maps(model: Model, shards: Shards, windows: Sequence[Window])
 
     if not windows:
         return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
+    from stmap_pipeline.training.networks.map_network import maps_from_means
+
     data = model.data(shards, windows)
     weights, maps = [], []
     for first in range(0, len(windows), 16):
@@ -188,7 +191,7 @@ def _attention_and_maps(model: Model, shards: Shards, windows: Sequence[Window])
         if not found:
             return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
         weights.append(torch.stack(list(found.values())).mean(dim=0).double().cpu().numpy())
-        maps.append(part[:, :3].permute(0, 2, 3, 1).double().cpu().numpy())
+        maps.append(maps_from_means(part.means, model.config.color)[:, :3].permute(0, 2, 3, 1).double().cpu().numpy())
     values = np.concatenate(maps)
     low, high = values.min(axis=2, keepdims=True), values.max(axis=2, keepdims=True)
     return np.concatenate(weights), (values - low) / np.where(high > low, high - low, 1.0)

@@ -188,8 +188,7 @@ def _training(configs: Sequence[TrainConfig]) -> str:
     cells: dict[tuple[str, str, str], list[int]] = {}
     for one in configs:
         cells.setdefault((one.network, one.augment, one.protocol), []).append(one.seed)
-    init = Path(configs[0].init).name if configs[0].init else ""
-    return paragraph("training", config=configs[0], cells=cells, init=init)
+    return paragraph("training", config=configs[0], cells=cells, init=Path(configs[0].init).name)
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:

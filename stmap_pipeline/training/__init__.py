@@ -1,10 +1,10 @@
 """Train networks that estimate heart rate from maps. torch comes with the extra ``train``.
 
 =====================  ==================================================================
-:mod:`.config`         settings of a training
+:mod:`.config`         settings of a training, with their defaults by network
 :mod:`.protocol`       training, validation and held-out subjects of each fold
-:mod:`.data`           batches of maps, made on the device
-:mod:`.networks`       networks by name, and initial weights
+:mod:`.data`           batches of recorded or simulated windows
+:mod:`.networks`       networks by name: what they read, their loss, their heart rates
 :mod:`.train`          the training itself, from the plan to the last file
 :mod:`.predict`        heart rates from a trained network
 :mod:`.run_folder`     files, columns and metadata of a run
@@ -24,22 +24,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stmap_pipeline.training.config import TrainConfig
     from stmap_pipeline.training.data import TrainingSet
-    from stmap_pipeline.training.networks import Network, NetworkInput, build_network, load_trunk
+    from stmap_pipeline.training.networks import Network, NetworkInput, build_network
     from stmap_pipeline.training.predict import Model
-    from stmap_pipeline.training.train import FoldResult, Progress, TrainPlan, plan_training, run_training
+    from stmap_pipeline.training.train import FoldResult, Forecast, Progress, TrainPlan, plan_training, run_training
 
 # module of each name, imported when the name is first asked for
 _LAZY = {
     **dict.fromkeys(("TrainConfig",), "config"),
     **dict.fromkeys(("TrainingSet",), "data"),
-    **dict.fromkeys(("Network", "NetworkInput", "build_network", "load_trunk"), "networks"),
+    **dict.fromkeys(("Network", "NetworkInput", "build_network"), "networks"),
     **dict.fromkeys(("Model",), "predict"),
-    **dict.fromkeys(("FoldResult", "Progress", "TrainPlan", "plan_training", "run_training"), "train"),
+    **dict.fromkeys(("FoldResult", "Forecast", "Progress", "TrainPlan", "plan_training", "run_training"), "train"),
 }
 
 __all__ = [
-    "FoldResult", "Model", "Network", "NetworkInput", "Progress", "TrainConfig", "TrainPlan", "TrainingSet", "build_network",
-    "load_trunk", "plan_training", "require_torch", "run_training",
+    "FoldResult", "Forecast", "Model", "Network", "NetworkInput", "Progress", "TrainConfig", "TrainPlan", "TrainingSet",
+    "build_network", "plan_training", "require_torch", "run_training",
 ]  # fmt: skip
 
 

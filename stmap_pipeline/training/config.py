@@ -5,42 +5,68 @@ Device, number of threads and the folds of one call are not settings.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from stmap_pipeline.config import Settings
 from stmap_pipeline.maps.normalize import Normalization
 
+PULSE_NETWORK = "pulse-net"
+
+#: Settings of `--preset`: ``laptop`` ends in minutes to hours on a CPU, ``paper`` is the training of the paper.
+PRESETS: dict[str, dict[str, Any]] = {
+    "laptop": {"windows_per_epoch": 3200, "epochs": 10, "width": 16},
+    "paper": {"network": "attention-resnet18"},
+}
+# what differs from the defaults below in a training of the pulse network: on simulated windows, further on recordings, on recordings alone
+_PULSE: dict[str, Any] = {"init": "simulated", "batch": 32, "weight_decay": 1e-3, "ema_decay": 0.999, "precision": "float32"}
+_SIMULATED: dict[str, Any] = _PULSE | {
+    "init": "random",
+    "batch": 64,
+    "epochs": 60,
+    "windows_per_epoch": 6400,
+    "learning_rate": 2e-3,
+}
+_FURTHER: dict[str, Any] = _PULSE | {"epochs": 10, "learning_rate": 3e-4, "ema_decay": 0.99}
+_FROM_SCRATCH: dict[str, Any] = _PULSE | {"learning_rate": 2e-3}
+
 
 class TrainConfig(Settings):
-    """Settings of a training.
+    """Settings of a training. What is not given has a default, which depends on the network and on its initial weights.
 
     Examples
     --------
     >>> config = TrainConfig.from_mapping({"epochs": 20})
-    >>> config.network, config.target
-    ('attention-resnet18', 'beats')
+    >>> config.network, config.init, config.epochs
+    ('pulse-net', 'simulated', 20)
     >>> config.differences(TrainConfig())
-    ['epochs: 50 -> 20']
+    ['epochs: 10 -> 20']
+    >>> TrainConfig(network="attention-resnet18").epochs, TrainConfig(init="random").learning_rate
+    (50, 0.002)
     """
 
-    network: str = Field("attention-resnet18", min_length=1, description="Network, by name.")
-    resize: tuple[int, int] | None = Field(
-        None, description="Height and width to which maps are resized, such as [224, 224]; without it they keep their size."
+    recipe: Literal["maps", "simulated"] = Field(
+        "maps",
+        description="'maps': train on recordings. 'simulated': train on simulated windows, which gives the weights of the package.",
+    )
+    network: str = Field(PULSE_NETWORK, min_length=1, description="Network, by name.")
+    init: str = Field(
+        "random",
+        min_length=1,
+        description="'random', 'simulated' (the weights of the package), or the path of a .safetensors file: a run's, or a ResNet-18's.",
     )
     width: int = Field(
-        64, ge=4, le=512, description="Channels after the first stage, twice as many after each further one; 64 is ResNet-18's own."
+        64,
+        ge=4,
+        le=512,
+        description="ResNet: channels after the first stage, twice as many after each further one; 64 is ResNet-18's own.",
     )
-    init: str | None = Field(None, description="File with initial weights of a ResNet-18; without it weights are random.")
-    color: str = Field("yuv", description="Color space of the maps: rgb, yuv, ycbcr, or two such as rgb+yuv.")
-    normalize: Normalization = Field("minmax", description="How each row of a map is normalized over the window.")
-    mask_frames: tuple[int, int] | None = Field(
-        None,
-        description="Hide a stretch of between so many frames in half of the training maps, as if the face had been lost; [10, 30].",
-    )
+    color: str = Field("yuv", description="ResNet: color space of the maps: rgb, yuv, ycbcr, or two such as rgb+yuv.")
+    normalize: Normalization = Field("minmax", description="ResNet: how each row of a map is normalized over the window.")
     target: Literal["beats", "bpm"] = Field(
-        "beats", description="What is learned: beats in the window, or beats per minute. Predictions are always written in bpm."
+        "beats",
+        description="ResNet: what is learned, beats in the window or beats per minute. Predictions are always written in bpm.",
     )
     protocol: Literal["within", "holdout", "cross"] = Field(
         "within",
@@ -53,6 +79,11 @@ class TrainConfig(Settings):
         ge=0,
         lt=1,
         description="Share of the training subjects on which the best epoch is chosen; with 0 the last epoch is taken.",
+    )
+    subjects: int | None = Field(
+        None,
+        ge=1,
+        description="Train on so many subjects, drawn at random, instead of all that are not held out or chosen for validation.",
     )
     augment: Literal["none", "plan"] = Field(
         "none", description="'plan': also train on the resampled windows that `stmap augment` added. 'none': as recorded alone."
@@ -67,20 +98,34 @@ class TrainConfig(Settings):
         description="Windows that an epoch draws at random of the training windows, which overlap; without it, each of them once.",
     )
     batch: int = Field(64, ge=2, le=65_536, description="Windows in a batch, over all devices.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Largest learning rate of Adam.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Largest learning rate of AdamW.")
     warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of all steps in which the learning rate rises.")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="L2 penalty of Adam.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Decoupled weight decay of AdamW.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient; a longer one is shortened to it.")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto",
-        description="Arithmetic of the network. 'auto': on a GPU bfloat16, or float16 where it has no bfloat16; on a CPU float32.",
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Use an exponential moving average of the weights, with this decay per step; 0: the weights as they are.",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the network. 'auto': bfloat16 on a GPU that has it, otherwise float32."
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of all random numbers.")
 
-    @model_validator(mode="after")
-    def _ordered(self) -> TrainConfig:
-        if self.mask_frames is not None and not 1 <= self.mask_frames[0] <= self.mask_frames[1]:
-            raise ValueError(f"mask_frames = {list(self.mask_frames)}: give the smallest and the largest number of frames, from 1")
-        if self.resize is not None and min(self.resize) < 16:
-            raise ValueError(f"resize = {list(self.resize)}: height and width are 16 or more")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_network(cls, given: Any) -> Any:
+        # a checked instance comes this way, too
+        if not isinstance(given, dict) or given.get("network", PULSE_NETWORK) != PULSE_NETWORK:
+            return given
+        if given.get("recipe") == "simulated":
+            return _SIMULATED | given
+        return (_FROM_SCRATCH if given.get("init") == "random" else _FURTHER) | given
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What :func:`~stmap_pipeline.training.networks.build_network` passes on to a network: choices for networks of maps."""
+        if self.network == PULSE_NETWORK:
+            return {}
+        return {"width": self.width, "color": self.color, "normalize": self.normalize, "target": self.target}

@@ -1,20 +1,16 @@
-"""Batches of maps, made on the device from the traces of whole recordings that lie there. Nothing is read while a network learns.
+"""Batches of windows, cut on the device from the traces of whole recordings that lie there, or simulated while a network learns.
 
-A batch is made in five steps, each over all of its windows at once:
-
-1. cut the samples of each window out of the trace of its recording, played at the speed of the window
-2. where the training asks for it, hide a stretch of frames at random in half of the windows
-3. convert the color space
-4. normalize each row (one block, one channel) over the window, to the range that networks read
-5. set what was not seen to 0
-
-The arithmetic is that of :mod:`stmap_pipeline.maps.color` and :mod:`stmap_pipeline.maps.normalize`.
+:class:`TrainingSet` holds recordings. :class:`RecordedSource` and :class:`SimulatedSource` are what an epoch is made of: the first
+draws windows of a fold in a new order each time, the second has new windows in each step and never repeats one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,46 +19,102 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from stmap_pipeline.errors import ConfigError, ShardError
-from stmap_pipeline.maps.color import color_matrix
-from stmap_pipeline.maps.normalize import FLAT_GRAY_LEVELS, Normalization
-from stmap_pipeline.records import Window
-from stmap_pipeline.training.networks.base import NetworkInput
+from stmap_pipeline.faces.motion import head_motion
+from stmap_pipeline.records import RecordingResult, Window
+from stmap_pipeline.shards import Shards
+from stmap_pipeline.signals.resample import play, resample_uniform, uniform_trace
+from stmap_pipeline.simulation import SimulationConfig, simulate_windows
+from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.networks.base import Batch, NetworkInput
+from stmap_pipeline.training.protocol import FoldSplit
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
-#: Networks read values of 0 to 255 as -1 to 1.
-HALF_RANGE = 127.5
-#: Value where a block was not seen: the middle of the range, which is also what convolutions see beyond the edge of a map.
-FILL = 0.0
-#: Share of the windows of a batch in which frames are hidden.
-MASKED_SHARE = 0.5
+# what the seed is for: apart from the random numbers of weights and steps
+_ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 
-
-class Means(Protocol):
-    """Anything with block means (T, N, 3) over time, such as a :class:`~stmap_pipeline.records.BlockTrace`."""
-
-    @property
-    def means(self) -> npt.NDArray[np.float32]:
-        """Mean R, G, B of each block in gray levels, NaN where not seen."""
+#: Simulated windows in an epoch where the settings name no number, and those on which the best epoch is chosen.
+SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
+VALIDATION_BATCH = 128
 
 
-class TrainingSet:
-    """Windows, and on a device the traces from which their maps are made.
-
-    The traces take less than the maps would, because windows overlap: 0.6 GB for the 2,378 recordings of VIPL-HR, where the maps
-    would take 9 GB. A recording that is played at several speeds has one trace for each of them.
+class Samples(NamedTuple):
+    """A whole recording, played at one speed, on the clock on which a network reads it.
 
     Parameters
     ----------
-    trace : callable
-        Called with recording and speed, returns the trace whose samples the windows count, as
-        :meth:`Shards.trace <stmap_pipeline.shards.Shards.trace>` does.
+    times_s : (T,) array
+    means : (T, N, 3) array
+        R, G, B in gray levels, NaN where not seen.
+    motion : (T, 4) array, optional
+        See :func:`stmap_pipeline.faces.motion.head_motion`.
+    pulse : (T,) array, optional
+        NaN where there is no label.
+    """
+
+    times_s: FloatArray
+    means: npt.NDArray[np.float32]
+    motion: FloatArray | None = None
+    pulse: FloatArray | None = None
+
+
+ReadSamples = Callable[[str, float], Samples]
+
+
+def recorded_samples(shards: Shards, rate_hz: float | None = None) -> ReadSamples:
+    """Return the function that reads recordings by id and speed.
+
+    Parameters
+    ----------
+    shards : Shards
+    rate_hz : float, optional
+        Resample the recordings to this uniform clock, and also read motion and pulse; otherwise the clock is that of the maps.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> one = recorded_samples(Shards(example_maps()), 25.0)("p001_v1", 1.0)
+    >>> one.means.shape, one.motion.shape, one.pulse.shape
+    ((100, 4, 3), (100, 4), (100,))
+    """
+    if rate_hz is None:
+        return lambda recording_id, speed: Samples(*shards.trace(recording_id, speed))
+    recording = lru_cache(maxsize=1)(shards.recording)
+    return lambda recording_id, speed: uniform_samples(recording(recording_id), rate_hz, speed)
+
+
+def uniform_samples(result: RecordingResult, rate_hz: float, speed: float = 1.0) -> Samples:
+    """Resample block means, head motion and pulse of a recording to a uniform clock, played ``speed`` times as fast."""
+    blocks, track, label = result.blocks, result.track, result.pulse
+    means: npt.NDArray[Any]
+    if speed == 1:
+        times_s, means = resample_uniform(blocks.times_s, blocks.means, rate_hz)
+    else:
+        times_s, means = play(uniform_trace(blocks.times_s, blocks.means), speed, 1 / rate_hz)
+    at_s = times_s * speed
+    # landmarks are smoothed and pulse labels sampled densely: a straight line between two samples is near enough
+    motion = np.column_stack([np.interp(at_s, track.times_s, column) for column in head_motion(track.points_px).T])
+    pulse = np.full(len(at_s), np.nan)
+    if label is not None and len(label.times_s):
+        pulse = np.interp(at_s, label.times_s, label.value, left=np.nan, right=np.nan)
+    return Samples(times_s, means.astype(np.float32), motion, pulse)
+
+
+class TrainingSet:
+    """Windows, and on a device the recordings from which they are cut.
+
+    Recordings take less than their windows would, because windows overlap: 0.6 GB for the 2,378 recordings of VIPL-HR, where the
+    windows would take 9 GB. A recording that is played at several speeds is there once for each of them.
+
+    Parameters
+    ----------
+    read : callable
+        Called with recording and speed, as made by :func:`recorded_samples`.
     windows : sequence of Window
-        All of one number of samples.
-    color : str
-        A color space of :mod:`stmap_pipeline.maps.color`, or two joined by ``+``.
-    normalize : {"minmax", "zscore", "none"}
-        See :func:`stmap_pipeline.maps.normalize.normalize_rows`.
+    rate_hz, samples : optional
+        Read so many samples at this rate around the middle of each window, NaN where the recording is shorter; otherwise the samples
+        of the windows, all of one number, are read.
     device : str or torch.device
 
     Attributes
@@ -71,57 +123,61 @@ class TrainingSet:
     heart_rate_bpm, duration_s : (W,) array of float
         Label of each window, NaN where it has none, and its length.
     shape : NetworkInput
-        Size of a map.
+        Size of a window.
 
     Raises
     ------
     ConfigError
         Where there is no window, or windows differ in their number of samples: lengths in seconds do that on the native clock.
     UnknownNameError
-        Where the color space or a recording is unknown.
+        Where a recording is unknown.
     ShardError
         Where a shard is missing or damaged, or does not hold a window.
 
     Examples
     --------
-    >>> from stmap_pipeline.shards import Shards
     >>> from stmap_pipeline.shards.example import example_maps
     >>> shards = Shards(example_maps())
-    >>> data = TrainingSet(shards.trace, shards.windows(labeled=True), color="yuv")
+    >>> data = TrainingSet(recorded_samples(shards), shards.windows(labeled=True))
     >>> len(data), data.shape
-    (10, NetworkInput(channels=3, blocks=4, samples=60))
-    >>> data.batch(torch.tensor([4, 0])).shape, data.heart_rate_bpm[[4, 0]].tolist()
-    (torch.Size([2, 3, 4, 60]), [96.0, 66.0])
+    (10, NetworkInput(blocks=4, samples=60))
+    >>> batch = data.batch(torch.tensor([4, 0]))
+    >>> batch.means.shape, batch.heart_rate_bpm.tolist()
+    (torch.Size([2, 60, 4, 3]), [96.0, 66.0])
     """
 
     def __init__(
         self,
-        trace: Callable[[str, float], Means],
+        read: ReadSamples,
         windows: Sequence[Window],
         *,
-        color: str = "yuv",
-        normalize: Normalization = "minmax",
+        rate_hz: float | None = None,
+        samples: int | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        matrix, offset = color_matrix(color)
-        samples = {one.frames for one in windows}
-        if not samples:
+        sizes = {one.frames for one in windows} if samples is None else {samples}
+        if not windows:
             raise ConfigError("no window is left; look at the folds, the labels and min_valid_fraction")
-        if len(samples) > 1:
+        if len(sizes) > 1:
             raise ConfigError(
-                f"windows have {min(samples)} to {max(samples)} samples, and a network reads maps of one size. Build with a "
-                'length in frames (windows.length = "300 frames") or with windows.clock = "uniform"'
+                f"windows have {min(sizes)} to {max(sizes)} samples, and a network that reads maps needs them of one size. Build with "
+                'a length in frames (windows.length = "300 frames") or with windows.clock = "uniform"'
             )
+        size = sizes.pop()
         played = sorted({(one.recording_id, one.speed) for one in windows})
-        # float32 has seven digits and the pulse is in the last ones: the mean of each block and color is kept apart
-        means = [trace(*one).means for one in played]
-        levels = [_mean_level(one) for one in means]
-        lengths = np.array([len(one) for one in means])
+        recordings = [read(*one) for one in played]
+        rows = [_rows(one, size if samples is not None else 0) for one in recordings]
+        lengths = np.array([len(one) for one in rows])
         first = np.cumsum(lengths) - lengths
         number_of = {one: number for number, one in enumerate(played)}
         number = np.array([number_of[one.recording_id, one.speed] for one in windows])
-        start, stop = np.array([(one.start, one.stop) for one in windows]).T
-        if len(outside := np.flatnonzero((start < 0) | (start >= stop) | (stop > lengths[number]))):
+        if rate_hz is None:
+            start = np.array([one.start for one in windows])
+        else:
+            middle_s = np.array([(one.start_s + one.stop_s) / 2 for one in windows])
+            begin_s = np.array([one.times_s[0] for one in recordings])[number]
+            start = np.round((middle_s - begin_s) * rate_hz - size / 2).astype(np.int64).clip(0, lengths[number] - size)
+        if len(outside := np.flatnonzero((start < 0) | (start + size > lengths[number]))):
             one = windows[outside[0]]
             raise ShardError(
                 f"{one.recording_id}: samples {one.start} to {one.stop} do not lie inside its {lengths[number[outside[0]]]} samples "
@@ -130,126 +186,172 @@ class TrainingSet:
         self.windows = windows
         self.heart_rate_bpm: FloatArray = np.array([one.heart_rate_bpm for one in windows], dtype=np.float64)
         self.duration_s: FloatArray = np.array([one.duration_s for one in windows], dtype=np.float64)
-        self.shape = NetworkInput(len(matrix), levels[0].shape[0], samples.pop())
-        self.normalize = normalize
+        self.shape = NetworkInput(recordings[0].means.shape[1], size)
         self.device = torch.device(device)
-        self._matrix = torch.as_tensor(matrix, dtype=torch.float32, device=device)
-        self._offset = torch.as_tensor(offset, dtype=torch.float32, device=device)
-        self._rows = torch.empty(int(lengths.sum()), 3 * self.shape.blocks, device=device)
-        for begin, one, level in zip(first.tolist(), means, levels, strict=True):
-            self._rows[begin : begin + len(one)] = torch.from_numpy((one - level).reshape(len(one), -1))
-        self._levels = torch.as_tensor(np.stack(levels), device=device)
-        self._trace_of = torch.as_tensor(number, device=device)
+        self._rows = torch.empty(int(lengths.sum()), rows[0].shape[1], device=device)
+        for begin, one_rows in zip(first.tolist(), rows, strict=True):
+            self._rows[begin : begin + len(one_rows)] = torch.from_numpy(one_rows)
         self._first = torch.as_tensor(first[number] + start, device=device)
+        self._rate_bpm = torch.as_tensor(self.heart_rate_bpm, dtype=torch.float32, device=device)
+        self._duration_s = torch.as_tensor(self.duration_s, dtype=torch.float32, device=device)
 
     def __len__(self) -> int:
         return len(self.windows)
 
     @torch.no_grad()
-    def batch(self, index: Tensor, mask_frames: tuple[int, int] | None = None) -> Tensor:
-        """Make the maps of some windows.
+    def batch(self, index: Tensor | IntArray) -> Batch:
+        """Cut some windows out of their recordings.
 
         Parameters
         ----------
-        index : (B,) tensor of int64
+        index : (B,) tensor or array of int64
             Positions in ``windows``.
-        mask_frames : (int, int), optional
-            Hide a stretch of so many frames, smallest and largest number, in half of the maps; see :func:`hide_frames`.
 
         Returns
         -------
-        (B, C, N, T) tensor of float32
-            In the range of a network, without NaN; see :func:`network_input`.
+        Batch
+            On the device.
         """
-        index = index.to(self.device, non_blocking=True)
-        samples = torch.arange(self.shape.samples, device=self.device)
-        means = embedding(self._first[index][:, None] + samples, self._rows).view(len(index), -1, self.shape.blocks, 3)
-        if self.normalize == "none":
-            means = means + self._levels[self._trace_of[index]][:, None]
-        if mask_frames is not None:
-            means = hide_frames(means, *mask_frames)
-        return network_input(means, self._matrix, self._offset, self.normalize)
+        index = torch.as_tensor(index).to(self.device, non_blocking=True)
+        blocks, samples = self.shape
+        rows = embedding(self._first[index][:, None] + torch.arange(samples, device=self.device), self._rows)
+        motion = pulse = None
+        if rows.shape[2] > 3 * blocks:
+            motion, pulse = rows[:, :, -5:-1], rows[:, :, -1]
+        means = rows[:, :, : 3 * blocks].reshape(len(index), samples, blocks, 3)
+        return Batch(means, motion, pulse, self._rate_bpm[index], self._duration_s[index])
 
 
-def hide_frames(means: Tensor, shortest: int, longest: int, share: float = MASKED_SHARE) -> Tensor:
-    """Hide a stretch of frames at random in some windows, as if the face had been lost there.
+def _rows(one: Samples, shortest: int) -> npt.NDArray[np.float32]:
+    """Return means, motion and pulse side by side, with NaN behind them where they are shorter than a window."""
+    columns: list[npt.NDArray[Any]] = [one.means.reshape(len(one.means), -1)]
+    if one.motion is not None and one.pulse is not None:
+        columns += [one.motion, one.pulse[:, None]]
+    rows = np.concatenate(columns, axis=1, dtype=np.float32)
+    return np.pad(rows, ((0, max(0, shortest - len(rows))), (0, 0)), constant_values=np.nan)
 
-    Hidden frames do not count in the normalization. Random numbers are drawn on the CPU from torch's own generator, so that a seed
-    means the same on each device.
+
+class Share(NamedTuple):
+    """The part of a batch that one of several processes computes, and the number of windows in the whole batch."""
+
+    batch: Batch
+    windows: int
+
+
+class WindowSource(Protocol):
+    """Where the windows of a training come from."""
+
+    @property
+    def shape(self) -> NetworkInput:
+        """Size of a window."""
+
+    @property
+    def windows(self) -> int:
+        """Windows in an epoch."""
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Return heart rates and lengths of the training windows."""
+
+    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
+        """Yield the batches of an epoch, the same ones each time it is asked for."""
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield the windows on which the best epoch is chosen, the same ones after each epoch."""
+
+
+class RecordedSource:
+    """The windows of a fold, in a new order in each epoch.
 
     Parameters
     ----------
-    means : (B, T, N, 3) tensor
-    shortest, longest : int
-        Frames of the stretch, both included.
-    share : float
-        Share of the windows, 0 to 1.
-
-    Returns
-    -------
-    (B, T, N, 3) tensor
-        NaN where hidden.
-
-    Examples
-    --------
-    >>> hidden = hide_frames(torch.zeros(100, 60, 4, 3), 10, 10, share=1.0).isnan().all(dim=(2, 3)).sum(dim=1)
-    >>> hidden.unique().tolist()
-    [10]
+    data : TrainingSet
+    split : FoldSplit
+    config : TrainConfig
     """
-    count, samples = means.shape[:2]
-    chosen, length, place = torch.rand(3, count, dtype=torch.float64)
-    frames = (shortest + (length * (longest - shortest + 1)).floor()).clamp(max=samples)
-    start = (place * (samples - frames + 1)).floor()
-    stop = torch.where(chosen < share, start + frames, start)
-    at, bounds = torch.arange(samples, device=means.device), torch.stack([start, stop]).to(means.device)
-    hidden = (at >= bounds[0][:, None]) & (at < bounds[1][:, None])
-    return means.masked_fill(hidden[:, :, None, None], torch.nan)
+
+    def __init__(self, data: TrainingSet, split: FoldSplit, config: TrainConfig) -> None:
+        self._data, self._split, self._config = data, split, config
+        self.shape = data.shape
+        self.windows = min(len(split.training), config.windows_per_epoch or len(split.training))
+        self.steps = -(-self.windows // config.batch)
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Return heart rates and lengths of the training windows."""
+        index = self._split.training
+        return torch.from_numpy(self._data.heart_rate_bpm[index]), torch.from_numpy(self._data.duration_s[index])
+
+    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
+        """Yield the batches of an epoch. They are of nearly the same size: a last batch of two windows has no use."""
+        rng = np.random.default_rng((_ORDER, self._config.seed, self._split.fold, number))
+        order = rng.permutation(self._split.training)[: self.windows]
+        for batch in np.array_split(order, self.steps):
+            yield Share(self._data.batch(batch[rank::processes]), len(batch))
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield the validation windows."""
+        return batches(self._data, self._split.validation)
 
 
-def network_input(means: Tensor, matrix: Tensor, offset: Tensor, normalize: Normalization) -> Tensor:
-    """Convert the color space, normalize each row over the window, and scale to the range of a network.
+class SimulatedSource:
+    """An endless stream of simulated windows: new ones in each step, computed in a thread while the network learns from those before.
 
     Parameters
     ----------
-    means : (B, T, N, 3) tensor of float32
-        R, G, B in gray levels, NaN where not seen.
-    matrix, offset : (C, 3) and (C,) tensor
-        See :func:`stmap_pipeline.maps.color.color_matrix`.
-    normalize : {"minmax", "zscore", "none"}
-        See :func:`stmap_pipeline.maps.normalize.normalize_rows`.
-
-    Returns
-    -------
-    (B, C, N, T) tensor of float32
-        ``minmax`` and ``none``: 0 to 255 become -1 to 1. ``zscore``: as it is. :data:`FILL` where not seen.
-
-    Examples
-    --------
-    >>> means = torch.tensor([10.0, 12.0, float("nan"), 11.0])[None, :, None, None].expand(1, 4, 1, 3)
-    >>> network_input(means, torch.eye(3), torch.zeros(3), "minmax")[0, 0, 0].tolist()
-    [-1.0, 1.0, 0.0, 0.0]
+    config : TrainConfig
+        An epoch is ``windows_per_epoch`` windows long.
+    device : torch.device
     """
-    red, green, blue = means.permute(3, 0, 2, 1)[:, :, None]
-    # three products and no matrix product: on a GPU that might be rounded to ten bits
-    weight = matrix.to(means)[:, :, None, None]
-    rows = weight[:, 0] * red + weight[:, 1] * green + weight[:, 2] * blue
-    seen = rows.isfinite()
-    if normalize == "none":
-        rows = (rows + offset.to(means)[:, None, None]) / HALF_RANGE - 1
-    else:
-        low = rows.masked_fill(~seen, torch.inf).amin(dim=3, keepdim=True)
-        span = rows.masked_fill(~seen, -torch.inf).amax(dim=3, keepdim=True) - low
-        flat = ~(span > FLAT_GRAY_LEVELS)
-        # a flat row is divided by infinity, as in normalize_rows
-        if normalize == "minmax":
-            rows = (rows - low) * (2 / span.masked_fill(flat, torch.inf)) - 1
-        else:
-            count = seen.sum(dim=3, keepdim=True).clamp(min=1)
-            rows = rows - rows.masked_fill(~seen, 0).sum(dim=3, keepdim=True) / count
-            spread = (rows.masked_fill(~seen, 0).square().sum(dim=3, keepdim=True) / count).sqrt()
-            rows = rows / spread.masked_fill(flat, torch.inf)
-    filled: Tensor = rows.masked_fill(~seen, FILL)
-    return filled
+
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
+        self._config, self._device = config, device
+        self.steps = -(-(config.windows_per_epoch or SIMULATED_EPOCH) // config.batch)
+        self.windows = self.steps * config.batch
+        self._trained, unseen = SimulationConfig(), SimulationConfig.unseen()
+        self.shape = NetworkInput(unseen.rows * unseen.cols, unseen.samples)
+        parts = range(SIMULATED_VALIDATION // VALIDATION_BATCH)
+        self._validation = [self._simulate(unseen, VALIDATION_BATCH, _VALIDATION, number) for number in parts]
+
+    def labels(self) -> tuple[Tensor, Tensor]:
+        """Return heart rates and lengths of the validation windows that have a pulse: the distribution is that of all others."""
+        rates_bpm, duration_s = (
+            torch.cat([getattr(one, name) for one in self._validation]) for name in ("heart_rate_bpm", "duration_s")
+        )
+        known = rates_bpm.isfinite()
+        return rates_bpm[known], duration_s[known]
+
+    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
+        """Yield the batches of an epoch."""
+        own = len(range(rank, self._config.batch, processes))
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(1) as pool:
+            for step in range(number * self.steps, (number + 1) * self.steps):
+                ahead.append(pool.submit(self._simulate, self._trained, own, _SIMULATED, step, rank))
+                if len(ahead) > 2:
+                    yield Share(ahead.popleft().result(), self._config.batch)
+            for one in ahead:
+                yield Share(one.result(), self._config.batch)
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield the validation windows."""
+        yield from self._validation
+
+    def _simulate(self, config: SimulationConfig, count: int, *seed: int) -> Batch:
+        windows = simulate_windows(count, (self._config.seed, *seed), config)
+        means, motion, pulse, rate_bpm = (
+            torch.as_tensor(one, dtype=torch.float32, device=self._device)
+            for one in (windows.means, windows.motion, windows.pulse, windows.heart_rate_bpm)
+        )
+        return Batch(means, motion, pulse, rate_bpm, torch.full_like(rate_bpm, config.samples / config.rate_hz))
+
+
+def batches(data: TrainingSet, index: IntArray, size: int = VALIDATION_BATCH) -> Iterator[Batch]:
+    """Yield windows of a training set in their order."""
+    for first in range(0, len(index), size):
+        yield data.batch(index[first : first + size])
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -275,10 +377,3 @@ def find_device(name: str = "auto") -> torch.device:
     if kind not in ("cpu", "cuda") or (number and not (number.isdecimal() and int(number) < count)):
         raise ConfigError(f"device {name!r} cannot be used; give cpu, cuda or cuda:1")
     return torch.device(kind, int(number)) if number else torch.device(kind)
-
-
-def _mean_level(means: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    # nanmean warns of blocks that were never seen
-    known = np.isfinite(means)
-    total = np.where(known, means, 0).sum(axis=0, dtype=np.float64)
-    return np.asarray(total / np.maximum(known.sum(axis=0), 1), dtype=np.float32)

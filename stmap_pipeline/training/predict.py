@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
-from torch import Tensor, nn
+from torch import Tensor
 
+from stmap_pipeline import registry
 from stmap_pipeline.errors import ModelError, StmapError
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import Means, TrainingSet, find_device
-from stmap_pipeline.training.networks import Network, NetworkInput, build_network
+from stmap_pipeline.training.data import FloatArray, Samples, TrainingSet, batches, find_device, recorded_samples
+from stmap_pipeline.training.networks import Batch, Network, NetworkInput, Rates, build_network
 from stmap_pipeline.training.run_folder import ModelMetadata, finished_folds, fold_folder, read_metadata
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-# enough to keep a GPU busy, and 12 MB of maps
-_BATCH = 128
 # a hundred times the built-in networks
 _MAX_BYTES = 2**32
+
+
+class Trace(Protocol):
+    """Block means over time, such as a :class:`~stmap_pipeline.records.BlockTrace`."""
+
+    @property
+    def times_s(self) -> FloatArray:
+        """Time of each sample."""
+
+    @property
+    def means(self) -> npt.NDArray[np.float32]:
+        """Mean R, G, B (T, N, 3) of each block in gray levels, NaN where not seen."""
 
 
 class Model:
@@ -105,8 +114,7 @@ class Model:
         weights, metadata = read_checkpoint(folder, name)
         config = metadata.config
         try:
-            shape = NetworkInput(metadata.channels, metadata.blocks, metadata.samples)
-            network = build_network(config.network, shape, resize=config.resize, width=config.width)
+            network = build_network(config.network, NetworkInput(metadata.blocks, metadata.samples), **config.network_options)
             network.load_state_dict(weights)
         except (StmapError, RuntimeError, ValueError) as error:
             reason = str(error).partition("\n")[0]
@@ -114,7 +122,7 @@ class Model:
         return cls(network, metadata, name, find_device(str(device)))
 
     def check_maps(self, shards: Shards) -> None:
-        """Raise an error where maps are of another kind than those of the training.
+        """Raise an error where maps are of another kind than those of the training, and the network cannot read them.
 
         Raises
         ------
@@ -122,6 +130,8 @@ class Model:
             Naming what differs.
         """
         windows, blocks = shards.config.windows, shards.config.blocks
+        if self.network.rate_hz is not None:
+            return
         ours = (self.metadata.clock, self.metadata.rate_hz)
         theirs = (windows.clock, windows.rate_hz if windows.clock == "uniform" else None)
         if ours != theirs:
@@ -135,7 +145,7 @@ class Model:
             )
 
     def data(self, shards: Shards, windows: Sequence[Window]) -> TrainingSet:
-        """Load windows with the color, the normalization and on the device of the network.
+        """Load windows as the network reads them, on its device.
 
         Raises
         ------
@@ -145,13 +155,14 @@ class Model:
             Where a shard is missing or damaged.
         """
         self.check_maps(shards)
-        if odd := next((one for one in windows if one.frames != self.metadata.samples), None):
+        odd = next((one for one in windows if one.frames != self.metadata.samples), None)
+        if odd and self.network.rate_hz is None:
             raise ModelError(
                 f"{shards.root}: {odd.recording_id} has windows of {odd.frames} samples, the network was trained on {self.metadata.samples}"
             )
-        return TrainingSet(shards.trace, windows, color=self.config.color, normalize=self.config.normalize, device=self.device)
+        return load_windows(type(self.network), shards, windows, self.device)
 
-    def predict(self, shards: Shards, windows: Sequence[Window]) -> FloatArray:
+    def predict(self, shards: Shards, windows: Sequence[Window]) -> Rates:
         """Estimate the heart rate of windows.
 
         Parameters
@@ -162,8 +173,8 @@ class Model:
 
         Returns
         -------
-        (W,) array of float
-            In beats per minute.
+        Rates
+            Arrays (W,), in the order of the windows.
 
         Raises
         ------
@@ -172,16 +183,16 @@ class Model:
         """
         if not windows:
             self.check_maps(shards)
-            return np.empty(0)
-        return predict_windows(self.network, self.data(shards, windows), np.arange(len(windows)), self.metadata)
+            return Rates(np.empty(0), np.empty(0))
+        return predict_batches(self.network, batches(self.data(shards, windows), np.arange(len(windows))))
 
-    def predict_trace(self, trace: Means, starts: Sequence[int], duration_s: Sequence[float]) -> FloatArray:
+    def predict_trace(self, trace: Trace, starts: Sequence[int], duration_s: Sequence[float]) -> Rates:
         """Estimate the heart rate of windows of one video.
 
         Parameters
         ----------
         trace : BlockTrace
-            On the clock of the training.
+            On the clock of the network.
         starts : sequence of int
             First sample of each window; it has as many as those of the training.
         duration_s : sequence of float
@@ -189,54 +200,65 @@ class Model:
 
         Returns
         -------
-        (W,) array of float
-            In beats per minute.
+        Rates
+            Arrays (W,).
 
         Raises
         ------
         ModelError
-            Where the trace has another number of blocks than those of the training.
+            Where the trace has another number of blocks than those of the training, and the network cannot read it.
         ShardError
             Where a window does not lie inside the trace.
         """
         blocks, samples = trace.means.shape[1], self.metadata.samples
-        if blocks != self.metadata.blocks:
+        if blocks != self.metadata.blocks and self.network.rate_hz is None:
             raise ModelError(f"the trace has {blocks} blocks, the network was trained on {self.metadata.blocks}")
         windows = [
             Window("video", start, start + samples, 0.0, length_s, np.nan, np.nan, 1.0)
             for start, length_s in zip(starts, duration_s, strict=True)
         ]
-        data = TrainingSet(lambda *_: trace, windows, color=self.config.color, normalize=self.config.normalize, device=self.device)
-        return predict_windows(self.network, data, np.arange(len(windows)), self.metadata)
+        data = TrainingSet(lambda *_: Samples(trace.times_s, trace.means), windows, device=self.device)
+        return predict_batches(self.network, batches(data, np.arange(len(windows))))
 
 
-def predict_windows(network: nn.Module, data: TrainingSet, index: IntArray, metadata: ModelMetadata) -> FloatArray:
-    """Estimate windows of a training set, in evaluation mode and float32.
+def load_windows(network: type[Network], shards: Shards, windows: Sequence[Window], device: torch.device | str) -> TrainingSet:
+    """Load windows as a kind of network reads them.
 
-    Parameters
-    ----------
-    network : Network
-    data : TrainingSet
-    index : (W,) array of int
-        Positions in the set.
-    metadata : ModelMetadata
-        The unit of the output.
+    Raises
+    ------
+    ConfigError, ShardError, UnknownNameError
+        As :class:`TrainingSet`.
+    """
+    read = recorded_samples(shards, network.rate_hz)
+    return TrainingSet(read, windows, rate_hz=network.rate_hz, samples=network.samples, device=device)
+
+
+def network_class(name: str) -> type[Network]:
+    """Return the class of a network.
+
+    Raises
+    ------
+    UnknownNameError
+        Where no network has that name.
+    """
+    found: type[Network] = registry.load("networks", name)
+    return found
+
+
+@torch.inference_mode()
+def predict_batches(network: Network, windows: Iterable[Batch]) -> Rates:
+    """Estimate windows, in evaluation mode and float32.
 
     Returns
     -------
-    (W,) array of float
-        In beats per minute.
+    Rates
+        Arrays (W,).
     """
-    output = np.empty(len(index))
     was_training = network.training
     network.eval()
-    with torch.inference_mode():
-        for first in range(0, len(index), _BATCH):
-            part = slice(first, first + _BATCH)
-            output[part] = network(data.batch(torch.as_tensor(index[part]))).double().cpu().numpy()
+    found = [network.rates(network(*network.inputs(one)), one) for one in windows]
     network.train(was_training)
-    target = output * metadata.target_scale + metadata.target_mean
-    return target if metadata.config.target == "bpm" else target * 60 / data.duration_s[index]
+    return Rates(*(_joined(part) for part in zip(*found, strict=True))) if found else Rates(np.empty(0), np.empty(0))
 
 
 def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, Tensor], ModelMetadata]:
@@ -248,19 +270,35 @@ def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, Tensor], ModelMe
         Where one of the two is missing or damaged, or they do not belong together.
     """
     metadata = read_metadata(folder, name)
-    path = folder / f"{name}.safetensors"
+    return read_weights(folder / f"{name}.safetensors", metadata.sha256), metadata
+
+
+def read_weights(path: Path, sha256: str = "") -> dict[str, Tensor]:
+    """Read a file of weights, compared with its hash where one is given. It cannot run code.
+
+    Raises
+    ------
+    ModelError
+        Where it is missing or damaged, or another file than the one with that hash.
+    """
     try:
         data = read_bytes(path, _MAX_BYTES)
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); restore a copy or train again") from None
-    if hashlib.sha256(data).hexdigest() != metadata.sha256:
+        raise ModelError(
+            f"{path}: cannot be read ({error.strerror}); give a .safetensors file, restore a copy or train again"
+        ) from None
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ModelError(
             f"{path}: is not the file that {path.with_suffix('.json').name} was written for; restore a copy or train again"
         )
     try:
-        return load(data), metadata
+        return load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: holds no weights ({error}); restore a copy or train again") from None
+        raise ModelError(f"{path}: holds no weights ({error}); give a .safetensors file, restore a copy or train again") from None
+
+
+def _joined(parts: Sequence[Tensor]) -> npt.NDArray[Any]:
+    return torch.cat(list(parts)).double().cpu().numpy()
 
 
 def _clock(clock: str, rate_hz: float | None) -> str:

@@ -93,9 +93,10 @@ def plan_protocol(shards: Shards, config: TrainConfig, folds: Collection[int] = 
         if not others:
             raise ConfigError(f"{shards.root}: fold {fold} leaves no subject with a usable window to train on")
         chosen = _validation_subjects(others, config, fold)
+        left_out = _left_out([one for one in others if one not in chosen], config, fold)
         split = FoldSplit(
             fold,
-            training=np.flatnonzero(~np.isin(subjects, [*held_out, *chosen])),
+            training=np.flatnonzero(~np.isin(subjects, [*held_out, *chosen, *left_out])),
             validation=np.flatnonzero(np.isin(subjects, [*chosen]) & ~augmented),
             evaluation=np.flatnonzero(np.isin(subjects, [*held_out]) & ~augmented),
         )
@@ -153,6 +154,16 @@ def _validation_subjects(names: Sequence[str], config: TrainConfig, fold: int) -
             "set the validation share to 0 to take the last epoch"
         )
     return _drawn(names, count, config.seed, 1 + fold)
+
+
+def _left_out(names: Sequence[str], config: TrainConfig, fold: int) -> set[str]:
+    """Return the subjects that are not trained on because the settings limit their number; more subjects include fewer."""
+    if config.subjects is None:
+        return set()
+    if config.subjects > len(names):
+        raise ConfigError(f"fold {fold}: {len(names)} subject(s) are left to train on, fewer than subjects = {config.subjects}")
+    order = np.random.default_rng((_SUBJECTS, config.seed, fold, 1)).permutation(np.array(names)).tolist()
+    return set(order[config.subjects :])
 
 
 def _drawn(names: Sequence[str], count: int, *seed: int) -> list[str]:

@@ -29,7 +29,7 @@ SETTINGS, MAPS, RUN, RESUME = "run.toml", "maps.json", "run.json", "resume.safet
 HISTORY: tuple[Column, ...] = (
     Column("epoch", "", "passes over the training windows, from 1", "int"),
     Column("step", "", "steps of the optimizer since the beginning", "int"),
-    Column("train_loss", "1", "mean absolute error of the training windows during the epoch, in standard deviations", "float"),
+    Column("train_loss", "1", "mean loss of the training windows during the epoch", "float"),
     Column("validation_mae_bpm", "beats/min", "mean absolute error of the validation windows; empty without validation", "float"),
     Column("learning_rate", "1", "learning rate of the last step", "float"),
     Column("windows_per_s", "1/s", "training windows per second, without validation", "float"),
@@ -45,6 +45,7 @@ PREDICTIONS: tuple[Column, ...] = (
     Column("stop_s", "s", "one sampling interval after the last sample", "float"),
     Column("heart_rate_bpm", "beats/min", "mean ground-truth heart rate inside the window", "float"),
     Column("predicted_bpm", "beats/min", "heart rate predicted by the network", "float"),
+    Column("confidence", "1", "probability that the prediction is right; empty where the network has none", "float"),
     Column("checkpoint", "", "weights of the prediction: best or last, in the folder of the fold"),
 )
 
@@ -93,12 +94,10 @@ class ModelMetadata(BaseModel):
 
     Parameters
     ----------
-    channels, blocks, samples : int
-        Size of the maps it reads.
+    blocks, samples : int
+        Size of the windows it reads.
     clock : {"native", "uniform"}
-        Clock of the maps; ``rate_hz`` is that of the uniform one.
-    target_mean, target_scale : float
-        The output times the scale plus the mean is the target: beats in the window, or bpm, by ``config.target``.
+        Their clock; ``rate_hz`` is that of the uniform one.
     fold, epoch : int
         Epochs are counted from 1.
     validation_mae_bpm : float, optional
@@ -112,15 +111,12 @@ class ModelMetadata(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal["stmap-model"] = "stmap-model"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     software: str = f"stmap {__version__}"
-    channels: _Size
     blocks: _Size
     samples: _Size
     clock: Literal["native", "uniform"]
     rate_hz: float | None = None
-    target_mean: float
-    target_scale: float = Field(gt=0)
     fold: int = Field(ge=0)
     epoch: int = Field(0, ge=0)
     validation_mae_bpm: float | None = None
@@ -146,6 +142,12 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
         simulated=shards.simulated,
         augmentation_sha256=shards.augmentation_sha256,
     )
+
+
+#: Identity of simulated windows, which no folder holds.
+SIMULATED_MAPS = MapsMetadata(
+    path_name="simulated windows", fingerprint="", manifest_sha256="", database="simulation", simulated=True
+)
 
 
 def fold_folder(out: Path, fold: int) -> Path:

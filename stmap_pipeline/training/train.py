@@ -1,13 +1,13 @@
-"""Train a network for each fold of a build: what ``stmap train`` does, from the check of the settings to the last file.
+"""Train networks: what ``stmap train`` does, from the check of the settings to the last file.
 
 :func:`plan_training` checks everything and writes nothing. :func:`run_training` calls :func:`train_fold` for each fold, which holds
-the loop. Its terms:
+the loop; on simulated windows there is one fold, 0. The terms of the loop:
 
-* A *batch* is ``config.batch`` windows, drawn without replacement; each epoch has another order. Under ``torchrun`` each process
-  takes its share of every batch. The maps are made on the device, see :mod:`~stmap_pipeline.training.data`.
-* The *target* is the number of beats in the window (or the heart rate) in standard units of the training windows.
-* The *loss* is the mean absolute error of the output from the target.
-* The *optimizer* is Adam; the learning rate rises in a straight line and falls along half a cosine, see :func:`learning_rate`.
+* A *batch* is ``config.batch`` windows, see :mod:`~stmap_pipeline.training.data`. Under ``torchrun`` each process takes its share of
+  every batch.
+* *Inputs*, *loss* and *heart rates* are the network's own, see :class:`~stmap_pipeline.training.networks.base.Network`.
+* The *optimizer* is AdamW; the learning rate rises in a straight line and falls along half a cosine, see :func:`learning_rate`.
+* With ``config.ema_decay`` the weights that are used are an exponential moving average of those that learn.
 * After each epoch the validation windows are estimated, and everything that the next epoch depends on is *saved*, in one file. A run
   that was stopped resumes after its last finished epoch, and ends with the same weights.
 * After the last epoch the windows held out are estimated by the weights of the best epoch.
@@ -25,8 +25,9 @@ import os
 import platform
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,25 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stmap_pipeline import registry
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text, remove_temporaries
 from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import TrainingSet, find_device
-from stmap_pipeline.training.networks import Network, NetworkInput, build_network, load_trunk
-from stmap_pipeline.training.predict import FloatArray, predict_windows
+from stmap_pipeline.training.data import (
+    FloatArray,
+    RecordedSource,
+    SimulatedSource,
+    TrainingSet,
+    WindowSource,
+    batches,
+    find_device,
+)
+from stmap_pipeline.training.networks import Network, NetworkInput, build_network
+from stmap_pipeline.training.predict import load_windows, network_class, predict_batches, read_weights
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
 from stmap_pipeline.training.run_folder import (
     HISTORY,
@@ -57,6 +66,7 @@ from stmap_pipeline.training.run_folder import (
     RESUME,
     RUN,
     SETTINGS,
+    SIMULATED_MAPS,
     MapsMetadata,
     ModelMetadata,
     finished_folds,
@@ -66,10 +76,12 @@ from stmap_pipeline.training.run_folder import (
 )
 from stmap_pipeline.version import __version__
 
-_PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+_PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _REPORT_EVERY_S = 0.2
+# steps that are measured before a training, after one that is not
+_MEASURED_STEPS, _MEASURED_S = 3, 2.0
 # what a seed is for, so that no two uses share a sequence
-_WEIGHTS, _ORDER, _EPOCH = 1, 2, 3
+_WEIGHTS, _EPOCH = 1, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,14 +90,15 @@ class TrainPlan:
 
     Parameters
     ----------
-    shards : Shards
+    shards : Shards, optional
+        None where the windows are simulated.
     out : Path
     config : TrainConfig
     protocol : Protocol
     maps : MapsMetadata
     """
 
-    shards: Shards
+    shards: Shards | None
     out: Path
     config: TrainConfig
     protocol: Protocol
@@ -102,9 +115,23 @@ class TrainPlan:
         """Whether there is nothing left to do."""
         return not self.to_do and (self.out / RUN).is_file()
 
-    def steps(self, split: FoldSplit) -> int:
-        """Return the number of optimizer steps of a fold."""
-        return self.config.epochs * epoch_size(len(split.training), self.config)[1]
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Time that a training will take, from the measurement of a few steps before it starts.
+
+    Parameters
+    ----------
+    windows_per_s : float
+    seconds : float
+        For all folds that are not finished.
+    steps : int
+        Of the optimizer, in all of these folds.
+    """
+
+    windows_per_s: float
+    seconds: float
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +175,8 @@ class FoldResult:
     folder : Path
     epoch : int
         Whose weights are used.
+    validation_mae_bpm : float
+        Of these weights; NaN without validation.
     windows : int
         Number of windows held out; 0 where all subjects were trained on.
     mae_bpm : float
@@ -159,20 +188,21 @@ class FoldResult:
     fold: int
     folder: Path
     epoch: int
-    windows: int
-    mae_bpm: float
-    constant_mae_bpm: float
+    validation_mae_bpm: float
+    windows: int = 0
+    mae_bpm: float = math.nan
+    constant_mae_bpm: float = math.nan
 
 
 def plan_training(
-    maps: Path, out: Path, config: TrainConfig | None = None, *, folds: Collection[int] = (), resume: bool = False
+    maps: Path | None, out: Path, config: TrainConfig | None = None, *, folds: Collection[int] = (), resume: bool = False
 ) -> TrainPlan:
     """Check maps, settings and run folder; nothing is written.
 
     Parameters
     ----------
-    maps : Path
-        The output of ``stmap build-maps``.
+    maps : Path, optional
+        The output of ``stmap build-maps``; None with the recipe ``simulated``.
     out : Path
         Of the run.
     config : TrainConfig, optional
@@ -189,33 +219,39 @@ def plan_training(
         Where a fold, the network or the color space is unknown.
     ConfigError
         Where settings exclude each other, or the initial weights do not fit.
+    ModelError
+        Where the initial weights cannot be read.
     OutputError
         Where the folder has other settings or other maps or is no run; or the run was stopped and ``resume`` is not set.
 
     Examples
     --------
     >>> from stmap_pipeline.shards.example import example_maps
-    >>> plan = plan_training(example_maps(), Path("nowhere"), TrainConfig(validation_share=0))
+    >>> config = TrainConfig(network="attention-resnet18", validation_share=0)
+    >>> plan = plan_training(example_maps(), Path("nowhere"), config)
     >>> [one.fold for one in plan.to_do], plan.finished
     ([1, 2], False)
     """
     config = config or TrainConfig()
-    if config.network not in registry.names("networks"):
-        registry.load("networks", config.network)
-    channels = len(channel_names(config.color))
-    shards = Shards(maps)
-    protocol = plan_protocol(shards, config, folds)
-    if config.init is not None:
-        grid = shards.config.blocks
-        with torch.random.fork_rng([]):
-            initial_network(config, NetworkInput(channels, grid.rows * grid.cols, protocol.windows[0].frames))
-    identity = maps_metadata(shards)
-    if run_status(out, config, identity) == "unfinished" and not resume:
+    network, _ = network_class(config.network), channel_names(config.color)
+    if (maps is None) != (config.recipe == "simulated"):
+        raise ConfigError("the recipe 'simulated' takes no maps, and every other training needs them")
+    if maps is None:
+        nothing = np.empty(0, dtype=np.int64)
+        plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), SIMULATED_MAPS)
+    else:
+        shards = Shards(maps)
+        plan = TrainPlan(shards, out, config, plan_protocol(shards, config, folds), maps_metadata(shards))
+        if config.init != "random":
+            grid = shards.config.blocks
+            with torch.random.fork_rng([]):
+                initial_network(config, NetworkInput(grid.rows * grid.cols, network.samples or plan.protocol.windows[0].frames))
+    if run_status(out, config, plan.maps) == "unfinished" and not resume:
         raise OutputError(f"{out}: holds a run that was stopped; the same command with --resume continues it")
-    return TrainPlan(shards, out, config, protocol, identity)
+    return plan
 
 
-def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Progress | FoldResult, None, None]:
+def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | Progress | FoldResult, None, None]:
     """Train the folds that are not finished.
 
     A run may be killed at any time, and the iterator closed; what is lost is the epoch in progress. A resumed run gives the same
@@ -230,7 +266,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Progress | 
 
     Yields
     ------
-    Progress or FoldResult
+    Forecast, Progress or FoldResult
 
     Raises
     ------
@@ -271,119 +307,104 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Progress | 
         if on_gpu:
             # all batches have one size, or two: worth looking for the fastest convolution
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
-        if to_do := plan.to_do:
-            as_trained: Any = {"color": config.color, "normalize": config.normalize}
-            data = TrainingSet(plan.shards.trace, plan.protocol.windows, device=fabric.device, **as_trained)
-            for split in to_do:
-                with _tensorboard(plan, split) if fabric.is_global_zero else nullcontext() as board:
-                    yield from train_fold(fabric, data, split, plan, board)
+        data: TrainingSet | None = None
+        if (to_do := plan.to_do) and plan.shards is not None:
+            data = load_windows(network_class(config.network), plan.shards, plan.protocol.windows, fabric.device)
+        sources: list[WindowSource] = [
+            SimulatedSource(config, fabric.device) if data is None else RecordedSource(data, one, config) for one in to_do
+        ]
+        if to_do:
+            yield _forecast(fabric, plan, sources)
+        for split, source in zip(to_do, sources, strict=True):
+            yield from train_fold(fabric, source, split, plan, data)
         if fabric.is_global_zero:
             _finish_run(plan, fabric.device)
         fabric.barrier()
 
 
 def train_fold(
-    fabric: Fabric, data: TrainingSet, split: FoldSplit, plan: TrainPlan, board: Any = None
+    fabric: Fabric, source: WindowSource, split: FoldSplit, plan: TrainPlan, data: TrainingSet | None = None
 ) -> Iterator[Progress | FoldResult]:
     """Train one fold: epochs of batches, validation and saving after each epoch, predictions at the end.
 
     Parameters
     ----------
     fabric : Fabric
-    data : TrainingSet
-        All windows of the run.
+    source : WindowSource
+        Training and validation windows.
     split : FoldSplit
     plan : TrainPlan
-    board : torch.utils.tensorboard.SummaryWriter, optional
-        Receives the history, too.
+    data : TrainingSet, optional
+        All windows of the run, those held out included.
     """
     config, folder = plan.config, fold_folder(plan.out, split.fold)
-    target = data.heart_rate_bpm if config.target == "bpm" else data.heart_rate_bpm * data.duration_s / 60
-    metadata = _metadata(plan, data, split, target[split.training])
-    standard = (target - metadata.target_mean) / metadata.target_scale
-    targets = torch.as_tensor(standard, dtype=torch.float32, device=fabric.device)
-
-    windows, steps = epoch_size(len(split.training), config)
-    if windows // steps < fabric.world_size:
+    if source.windows // source.steps < fabric.world_size:
         raise ConfigError(
             f"fold {split.fold}: batches of {config.batch} are too small for {fabric.world_size} processes; use --batch"
         )
-
     torch.manual_seed(_seed(_WEIGHTS, config.seed, split.fold))
-    network = initial_network(config, data.shape).to(fabric.device).train()
-    adam = torch.optim.Adam(
-        network.parameters(),
-        config.learning_rate,
-        weight_decay=config.weight_decay,
-        # with float16 the gradients are scaled, and a fused step would have to see them before they are clipped
-        fused=fabric.strategy.precision.precision != "16-mixed",
-    )
-    state = TrainState(network, adam, fabric)
+    network = initial_network(config, source.shape)
+    network.fit_target(*source.labels())
+    state = TrainState(network.to(fabric.device).train(), config)
     state.restore(folder / RESUME)
-    model, optimizer = fabric.setup(network, adam)
+    model, optimizer = fabric.setup(network, state.optimizer)
 
+    steps = config.epochs * source.steps
     seconds_before = state.history[-1]["seconds"] if state.history else 0.0
     begin_s = reported_s = time.monotonic()
     for epoch in range(len(state.history), config.epochs):
-        # masks and dropout differ between processes, the order of the windows does not
+        # dropout differs between processes, the order of the windows does not
         torch.manual_seed(_seed(_EPOCH, config.seed, split.fold, epoch, fabric.global_rank))
-        order = np.random.default_rng((_ORDER, config.seed, split.fold, epoch)).permutation(split.training)[:windows]
         epoch_s, seen = time.monotonic(), 0
         loss_sum = torch.zeros((), dtype=torch.float64, device=fabric.device)
-        # of nearly the same size: batch normalization needs more than a last batch of two windows
-        for step, batch in enumerate(np.array_split(order, steps), epoch * steps):
-            rate = learning_rate(config.learning_rate, step, config.epochs * steps, config.warmup_share)
+        shares = source.epoch(epoch, fabric.global_rank, fabric.world_size)
+        for step, (batch, whole) in enumerate(shares, epoch * source.steps):
+            rate = learning_rate(config.learning_rate, step, steps, config.warmup_share)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            index = torch.as_tensor(batch[fabric.global_rank :: fabric.world_size])
-            output = model(data.batch(index, config.mask_frames))
-            loss = (output - targets[index.to(fabric.device)]).abs().mean()
+            loss = network.loss(model(*network.inputs(batch)), batch)
             optimizer.zero_grad(set_to_none=True)
             # gradients are averaged over processes, and one of these may have a window more than another
-            fabric.backward(loss * (len(index) * fabric.world_size / len(batch)))
+            fabric.backward(loss * (len(batch) * fabric.world_size / whole))
             fabric.clip_gradients(model, optimizer, max_norm=config.gradient_clip, error_if_nonfinite=False)
             optimizer.step()
+            state.end_step()
 
-            seen += len(index)
-            loss_sum += loss.detach().double() * len(index)
+            seen += len(batch)
+            loss_sum += loss.detach().double() * len(batch)
             now_s = time.monotonic()
             if now_s - reported_s >= _REPORT_EVERY_S:
                 reported_s = now_s
                 yield Progress(
-                    split.fold, epoch + 1, config.epochs, step + 1, config.epochs * steps,
+                    split.fold, epoch + 1, config.epochs, step + 1, steps,
                     loss_sum.item() / seen, math.nan, seen * fabric.world_size / (now_s - epoch_s),
                 )  # fmt: skip
 
         total: Any = fabric.all_reduce(loss_sum, reduce_op="sum")
-        train_loss = float(total) / windows
-        windows_per_s = windows / (time.monotonic() - epoch_s)
+        train_loss = float(total) / source.windows
+        windows_per_s = source.windows / (time.monotonic() - epoch_s)
         if not math.isfinite(train_loss):
             raise ConfigError(
                 f"fold {split.fold}, epoch {epoch + 1}: the loss is not finite; train into another folder with a learning rate "
                 f"below {config.learning_rate:g}"
             )
-        mae_bpm = math.nan
-        if fabric.is_global_zero and len(split.validation):
-            mae_bpm = _mae(predict_windows(network, data, split.validation, metadata), data.heart_rate_bpm[split.validation])
+        mae_bpm = validation_mae_bpm(state.used, source) if fabric.is_global_zero else math.nan
         state.end_epoch(
             {
-                "epoch": epoch + 1, "step": (epoch + 1) * steps, "train_loss": train_loss, "validation_mae_bpm": mae_bpm,
+                "epoch": epoch + 1, "step": (epoch + 1) * source.steps, "train_loss": train_loss, "validation_mae_bpm": mae_bpm,
                 "learning_rate": rate, "windows_per_s": windows_per_s, "seconds": seconds_before + time.monotonic() - begin_s,
             }
         )  # fmt: skip
         if fabric.is_global_zero:
-            for name in ("train_loss", "validation_mae_bpm", "learning_rate", "windows_per_s"):
-                if board is not None and not math.isnan(state.history[-1][name]):
-                    board.add_scalar(name, state.history[-1][name], epoch + 1)
             write_table(folder / "history.csv", HISTORY, state.history)
             state.save(folder / RESUME)
         yield Progress(
-            split.fold, epoch + 1, config.epochs, (epoch + 1) * steps, config.epochs * steps,
+            split.fold, epoch + 1, config.epochs, (epoch + 1) * source.steps, steps,
             train_loss, mae_bpm, windows_per_s, epoch_done=True,
         )  # fmt: skip
 
     if fabric.is_global_zero:
-        yield _finish_fold(state, data, split, metadata, folder)
+        yield _finish_fold(state, data, split, plan, folder)
 
 
 def initial_network(config: TrainConfig, shape: NetworkInput) -> Network:
@@ -392,12 +413,23 @@ def initial_network(config: TrainConfig, shape: NetworkInput) -> Network:
     Raises
     ------
     ConfigError
-        Where the file of weights cannot be read or does not fit.
+        Where the weights do not fit.
+    ModelError
+        Where they cannot be read.
     """
-    network = build_network(config.network, shape, resize=config.resize, width=config.width)
-    if config.init is not None:
-        load_trunk(network, Path(config.init))
+    network = build_network(config.network, shape, **config.network_options)
+    if config.init != "random":
+        path = shipped_weights(config.network) if config.init == "simulated" else Path(config.init)
+        try:
+            network.load_initial(read_weights(path))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
     return network
+
+
+def shipped_weights(network: str) -> Path:
+    """Return the path of the weights of a network that the package brings along; only ``pulse-net`` has some."""
+    return Path(__file__).parents[1] / "weights" / f"{network}.safetensors"
 
 
 def start_fabric(device: str, precision: str) -> Fabric:
@@ -406,15 +438,13 @@ def start_fabric(device: str, precision: str) -> Fabric:
     Raises
     ------
     ConfigError
-        Where the device cannot be used, or has no such precision.
+        Where the device cannot be used.
     """
     found = find_device(device)
     if precision == "auto":
         # older GPUs only imitate bfloat16, slowly
-        half = "bfloat16" if found.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-        precision = half if found.type == "cuda" else "float32"
-    if precision == "float16" and found.type == "cpu":
-        raise ConfigError("precision float16 needs a GPU; use float32 or bfloat16")
+        half = found.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bfloat16" if half else "float32"
     # Fabric logs each start to stderr
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -429,18 +459,6 @@ def start_fabric(device: str, precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
-
-
-def epoch_size(windows: int, config: TrainConfig) -> tuple[int, int]:
-    """Return how many windows an epoch draws of the training windows, and in how many steps.
-
-    Examples
-    --------
-    >>> epoch_size(130, TrainConfig(batch=64)), epoch_size(130, TrainConfig(batch=64, windows_per_epoch=50))
-    ((130, 3), (50, 1))
-    """
-    drawn = min(windows, config.windows_per_epoch or windows)
-    return drawn, math.ceil(drawn / config.batch)
 
 
 def learning_rate(largest: float, step: int, steps: int, warmup_share: float = 0.05) -> float:
@@ -459,21 +477,37 @@ def learning_rate(largest: float, step: int, steps: int, warmup_share: float = 0
     return largest * 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
 
 
+def validation_mae_bpm(network: Network, source: WindowSource) -> float:
+    """Return the mean absolute error of the validation windows that have a heart rate; NaN where there are none."""
+    windows = list(source.validation())
+    estimated_bpm = predict_batches(network, windows).heart_rate_bpm
+    true_bpm = np.concatenate([one.heart_rate_bpm.double().cpu().numpy() for one in windows]) if windows else np.empty(0)
+    known = np.isfinite(true_bpm)
+    return _mae(estimated_bpm[known], true_bpm[known])
+
+
 class TrainState:
     """Everything that the next epoch depends on: weights, optimizer, history, and the weights of the best epoch.
 
     Parameters
     ----------
     network : Network
-    optimizer : torch.optim.Optimizer
-    fabric : Fabric
-        Its precision has a state: the scale of the gradients in float16.
+    config : TrainConfig
+
+    Attributes
+    ----------
+    used : Network
+        The network whose weights are validated and kept: the one that learns, or its moving average.
     """
 
-    def __init__(self, network: Network, optimizer: torch.optim.Optimizer, fabric: Fabric) -> None:
+    def __init__(self, network: Network, config: TrainConfig) -> None:
         self.network = network
-        self.optimizer = optimizer
-        self.precision = fabric.strategy.precision
+        self.optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        self.average: AveragedModel | None = None
+        if config.ema_decay:
+            average: Any = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+        self.used: Any = network if self.average is None else self.average.module
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
 
@@ -483,11 +517,16 @@ class TrainState:
         known = [one for one in self.history if not math.isnan(one["validation_mae_bpm"])]
         return min(known, key=lambda one: float(one["validation_mae_bpm"])) if known else self.history[-1]
 
+    def end_step(self) -> None:
+        """Take the weights after a step into the average."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
     def end_epoch(self, row: dict[str, Any]) -> None:
         """Append a row to the history, and keep the weights where no earlier epoch was better."""
         self.history.append(row)
         if not math.isnan(row["validation_mae_bpm"]) and self.best_row is row:
-            self.best = {name: one.detach().clone() for name, one in self.network.state_dict().items()}
+            self.best = {name: one.detach().clone() for name, one in self.used.state_dict().items()}
 
     def save(self, path: Path) -> None:
         """Write the state atomically.
@@ -497,12 +536,13 @@ class TrainState:
         OutputError
             Where the system refuses to write.
         """
-        tensors = {f"network/{name}": one for name, one in self.network.state_dict().items()}
-        tensors |= {f"best/{name}": one for name, one in self.best.items()}
+        parts: dict[str, Mapping[str, Tensor]] = {"network": self.network.state_dict(), "best": self.best}
+        if self.average is not None:
+            parts["average"] = self.average.state_dict()
         for number, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": one for name, one in moments.items()}
-        rest = {"history": self.history, "precision": self.precision.state_dict()}
-        atomic_write_bytes(path, _to_bytes(tensors, {"stmap": json.dumps(rest)}))
+            parts[f"optimizer/{number}"] = moments
+        tensors = {f"{part}/{name}": one for part, values in parts.items() for name, one in values.items()}
+        atomic_write_bytes(path, _to_bytes(tensors, {"stmap": json.dumps(self.history)}))
 
     def restore(self, path: Path) -> None:
         """Read the state of the last finished epoch; nothing happens where the file is not there.
@@ -515,11 +555,11 @@ class TrainState:
         if not path.exists():
             return
         parameters = list(self.network.parameters())
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
         moments: dict[int, dict[str, Tensor]] = {}
         try:
             with safe_open(path, framework="pt") as file:
-                rest = json.loads((file.metadata() or {})["stmap"])
+                history = json.loads((file.metadata() or {})["stmap"])
                 for key in file.keys():  # noqa: SIM118 - it is no mapping
                     part, _, name = key.partition("/")
                     parts[part][name] = file.get_tensor(key)
@@ -530,9 +570,10 @@ class TrainState:
                 kept = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
                 moments.setdefault(int(number), {})[name] = kept
             self.network.load_state_dict(parts["network"])
+            if self.average is not None:
+                self.average.load_state_dict(parts["average"])
             self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-            self.precision.load_state_dict(rest["precision"])
-            self.best, self.history = parts["best"], rest["history"]
+            self.best, self.history = parts["best"], history
         except (SafetensorError, OSError, ValueError, LookupError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise ModelError(
@@ -554,33 +595,61 @@ def write_checkpoint(folder: Path, name: str, weights: Mapping[str, Tensor], met
     atomic_write_text(folder / f"{name}.json", known.model_dump_json(indent=1) + "\n")
 
 
-def _finish_fold(state: TrainState, data: TrainingSet, split: FoldSplit, metadata: ModelMetadata, folder: Path) -> FoldResult:
+def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[WindowSource]) -> Forecast:
+    """Measure a few steps of a network that is thrown away."""
+    with torch.random.fork_rng([]):
+        network = build_network(plan.config.network, sources[0].shape, **plan.config.network_options).to(fabric.device)
+    begin_s, windows = 0.0, 0
+    for number, (batch, _) in enumerate(islice(sources[0].epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
+        if number == 1:
+            begin_s, windows = time.monotonic(), 0
+        with fabric.autocast():
+            output = network(*network.inputs(batch))
+        loss = network.loss(output, batch)
+        fabric.backward(loss)
+        # waits for a GPU
+        loss.item()
+        windows += len(batch)
+        if number and time.monotonic() - begin_s > _MEASURED_S:
+            break
+    windows_per_s = windows * fabric.world_size / (time.monotonic() - begin_s)
+    total = sum(one.windows for one in sources) * plan.config.epochs
+    return Forecast(windows_per_s, total / windows_per_s, sum(one.steps for one in sources) * plan.config.epochs)
+
+
+def _finish_fold(state: TrainState, data: TrainingSet | None, split: FoldSplit, plan: TrainPlan, folder: Path) -> FoldResult:
     """Write predictions and checkpoints; ``last.json`` comes last and marks the fold as finished."""
-    last = {name: one.detach().clone() for name, one in state.network.state_dict().items()}
+    network = state.used
+    last = {name: one.detach().clone() for name, one in network.state_dict().items()}
     if state.best:
-        state.network.load_state_dict(state.best)
-    name, index = "best" if state.best else "last", split.evaluation
-    predicted_bpm = predict_windows(state.network, data, index, metadata)
-    rows = [
-        {
-            column: getattr(data.windows[one], column)
-            for column in ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
-        }
-        | {"fold": split.fold, "predicted_bpm": bpm, "checkpoint": name}
-        for one, bpm in zip(index.tolist(), predicted_bpm.tolist(), strict=True)
-    ]
-    write_table(folder / "predictions.csv", PREDICTIONS, rows)
+        network.load_state_dict(state.best)
+    name, row = "best" if state.best else "last", state.best_row
+    result = FoldResult(split.fold, folder, row["epoch"], row["validation_mae_bpm"])
+    if data is not None:
+        index = split.evaluation
+        rates = predict_batches(network, batches(data, index))
+        rows = [
+            {
+                column: getattr(data.windows[one], column)
+                for column in ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
+            }
+            | {"fold": split.fold, "predicted_bpm": bpm, "confidence": confidence, "checkpoint": name}
+            for one, bpm, confidence in zip(index.tolist(), *(part.tolist() for part in rates), strict=True)
+        ]
+        write_table(folder / "predictions.csv", PREDICTIONS, rows)
+        true_bpm, constant_bpm = data.heart_rate_bpm[index], data.heart_rate_bpm[split.training].mean()
+        result = FoldResult(
+            split.fold, folder, row["epoch"], row["validation_mae_bpm"],
+            len(index), _mae(rates.heart_rate_bpm, true_bpm), _mae(constant_bpm, true_bpm),
+        )  # fmt: skip
+    metadata = _metadata(plan, network, split)
     for kind, weights, row in (("best", state.best, state.best_row), ("last", last, state.history[-1])):
         if weights:
             mae_bpm = row["validation_mae_bpm"]
             about = {"epoch": row["epoch"], "validation_mae_bpm": None if math.isnan(mae_bpm) else mae_bpm}
             write_checkpoint(folder, kind, weights, metadata.model_copy(update=about))
     (folder / RESUME).unlink(missing_ok=True)
-    true_bpm = data.heart_rate_bpm[index]
-    constant_bpm = data.heart_rate_bpm[split.training].mean()
-    return FoldResult(
-        split.fold, folder, state.best_row["epoch"], len(index), _mae(predicted_bpm, true_bpm), _mae(constant_bpm, true_bpm)
-    )
+    return result
 
 
 def _finish_run(plan: TrainPlan, device: torch.device) -> None:
@@ -590,17 +659,21 @@ def _finish_run(plan: TrainPlan, device: torch.device) -> None:
     for fold in folds:
         # a kill between the last checkpoint and its removal leaves it
         (fold_folder(out, fold) / RESUME).unlink(missing_ok=True)
-    rows = [row for fold in folds for row in read_table(fold_folder(out, fold) / "predictions.csv")]
-    write_table(out / "predictions.csv", PREDICTIONS, rows)
+    if plan.shards is not None:
+        rows = [row for fold in folds for row in read_table(fold_folder(out, fold) / "predictions.csv")]
+        write_table(out / "predictions.csv", PREDICTIONS, rows)
     content = {
         "format": "stmap-run",
         "schema_version": 1,
         "software": f"stmap {__version__}",
         "finished": True,
-        **{key: getattr(config, key) for key in ("network", "protocol", "augment", "color", "normalize", "target", "seed")},
+        **{
+            key: getattr(config, key)
+            for key in ("recipe", "network", "init", "protocol", "augment", "color", "normalize", "target", "seed")
+        },
         "folds": folds,
         "maps": plan.maps.model_dump(),
-        "clock": plan.shards.config.windows.clock,
+        "clock": "uniform" if plan.shards is None else plan.shards.config.windows.clock,
         "device": str(device),
         "seconds": sum(read_table(fold_folder(out, fold) / "history.csv")[-1]["seconds"] for fold in folds),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
@@ -608,27 +681,19 @@ def _finish_run(plan: TrainPlan, device: torch.device) -> None:
     atomic_write_text(out / RUN, json.dumps(content, indent=1) + "\n")
 
 
-def _metadata(plan: TrainPlan, data: TrainingSet, split: FoldSplit, target: FloatArray) -> ModelMetadata:
-    clock, scale = plan.shards.config.windows, float(target.std())
+def _metadata(plan: TrainPlan, network: Network, split: FoldSplit) -> ModelMetadata:
+    rate_hz = network.rate_hz
+    if rate_hz is None and plan.shards is not None and plan.shards.config.windows.clock == "uniform":
+        rate_hz = plan.shards.config.windows.rate_hz
     return ModelMetadata(
-        channels=data.shape.channels,
-        blocks=data.shape.blocks,
-        samples=data.shape.samples,
-        clock=clock.clock,
-        rate_hz=clock.rate_hz if clock.clock == "uniform" else None,
-        target_mean=float(target.mean()),
-        # where all windows have one heart rate there is no scale
-        target_scale=scale if scale > 1e-6 else 1.0,
+        blocks=network.shape.blocks,
+        samples=network.shape.samples,
+        clock="native" if rate_hz is None else "uniform",
+        rate_hz=rate_hz,
         fold=split.fold,
         maps=plan.maps,
         config=plan.config,
     )
-
-
-def _tensorboard(plan: TrainPlan, split: FoldSplit) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(fold_folder(plan.out, split.fold) / "tensorboard"))
 
 
 def _mae(estimate_bpm: FloatArray | float, true_bpm: FloatArray) -> float:

@@ -111,7 +111,7 @@ def test_repeated_it_trains_nothing_and_writes_the_page_anew(done, maps, other, 
 
 
 def test_stopped_in_the_middle_the_same_command_goes_on_to_the_same_weights(done, maps, other, settings, tmp_path, monkeypatch):
-    out, calls, real = tmp_path / "fg2019", [], torch.optim.Adam.step
+    out, calls, real = tmp_path / "fg2019", [], torch.optim.AdamW.step
 
     def interrupted(self, *words, **more):
         calls.extend([1] if (out / CELLS[1]).exists() else [])
@@ -120,7 +120,7 @@ def test_stopped_in_the_middle_the_same_command_goes_on_to_the_same_weights(done
         return real(self, *words, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", interrupted)
+        patch.setattr(torch.optim.AdamW, "step", interrupted)
         run = experiment(maps, out, settings, "--mmse", other)
     assert run.code == 130
     assert re.search(r"^stopped; \d+ of \d+ done - run the same command to continue$", run.err, re.MULTILINE)

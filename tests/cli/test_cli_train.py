@@ -50,14 +50,16 @@ def test_a_run_reports_each_fold_and_ends_with_its_evaluation(maps, trained):
     out, run = trained
     assert run.code == 0, run.err
     lines = run.err.splitlines()
-    assert lines[0] == "tiny  within   56 windows   2 folds of 2 to train   cpu"
-    for fold, line in enumerate(lines[1:3], 1):
+    assert lines[0] == "tiny  from random weights   cpu"
+    assert lines[1] == "  within   56 windows   2 folds of 2 to train, 2 epochs each"
+    assert re.fullmatch(r"  takes about \d+ s here, at \d+ windows/s", lines[2])
+    for fold, line in enumerate(lines[3:5], 1):
         assert re.fullmatch(
-            rf"  fold {fold}   epoch [12] of 2   28 windows held out: MAE \d+\.\d\d bpm "
+            rf"  fold {fold}   epoch [12] of 2 \(validation \d+\.\d\d bpm\)   28 windows held out: MAE \d+\.\d\d bpm "
             r"\(always the mean of the training windows: \d+\.\d\d\)",
             line,
         )
-    assert re.fullmatch(rf"done in \d+ s   ->  {re.escape(str(out))}", lines[3])
+    assert re.fullmatch(rf"done in \d+ s   ->  {re.escape(str(out))}", lines[5])
     assert re.search(r"^network +8 ", run.out, re.MULTILINE)
     assert (out / "evaluation.json").exists()
     assert len(read_table(out / "predictions.csv")) == 56
@@ -75,7 +77,7 @@ def test_json_is_one_object_and_the_only_thing_on_stdout(maps, trained):
 
 
 def test_ctrl_c_reports_the_progress_and_resume_continues(maps, trained, tmp_path, monkeypatch):
-    out, calls, real = tmp_path / "run", [], torch.optim.Adam.step
+    out, calls, real = tmp_path / "run", [], torch.optim.AdamW.step
 
     def interrupted(self, *words, **more):
         calls.append(1)
@@ -83,7 +85,7 @@ def test_ctrl_c_reports_the_progress_and_resume_continues(maps, trained, tmp_pat
             signal.raise_signal(signal.SIGINT)
         return real(self, *words, **more)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    monkeypatch.setattr(torch.optim.AdamW, "step", interrupted)
     run = stmap("train", maps, out, *QUICK)
     assert run.code == 130
     assert re.search(r"^stopped; [23] of 8 done - run the same command with --resume to continue$", run.err, re.MULTILINE)
@@ -105,8 +107,8 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
         "1",
         "--fold",
         "2",
-        "--mask-frames",
-        "5,10",
+        "--subjects",
+        "1",
         "--target",
         "bpm",
         "--lr",
@@ -115,7 +117,7 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
     assert stmap("train", maps, out, *options, "--device", "cpu").code == 0
     written = TrainConfig.from_toml(out / "run.toml")
     assert written.differences(TrainConfig.from_toml(trained[0] / "run.toml")) == [
-        "mask_frames: None -> (5, 10)", "target: beats -> bpm", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
+        "target: beats -> bpm", "subjects: None -> 1", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
     ]  # fmt: skip
     assert [one.name for one in out.glob("fold*")] == ["fold2"]
 
@@ -134,10 +136,10 @@ def test_cross_has_no_subject_to_evaluate_and_names_the_next_command(maps, tmp_p
         (("--fold", "7"), 1, "fold 7 (folds: 1, 2)"),
         (("--fold", "1", "--protocol", "holdout"), 1, "'within', not with 'holdout'"),
         (("--augment", "plan"), 1, "run stmap augment"),
-        (("--mask-frames", "10"), 2, "'--mask-frames': '10'"),
-        (("--mask-frames", "30,10"), 1, "mask_frames"),
+        (("--subjects", "3"), 1, "subjects = 3"),
+        (("--recipe", "simulated"), 1, "takes no maps"),
         (("--color", "hsv"), 2, "hsv"),
-        (("--init", "resnet18.pth"), 1, "resnet18.pth"),
+        (("--init", "resnet18.safetensors"), 1, "resnet18.safetensors"),
         (("--device", "gpu"), 1, "'gpu'"),
         (("--device", "meta"), 1, "'meta'"),
         (("--batch", "1"), 2, "--batch"),
@@ -180,7 +182,7 @@ def test_a_wrong_folder_is_refused(maps, trained, tmp_path):
         assert told in run.err
 
 
-@pytest.mark.parametrize("name", ["torch", "lightning_fabric", "safetensors", "tensorboard"])
+@pytest.mark.parametrize("name", ["torch", "lightning_fabric", "safetensors"])
 def test_without_the_extra_the_error_names_what_to_install(maps, tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     run = stmap("train", maps, tmp_path / "run", *QUICK)

@@ -34,7 +34,7 @@ def maps(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(maps, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "run"
-    train(maps, out, folds=(2,), network="attention-resnet18", epochs=1, batch=32, mask_frames=None, validation_share=0)
+    train(maps, out, folds=(2,), network="attention-resnet18", epochs=1, batch=32, validation_share=0)
     return evaluated(out, maps)
 
 

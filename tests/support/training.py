@@ -11,31 +11,33 @@ from torch import Tensor, nn
 from stmap_pipeline import registry
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.networks import Network, NetworkInput
-from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
+from stmap_pipeline.training.networks import NetworkInput
+from stmap_pipeline.training.networks.map_network import MapNetwork
+from stmap_pipeline.training.train import FoldResult, Forecast, Progress, plan_training, run_training
 
 
-class Tiny(Network):
+class Tiny(MapNetwork):
     """One convolution over time, normalized and with dropout: everything a resumed training must have right."""
 
-    def __init__(self, shape: NetworkInput, **_: object) -> None:
-        super().__init__(shape)
-        self.conv1 = nn.Conv2d(shape.channels, 8, (shape.blocks, 9), (1, 3))
+    def __init__(self, shape: NetworkInput, **options: Any) -> None:
+        options.pop("width", None)
+        super().__init__(shape, **options)
+        self.conv1 = nn.Conv2d(self.channels, 8, (shape.blocks, 9), (1, 3))
         self.bn1 = nn.BatchNorm2d(8)
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(8, 1)
 
-    def forward(self, batch: Tensor) -> Tensor:
-        self.check(batch)
-        x = self.bn1(self.conv1(batch)).square().mean(dim=(2, 3))
+    def forward(self, maps: Tensor) -> Tensor:
+        self.check(maps)
+        x = self.bn1(self.conv1(maps)).square().mean(dim=(2, 3))
         return self.head(self.drop(torch.log1p(x))).squeeze(1)
 
 
 class Plain(Tiny):
     """Without what depends on the batch, so that half batches on two processes learn what a whole one does."""
 
-    def __init__(self, shape: NetworkInput, **_: object) -> None:
-        super().__init__(shape)
+    def __init__(self, shape: NetworkInput, **options: Any) -> None:
+        super().__init__(shape, **options)
         self.bn1, self.drop = nn.Identity(), nn.Identity()
 
 
@@ -44,12 +46,12 @@ def register() -> None:
     registry.REGISTRIES["networks"] |= {"tiny": "support.training:Tiny", "tiny-plain": "support.training:Plain"}
 
 
-SETTINGS: dict[str, Any] = {"network": "tiny", "epochs": 3, "batch": 8, "validation_share": 0.4, "mask_frames": (5, 20)}
+SETTINGS: dict[str, Any] = {"network": "tiny", "epochs": 3, "batch": 8, "validation_share": 0.4}
 
 
 def train(
     maps: Path, out: Path, *, folds: tuple[int, ...] = (), resume: bool = False, device: str = "cpu", **settings: Any
-) -> list[Progress | FoldResult]:
+) -> list[Forecast | Progress | FoldResult]:
     """Train to the end and return all events."""
     register()
     threads = torch.get_num_threads()
@@ -68,6 +70,6 @@ def result(out: Path) -> dict[str, Any]:
         name = path.relative_to(out).as_posix()
         if path.name == "history.csv":
             found[name] = [{k: str(v) for k, v in row.items() if k not in ("windows_per_s", "seconds")} for row in read_table(path)]
-        elif path.is_file() and path.name != "run.json" and "tensorboard" not in name:
+        elif path.is_file() and path.name != "run.json":
             found[name] = path.read_bytes()
     return found

@@ -16,8 +16,9 @@ from stmap_pipeline.maps.stmap import stmap_from_means  # noqa: E402
 from stmap_pipeline.records import RoiGrid, Window  # noqa: E402
 from stmap_pipeline.shards import Shards  # noqa: E402
 from stmap_pipeline.shards.example import example_maps  # noqa: E402
-from stmap_pipeline.training.data import TrainingSet, hide_frames  # noqa: E402
+from stmap_pipeline.training.data import TrainingSet, recorded_samples  # noqa: E402
 from stmap_pipeline.training.networks import NetworkInput  # noqa: E402
+from stmap_pipeline.training.networks.map_network import maps_from_means  # noqa: E402
 
 GRID = RoiGrid(2, 3)
 DEVICES = [
@@ -83,18 +84,21 @@ def by_reader(shards, windows, color, normalize):
 
 
 def training_set(shards, windows, **options):
-    return TrainingSet(shards.trace, windows, **options)
+    return TrainingSet(recorded_samples(shards), windows, **options)
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("color", "normalize"), [("yuv", "minmax"), ("rgb+yuv", "minmax"), ("rgb", "zscore"), ("ycbcr", "none")])
 def test_a_batch_is_what_the_reader_makes_one_by_one(maps, color, normalize, device):
     windows = played(maps)
-    data = training_set(maps, windows, color=color, normalize=normalize, device=device)
+    data = training_set(maps, windows, device=device)
     order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
-    ours, theirs = data.batch(order).cpu(), by_reader(maps, [windows[one] for one in order], color, normalize)
+    ours, theirs = (
+        maps_from_means(data.batch(order).means, color, normalize).cpu(),
+        by_reader(maps, [windows[one] for one in order], color, normalize),
+    )
     assert len({(one.recording_id, one.speed) for one in windows}) == 15
-    assert ours.shape == theirs.shape == (len(windows), *(data.shape.channels, 6, data.shape.samples))
+    assert ours.shape == theirs.shape == (len(windows), 6 if "+" in color else 3, 6, data.shape.samples)
     assert ours.dtype == torch.float32
     # of the range of 2, or of one standard deviation
     assert (ours - theirs).abs().max() < (2e-4 if normalize == "minmax" else 1e-4)
@@ -107,8 +111,8 @@ def test_a_batch_is_what_the_reader_makes_one_by_one(maps, color, normalize, dev
 
 
 def test_min_max_fills_the_range_and_a_flat_row_its_lower_end(native):
-    data = training_set(native, native.windows(recording_id="p001_v1"), color="rgb")
-    values = data.batch(torch.arange(len(data)))
+    data = training_set(native, native.windows(recording_id="p001_v1"))
+    values = maps_from_means(data.batch(torch.arange(len(data))).means, "rgb")
     assert torch.allclose(values[:, :, :5].amin(3), torch.tensor(-1.0), atol=1e-6)
     assert torch.allclose(values[:, :, :5].amax(3), torch.tensor(1.0), atol=1e-6)
     assert (values[:, :, 5] == -1).all()
@@ -119,55 +123,28 @@ def test_labels_and_lengths_are_those_of_the_windows(native):
     data = training_set(native, windows)
     np.testing.assert_array_equal(data.heart_rate_bpm, [one.heart_rate_bpm for one in windows])
     assert data.duration_s.tolist() == [one.duration_s for one in windows]
-    assert (len(data), data.shape) == (len(windows), NetworkInput(3, 6, 90))
+    assert (len(data), data.shape) == (len(windows), NetworkInput(6, 90))
 
 
 def test_a_window_without_a_label_has_a_map_and_no_target(native):
     windows = [replace(one, heart_rate_bpm=float("nan"), beats=float("nan")) for one in native.windows()[:2]]
     data = training_set(native, windows)
     assert np.isnan(data.heart_rate_bpm).all()
-    assert data.batch(torch.tensor([0, 1])).isfinite().all()
+    assert data.batch(torch.tensor([0, 1])).means.isfinite().all()
 
 
 def test_each_trace_is_read_once(native):
     windows, calls = played(native), []
-    TrainingSet(lambda *one: calls.append(one) or native.trace(*one), windows)
+    TrainingSet(lambda *one: calls.append(one) or recorded_samples(native)(*one), windows)
     assert sorted(calls) == sorted({(one.recording_id, one.speed) for one in windows})
 
 
 def test_half_precision_around_it_changes_nothing(native):
-    data = training_set(native, played(native), color="rgb+yuv")
-    index = torch.arange(len(data))
+    means = training_set(native, played(native)).batch(torch.arange(20)).means
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        ours = data.batch(index)
+        ours = maps_from_means(means, "rgb+yuv")
     assert ours.dtype == torch.float32
-    assert torch.equal(ours, data.batch(index))
-
-
-def test_hidden_frames_look_like_a_lost_face(native):
-    data = training_set(native, native.windows(recording_id="p001_v1"), color="rgb")
-    index = torch.arange(len(data)).repeat(20)
-    plain = data.batch(index)
-    torch.manual_seed(3)
-    hidden = data.batch(index, (10, 30))
-    gone = (hidden == 0).all(dim=(1, 2))
-    frames = gone.sum(dim=1)
-    assert 0.4 < (frames > 0).float().mean() < 0.6
-    assert frames[frames > 0].unique().tolist() == list(range(10, 31))
-    # one stretch each
-    assert ((gone.int().diff(dim=1) == 1).sum(dim=1) + gone[:, 0] <= 1).all()
-    assert torch.equal(hidden[frames == 0], plain[frames == 0])
-    # what is hidden does not set the scale of the rest either
-    seen = hidden[:, :, :5].masked_fill(gone[:, None, None], torch.nan)
-    assert (seen.nan_to_num(nan=9).amin(3) == -1).all()
-    # a seed decides
-    torch.manual_seed(3)
-    assert torch.equal(data.batch(index, (10, 30)), hidden)
-    assert not torch.equal(data.batch(index, (10, 30)), hidden)
-
-
-def test_a_mask_longer_than_the_window_hides_all_of_it():
-    assert hide_frames(torch.zeros(2, 90, 4, 3), 500, 500, share=1.0).isnan().all()
+    assert torch.equal(ours, maps_from_means(means, "rgb+yuv"))
 
 
 def test_windows_of_different_sizes_are_refused_with_what_to_do(tmp_path):
@@ -196,8 +173,6 @@ def test_unknown_names_are_refused(native):
     windows = native.windows()
     with pytest.raises(UnknownNameError, match="'p009_v1'"):
         training_set(native, [replace(windows[0], recording_id="p009_v1")])
-    with pytest.raises(UnknownNameError, match="'hsv'"):
-        training_set(native, windows, color="hsv")
 
 
 def test_a_damaged_shard_is_refused(tmp_path):

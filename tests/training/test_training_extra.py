@@ -20,7 +20,7 @@ def test_the_names_of_networks_are_listed_without_torch():
     done = run(
         "import sys; from stmap_pipeline import registry, training; print(registry.names('networks'), 'torch' in sys.modules)"
     )
-    assert done.stdout.strip() == "['attention-resnet18', 'resnet18'] False", done.stderr
+    assert done.stdout.strip() == "['attention-resnet18', 'pulse-net', 'resnet18'] False", done.stderr
 
 
 @pytest.mark.parametrize("name", ["build_network", "TrainingSet"])

@@ -1,22 +1,18 @@
 """Each network of the registry: shapes, gradients, what it can learn, what it refuses, and initial weights from a file."""
 
-import os
-import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
-from safetensors.torch import save_file  # noqa: E402
-
-from stmap_pipeline import registry  # noqa: E402
 from stmap_pipeline.errors import ConfigError, UnknownNameError  # noqa: E402
-from stmap_pipeline.training.networks import NetworkInput, build_network, load_trunk  # noqa: E402
+from stmap_pipeline.training.networks import Batch, NetworkInput, build_network  # noqa: E402
 
-NAMES = registry.names("networks")
-SMALL = NetworkInput(channels=3, blocks=9, samples=90)
-NATIVE = NetworkInput(channels=6, blocks=25, samples=300)
+NAMES = ["attention-resnet18", "resnet18"]
+SMALL = NetworkInput(blocks=9, samples=90)
+NATIVE = NetworkInput(blocks=25, samples=300)
 
 
 def pulses(rates_bpm, shape=SMALL, seed=0):
@@ -25,8 +21,14 @@ def pulses(rates_bpm, shape=SMALL, seed=0):
     times_s = np.arange(shape.samples) / 30
     phase = random.uniform(0, 6, (len(rates_bpm), 1, 1, 1))
     wave = np.sin(2 * np.pi * np.asarray(rates_bpm)[:, None, None, None] / 60 * times_s + phase)
-    values = 0.6 * wave + 0.1 * random.standard_normal((len(rates_bpm), shape.channels, shape.blocks, shape.samples))
+    values = 0.6 * wave + 0.1 * random.standard_normal((len(rates_bpm), 3, shape.blocks, shape.samples))
     return torch.as_tensor(values, dtype=torch.float32)
+
+
+def windows(rates_bpm, shape=SMALL):
+    """Block means of such maps."""
+    rates = torch.tensor(rates_bpm, dtype=torch.float32)
+    return Batch(100 + pulses(rates_bpm, shape).permute(0, 3, 2, 1), None, None, rates, torch.full_like(rates, shape.samples / 30))
 
 
 def built(name, shape=SMALL, seed=0, **options):
@@ -35,9 +37,8 @@ def built(name, shape=SMALL, seed=0, **options):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("resize", [None, (64, 64)])
-def test_a_batch_of_maps_gives_a_number_each(name, resize):
-    network = built(name, NATIVE, resize=resize).eval()
+def test_a_batch_of_maps_gives_a_number_each(name):
+    network = built(name, NATIVE, color="rgb+yuv").eval()
     maps = torch.randn(2, 6, 25, 300)
     with torch.no_grad():
         estimates = network(maps)
@@ -58,7 +59,7 @@ def test_the_gradient_reaches_every_parameter(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_batch_can_be_learned_by_heart(name):
-    shape = NetworkInput(3, 4, 60)
+    shape = NetworkInput(4, 60)
     network = built(name, shape, width=16).train()
     rates_bpm = np.linspace(45, 150, 12)
     maps, target = pulses(rates_bpm, shape), torch.as_tensor((rates_bpm - rates_bpm.mean()) / rates_bpm.std(), dtype=torch.float32)
@@ -78,8 +79,9 @@ def test_one_batch_can_be_learned_by_heart(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("attention")])
 def test_attention_is_a_weight_for_each_block_and_sample(name):
     network = built(name).eval()
-    maps = pulses([60, 90])
-    weights = network.attention_maps(maps)
+    batch = windows([60, 90])
+    (maps,) = network.inputs(batch)
+    weights = network.attention_maps(batch)
     assert sorted(weights) == [f"{kind}{stage}" for kind in ("channel", "spatial") for stage in (1, 2, 3, 4)]
     for stage, width in enumerate((64, 128, 256, 512), 1):
         assert weights[f"spatial{stage}"].shape == (2, 9, 90)
@@ -89,7 +91,7 @@ def test_attention_is_a_weight_for_each_block_and_sample(name):
     # asking does not change what is estimated
     with torch.no_grad():
         before = network(maps)
-        network.attention_maps(maps)
+        network.attention_maps(batch)
         assert torch.equal(network(maps), before)
 
 
@@ -97,7 +99,7 @@ def test_attention_changes_what_the_trunk_would_say():
     with_attention, without = built("attention-resnet18").eval(), built("resnet18").eval()
     without.load_state_dict({key: one for key, one in with_attention.state_dict().items() if not key.startswith("attention")})
     maps = pulses([60, 90])
-    assert without.attention_maps(maps) == {}
+    assert without.attention_maps(windows([60, 90])) == {}
     with torch.no_grad():
         assert not torch.allclose(with_attention(maps), without(maps))
         # with all weights at one nothing is left of it
@@ -109,7 +111,7 @@ def test_attention_changes_what_the_trunk_would_say():
 
 def test_the_stem_keeps_rows_for_the_attention():
     seen = {}
-    network = built("attention-resnet18", NATIVE).eval()
+    network = built("attention-resnet18", NATIVE, color="rgb+yuv").eval()
     for number in (1, 4):
         network.get_submodule(f"layer{number}").register_forward_hook(
             lambda *a, number=number: seen.update({number: a[2].shape[2:]})
@@ -136,7 +138,7 @@ def test_a_narrow_network_is_the_same_with_fewer_channels(name):
         assert narrow.state_dict()[key].numel() * 16 == wide.state_dict()[key].numel()
     with torch.no_grad():
         assert narrow(pulses([60, 90])).shape == (2,)
-    for key, one in narrow.attention_maps(pulses([60, 90])).items():
+    for key, one in narrow.attention_maps(windows([60, 90])).items():
         assert one.shape == ((2, 9, 90) if key.startswith("spatial") else (2, 16 * 2 ** (int(key[-1]) - 1)))
 
 
@@ -154,7 +156,7 @@ def test_a_seed_decides_the_weights():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gpu_computes_what_the_cpu_computes(name):
-    network = built(name, NATIVE).eval()
+    network = built(name, NATIVE, color="rgb+yuv").eval()
     maps = torch.randn(6, 6, 25, 300)
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -197,42 +199,38 @@ def weights():
     }
 
 
-def network(channels=3, name="attention-resnet18", **options):
-    return build_network(name, NetworkInput(channels, 9, 60), **options)
+def network(name="attention-resnet18", **options):
+    return build_network(name, NetworkInput(9, 60), **options)
 
 
-@pytest.mark.parametrize("name", registry.names("networks"))
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_all_of_the_trunk_comes_from_the_file(name, suffix, weights, tmp_path):
-    path = tmp_path / f"resnet18{suffix}"
-    (torch.save if suffix == ".pth" else save_file)(weights, path)
-    one = network(name=name)
+@pytest.mark.parametrize("name", NAMES)
+def test_all_of_the_trunk_comes_from_the_file(name, weights):
+    one = network(name)
     before = {key: value.clone() for key, value in one.state_dict().items()}
-    loaded = load_trunk(one, path)
+    one.load_initial(weights)
     after = one.state_dict()
     assert len(weights) == 122
-    assert set(loaded) == weights.keys() - {"fc.bias", "fc.weight"}
-    assert all(torch.equal(after[key], weights[key]) for key in loaded)
+    assert all(torch.equal(after[key], weights[key]) for key in weights if not key.startswith("fc."))
     # attention and head stay as they were
-    assert all(torch.equal(after[key], before[key]) for key in after.keys() - set(loaded))
-    assert "head.weight" in after.keys() - set(loaded)
+    assert all(torch.equal(after[key], before[key]) for key in after.keys() - weights.keys())
+    assert "head.weight" in after.keys() - weights.keys()
 
 
-def test_six_channels_keep_the_scale_of_three(weights, tmp_path):
-    torch.save(weights, tmp_path / "a.pth")
-    three, six = network(3), network(6)
+def test_six_channels_keep_the_scale_of_three(weights):
+    three, six = network(), network(color="rgb+yuv")
     for one in (three, six):
-        load_trunk(one, tmp_path / "a.pth")
+        one.load_initial(weights)
     maps = torch.randn(2, 3, 9, 60)
     assert torch.allclose(six.conv1(maps.repeat(1, 2, 1, 1)), three.conv1(maps), atol=1e-5)
 
 
-def test_counters_of_an_old_file_may_be_missing(weights, tmp_path):
-    torch.save({key: one for key, one in weights.items() if "num_batches" not in key}, tmp_path / "old.pth")
-    assert len(load_trunk(network(), tmp_path / "old.pth")) == 120 - 20
+def test_counters_of_an_old_file_may_be_missing(weights):
+    one = network()
+    one.load_initial({key: value for key, value in weights.items() if "num_batches" not in key})
+    assert torch.equal(one.bn1.running_mean, weights["bn1.running_mean"])
 
 
-def test_a_file_of_another_network_changes_nothing(weights, tmp_path):
+def test_weights_of_another_network_change_nothing(weights):
     one = network()
     before = one.conv1.weight.clone()
     deeper = {key: torch.zeros(shape) for key, shape in torchvision_shapes((3, 4, 6, 3)).items()}
@@ -240,56 +238,23 @@ def test_a_file_of_another_network_changes_nothing(weights, tmp_path):
     lacking = {key: value for key, value in weights.items() if not key.startswith("layer3.1.conv2")}
     prefixed = {f"backbone.{key}": value for key, value in weights.items()}
     for state, message in [
-        (deeper, r"b\.pth: .*has layer1\.2"),
+        (deeper, r"have layer1\.2"),
         (wide, r"layer4.1.conv2.weight .*\(512, 512, 1, 1\), not \(512, 512, 3, 3\)"),
-        (lacking, r"lacks layer3\.1\.conv2\.weight"),
-        (prefixed, r"lacks bn1\.bias"),
-        ({"state_dict": weights}, "is no state dict"),
-        ([1, 2], "is no state dict"),
+        (lacking, r"lack layer3\.1\.conv2\.weight"),
+        (prefixed, r"lack bn1\.bias"),
     ]:
-        torch.save(state, tmp_path / "b.pth")
         with pytest.raises(ConfigError, match=message):
-            load_trunk(one, tmp_path / "b.pth")
+            one.load_initial(state)
     assert torch.equal(one.conv1.weight, before)
 
 
-@pytest.mark.parametrize("name", ["pipe.pth", "pipe.safetensors"])
-def test_weights_in_a_pipe_are_not_waited_for(tmp_path, name):
-    os.mkfifo(tmp_path / name)
-    with pytest.raises(ConfigError, match="not a regular file"):
-        load_trunk(network(), tmp_path / name)
-
-
-class Harm:
-    def __reduce__(self):
-        return print, ("code of the file ran",)
-
-
-def test_no_code_of_a_file_is_run(tmp_path, capsys):
-    torch.save({"conv1.weight": Harm()}, tmp_path / "c.pth")
-    (tmp_path / "d.pth").write_bytes(pickle.dumps({"conv1.weight": Harm()}))
-    for name in ("c.pth", "d.pth"):
-        with pytest.raises(ConfigError, match=f"{name}: .*without running code; give a .safetensors file") as refused:
-            load_trunk(network(), tmp_path / name)
-        # torch's own advice would run the code
-        assert "weights_only" not in str(refused.value)
-    assert "ran" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["e.pth", "e.safetensors"])
-def test_a_file_without_weights_is_refused(name, tmp_path):
-    with pytest.raises(ConfigError, match=f"{name}: "):
-        load_trunk(network(), tmp_path / name)
-    for content in (b"", b"hello", b"\x80\x02K\x01.", bytes(range(256)) * 20):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ConfigError, match=name):
-            load_trunk(network(), tmp_path / name)
-
-
-def test_a_cut_file_is_refused(weights, tmp_path):
-    torch.save(weights, tmp_path / "f.pth")
-    save_file(weights, tmp_path / "f.safetensors")
-    for path in (tmp_path / "f.pth", tmp_path / "f.safetensors"):
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(ConfigError, match=f"{path}: "):
-            load_trunk(network(), path)
+@pytest.mark.parametrize("target", ["beats", "bpm"])
+def test_a_perfect_output_has_no_loss_and_the_right_rates(target):
+    one, batch = network("resnet18", target=target), windows([50, 70, 120], NetworkInput(9, 60))
+    one.fit_target(batch.heart_rate_bpm, batch.duration_s)
+    output = (batch.heart_rate_bpm - 80) / np.std([50, 70, 120])
+    assert one.loss(output, batch) < 1e-6
+    torch.testing.assert_close(one.rates(output, batch).heart_rate_bpm.float(), batch.heart_rate_bpm)
+    # one that is a standard deviation off costs one; one without a label costs nothing
+    unlabeled = replace(batch, heart_rate_bpm=torch.tensor([50.0, torch.nan, 120.0]))
+    assert one.loss(output + torch.tensor([1.0, 9.0, 1.0]), unlabeled) == pytest.approx(1.0, abs=1e-6)

@@ -2,13 +2,13 @@
 
 ===================  ==========================================================================
 :mod:`.base`         what the trainer asks of a network, and a network by name
+:mod:`.pulse_net`    reads traces, estimates a distribution over heart rates and a pulse wave: the default
+:mod:`.map_network`  what networks that read maps have in common: the maps, the target, the loss
 :mod:`.resnet18`     ResNet-18 that reads maps, for the ablation
-:mod:`.attention`    the same with channel and spatial attention after each stage: the default
-:mod:`.pretrained`   initial weights from a file of the user
+:mod:`.attention`    the same with channel and spatial attention after each stage: the paper's
 ===================  ==========================================================================
 """
 
-from stmap_pipeline.training.networks.base import Network, NetworkInput, build_network
-from stmap_pipeline.training.networks.pretrained import load_trunk
+from stmap_pipeline.training.networks.base import Batch, Network, NetworkInput, Rates, build_network
 
-__all__ = ["Network", "NetworkInput", "build_network", "load_trunk"]
+__all__ = ["Batch", "Network", "NetworkInput", "Rates", "build_network"]

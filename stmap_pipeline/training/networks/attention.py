@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from stmap_pipeline.training.networks.base import NetworkInput
+from stmap_pipeline.training.networks.base import Batch, NetworkInput
 from stmap_pipeline.training.networks.resnet18 import ResNet18
 
 
@@ -100,7 +102,7 @@ class AttentionResNet18(ResNet18):
 
     Parameters
     ----------
-    shape, resize, width
+    shape, width, options
         As for :class:`~stmap_pipeline.training.networks.resnet18.ResNet18`.
 
     Notes
@@ -110,14 +112,14 @@ class AttentionResNet18(ResNet18):
 
     Examples
     --------
-    >>> network = AttentionResNet18(NetworkInput(channels=3, blocks=25, samples=300))
-    >>> weights = network.attention_maps(torch.zeros(2, 3, 25, 300))
+    >>> network = AttentionResNet18(NetworkInput(blocks=25, samples=300))
+    >>> _, weights = network.forward_features(torch.zeros(2, 3, 25, 300))
     >>> weights["spatial1"].shape, weights["channel4"].shape
-    (torch.Size([2, 25, 300]), torch.Size([2, 512]))
+    (torch.Size([2, 1, 13, 75]), torch.Size([2, 512, 1, 1]))
     """
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> None:
-        super().__init__(shape, resize=resize, width=width)
+    def __init__(self, shape: NetworkInput, *, width: int = 64, **options: Any) -> None:
+        super().__init__(shape, width=width, **options)
         self.attention = nn.ModuleList(Attention(one) for one in self.widths)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -127,13 +129,15 @@ class AttentionResNet18(ResNet18):
         return x
 
     @torch.no_grad()
-    def attention_maps(self, batch: Tensor) -> dict[str, Tensor]:
-        """Return the weights of each stage; see :meth:`Network.attention_maps`. Call :meth:`eval` before, as for an estimate."""
-        self.check(batch)
-        size = tuple(batch.shape[-2:])
-        _, weights = self.forward_features(batch)
+    def attention_maps(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weights of each stage, see :meth:`Network.attention_maps`. Call :meth:`eval` before, as for an estimate.
+
+        ``spatial1`` to ``spatial4`` (B, N, T): 0 to 1, resized to the size of the map. ``channel1`` to ``channel4`` (B, channels): 0 to 1.
+        """
+        (maps,) = self.inputs(batch)
+        _, weights = self.forward_features(maps)
         return {
-            name: interpolate(one.float(), size, mode="bilinear", align_corners=False)[:, 0]
+            name: interpolate(one.float(), self.shape, mode="bilinear", align_corners=False)[:, 0]
             if name.startswith("spatial")
             else one.float().flatten(1)
             for name, one in weights.items()

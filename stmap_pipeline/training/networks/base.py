@@ -1,34 +1,76 @@
-"""Interface of a network: a batch of maps in, one number for each of them out."""
+"""Interface of a network: what it reads of a batch of windows, what it learns from them, and how its output becomes a heart rate."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from stmap_pipeline import registry
+from stmap_pipeline.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkInput:
-    """Size of the maps that a network reads.
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Windows on a device, and what is known to be true of them.
 
     Parameters
     ----------
-    channels : int
-        3 for one color space, 6 for two.
+    means : (B, T, N, 3) tensor of float32
+        R, G, B of each block in gray levels; NaN where not seen.
+    motion : (B, T, 4) tensor of float32, optional
+        Position, size and roll of the head, see :func:`stmap_pipeline.faces.motion.head_motion`; NaN where the face was lost. None
+        for networks that read maps.
+    pulse : (B, T) tensor of float32, optional
+        Pulse wave in arbitrary units; NaN where there is no label. None for networks that read maps.
+    heart_rate_bpm : (B,) tensor of float32
+        NaN where there is no label; in simulated windows, where there is no pulse.
+    duration_s : (B,) tensor of float32
+        Length of each window.
+    """
+
+    means: Tensor
+    motion: Tensor | None
+    pulse: Tensor | None
+    heart_rate_bpm: Tensor
+    duration_s: Tensor
+
+    def __len__(self) -> int:
+        return len(self.heart_rate_bpm)
+
+
+class Rates(NamedTuple):
+    """Heart rates, as a network gives them (tensors) or as its user gets them (arrays).
+
+    Parameters
+    ----------
+    heart_rate_bpm : (B,) tensor or array
+    confidence : (B,) tensor or array
+        Probability that the heart rate is right; NaN where the network has none.
+    """
+
+    heart_rate_bpm: Any
+    confidence: Any
+
+
+class NetworkInput(NamedTuple):
+    """Size of the windows that a network reads.
+
+    Parameters
+    ----------
     blocks : int
-        Regions of the face: rows of the map.
+        Regions of the face.
     samples : int
-        Samples of a window: columns of the map.
+        Samples of a window.
 
     Examples
     --------
-    >>> NetworkInput(3, 25, 300).samples
+    >>> NetworkInput(25, 300).samples
     300
     """
 
-    channels: int
     blocks: int
     samples: int
 
@@ -36,66 +78,66 @@ class NetworkInput:
 class Network(nn.Module):
     """Base class of the networks.
 
-    The output is the target in standard units, ``(target - mean) / scale``: mean and scale are those of the training windows and
-    are part of a checkpoint.
+    A network that leaves :attr:`rate_hz` and :attr:`samples` at None reads windows on the clock of the maps and in their length, and
+    gets neither motion nor pulse. One that sets them reads so many samples at this rate, around the middle of each window, with motion
+    and pulse, whatever the clock and the length of the maps' windows are.
 
     Parameters
     ----------
     shape : NetworkInput
     """
 
+    rate_hz: ClassVar[float | None] = None
+    samples: ClassVar[int | None] = None
+
     def __init__(self, shape: NetworkInput) -> None:
         super().__init__()
         self.shape = shape
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Estimate each window.
+    def fit_target(self, heart_rate_bpm: Tensor, duration_s: Tensor) -> None:
+        """Take over what the network must know of the training labels, such as their mean; called once, before the first step."""
 
-        Parameters
-        ----------
-        batch : (B, C, N, T) tensor
-            Maps, as made by :meth:`stmap_pipeline.training.data.TrainingSet.batch`.
-
-        Returns
-        -------
-        (B,) tensor
-
-        Raises
-        ------
-        ValueError
-            Where the maps have another size than the network was built for.
-        """
+    def inputs(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """Return what :meth:`forward` is called with."""
         raise NotImplementedError
 
-    def attention_maps(self, batch: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - a network without attention has none
-        """Return the attention weights for a batch of maps; an empty dict where the network has no attention.
+    def loss(self, output: Any, batch: Batch) -> Tensor:
+        """Return the loss of an output of :meth:`forward`, a mean over the windows of the batch."""
+        raise NotImplementedError
+
+    def rates(self, output: Any, batch: Batch) -> Rates:
+        """Return heart rates and confidences of an output of :meth:`forward`."""
+        raise NotImplementedError
+
+    def attention_maps(self, batch: Batch) -> dict[str, Tensor]:  # noqa: ARG002 - a network without attention has none
+        """Return the attention weights for windows; an empty dict where the network has no attention.
 
         Parameters
         ----------
-        batch : (B, C, N, T) tensor
+        batch : Batch
 
         Returns
         -------
         dict of tensor
-            ``spatial1`` to ``spatial4`` (B, N, T): weight of each block and sample after each stage, 0 to 1, resized to the size
-            of the map. ``channel1`` to ``channel4`` (B, channels): weight of each feature channel, 0 to 1.
+            Names that begin with ``spatial`` (B, N, T): weight of each block and sample. Others: of the network's own shape.
         """
         return {}
 
-    def check(self, batch: Tensor) -> None:
-        """Raise an error where maps have another size than the network was built for.
+    def load_initial(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy initial weights from those of a file: here, all of the network's own.
 
         Raises
         ------
-        ValueError
-            With both sizes.
+        ConfigError
+            Where they do not fit.
         """
-        ours = (self.shape.channels, self.shape.blocks, self.shape.samples)
-        if batch.ndim != 4 or tuple(batch.shape[1:]) != ours:
-            raise ValueError(f"the network reads maps of (channels, blocks, samples) {ours}, not an array {tuple(batch.shape)}")
+        try:
+            self.load_state_dict(dict(weights))
+        except RuntimeError as error:
+            raise ConfigError(f"the weights do not fit {type(self).__name__}: {str(error).splitlines()[1].strip()}") from None
 
 
-def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> Network:
+def build_network(name: str, shape: NetworkInput, **options: Any) -> Network:
     """Return a network with random weights, drawn from torch's own generator.
 
     Parameters
@@ -103,11 +145,8 @@ def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | N
     name : str
         A name of the registry ``networks``.
     shape : NetworkInput
-        Size of the maps.
-    resize : (int, int), optional
-        Height and width, in pixels, to which maps are resized first; their own size where none is given.
-    width : int
-        Channels after the first stage; those after it have two, four and eight times as many.
+    options
+        ``color``, ``normalize``, ``target`` and ``width`` of the settings; a network takes those that concern it.
 
     Raises
     ------
@@ -117,9 +156,9 @@ def build_network(name: str, shape: NetworkInput, *, resize: tuple[int, int] | N
     Examples
     --------
     >>> import torch
-    >>> network = build_network("attention-resnet18", NetworkInput(channels=3, blocks=25, samples=300))
+    >>> network = build_network("attention-resnet18", NetworkInput(blocks=25, samples=300))
     >>> network(torch.zeros(2, 3, 25, 300)).shape
     torch.Size([2])
     """
-    network: Network = registry.load("networks", name)(shape, resize=resize, width=width)
+    network: Network = registry.load("networks", name)(shape, **options)
     return network

@@ -25,6 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
+from stmap_pipeline.training.networks.base import Batch, Network, NetworkInput, Rates
+
 #: Clock of the input, in samples per second.
 INPUT_HZ = 30.0
 #: Clock of the wave and of the weights over time.
@@ -44,6 +46,10 @@ HALF_BAND = (-1 / 32, 0.0, 9 / 32, 0.5, 9 / 32, 0.0, -1 / 32)
 STEP = 4
 #: Largest absolute value of an input.
 LARGEST = 5.0
+#: Samples of the windows that it is trained on and predicts.
+SAMPLES = 300
+#: The rate of a window is the mean of the distribution so near to its peak, and the confidence the probability there.
+NEAR_PEAK_BPM = 5.0
 
 _MOTIONS = 4
 _TINY = 1e-9
@@ -219,11 +225,13 @@ class DecoderLayer(nn.Module):
         return x + self.mix(inner)  # type: ignore[no-any-return]
 
 
-class PulseNetwork(nn.Module):
+class PulseNetwork(Network):
     """Estimate heart rate and pulse from block traces.
 
     Parameters
     ----------
+    shape : NetworkInput, optional
+        Of no consequence: any number of blocks and any length are read.
     channels : int
         Features of a block, a multiple of ``heads`` and of 4.
     heads : int
@@ -246,8 +254,12 @@ class PulseNetwork(nn.Module):
     torch.Size([1, 225])
     """
 
+    rate_hz = INPUT_HZ
+    samples = SAMPLES
+
     def __init__(
         self,
+        shape: NetworkInput | None = None,
         *,
         channels: int = 32,
         heads: int = 4,
@@ -257,7 +269,7 @@ class PulseNetwork(nn.Module):
         motion_channels: int = 16,
         rate_channels: int = 32,
     ) -> None:
-        super().__init__()
+        super().__init__(shape or NetworkInput(25, SAMPLES))
         self.heads, self.waves = heads, waves
         self.stem = nn.Conv1d(2 * len(MIXES), channels, 3 * STEP, stride=STEP, padding=STEP)
         self.level = nn.Linear(len(MIXES), channels)
@@ -297,6 +309,32 @@ class PulseNetwork(nn.Module):
         if means.ndim != 4 or means.shape[3] != 3:
             raise ValueError(f"the network reads block means (B, T, N, 3), not an array {tuple(means.shape)}")
         return self.estimate(prepare(means, motion))
+
+    def inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return block means and head motion."""
+        return batch.means, batch.motion
+
+    def loss(self, output: PulseOutput, batch: Batch) -> Tensor:
+        """Return :func:`pulse_loss`; a window without a heart rate is one without a pulse."""
+        return pulse_loss(output, batch.heart_rate_bpm, batch.pulse)
+
+    def rates(self, output: PulseOutput, batch: Batch) -> Rates:  # noqa: ARG002 - the output says it all
+        """Return the mean of the distribution around its peak, and the probability there."""
+        probability = output.log_probability.double().exp()
+        rates = torch.as_tensor(RATES_BPM, dtype=probability.dtype, device=probability.device)
+        peak = rates[probability.argmax(dim=1)]
+        near = probability * ((rates - peak[:, None]).abs() <= NEAR_PEAK_BPM)
+        confidence = near.sum(dim=1)
+        return Rates((near * rates).sum(dim=1) / confidence.clamp(min=_TINY), confidence)
+
+    @torch.no_grad()
+    def attention_maps(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the spatial attention ``spatial`` (B, N, T), the same at all times, and the temporal attention ``time`` (B, S)."""
+        output = self(*self.inputs(batch))
+        return {
+            "spatial": output.block_weights[:, :, None].expand(-1, -1, batch.means.shape[1]),
+            "time": output.time_weights,
+        }
 
     def estimate(self, features: Features) -> PulseOutput:
         """Estimate each window of a batch from prepared features."""
@@ -433,4 +471,5 @@ def pulse_loss(
     true = true.nan_to_num(0.0)
     true, wave = true - true.mean(dim=1, keepdim=True), wave - wave.mean(dim=1, keepdim=True)
     correlation = (true * wave).sum(dim=1) / (true.norm(dim=1) * wave.norm(dim=1)).clamp(min=1e-6)
-    return loss + wave_share * (known * (1 - correlation.abs())).mean()
+    wave_loss: Tensor = (known * (1 - correlation.abs())).mean()
+    return loss + wave_share * wave_loss

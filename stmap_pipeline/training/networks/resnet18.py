@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import relu
 
-from stmap_pipeline.training.networks.base import Network, NetworkInput
+from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.training.networks.base import NetworkInput
+from stmap_pipeline.training.networks.map_network import MapNetwork
 
 #: Stages of two blocks each.
 STAGES = 4
 # Of the first convolution, over blocks and time. The usual (2, 2) is made for images of 224 x 224: it would leave 7 rows of 25
 # blocks before the first stage and one after the last. This leaves 13 and 2, for twice the arithmetic; the weights are the same.
 _STEM_STRIDE = (1, 2)
+_TRUNK = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
+_STEM = "conv1.weight"
+# a counter of batches, which files of older torchvision lack; momentum is constant here, so it has no effect
+_COUNTER = "num_batches_tracked"
 
 
 class BasicBlock(nn.Module):
@@ -47,7 +56,7 @@ class BasicBlock(nn.Module):
         return relu(inner + self.downsample(x), inplace=True)
 
 
-class ResNet18(Network):
+class ResNet18(MapNetwork):
     """ResNet-18 with one output.
 
     1. Stem: a 7 x 7 convolution and max pooling. Blocks are rows, time runs along the width.
@@ -55,16 +64,16 @@ class ResNet18(Network):
     3. Mean over all positions and one linear layer, the head.
 
     Names and shapes of the trunk's parameters are those of torchvision's ``resnet18``, so that its weights fit, see
-    :func:`~stmap_pipeline.training.networks.pretrained.load_trunk`. The first convolution halves time and keeps all blocks, so that
-    attention has 13 rows after the first stage where the usual strides would leave 7. With ``resize`` strides are the usual ones.
+    :meth:`load_initial`. The first convolution halves time and keeps all blocks, so that attention has 13 rows after the first stage
+    where the usual strides would leave 7.
 
     Parameters
     ----------
     shape : NetworkInput
-    resize : (int, int), optional
-        Height and width to which maps are resized first, bilinear.
     width : int
         Channels after the first stage: 64 in a ResNet-18. With 16 a step takes a tenth of the time.
+    options
+        Of :class:`~stmap_pipeline.training.networks.map_network.MapNetwork`.
 
     References
     ----------
@@ -72,16 +81,15 @@ class ResNet18(Network):
 
     Examples
     --------
-    >>> network = ResNet18(NetworkInput(channels=6, blocks=25, samples=300))
+    >>> network = ResNet18(NetworkInput(blocks=25, samples=300), color="rgb+yuv")
     >>> network(torch.zeros(2, 6, 25, 300)).shape
     torch.Size([2])
     """
 
-    def __init__(self, shape: NetworkInput, *, resize: tuple[int, int] | None = None, width: int = 64) -> None:
-        super().__init__(shape)
-        self.resize = resize
+    def __init__(self, shape: NetworkInput, *, width: int = 64, **options: Any) -> None:
+        super().__init__(shape, **options)
         self.widths = [width << number for number in range(STAGES)]
-        self.conv1 = nn.Conv2d(shape.channels, width, 7, _STEM_STRIDE if resize is None else 2, 3, bias=False)
+        self.conv1 = nn.Conv2d(self.channels, width, 7, _STEM_STRIDE, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         before = width
@@ -96,19 +104,18 @@ class ResNet18(Network):
         # convolutions run 1.3 to 2 times as fast with the channels innermost
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Estimate each window; see :meth:`Network.forward`."""
-        self.check(batch)
-        features, _ = self.forward_features(batch)
+    def forward(self, maps: Tensor) -> Tensor:
+        """Estimate the target (B,) of maps (B, C, N, T), in standard units."""
+        features, _ = self.forward_features(maps)
         estimates: Tensor = self.head(features)
         return estimates.squeeze(1)
 
-    def forward_features(self, batch: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward_features(self, maps: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the features of each window, which the head reads.
 
         Parameters
         ----------
-        batch : (B, C, N, T) tensor
+        maps : (B, C, N, T) tensor
 
         Returns
         -------
@@ -116,9 +123,8 @@ class ResNet18(Network):
         weights : dict of tensor
             Of the attention, ``spatial1`` and ``channel1`` to ``spatial4`` and ``channel4``, each at its own size.
         """
-        if self.resize is not None:
-            batch = interpolate(batch, self.resize, mode="bilinear", align_corners=False)
-        x = batch.contiguous(memory_format=torch.channels_last)
+        self.check(maps)
+        x = maps.contiguous(memory_format=torch.channels_last)
         x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
         weights: dict[str, Tensor] = {}
         for number in range(1, STAGES + 1):
@@ -128,3 +134,36 @@ class ResNet18(Network):
     def apply_attention(self, number: int, x: Tensor, weights: dict[str, Tensor]) -> Tensor:  # noqa: ARG002 - none here
         """Return the output of a stage as it is; a network with attention weights it, and adds the weights to ``weights``."""
         return x
+
+    def load_initial(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy the weights of a ResNet-18 into the trunk; attention and head stay as they are.
+
+        For six channels the first convolution gets the weights of red, green and blue twice, at half their size, so that the sums
+        keep their scale.
+
+        Raises
+        ------
+        ConfigError
+            Where they are another network's, or lack a part of the trunk.
+
+        Examples
+        --------
+        >>> ResNet18(NetworkInput(25, 300), color="rgb+yuv").load_initial(ResNet18(NetworkInput(25, 300)).state_dict())
+        """
+        ours = {name: value for name, value in self.state_dict().items() if name.startswith(_TRUNK)}
+        foreign = sorted(name for name in weights if name.startswith(_TRUNK) and name not in ours)
+        lacking = sorted(name for name in ours.keys() - weights.keys() if not name.endswith(_COUNTER))
+        if lacking or foreign:
+            what = f"lack {lacking[0]}" if lacking else f"have {foreign[0]}"
+            raise ConfigError(f"the weights are no ResNet-18 with torchvision's names: they {what}")
+        loaded = {name: weights[name] for name in ours if name in weights}
+        stem = loaded[_STEM]
+        if stem.ndim == 4 and stem.shape[1] == 3 < self.channels:
+            loaded[_STEM] = stem.repeat(1, self.channels // 3, 1, 1) * (3 / self.channels)
+        for name, value in loaded.items():
+            if value.shape != ours[name].shape:
+                raise ConfigError(
+                    f"the weights {name} have the shape {tuple(value.shape)}, not {tuple(ours[name].shape)}; "
+                    "torchvision's resnet18 fits where width is 64"
+                )
+        self.load_state_dict(loaded, strict=False)
