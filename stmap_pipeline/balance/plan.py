@@ -30,6 +30,12 @@ FG2019_BAND_BPM = (70.0, 85.0)
 _LARGEST_SPEED = 3.0
 # short enough to be read in a table and to name a file
 _SPEED_DIGITS = 4
+# a labeled window at some speed; recording and subject are numbers in the order of their names
+_WINDOW = np.dtype(
+    [("recording", "i8"), ("subject", "i8"), ("fold", "i8"), ("speed", "f8")]
+    + [(name, "i8" if name in ("start", "stop") else "f8") for name in WindowFigures._fields]
+)
+Windows = npt.NDArray[np.void]
 # multiples of the golden ratio spread the first few of many windows evenly over their recording
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -282,64 +288,64 @@ def choose_windows(sources: Iterable[Source], config: WindowsConfig, options: Ba
     >>> len(added), added[0].speed, round(added[0].heart_rate_bpm, 1), added[-1].speed, added[-1].heart_rate_bpm
     (41, 0.67, 53.6, 1.5, 120.0)
     """
-    windows = _Windows.of(sources, config, options)
-    before, unseen = windows.take(windows.speed == 1), windows.take((windows.speed != 1) & ~windows.fit)
-    before, offered = before.take(before.fit), windows.take((windows.speed != 1) & windows.fit)
+    recordings, windows = _all_windows(sources, config, options)
+    recorded, fit = windows["speed"] == 1, windows["valid_fraction"] >= options.min_valid_fraction
+    before, offered, unseen = windows[recorded & fit], windows[~recorded & fit], windows[~recorded & ~fit]
     if not len(before):
         raise ConfigError(
             f"no window has a heart rate and a known face in {options.min_valid_fraction:.0%} of its samples, "
             "so there is nothing to balance; see windows.csv"
         )
     if options.rule == "balance":
-        return _balance(options, before, offered, unseen)
-    return _fixed(options, before, offered)
+        return _balance(options, recordings, before, offered, unseen)
+    return _fixed(options, recordings, before, offered)
 
 
-def _balance(options: BalanceOptions, before: _Windows, offered: _Windows, unseen: _Windows) -> Augmentation:
+def _balance(options: BalanceOptions, recordings: list[str], before: Windows, offered: Windows, unseen: Windows) -> Augmentation:
     bins, shares = options.bins, options.target.shares(options.bins)
-    now, there, not_seen = (bins.index(one.heart_rate_bpm) for one in (before, offered, unseen))
-    queue = _Queue(offered, options.per_subject_cap)
+    now, there, not_seen = (bins.index(one["heart_rate_bpm"]) for one in (before, offered, unseen))
+    queue = _Queue(offered, len(recordings), options.per_subject_cap)
     wanted, supply, gaps, capped = (np.zeros(len(bins), dtype=np.int64) for _ in range(4))
     short: list[list[int]] = [[] for _ in range(len(bins))]
     asked, chosen = 0, [np.zeros(0, dtype=np.int64)]
-    for fold in np.unique(before.fold):
-        count, available = (_count(place[one.fold == fold], len(bins)) for place, one in ((now, before), (there, offered)))
+    for fold in np.unique(before["fold"]):
+        count, available = (_count(place[one["fold"] == fold], len(bins)) for place, one in ((now, before), (there, offered)))
         asked += int(np.maximum(wanted_counts(count, shares) - count, 0).sum())
-        aim = np.maximum(wanted_counts(count, shares, available, options.max_added * (before.fold == fold).sum()), count)
+        aim = np.maximum(wanted_counts(count, shares, available, options.max_added * (before["fold"] == fold).sum()), count)
         # the scarcest first: there the turns of subjects are decided by what there is
         for k in sorted(np.flatnonzero(aim > count).tolist(), key=lambda k: (available[k] / (aim[k] - count[k]), k)):
             random = _random(options.seed, fold, k)
-            candidates = np.flatnonzero((there == k) & (offered.fold == fold))
+            candidates = np.flatnonzero((there == k) & (offered["fold"] == fold))
             taken, held_back = queue.take(candidates, int(aim[k] - count[k]), random)
             chosen.append(taken)
             if len(taken) < aim[k] - count[k]:
                 short[k].append(int(fold))
                 supply[k] += available[k]
-                gaps[k] += int(((not_seen == k) & (unseen.fold == fold)).sum())
+                gaps[k] += int(((not_seen == k) & (unseen["fold"] == fold)).sum())
                 capped[k] += held_back
         wanted += aim
     index = np.sort(np.concatenate(chosen))
     numbers = zip(supply.tolist(), gaps.tolist(), capped.tolist(), strict=True)
     reasons = [_shortfall(options, folds, *cells) for folds, cells in zip(short, numbers, strict=True)]
     results = _results(bins, _count(now, len(bins)), wanted.tolist(), _count(there[index], len(bins)), reasons)
-    return Augmentation(options, offered.windows(index), len(before), asked, results)
+    return Augmentation(options, _window_objects(recordings, offered[index]), len(before), asked, results)
 
 
-def _fixed(options: BalanceOptions, before: _Windows, offered: _Windows) -> Augmentation:
-    source_bpm = offered.heart_rate_bpm / offered.speed
-    offered = offered.take((source_bpm >= options.band_bpm[0]) & (source_bpm < options.band_bpm[1]))
-    queue = _Queue(offered, options.per_subject_cap)
+def _fixed(options: BalanceOptions, recordings: list[str], before: Windows, offered: Windows) -> Augmentation:
+    source_bpm = offered["heart_rate_bpm"] / offered["speed"]
+    offered = offered[(source_bpm >= options.band_bpm[0]) & (source_bpm < options.band_bpm[1])]
+    queue = _Queue(offered, len(recordings), options.per_subject_cap)
     chosen = [np.zeros(0, dtype=np.int64)]
-    for fold in np.unique(before.fold):
-        most = min(options.max_added * (before.fold == fold).sum(), len(offered))
+    for fold in np.unique(before["fold"]):
+        most = min(options.max_added * (before["fold"] == fold).sum(), len(offered))
         random = _random(options.seed, fold)
-        chosen.append(queue.take(np.flatnonzero(offered.fold == fold), int(most), random)[0])
+        chosen.append(queue.take(np.flatnonzero(offered["fold"] == fold), int(most), random)[0])
     index = np.sort(np.concatenate(chosen))
     bins = options.bins
     nothing: list[None] = [None] * len(bins)
-    added = bins.count(offered.heart_rate_bpm[index])
-    results = _results(bins, bins.count(before.heart_rate_bpm), nothing, added, [""] * len(bins))
-    return Augmentation(options, offered.windows(index), len(before), len(offered), results)
+    added = bins.count(offered["heart_rate_bpm"][index])
+    results = _results(bins, bins.count(before["heart_rate_bpm"]), nothing, added, [""] * len(bins))
+    return Augmentation(options, _window_objects(recordings, offered[index]), len(before), len(offered), results)
 
 
 def _results(
@@ -372,75 +378,47 @@ def _count(place: IntArray, bins: int) -> IntArray:
     return np.bincount(place[place >= 0], minlength=bins)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Windows:
-    """Labeled windows of all recordings at all speeds as columns (W,), in the order of recording, speed and time."""
+def _all_windows(sources: Iterable[Source], config: WindowsConfig, options: BalanceOptions) -> tuple[list[str], Windows]:
+    """Cut all recordings at all speeds, and return the ids of the recordings and the labeled windows in the order of recording, speed and time."""
+    parts: list[tuple[Source, float, WindowFigures]] = []
+    for one in sources:
+        if one.heart_rate is None or len(one.times_s) < 2:
+            continue
+        for speed in (1.0, *options.speeds):
+            clock = window_clock(one.times_s, one.valid, one.coverage, config, speed)
+            parts.append((one, speed, window_figures(clock, one.heart_rate, config)))
+    parts.sort(key=lambda part: (part[0].recording_id, part[1]))
+    recordings = {name: number for number, name in enumerate(sorted({one.recording_id for one, _, _ in parts}))}
+    subjects = {name: number for number, name in enumerate(sorted({one.subject for one, _, _ in parts}))}
+    windows = np.zeros(sum(len(figures.start) for _, _, figures in parts), dtype=_WINDOW)
+    place = 0
+    for one, speed, figures in parts:
+        part = windows[place : place + len(figures.start)]
+        part["recording"], part["subject"] = recordings[one.recording_id], subjects[one.subject]
+        part["fold"], part["speed"] = one.fold, speed
+        for name, column in zip(figures._fields, figures, strict=True):
+            part[name] = column
+        place += len(part)
+    return list(recordings), windows[np.isfinite(windows["heart_rate_bpm"])]
 
-    names: list[str]
-    recording: IntArray
-    subject: IntArray
-    fold: IntArray
-    speed: FloatArray
-    fit: npt.NDArray[np.bool_]
-    start: IntArray
-    stop: IntArray
-    start_s: FloatArray
-    stop_s: FloatArray
-    heart_rate_bpm: FloatArray
-    beats: FloatArray
-    valid_fraction: FloatArray
-    coverage: FloatArray
 
-    @classmethod
-    def of(cls, sources: Iterable[Source], config: WindowsConfig, options: BalanceOptions) -> _Windows:
-        parts: list[tuple[Source, float, WindowFigures]] = []
-        for one in sources:
-            if one.heart_rate is None or len(one.times_s) < 2:
-                continue
-            for speed in sorted((1.0, *options.speeds)):
-                clock = window_clock(one.times_s, one.valid, one.coverage, config, speed)
-                figures = window_figures(clock, one.heart_rate, config)
-                labeled = np.isfinite(figures.heart_rate_bpm)
-                parts.append((one, speed, WindowFigures._make(column[labeled] for column in figures)))
-        parts.sort(key=lambda part: (part[0].recording_id, part[1]))
-        names = sorted({one.recording_id for one, _, _ in parts})
-        number = {name: index for index, name in enumerate(names)}
-        subject = {name: index for index, name in enumerate(sorted({one.subject for one, _, _ in parts}))}
-        sizes = [len(figures.start) for _, _, figures in parts]
-        about = np.array([(number[one.recording_id], subject[one.subject], one.fold) for one, _, _ in parts], dtype=np.int64)
-        recording, subjects, fold = np.repeat(about.reshape(-1, 3), sizes, axis=0).T
-        speeds = np.repeat(np.array([speed for _, speed, _ in parts]), sizes)
-        kinds = (np.int64, np.int64, *(np.float64,) * 6)
-        columns = zip(kinds, *(figures for _, _, figures in parts), strict=True) if parts else ((kind,) for kind in kinds)
-        joined = [np.concatenate([np.zeros(0, dtype=kind), *column]) for kind, *column in columns]
-        fit = joined[WindowFigures._fields.index("valid_fraction")] >= options.min_valid_fraction
-        return cls(names, recording, subjects, fold, speeds, fit, *joined)
-
-    def __len__(self) -> int:
-        return len(self.recording)
-
-    def take(self, index: Any) -> _Windows:
-        columns = (getattr(self, one.name)[index] for one in fields(self) if one.name != "names")
-        return _Windows(self.names, *columns)
-
-    def windows(self, index: IntArray) -> tuple[Window, ...]:
-        names = [one.name for one in fields(Window) if one.name != "recording_id"]
-        columns = (getattr(self, name)[index].tolist() for name in names)
-        recording = (self.names[one] for one in self.recording[index].tolist())
-        return tuple(Window(*cells) for cells in zip(recording, *columns, strict=True))
+def _window_objects(recordings: list[str], windows: Windows) -> tuple[Window, ...]:
+    columns = (windows[one.name].tolist() for one in fields(Window) if one.name != "recording_id")
+    names = (recordings[number] for number in windows["recording"].tolist())
+    return tuple(Window(*cells) for cells in zip(names, *columns, strict=True))
 
 
 class _Queue:
     """The order in which windows are added: all subjects, recordings and times have their turn."""
 
-    def __init__(self, windows: _Windows, per_subject_cap: int | None) -> None:
+    def __init__(self, windows: Windows, recordings: int, per_subject_cap: int | None) -> None:
         self._windows, self._cap = windows, math.inf if per_subject_cap is None else per_subject_cap
-        self._of_subject = np.zeros(windows.subject.max(initial=-1) + 1, dtype=np.int64)
-        self._of_recording = np.zeros(len(windows.names), dtype=np.int64)
+        self._of_subject = np.zeros(windows["subject"].max(initial=-1) + 1, dtype=np.int64)
+        self._of_recording = np.zeros(recordings, dtype=np.int64)
 
     def take(self, candidates: IntArray, number: int, random: np.random.Generator) -> tuple[IntArray, int]:
         """Return up to ``number`` of the candidates, and how many others the cap leaves no room for."""
-        recording, subject = self._windows.recording[candidates], self._windows.subject[candidates]
+        recording, subject = self._windows["recording"][candidates], self._windows["subject"][candidates]
         offset, lot = random.random(len(self._of_recording)), random.permutation(len(self._of_subject))
         place = (candidates * _GOLDEN + offset[recording]) % 1.0
         turn = _rank(np.lexsort((place, recording)), recording) + self._of_recording[recording]
