@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, number, say
-from stmap_cli.options import Numbers, folder_argument, min_valid_option, seed_option
+from stmap_cli.options import Numbers, folder_argument, jobs_option, json_option, min_valid_option, path_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.balance import Augmentation, BalanceOptions
+    from stmap_pipeline.balance import Augmentation
     from stmap_pipeline.shards import Shards
 
 
@@ -30,34 +30,26 @@ if TYPE_CHECKING:
 @click.option(
     "--target",
     default="uniform",
-    show_default=True,
     metavar="uniform|FILE",
     help="Aim at this distribution; a FILE is a CSV with the columns low_bpm, high_bpm and weight.",
 )
 @click.option(
-    "--range",
-    "range_bpm",
-    type=Numbers(2),
-    default="40,160",
-    show_default=True,
-    metavar="LOW,HIGH",
-    help="Balance heart rates between these, in bpm.",
+    "--range", "range_bpm", type=Numbers(2), default="40,160", metavar="LOW,HIGH", help="Balance heart rates between these, in bpm."
 )
-@click.option(
-    "--bin", "bin_bpm", type=float, default=5.0, show_default=True, metavar="BPM", help="Count heart rates in bins of this width."
-)
+@click.option("--bin", "bin_bpm", type=float, default=5.0, metavar="BPM", help="Count heart rates in bins of this width.")
 @click.option(
     "--speeds",
     type=Numbers(),
+    default=(),
     metavar="FACTORS",
     help="Play recordings at these speeds, which are factors on the heart rate.  [default: ten from 1/1.5 to 1.5, evenly spaced in "
     "log; with the rule fg2019 0.67,1.5]",
 )
 @click.option(
     "--band",
+    "band_bpm",
     type=Numbers(2),
     default="70,85",
-    show_default=True,
     metavar="LOW,HIGH",
     help="Resample what has a heart rate between these, in bpm (fg2019).",
 )
@@ -65,7 +57,6 @@ if TYPE_CHECKING:
     "--max-added",
     type=float,
     default=1.0,
-    show_default=True,
     metavar="FACTOR",
     help="Add at most this many times the windows that were recorded; inf for no limit.",
 )
@@ -74,25 +65,26 @@ if TYPE_CHECKING:
 @min_valid_option("Use windows with a known face in this share of their samples or more.")
 @click.option("--dry-run", is_flag=True, help="Show what would be added and write nothing.")
 @click.option("--reset", is_flag=True, help="Remove what an earlier run added.")
-@click.option(
+@path_option(
     "--write-shards",
-    type=click.Path(path_type=Path),
     metavar="OUT",
-    help="Also write all windows as finished maps, one folder for each subject, for other trainers.",
+    text="Also write all windows as finished maps, one folder for each subject, for other trainers.",
 )
-@click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Write finished maps in N processes.  [default: one per core]"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
+@jobs_option
+@json_option("Print the result as one JSON object on stdout.")
 @click.pass_context
 def augment(
     ctx: click.Context,
     /,
     maps: Path,
     balance: bool,
-    rule: str | None,
+    rule: Any,
     dry_run: bool,
     reset: bool,
+    target: str,
+    range_bpm: tuple[float, float],
+    bin_bpm: float,
+    min_valid: float,
     write_shards: Path | None,
     jobs: int | None,
     as_json: bool,
@@ -121,69 +113,45 @@ def augment(
         return
     if not balance and rule is None:
         raise click.UsageError("nothing to do: give --balance, --rule fg2019 or --reset")
-    chosen = rule or "balance"
-    unused = "band" if chosen == "balance" else "target"
+    chosen: Any = rule or "balance"
+    unused = "band_bpm" if chosen == "balance" else "target"
     if ctx.get_parameter_source(unused) is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError(f"--{unused} has no meaning with the rule {chosen}")
+        raise click.UsageError(f"--{unused.removesuffix('_bpm')} has no meaning with the rule {chosen}")
+    from stmap_pipeline.balance import BalanceOptions, Bins, Target, read_target
     from stmap_pipeline.shards import Shards, plan_augmentation, write_augmentation
 
-    options = _options(chosen, choices)
+    aim = Target() if target == "uniform" else read_target(Path(target))
+    options = BalanceOptions(chosen, bins=Bins(*range_bpm, bin_bpm), target=aim, min_valid_fraction=min_valid, **choices)
     with Shards(maps) as shards:
         plan = plan_augmentation(shards, options)
-        result = plan.to_mapping()
         if not as_json:
             _show(plan)
-        _summarize(result, screen)
+        _summarize(plan, screen)
         if not dry_run:
             write_augmentation(shards, plan, _draw(plan, screen))
             say(screen, f"written  ->  {maps / 'augmentation'}")
             if write_shards is not None:
                 _write_shards(shards, write_shards, jobs or default_jobs(), options.min_valid_fraction, screen)
     if as_json:
-        click.echo(json.dumps({"maps": str(maps), "dry_run": dry_run, **result}))
+        click.echo(json.dumps({"maps": str(maps), "dry_run": dry_run, **plan.to_mapping()}))
 
 
-def _options(rule: Any, choices: dict[str, Any]) -> BalanceOptions:
-    from stmap_pipeline.balance import BalanceOptions, Bins, Target, read_target
-
-    low_bpm, high_bpm = choices["range_bpm"]
-    return BalanceOptions(
-        rule,
-        bins=Bins(low_bpm, high_bpm, choices["bin_bpm"]),
-        target=Target() if choices["target"] == "uniform" else read_target(Path(choices["target"])),
-        band_bpm=choices["band"],
-        speeds=choices["speeds"] or (),
-        max_added=choices["max_added"],
-        per_subject_cap=choices["per_subject_cap"],
-        min_valid_fraction=choices["min_valid"],
-        seed=choices["seed"],
-    )
-
-
-def _summarize(result: dict[str, Any], screen: Console) -> None:
-    before, added, wanted = (result[f"windows_{which}"] for which in ("before", "added", "wanted"))
-    at = f" at speeds from {result['speed_min']:g} to {result['speed_max']:g}" if added else ""
-    say(
-        screen,
-        f"adds     {counted(added, 'window')} to {number(before)}, from {counted(result['recordings_used'], 'recording')}{at}",
-    )
-    say(screen, f"epoch    {number(before)} -> {number(before + added)} windows ({result['epoch_factor']:.2f} times as long)")
-    limit = result["options"]["max_added"]
-    if limit is not None and wanted > limit * before:
-        say(
-            screen,
-            f"limited  the rule asks for {number(wanted)} more; --max-added {limit:g} keeps it to {number(int(limit * before))}",
-        )
-    entropy = [result[f"normalized_entropy_{when}"] for when in ("before", "after")]
-    if None not in entropy:
-        say(screen, f"entropy  {entropy[0]:.3f} -> {entropy[1]:.3f} (1 is flat)")
-    for one in result["bins"]:
-        if one["shortfall"]:
-            say(
-                screen,
-                f"short    {one['low_bpm']:g}-{one['high_bpm']:g} bpm has {number(one['after'])} of {number(one['wanted'])} wanted: "
-                f"{one['shortfall']}",
-            )
+def _summarize(plan: Augmentation, screen: Console) -> None:
+    before, added, wanted, limit = plan.windows_before, len(plan.windows), plan.windows_wanted, plan.options.max_added
+    speeds = [one.speed for one in plan.windows]
+    at = f" at speeds from {min(speeds):g} to {max(speeds):g}" if speeds else ""
+    recordings = counted(len({one.recording_id for one in plan.windows}), "recording")
+    say(screen, f"adds     {counted(added, 'window')} to {number(before)}, from {recordings}{at}")
+    say(screen, f"epoch    {number(before)} -> {number(before + added)} windows ({plan.epoch_factor:.2f} times as long)")
+    if wanted > limit * before:
+        allowed = number(int(limit * before))
+        say(screen, f"limited  the rule asks for {number(wanted)} more; --max-added {limit:g} keeps it to {allowed}")
+    if plan.entropy_before == plan.entropy_before:
+        say(screen, f"entropy  {plan.entropy_before:.3f} -> {plan.entropy_after:.3f} (1 is flat)")
+    for one in plan.bins:
+        if one.shortfall:
+            have = f"{number(one.after)} of {number(one.wanted or 0)}"
+            say(screen, f"short    {one.low_bpm:g}-{one.high_bpm:g} bpm has {have} wanted: {one.shortfall}")
 
 
 def _show(plan: Augmentation) -> None:
@@ -224,9 +192,6 @@ def _write_shards(shards: Shards, out: Path, jobs: int, min_valid_fraction: floa
 
     subjects = len({one.subject for one in shards.recordings()})
     progress = Progress("writing", subjects, screen, if_stopped="nothing was written")
-    written = 0
-    with progress.running():
-        for step in export_by_subject(shards.root, out, jobs=jobs, min_valid_fraction=min_valid_fraction):
-            written = step.written
-            progress.step()
-    say(screen, f"finished maps: {counted(written, 'window')}  ->  {out}")
+    steps = export_by_subject(shards.root, out, jobs=jobs, min_valid_fraction=min_valid_fraction)
+    last = progress.follow(steps)
+    say(screen, f"finished maps: {counted(last.written if last else 0, 'window')}  ->  {out}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +13,8 @@ from stmap_cli import INTERRUPTED
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 PLAIN_EVERY_S = 30.0
 
@@ -83,6 +85,15 @@ class Progress:
                 yield
             finally:
                 self._bar = None
+
+    def follow(self, steps: Iterable[T]) -> T | None:
+        """Run an iterator to its end, counting a step for each item, and return the last item."""
+        last = None
+        with self.running():
+            for item in steps:
+                last = item
+                self.step()
+        return last
 
     def step(self, *, failed: bool = False) -> None:
         """Count one more."""

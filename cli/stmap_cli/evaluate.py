@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, say
-from stmap_cli.options import folder_argument, jobs_option, seed_option
+from stmap_cli.options import device_option, folder_argument, jobs_option, json_option, path_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,51 +21,26 @@ TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom
 @click.command()
 @folder_argument("run_folder", metavar="RUN")
 @folder_argument("maps")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FOLDER",
-    help="Write the tables here.  [default: RUN; for other maps RUN/on-NAME, with the name of MAPS]",
+@path_option(
+    "--out", metavar="FOLDER", text="Write the tables here.  [default: RUN; for other maps RUN/on-NAME, with the name of MAPS]"
 )
 @click.option(
     "--resample",
     type=click.Choice(["subject", "video"]),
     default="subject",
-    show_default=True,
     help="Draw these for the intervals; videos of one subject err alike, so with 'video' the intervals come out too narrow.",
 )
-@click.option(
-    "--resamples",
-    type=click.IntRange(min=100),
-    default=2000,
-    show_default=True,
-    metavar="N",
-    help="Draw N times for the intervals.",
-)
+@click.option("--resamples", type=click.IntRange(min=100), default=2000, metavar="N", help="Draw N times for the intervals.")
 @seed_option("Draw by this number.")
-@click.option(
+@path_option(
     "--baselines",
-    type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Take GREEN, CHROM and POS from this evaluation of the same recordings on the same clock, where it has all windows.",
+    text="Take GREEN, CHROM and POS from this evaluation of the same recordings on the same clock, where it has all windows.",
 )
-@click.option(
-    "--device", default="auto", show_default=True, metavar="NAME", help="Run the network here, on other maps: cpu, cuda, or auto."
-)
+@device_option("Run the network here, on other maps: cpu, cuda, or auto.")
 @jobs_option
-@click.option("--json", "as_json", is_flag=True, help="Print evaluation.json on stdout in place of the table.")
-def evaluate(
-    run_folder: Path,
-    maps: Path,
-    out: Path | None,
-    resample: Any,
-    resamples: int,
-    seed: int,
-    baselines: Path | None,
-    device: str,
-    jobs: int | None,
-    as_json: bool,
-) -> None:
+@json_option("Print evaluation.json on stdout in place of the table.")
+def evaluate(run_folder: Path, maps: Path, resample: Any, resamples: int, seed: int, as_json: bool, **choices: Any) -> None:
     """Measure how well the network of RUN predicts heart rates.
 
     RUN is the output of stmap train. On the maps of its training, each network is evaluated on the subjects that its fold held out; on
@@ -82,7 +57,7 @@ def evaluate(
 
     screen = console()
     bootstrap = Bootstrap(resample, resamples, seed=seed)
-    evaluation = run(run_folder, maps, screen, out=out, bootstrap=bootstrap, baselines=baselines, device=device, jobs=jobs)
+    evaluation = run(run_folder, maps, screen, bootstrap=bootstrap, **choices)
     if as_json:
         click.echo(evaluation.to_json(), nl=False)
     else:

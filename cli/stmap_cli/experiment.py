@@ -12,7 +12,7 @@ import click
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli import train as train_command
 from stmap_cli.console import console, counted, say
-from stmap_cli.options import RegistryName, config_option, folder_argument, jobs_option
+from stmap_cli.options import RegistryName, config_option, device_option, folder_argument, jobs_option, path_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,10 +26,8 @@ IF_STOPPED = "run the same command to continue"
 @click.command()
 @click.argument("name", type=click.Choice(["fg2019"]), metavar="fg2019")
 @folder_argument("out")
-@click.option(
-    "--vipl", type=click.Path(path_type=Path), required=True, metavar="MAPS", help="Train on these maps, by their official folds."
-)
-@click.option("--mmse", type=click.Path(path_type=Path), metavar="MAPS", help="Also test on these maps of another database.")
+@path_option("--vipl", required=True, metavar="MAPS", text="Train on these maps, by their official folds.")
+@path_option("--mmse", metavar="MAPS", text="Also test on these maps of another database.")
 @click.option(
     "--network",
     "networks",
@@ -45,23 +43,14 @@ IF_STOPPED = "run the same command to continue"
     multiple=True,
     help="Compare training with the windows that stmap augment added and without.  [default: both]",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    metavar="N",
-    help="Train each cell N times, with the seeds from 0.",
-)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, metavar="N", help="Train each cell N times, with the seeds from 0.")
 @click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Pass over the training windows so many times.")
 @click.option(
     "--protocol", type=click.Choice(["within", "holdout"]), help="Hold out each official fold in turn, or a share of the subjects."
 )
 @config_option("Take all other settings from a TOML file such as RUN/run.toml.")
-@click.option(
-    "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."
-)
+@device_option("Train on cpu, cuda or cuda:1; auto prefers a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
 @click.option("--dry-run", is_flag=True, help="List the runs and stop.")
 @jobs_option

@@ -19,7 +19,6 @@ from stmap_cli.options import color_option, folder_argument, min_valid_option
     "kind",
     type=click.Choice(["hdf5", "png"]),
     default="hdf5",
-    show_default=True,
     help="Write one HDF5 file, or one PNG a window with a CSV.",
 )
 @color_option
@@ -27,38 +26,24 @@ from stmap_cli.options import color_option, folder_argument, min_valid_option
     "--normalize",
     type=click.Choice(["minmax", "zscore", "none"]),
     default="minmax",
-    show_default=True,
     help="Normalize each row over the window in this way.",
 )
 @click.option(
     "--fill",
     type=click.Choice(["interpolate", "nan"]),
     default="interpolate",
-    show_default=True,
     help="Bridge gaps in a row, or keep them; PNG cannot hold a gap.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["uint8", "float32"]),
     default="uint8",
-    show_default=True,
     help="Write the samples in HDF5 as 8 bits, or as float32 with all decimals.",
 )
 @click.option("--labeled", is_flag=True, help="Leave out windows without a heart rate.")
 @click.option("--augmented", is_flag=True, help="Also write the resampled windows of `stmap augment`, for training alone.")
 @min_valid_option("Take windows in which the face was known in this share of the frames or more.")
-def export(
-    maps: Path,
-    out: Path,
-    kind: Any,
-    color: str,
-    normalize: Any,
-    fill: Any,
-    dtype: Any,
-    labeled: bool,
-    augmented: bool,
-    min_valid: float,
-) -> None:
+def export(maps: Path, out: Path, kind: Any, normalize: Any, dtype: Any, augmented: bool, min_valid: float, **choices: Any) -> None:
     """Write finished, normalized maps into the new folder OUT.
 
     MAPS is the output of stmap build-maps. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
@@ -75,24 +60,11 @@ def export(
         raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --format hdf5 --dtype float32")
     with Shards(maps) as shards:
         steps = export_windows(
-            shards,
-            out,
-            kind,
-            color=color,
-            normalize=normalize,
-            fill=fill,
-            dtype=dtype,
-            min_valid_fraction=min_valid,
-            labeled=labeled,
-            augmented=augmented,
+            shards, out, kind, normalize=normalize, dtype=dtype, min_valid_fraction=min_valid, augmented=augmented, **choices
         )
-        screen = console()
-        progress = Progress("exporting", len(shards.windows(augmented=augmented)), screen, if_stopped="nothing was written")
-        written = skipped = 0
-        with progress.running():
-            for step in steps:
-                written, skipped = step.written, step.skipped
-                progress.step()
+        screen, total = console(), len(shards.windows(augmented=augmented))
+        last = Progress("exporting", total, screen, if_stopped="nothing was written").follow(steps)
+    written, skipped = (last.written, last.skipped) if last else (0, 0)
     left_out = f", {number(skipped)} left out   ->  {out / 'skipped.csv'}" if skipped else ""
     say(screen, f"done: {counted(written, 'window')} written{left_out}")
     click.echo(str(out))

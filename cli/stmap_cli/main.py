@@ -27,7 +27,7 @@ from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True})
 @click.version_option(__version__, prog_name="stmap")
 def cli() -> None:
     """Make heart-rate-labeled spatial-temporal maps from databases of face videos.

@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
-jobs_option: Callable[[Any], Any] = click.option(
-    "-j", "--jobs", type=click.IntRange(min=1), default=None, metavar="N", help="Run N processes.  [default: one per core]"
+Decorator = Callable[[Any], Any]
+
+jobs_option: Decorator = click.option(
+    "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Run N processes.  [default: one per core]"
 )
 
 subject_option: Callable[[Any], Any] = click.option(
@@ -21,19 +23,34 @@ subject_option: Callable[[Any], Any] = click.option(
 )
 
 
-def seed_option(text: str) -> Callable[[Any], Any]:
-    """Return the option of a seed; ``text`` says what it determines."""
-    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S", help=text)
+def path_option(*names: str, metavar: str, text: str, **more: Any) -> Decorator:
+    """Return the option of a file or folder; ``text`` says what it is for."""
+    return click.option(*names, type=click.Path(path_type=Path), metavar=metavar, help=text, **more)
 
 
-def config_option(text: str) -> Callable[[Any], Any]:
+def config_option(text: str) -> Decorator:
     """Return the option of a TOML file of settings, passed as ``config_path``; ``text`` says what is read from it."""
-    return click.option("--config", "config_path", type=click.Path(path_type=Path), metavar="FILE", help=text)
+    return path_option("--config", "config_path", metavar="FILE", text=text)
 
 
-def min_valid_option(text: str) -> Callable[[Any], Any]:
+def seed_option(text: str) -> Decorator:
+    """Return the option of a seed; ``text`` says what it determines."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, metavar="S", help=text)
+
+
+def min_valid_option(text: str) -> Decorator:
     """Return the option of the smallest share of frames with a face; ``text`` says what is selected by it."""
-    return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, show_default=True, metavar="SHARE", help=text)
+    return click.option("--min-valid", type=click.FloatRange(0, 1), default=1.0, metavar="SHARE", help=text)
+
+
+def device_option(text: str) -> Decorator:
+    """Return the option of where a network runs; ``text`` lists the names."""
+    return click.option("--device", default="auto", metavar="NAME", help=text)
+
+
+def json_option(text: str) -> Decorator:
+    """Return the flag of a result for programs, passed as ``as_json``; ``text`` says what is printed."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 class Numbers(click.ParamType[tuple[float, ...]]):
@@ -103,16 +120,15 @@ class ColorSpace(_LibraryName):
         return value
 
 
-color_option: Callable[[Any], Any] = click.option(
+color_option: Decorator = click.option(
     "--color",
     type=ColorSpace(),
     default="yuv",
-    show_default=True,
     metavar="SPACE",
     help="Make the map in this color space: rgb, yuv, ycbcr, or two such as rgb+yuv.",
 )
 
 
-def folder_argument(name: str, **more: Any) -> Callable[[Any], Any]:
+def folder_argument(name: str, **more: Any) -> Decorator:
     """Return an argument that takes the path of a folder or file; the library checks whether it exists."""
     return click.argument(name, type=click.Path(path_type=Path), **more)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, default_jobs
-from stmap_cli.options import folder_argument, jobs_option
+from stmap_cli.options import folder_argument, jobs_option, path_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,19 +20,17 @@ DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex
 
 @click.command()
 @folder_argument("folders", metavar="MAPS|RUN...", nargs=-1, required=True)
-@click.option(
+@path_option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the report here; tables as CSV go into a folder.  [default: report.html, .json or .tex, or the folder report]",
+    text="Write the report here; tables as CSV go into a folder.  [default: report.html, .json or .tex, or the folder report]",
 )
 @click.option(
     "--format",
     "kind",
     type=click.Choice(list(DEFAULT)),
     default="html",
-    show_default=True,
     help="Write the page, or its tables for another program or a paper.",
 )
 @click.option("--show-faces", is_flag=True, help="Draw the mean shape of each face; without this no face is in the report.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stmap_cli.console import number
-from stmap_cli.options import folder_argument
+from stmap_cli.options import folder_argument, json_option
 
 if TYPE_CHECKING:
     from stmap_pipeline.pipeline import BuildStatus
@@ -20,7 +20,7 @@ _NAMES = 8
 
 @click.command()
 @folder_argument("out")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option("Print one JSON object.")
 def status(out: Path, as_json: bool) -> None:
     """Show how far the build in the folder OUT is.
 

@@ -27,7 +27,6 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 @click.option(
     "--layout",
     type=click.Choice(["vipl-hr", "mmse-hr", "folder"]),
-    default=None,
     help="Write the tree of this database, quirks included.  [default: vipl-hr]",
 )
 @click.option(
@@ -38,14 +37,12 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 @click.option(
     "--subjects",
     type=click.IntRange(min=1),
-    default=None,
     metavar="N",
     help=f"Make N subjects.  [default: {_DRAWN_SUBJECTS}; with --traces {_TRACES_SUBJECTS}, which have the folds of VIPL-HR]",
 )
 @click.option(
     "--recordings-per-subject",
     type=click.IntRange(min=1),
-    default=None,
     metavar="N",
     help="With --traces, make at most N recordings of each subject.  [default: as many as in VIPL-HR, about 22]",
 )
@@ -54,29 +51,18 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
     "--duration",
     "duration_s",
     type=click.FloatRange(min=1),
-    default=None,
     metavar="SECONDS",
     help=f"Make each recording this long; a window of 300 frames takes up to 19 s.  [default: {_DRAWN_S:g}; {_TRACES_S:g} with --traces]",
 )
 @click.option(
     "--setting",
     type=click.Choice(["easy", "hard", "mixed"]),
-    default=None,
     help="Draw people who sit still in good light, or who move and talk in poor light, or both in turn.  [default: easy]",
 )
 @config_option("With --traces, take window length and clock from a TOML file, as in stmap build-maps.")
 @jobs_option
 def synth(
-    out: Path,
-    layout: Any,
-    traces: bool,
-    subjects: int | None,
-    recordings_per_subject: int | None,
-    seed: int,
-    duration_s: float | None,
-    setting: Any,
-    config_path: Path | None,
-    jobs: int | None,
+    out: Path, traces: bool, subjects: int | None, seed: int, duration_s: float | None, jobs: int | None, **choices: Any
 ) -> None:
     """Write drawn face videos, or simulated maps, into OUT.
 
@@ -90,40 +76,30 @@ def synth(
         stmap synth maps --traces --config windows.toml
     """
     screen, jobs = console(), jobs or default_jobs()
+    others = ("layout", "setting") if traces else ("recordings_per_subject", "config_path")
+    for name in others:
+        if choices.pop(name) is not None:
+            option = f"--{name.removesuffix('_path').replace('_', '-')}"
+            raise click.UsageError(
+                f"{option} is for drawn videos; --traces simulates all scenarios of VIPL-HR"
+                if traces
+                else f"{option} goes with --traces; the recordings of drawn videos follow from the layout, their windows from stmap build-maps"
+            )
+    given = {key: value for key, value in choices.items() if value is not None}
     if traces:
-        for name, value in (("--layout", layout), ("--setting", setting)):
-            if value is not None:
-                raise click.UsageError(f"{name} is for drawn videos; --traces simulates all scenarios of VIPL-HR")
         from stmap_pipeline.config import Config
         from stmap_pipeline.synth.traces import plan_traces
 
-        simulation = plan_traces(
-            out,
-            subjects or _TRACES_SUBJECTS,
-            seed,
-            recordings_per_subject=recordings_per_subject,
-            duration_s=duration_s or _TRACES_S,
-            config=Config.from_toml(config_path) if config_path else None,
-        )
-        _simulate(simulation, jobs, screen)
+        if path := given.pop("config_path", None):
+            given["config"] = Config.from_toml(path)
+        _simulate(plan_traces(out, subjects or _TRACES_SUBJECTS, seed, duration_s=duration_s or _TRACES_S, **given), jobs, screen)
     else:
-        if recordings_per_subject is not None:
-            raise click.UsageError(
-                "--recordings-per-subject goes with --traces; the recordings of drawn videos follow from the layout"
-            )
-        if config_path is not None:
-            raise click.UsageError("--config goes with --traces; drawn videos get their windows from stmap build-maps --config")
         from stmap_pipeline.synth import plan_synthesis
 
-        plan = plan_synthesis(
-            out,
-            layout or "vipl-hr",
-            subjects or _DRAWN_SUBJECTS,
-            seed,
-            duration_s=duration_s or _DRAWN_S,
-            setting=setting or "easy",
+        layout = given.pop("layout", "vipl-hr")
+        run(
+            plan_synthesis(out, layout, subjects or _DRAWN_SUBJECTS, seed, duration_s=duration_s or _DRAWN_S, **given), jobs, screen
         )
-        run(plan, jobs, screen)
     click.echo(str(out))
 
 

@@ -10,13 +10,13 @@ import click
 
 from stmap_cli import ERROR
 from stmap_cli.console import console, counted, printable, say
-from stmap_cli.options import folder_argument
+from stmap_cli.options import folder_argument, json_option
 
 
 @click.command()
 @folder_argument("out")
 @click.option("--quick", is_flag=True, help="Look at names and sizes only, and read no sample.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option("Print one JSON object.")
 def verify(out: Path, quick: bool, as_json: bool) -> int:
     """Check that the output in the folder OUT is whole.
 

@@ -126,60 +126,50 @@ def compare_runs(
     True
     """
     bootstrap = bootstrap or Bootstrap()
-    one, two = _side(first, method), _side(second, second_method or method)
-    both = sorted(one.videos.keys() & two.videos.keys())
+    sides = [[paths] if isinstance(paths, Path) else list(paths) for paths in (first, second)]
+    methods = (method, second_method or method)
+    for one in methods:
+        if one not in METHOD_COLUMNS:
+            raise ValueError(f"no method is called {one!r} (known: {', '.join(METHOD_COLUMNS)})")
+    if not all(sides):
+        raise ValueError("a comparison needs a run on each side")
+    evaluations = [[read_evaluation(folder) for folder in side] for side in sides]
+    tables = [[_videos(folder) for folder in side] for side in sides]
+    # of several runs of one side, the videos that all of them have
+    names = [set.intersection(*map(set, side)) for side in tables]
+    both = sorted(names[0] & names[1])
     if not both:
-        raise ModelError(f"{one.where} and {two.where} have no video in common; compare evaluations on the same maps")
-    videos = [one.videos[name] for name in both]
-    for video in videos:
-        _refuse_other_truth(video, one.where, two.videos[video.recording_id], two.where)
-    errors = np.array([[side.errors_bpm[name] for side in (one, two)] for name in both])
+        where = [", ".join(map(str, side)) for side in sides]
+        raise ModelError(f"{where[0]} and {where[1]} have no video in common; compare evaluations on the same maps")
+    videos = [tables[0][0][name] for name in both]
+    for folder, table in zip((*sides[0], *sides[1]), (*tables[0], *tables[1]), strict=True):
+        for video in videos:
+            _refuse_other_truth(video, sides[0][0], table[video.recording_id], folder)
+    errors = np.array([_errors_bpm(side, both, one) for side, one in zip(tables, methods, strict=True)]).T
     labeled = np.isfinite([video.true_bpm for video in videos])
-    left_out = len(one.videos.keys() ^ two.videos.keys())
-    rows = [_difference("all", "", videos, errors, labeled, left_out, bootstrap)]
+    rows = [_difference("all", "", videos, errors, labeled, len(names[0] ^ names[1]), bootstrap)]
     bands = np.array(band_of([video.true_bpm for video in videos]))
     rows += [_difference("band", name, videos, errors, bands == name, 0, bootstrap) for name in BANDS if (bands == name).any()]
-    return RunComparison(one.name, two.name, one.simulated or two.simulated, bootstrap, tuple(rows))
+    titles = []
+    for side, one in zip(evaluations, methods, strict=True):
+        runs = ", ".join(each.run.name for each in side)
+        titles.append(runs if one == "network" else f"{one} ({runs})")
+    simulated = any(each.simulated for side in evaluations for each in side)
+    return RunComparison(titles[0], titles[1], simulated, bootstrap, tuple(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One or several runs: the videos that all of them have, and the mean of their absolute errors."""
-
-    name: str
-    where: str
-    simulated: bool
-    videos: dict[str, Video]
-    errors_bpm: dict[str, float]
+def _videos(folder: Path) -> dict[str, Video]:
+    return {video.recording_id: video for video in read_videos(folder / "videos.csv")}
 
 
-def _side(paths: Path | Sequence[Path], method: str) -> _Side:
-    if method not in METHOD_COLUMNS:
-        raise ValueError(f"no method is called {method!r} (known: {', '.join(METHOD_COLUMNS)})")
-    folders = [paths] if isinstance(paths, Path) else list(paths)
-    if not folders:
-        raise ValueError("a comparison needs a run on each side")
-    evaluations = [read_evaluation(folder) for folder in folders]
-    tables = [{video.recording_id: video for video in read_videos(folder / "videos.csv")} for folder in folders]
-    shared = [name for name in tables[0] if all(name in table for table in tables)]
-    for folder, table in zip(folders[1:], tables[1:], strict=True):
-        for name in shared:
-            _refuse_other_truth(tables[0][name], str(folders[0]), table[name], str(folder))
+def _errors_bpm(tables: Sequence[dict[str, Video]], names: Sequence[str], method: str) -> npt.NDArray[np.float64]:
+    """Compute the absolute error of each video, the mean over several runs."""
     column = METHOD_COLUMNS[method]
-    errors = {
-        name: float(np.mean([abs(getattr(table[name], column) - table[name].true_bpm) for table in tables])) for name in shared
-    }
-    names = ", ".join(one.run.name for one in evaluations)
-    return _Side(
-        names if method == "network" else f"{method} ({names})",
-        ", ".join(map(str, folders)),
-        any(one.simulated for one in evaluations),
-        {name: tables[0][name] for name in shared},
-        errors,
-    )
+    errors = [[abs(getattr(table[name], column) - table[name].true_bpm) for name in names] for table in tables]
+    return np.asarray(np.mean(errors, axis=0))
 
 
-def _refuse_other_truth(mine: Video, here: str, other: Video, there: str) -> None:
+def _refuse_other_truth(mine: Video, here: Path, other: Video, there: Path) -> None:
     same = abs(mine.true_bpm - other.true_bpm) < _SAME_BPM or (np.isnan(mine.true_bpm) and np.isnan(other.true_bpm))
     if not same:
         raise ModelError(

@@ -315,7 +315,7 @@ def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Ca
     constant_bpm = _constant_of_training(run, folds)
     if not np.isfinite(constant_bpm):
         notes.append("the constant predictor is unknown: evaluate the run on the maps of its training first")
-    if run.maps.database and run.maps.database == shards.manifest.settings.get("database"):
+    if run.maps.database and run.maps.database == shards.database:
         notes.append(f"training and test are both {run.maps.database}: make sure that no subject is in both")
     predicted_bpm, confidence = np.mean(rates, axis=0)
     predictions = Predictions.of(windows, predicted_bpm, confidence=confidence, checkpoint=" + ".join(names))

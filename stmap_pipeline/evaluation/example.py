@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.evaluation.result import Predictions, write_predictions
-from stmap_pipeline.files import atomic_write_text, sha256
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.protocol import plan_protocol
+from stmap_pipeline.training.run_folder import maps_metadata
 
 
 def example_run(
@@ -58,17 +59,9 @@ def example_run(
             windows = [protocol.windows[one] for one in split.evaluation.tolist()]
             predicted = np.array([one.heart_rate_bpm for one in windows]) + error_bpm * random.standard_normal(len(windows))
             parts.append(Predictions.of(windows, predicted, fold=split.fold, checkpoint="last"))
-        database, fingerprint = str(shards.manifest.settings.get("database", "")), shards.manifest.fingerprint
-        simulated = shards.simulated
+        trained_on = maps_metadata(shards)
     write_predictions(run / "predictions.csv", Predictions.joined(parts))
     atomic_write_text(run / "run.toml", config.to_toml())
-    trained_on = {
-        "path_name": maps.name,
-        "fingerprint": fingerprint,
-        "manifest_sha256": sha256(maps / "manifest.json"),
-        "database": database,
-        "simulated": simulated,
-    }
-    atomic_write_text(run / "maps.json", json.dumps(trained_on) + "\n")
+    atomic_write_text(run / "maps.json", trained_on.model_dump_json() + "\n")
     atomic_write_text(run / "run.json", json.dumps({"format": "stmap-run", "schema_version": 1}) + "\n")
     return run, maps

@@ -450,7 +450,7 @@ class MapsSummary:
         windows = shards.config.windows
         return cls(
             name=shards.root.resolve().name,
-            database=str(shards.manifest.settings.get("database", "")),
+            database=shards.database,
             fingerprint=shards.manifest.fingerprint,
             traces_sha256=traces_sha256(shards),
             clock="native" if windows.clock == "native" else f"{windows.clock} {windows.rate_hz:g} Hz",

@@ -76,7 +76,7 @@ def read_status(out: Path) -> BuildStatus:
     database = ""
     if finished:
         with Shards(out) as shards:
-            database = str(shards.manifest.settings.get("database", ""))
+            database = shards.database
             outcomes = {one.recording_id: one for one in shards.outcomes()}
     info = scratch.run()
     decoded = scratch.outcomes()

@@ -107,7 +107,7 @@ def database_of(shards: Shards) -> dict[str, str]:
     >>> database_of(Shards(example_maps()))["Key"]
     'example'
     """
-    key = str(shards.manifest.settings.get("database", ""))
+    key = shards.database
     found = {"Name": key, "Key": key, "License": "", "BibTeX": ""}
     sources = _description(shards).get("SourceDatasets")
     first = sources[0] if isinstance(sources, list) and sources else None

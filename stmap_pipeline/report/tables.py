@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from stmap_pipeline.evaluation.result import without_nan
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.shards.tables import Column, Kind, write_table
 
@@ -179,10 +180,10 @@ def write_tables(tables: Sequence[Table], target: Path, kind: Format, *, about: 
         for one in tables:
             columns = [Column(each.name, each.unit, each.description or each.heading, each.kind) for each in one.fields]
             write_table(target / f"{one.name}.csv", columns, one.rows)
-        atomic_write_text(target / "about.json", json.dumps(_plain(about), indent=1, ensure_ascii=False) + "\n")
+        atomic_write_text(target / "about.json", json.dumps(without_nan(about), indent=1, ensure_ascii=False) + "\n")
     elif kind == "json":
         content = {"about": about, "tables": {one.name: _as_json(one) for one in tables}}
-        atomic_write_text(target, json.dumps(_plain(content), indent=1, ensure_ascii=False) + "\n")
+        atomic_write_text(target, json.dumps(without_nan(content), indent=1, ensure_ascii=False) + "\n")
     else:
         atomic_write_text(target, to_latex(tables, about))
 
@@ -255,15 +256,6 @@ def latex_text(text: str) -> str:
 def _as_json(table: Table) -> dict[str, Any]:
     columns = [{"name": one.name, "unit": one.unit, "description": one.description or one.heading} for one in table.fields]
     return {"title": table.title, "caption": table.caption, "columns": columns, "rows": table.rows}
-
-
-def _plain(value: Any) -> Any:
-    """Turn what JSON cannot hold (NaN, infinity) into null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def percent(share: float) -> str:

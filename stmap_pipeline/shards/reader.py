@@ -155,13 +155,17 @@ class Shards:
         self._cache = LruCache(cache_bytes)
 
     @property
+    def database(self) -> str:
+        """Name of the database that was built; empty where it is not known."""
+        return str(self.manifest.settings.get("database", ""))
+
+    @property
     def simulated(self) -> bool:
         """Whether the data are synthetic: faces were drawn, or traces were simulated without any image.
 
         A drawn tree stays synthetic when it is built as the database that it imitates.
         """
-        settings = self.manifest.settings
-        return settings.get("simulated") is True or settings.get("database") in _SIMULATED
+        return self.manifest.settings.get("simulated") is True or self.database in _SIMULATED
 
     @property
     def augmentation_sha256(self) -> str:

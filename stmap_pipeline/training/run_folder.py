@@ -138,7 +138,7 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
         path_name=shards.root.resolve().name,
         fingerprint=shards.manifest.fingerprint,
         manifest_sha256=sha256(shards.root / "manifest.json"),
-        database=str(shards.manifest.settings.get("database", "")),
+        database=shards.database,
         simulated=shards.simulated,
         augmentation_sha256=shards.augmentation_sha256,
     )
