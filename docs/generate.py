@@ -20,6 +20,7 @@ from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
+from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS
 from stmap_pipeline.shards import recording_file as schema
@@ -76,6 +77,12 @@ def folder_keys() -> str:
 def reasons() -> str:
     """List the reason codes."""
     return table(("code", "meaning"), [(f"`{code}`" if code else "(empty)", text) for code, text in REASONS.items()])
+
+
+def findings() -> str:
+    """List the codes of what a check finds."""
+    rows = [(f"`{code}`", "problem", text) for code, text in PROBLEMS.items()]
+    return table(("code", "", "meaning"), rows + [(f"`{code}`", "note", text) for code, text in NOTES.items()])
 
 
 def file_format() -> str:
@@ -160,6 +167,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "training.md": training,
     "databases.md": databases,
+    "findings.md": findings,
     "reasons.md": reasons,
     "file-format.md": file_format,
     "estimate-quality.md": estimate_quality,

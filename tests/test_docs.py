@@ -13,6 +13,7 @@ from stmap_cli.main import cli
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS
+from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.example import example_maps
@@ -94,7 +95,7 @@ def test_every_database_is_documented(site):
 
 def test_every_reason_code_is_documented(site):
     text = text_of(site / "reference/outcomes.html")
-    for code in REASONS:
+    for code in (*REASONS, *PROBLEMS, *NOTES):
         assert code in text
 
 

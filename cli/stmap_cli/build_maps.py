@@ -7,12 +7,14 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stmap_cli import FAILED
+from stmap_cli import check as check_command
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
 from stmap_cli.options import RegistryName, config_option, folder_argument, subject_option
 
@@ -67,7 +69,11 @@ _SAME_LENGTH = 1.5
 @subject_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Take only the first N recordings.")
 @click.option("--only", metavar="PATTERN", help="Take only recordings whose id matches a shell pattern, such as 'p00*_source1'.")
-@click.option("--dry-run", is_flag=True, help="List each recording and what would be done with it, and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="List each recording and what would be done with it, check the sources as stmap check does, and stop.",
+)
 @click.option("--retry-failed", is_flag=True, help="Build again what failed in an earlier run.")
 @click.option(
     "--rebuild",
@@ -116,16 +122,28 @@ def build_maps(
     for line in _lines_before(plan):
         say(screen, line)
     if dry_run:
-        actions = _actions(plan)
-        rows = [(one.recording_id, actions[one.recording_id], str(one.video.path)) for one in plan.listed]
-        if as_json:
-            recordings = [dict(zip(("recording_id", "action", "video"), row, strict=True)) for row in rows]
-            click.echo(json.dumps({**_head(plan), "recordings": recordings}))
-        else:
-            click.echo("\n".join(map("\t".join, rows)))
-        return 0
+        return _dry_run(plan, subject, screen, as_json=as_json)
     limits = Limits(time_limit_s, memory_limit_mb * 2**20)
     return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
+
+
+def _dry_run(plan: BuildPlan, subject: str, screen: Console, *, as_json: bool) -> int:
+    """Check the sources and list what would be done; return the exit code."""
+    from stmap_pipeline.pipeline.check import plan_check
+
+    asked = {one.recording_id for one in plan.listed}
+    checks = plan_check(plan.database.name, plan.source, plan.config, subject=subject)
+    checks = replace(checks, todo=tuple(one for one in checks.todo if one.recording_id in asked))
+    findings = check_command.look(checks, screen)
+    actions = _actions(plan)
+    rows = [(one.recording_id, actions[one.recording_id], str(one.video.path)) for one in plan.listed]
+    if as_json:
+        recordings = [dict(zip(("recording_id", "action", "video"), row, strict=True)) for row in rows]
+        click.echo(json.dumps({**_head(plan), "recordings": recordings, "findings": check_command.as_rows(findings)}))
+    else:
+        click.echo("\n".join(map("\t".join, rows)))
+    unsaid = [one for one in findings if one not in plan.findings]
+    return check_command.say_result(checks, unsaid, screen, table_on=screen)
 
 
 def run(

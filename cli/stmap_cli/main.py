@@ -10,6 +10,7 @@ import click
 from stmap_cli import ERROR, INTERRUPTED
 from stmap_cli.augment import augment
 from stmap_cli.build_maps import build_maps
+from stmap_cli.check import check
 from stmap_cli.console import printable
 from stmap_cli.databases import databases
 from stmap_cli.demo import demo
@@ -44,6 +45,7 @@ def cli() -> None:
 for command in (
     augment,
     build_maps,
+    check,
     databases,
     demo,
     estimate,

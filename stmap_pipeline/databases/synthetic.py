@@ -57,6 +57,11 @@ def is_drawn(root: Path) -> bool:
     return (root / FILE_NAME).is_file()
 
 
+def known_quirks(root: Path) -> dict[str, tuple[str, ...]]:
+    """Return how each recording of a drawn tree deviates on purpose; empty where the tree was not drawn."""
+    return {one.recording_id: one.quirks for one in _read(root).recordings} if is_drawn(root) else {}
+
+
 def list_recordings(root: Path) -> Iterator[Recording]:
     """List each recording, in the order of the ids, with its truth in ``extras``.
 

@@ -1,9 +1,13 @@
 """Build an output: plan, run in parallel, write tables and manifest, and continue where an earlier run stopped.
 
-:func:`plan_build` compares a listing with an output, :func:`run_build` builds and yields one outcome for each listed recording,
-:func:`read_status` reads the progress, and :func:`verify` checks a finished output.
+:func:`plan_check` and :func:`check_recording` find what is wrong with a source folder, :func:`plan_build` compares a listing with an
+output, :func:`run_build` builds and yields one outcome for each listed recording, :func:`read_status` reads the progress, and
+:func:`verify` checks a finished output.
 
 ====================  ==========================================================================================
+:mod:`.check`         what is wrong with videos, clocks and labels of a source folder, without decoding it
+:mod:`.findings`      codes of what a check finds
+:mod:`.user_videos`   what a folder of user videos needs said or decided before a build
 :mod:`.plan`          the listing with clocks and labels checked, compared with the output
 :mod:`.sources`       hashes of what a recording is derived from: settings, video, clock, labels
 :mod:`.worker`        one recording, from its video to its file and its rows
@@ -23,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stmap_pipeline.pipeline.build import BuildSummary, run_build, summarize
+    from stmap_pipeline.pipeline.check import CheckPlan, check_recording, plan_check
+    from stmap_pipeline.pipeline.findings import Finding
     from stmap_pipeline.pipeline.limits import Limits
     from stmap_pipeline.pipeline.plan import BuildPlan, plan_build
     from stmap_pipeline.pipeline.status import BuildStatus, read_status
@@ -33,8 +39,12 @@ _LAZY = {
     "BuildPlan": "plan",
     "BuildStatus": "status",
     "BuildSummary": "build",
+    "CheckPlan": "check",
+    "Finding": "findings",
     "Limits": "limits",
+    "check_recording": "check",
     "plan_build": "plan",
+    "plan_check": "check",
     "read_status": "status",
     "run_build": "build",
     "summarize": "build",
@@ -52,8 +62,12 @@ __all__ = [
     "BuildPlan",
     "BuildStatus",
     "BuildSummary",
+    "CheckPlan",
+    "Finding",
     "Limits",
+    "check_recording",
     "plan_build",
+    "plan_check",
     "read_status",
     "run_build",
     "summarize",

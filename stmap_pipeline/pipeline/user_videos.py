@@ -24,6 +24,7 @@ _USUAL_RATES_HZ = (24.0, 37.5)
 # opening a video takes milliseconds; so many of them tell whether a folder is mixed
 _MOST_OPENED = 200
 _SHOWN = 8
+_FEW = 10
 
 
 def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjects: Mapping[str, str]) -> list[Finding]:
@@ -48,9 +49,9 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
         folders = subject_counts([one.video.path.parent.name for one in usable])
         hint = f"; --subject '{{parent}}' makes {folders}" if len({one.video.path.parent for one in usable}) > 1 else ""
         found.append(Finding("own_subject", f"nobody named the subjects: each video counts as a subject of its own{hint}"))
-    copies = first_copies([one.video.path for one in usable])
-    for copy, original in copies.items():
-        one, first = usable[copy], usable[original]
+    once = list({one.video.path: one for one in reversed(usable)}.values())[::-1]
+    for copy, original in first_copies([one.video.path for one in once]).items():
+        one, first = once[copy], once[original]
         what = f"{_inside(root, one.video.path)} has the same content as {_inside(root, first.video.path)}"
         found.append(Finding("same_content", what, one.recording_id))
     unlabeled = [one.video.path for one in usable if not one.labels]
@@ -111,17 +112,21 @@ def fit_windows(recordings: Sequence[Recording], config: Config) -> tuple[Config
 
 
 def nominal_rate_hz(recording: Recording) -> float:
-    """Return the mean frame rate of a recording by its clock, without decoding; NaN where it is not known."""
+    """Return the usual frame rate of a recording by its clock, without decoding; NaN where it is not known."""
     clock = recording.clock
     try:
         if clock.rate_hz is not None:
             return clock.rate_hz
         if clock.path is not None:
             times_s = read_frame_times(clock.path, clock.unit_s, clock.column)
-            return float(1 / np.median(np.diff(times_s))) if times_s.size > 1 else float("nan")
-        return probe_video(recording, first_frame=False).rate_hz
+        else:
+            facts = probe_video(recording, quick=True)
+            times_s = facts.times_s
+            if times_s.size < _FEW:
+                return facts.rate_hz
     except RecordingError:
         return float("nan")
+    return float(1 / np.median(np.diff(times_s))) if times_s.size > 1 else float("nan")
 
 
 def _inside(root: Path, path: Path) -> str:

@@ -58,14 +58,15 @@ class VideoFacts:
     cut_off: bool = False
 
 
-def probe_video(recording: Recording, *, first_frame: bool = True) -> VideoFacts:
+def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
     """Read what the container of a recording says of its frames.
 
     Parameters
     ----------
     recording : Recording
-    first_frame : bool
-        Whether to decode one frame, so that a stream that cannot be decoded at all is found.
+    quick : bool
+        Whether to do without what reads more than a header: one frame, by which a stream that cannot be decoded at all is found, and
+        the packets of containers without an index.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def probe_video(recording: Recording, *, first_frame: bool = True) -> VideoFacts
     if path.stat().st_size == 0:
         raise RecordingError("decode", "source_unreadable", f"{path.name}: is empty (0 bytes)")
     with open_container(path) as (container, stream):
-        times_s, end = _indexed(container, stream)
+        times_s, end = _indexed(container, stream, quick)
         context: Any = stream.codec_context
         facts = VideoFacts(
             times_s.size or stream.frames,
@@ -99,12 +100,12 @@ def probe_video(recording: Recording, *, first_frame: bool = True) -> VideoFacts
             context.pix_fmt or "",
             end > path.stat().st_size or _riff_bytes(path) > path.stat().st_size,
         )
-        if first_frame:
+        if not quick:
             _decode_one(container, stream, path)
         return facts
 
 
-def _indexed(container: Any, stream: Any) -> tuple[npt.NDArray[np.float64], int]:
+def _indexed(container: Any, stream: Any, quick: bool) -> tuple[npt.NDArray[np.float64], int]:
     """Return the times of all frames, from the first one, and the byte at which the last one ends."""
     base = stream.time_base
     unit_s = base.numerator / base.denominator if base else math.nan
@@ -112,7 +113,11 @@ def _indexed(container: Any, stream: Any) -> tuple[npt.NDArray[np.float64], int]
     duration_s = (container.duration or 0) / av.time_base
     # an index may hold key frames alone, or the first fragment of a file
     if len(entries) < 2 or entries[-1][0] - entries[0][0] < _INDEXED_SHARE * duration_s:
-        entries = [] if container.size > _MAX_READ_BYTES else [(time_s, 0) for time_s in _packet_times(container, stream, unit_s)]
+        entries = (
+            []
+            if quick or container.size > _MAX_READ_BYTES
+            else [(time_s, 0) for time_s in _packet_times(container, stream, unit_s)]
+        )
     times_s = np.sort(np.array([time_s for time_s, _ in entries], dtype=np.float64))
     if times_s.size and times_s[0] < -_REORDERED_S:
         times_s = times_s[times_s >= 0]  # decoded, but cut away by an edit list

@@ -77,7 +77,9 @@ def test_json_is_one_object_on_stdout_and_all_else_is_on_stderr(again, tmp_path)
 def test_dry_run_lists_and_leaves_no_trace(faces, short, tmp_path):
     command = ("build-maps", "--db", "folder", faces, tmp_path / "maps", "--config", short, "--dry-run")
     run = stmap(*command)
-    assert run.code == 0
+    # an empty file is found by the checks
+    assert run.code == 3
+    assert "source_unreadable (1)" in run.err
     assert run.out.splitlines() == [
         f"{name}\tbuild\t{faces / file}"
         for name, file in (("anna", "anna.mp4"), ("bert", "bert.mp4"), ("wall", "wall.mp4"), ("zero", "zero.mp4"))
@@ -85,6 +87,7 @@ def test_dry_run_lists_and_leaves_no_trace(faces, short, tmp_path):
     assert "4 to build" in run.err
     listed = json.loads(stmap(*command, "--json").out)
     assert listed["recordings"][0] == {"recording_id": "anna", "action": "build", "video": str(faces / "anna.mp4")}
+    assert [one["recording_id"] for one in listed["findings"] if one["severity"] == "problem"] == ["zero"]
     assert not (tmp_path / "maps").exists()
 
 
