@@ -22,6 +22,16 @@ REGISTRIES: dict[str, dict[str, str]] = {
     "face_backends": {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
     },
+    "label_formats": {
+        "edf": "stmap_pipeline.labels.edf:FORMAT",
+        "empatica": "stmap_pipeline.labels.empatica:FORMAT",
+        "hdf5": "stmap_pipeline.labels.hdf5:FORMAT",
+        "json": "stmap_pipeline.labels.json_file:FORMAT",
+        "matlab": "stmap_pipeline.labels.matlab:FORMAT",
+        "opensignals": "stmap_pipeline.labels.opensignals:FORMAT",
+        "rows": "stmap_pipeline.labels.rows:FORMAT",
+        "text": "stmap_pipeline.labels.tables:FORMAT",
+    },
     "networks": {
         "pulse-net": "stmap_pipeline.training.networks.pulse_net:PulseNetwork",
         "attention-resnet18": "stmap_pipeline.training.networks.attention:AttentionResNet18",

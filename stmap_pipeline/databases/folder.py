@@ -377,7 +377,7 @@ def _recording(root: Path, database: str, video: _Video) -> Recording:
         safe_id(text("subject")) if entry.subject else recording_id,
         VideoSource(path, "images" if images else "file"),
         clock=clock,
-        labels=tuple(_label(root, path, one) for one in entry.label),
+        labels=_labels(root, path, entry),
         scenario=text("scenario"),
         camera=text("camera"),
         fold=entry.fold,
@@ -385,7 +385,14 @@ def _recording(root: Path, database: str, video: _Video) -> Recording:
     )
 
 
-def _label(root: Path, video: Path, entry: LabelEntry) -> LabelSource:
+def _labels(root: Path, video: Path, entry: RecordingEntry) -> tuple[LabelSource, ...]:
+    found = [_label(root, video, one, _filled(entry.video_start, root, video)) for one in entry.label]
+    if entry.heart_rate_bpm is not None:
+        found.append(LabelSource("heart_rate", heart_rate_bpm=entry.heart_rate_bpm))
+    return tuple(found)
+
+
+def _label(root: Path, video: Path, entry: LabelEntry, video_start: str) -> LabelSource:
     return LabelSource(
         entry.kind,
         root / _filled(entry.file, root, video),
@@ -396,7 +403,13 @@ def _label(root: Path, video: Path, entry: LabelEntry) -> LabelSource:
         per_frame=entry.per_frame,
         missing=entry.missing,
         required=entry.required,
-        scale=60.0 if entry.unit == "hz" else 1.0,
+        unit=entry.unit,
+        format=entry.format,
+        skip_rows=entry.skip_rows,
+        offset_s=entry.offset_s,
+        lag_s=entry.lag_s,
+        video_start=video_start,
+        starts_with_video=entry.starts_with_video,
     )
 
 

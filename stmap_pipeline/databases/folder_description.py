@@ -59,32 +59,54 @@ class _Entry(BaseModel):
 class LabelEntry(_Entry):
     """One label file of a recording."""
 
-    kind: Literal["heart_rate", "pulse"] = Field("heart_rate", description="What the file holds.")
+    kind: Literal["heart_rate", "pulse", "ecg", "rr"] = Field(
+        "heart_rate",
+        description="What the file holds; rr: times from beat to beat. From pulse, ECG and RR intervals the heart rate is computed.",
+    )
     file: str = Field(min_length=1, description="Path from the source folder; may hold placeholders.")
-    column: _Column = Field(0, description="Column of the values: header name, or number from 0.")
-    unit: Literal["bpm", "hz"] = Field("bpm", description="Unit of a heart rate.")
+    format: Literal["", "edf", "empatica", "hdf5", "json", "matlab", "opensignals", "rows", "text"] = Field(
+        "", description="Format of the file; empty: recognized by its content."
+    )
+    column: _Column = Field(
+        0, description="Column of the values: header name, or number from 0; in JSON, HDF5, MATLAB and EDF its path or name."
+    )
+    unit: Literal["", "bpm", "hz", "ms", "s"] = Field(
+        "", description="Unit of a heart rate (bpm, hz) or of RR intervals (ms, s); empty: as the file says, otherwise bpm."
+    )
     missing: Annotated[tuple[float, ...], BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,))] = (
         Field((), description="Values that stand for 'no value'.")
     )
     rate_hz: float | None = Field(None, ge=0.001, le=1_000_000, description="Sampling rate; the first row is at the first frame.")
-    time_column: _Column | None = Field(None, description="Column of the times, on the clock of the video, instead of a rate.")
-    time_unit_s: _Unit = Field(1.0, description="Length of one unit of the times in seconds; 0.001 for milliseconds.")
+    time_column: _Column | None = Field(
+        None, description="Column of the times instead of a rate: on the clock of the video, or dates, times of day or UNIX times."
+    )
+    time_unit_s: _Unit | None = Field(
+        None,
+        description="Length of one unit of the times in seconds, 0.001 for milliseconds; without it as the header says, otherwise 1.",
+    )
     per_frame: bool = Field(False, description="Whether row i belongs to frame i, instead of a rate or times.")
-    required: bool = Field(False, description="Whether the recording fails where the file is not there, instead of a note.")
+    starts_with_video: bool = Field(
+        False, description="Whether the first row was taken at the first frame, whatever date or time of day it has."
+    )
+    skip_rows: int = Field(0, ge=0, le=100_000, description="Lines of a text file to leave out before anything is read.")
+    offset_s: float = Field(0.0, ge=-1e6, le=1e6, description="Added to the times of the label.")
+    lag_s: Annotated[float, Field(ge=-60, le=60)] | Literal["auto"] = Field(
+        0.0, description="How much later the label's pulse is than the pulse in the video; auto: as measured."
+    )
+    required: bool = Field(True, description="Whether the recording fails where the file is not there; otherwise that is a note.")
 
     @model_validator(mode="after")
     def _consistent(self) -> LabelEntry:
         given = [f"rate_hz = {self.rate_hz:g}"] if self.rate_hz is not None else []
         given += [f"time_column = {self.time_column!r}"] if self.time_column is not None else []
         given += ["per_frame = true"] if self.per_frame else []
-        if len(given) != 1:
-            raise ValueError(
-                f"exactly one of rate_hz, time_column and per_frame says when a row was taken, not {' and '.join(given) or 'none'}"
-            )
+        if len(given) > 1:
+            raise ValueError(f"one of rate_hz, time_column and per_frame says when a row was taken, not {' and '.join(given)}")
         if self.time_column is not None and self.time_column == self.column:
             raise ValueError(f"column and time_column are both {self.column!r}; say which column holds the values")
-        if self.unit == "hz" and self.kind != "heart_rate":
-            raise ValueError("unit = 'hz' is for a heart rate; a pulse wave has no unit here")
+        fits = {"heart_rate": ("", "bpm", "hz"), "rr": ("", "ms", "s")}.get(self.kind, ("",))
+        if self.unit not in fits:
+            raise ValueError(f"unit = {self.unit!r} is none of a {self.kind}; allowed: {', '.join(filter(None, fits)) or 'none'}")
         return self
 
 
@@ -100,6 +122,14 @@ class Defaults(_Entry):
     times_unit_s: _Unit = Field(1.0, description="Length of one unit of that file in seconds.")
     times_column: _Column | None = Field(None, description="Column of the times in that file, where it has more than one.")
     label: tuple[LabelEntry, ...] = Field((), description="Label files, at most one of each kind.")
+    heart_rate_bpm: float | None = Field(
+        None, ge=25, le=240, description="One heart rate for the whole video, instead of a label of this kind."
+    )
+    video_start: _Text = Field(
+        "",
+        description="Date and time of the first frame, such as 2026-05-03T10:00:00+02:00, for labels with dates or times of day; "
+        "without it, as the video's metadata have it. May hold placeholders.",
+    )
     extras: dict[_Text, Annotated[str, Field(max_length=1000)] | int | float] = Field(
         default_factory=dict, max_length=100, description="Anything else, kept with the recording."
     )
@@ -111,6 +141,8 @@ class Defaults(_Entry):
         kinds = [one.kind for one in self.label]
         if len(set(kinds)) < len(kinds):
             raise ValueError("two labels of one kind; keep one")
+        if self.heart_rate_bpm is not None and "heart_rate" in kinds:
+            raise ValueError("heart_rate_bpm and a label of kind 'heart_rate' are two heart rates; keep one")
         return self
 
 

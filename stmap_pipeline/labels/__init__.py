@@ -2,15 +2,40 @@
 
 ====================  =====================================================================
 :mod:`.reader`        heart rate and pulse of a recording, read from its label files
+:mod:`.beats`         heart rate from RR intervals, a pulse wave or an ECG, by two estimators
 :mod:`.frame_times`   the times of the frames, read from a file
-:mod:`.tables`        columns of numbers from a text file, within limits
+:mod:`.times`         numbers, dates, times of day and UNIX times as seconds of the video
+:mod:`.label_file`    a label file of any format: what is asked of it, and which format it has
+:mod:`.tables`        text tables of all usual shapes, within limits
+:mod:`.rows`          text files with one series a line (UBFC-rPPG)
+:mod:`.empatica`      Empatica E4
+:mod:`.opensignals`   OpenSignals of BITalino and biosignalsplux
+:mod:`.json_file`     JSON (PURE)
+:mod:`.hdf5`          HDF5 (COHFACE) and MATLAB 7.3 (SCAMPS)
+:mod:`.matlab`        MATLAB up to version 7 (MMPD, Kubios)
+:mod:`.edf`           EDF and BDF (MAHNOB-HCI)
 ====================  =====================================================================
 
 :func:`check_sources` reads and checks all files before the first frame is decoded; :func:`read_labels` needs the times of the frames.
 The label of a window is computed by :mod:`stmap_pipeline.maps.windows`.
 """
 
+from stmap_pipeline.labels.beats import find_beats, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.frame_times import read_frame_times, span_problem
+from stmap_pipeline.labels.label_file import Columns, LabelFileError, format_of, read_columns
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels
 
-__all__ = ["Labels", "check_sources", "read_frame_times", "read_labels", "span_problem"]
+__all__ = [
+    "Columns",
+    "LabelFileError",
+    "Labels",
+    "check_sources",
+    "find_beats",
+    "format_of",
+    "heart_rate_from_rr",
+    "heart_rate_from_wave",
+    "read_columns",
+    "read_frame_times",
+    "read_labels",
+    "span_problem",
+]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.labels.tables import TableError, read_table
+from stmap_pipeline.labels.label_file import LabelFileError, read_columns
 
 _MAX_TIME_S = 1e12
 # steps of up to a second are filled by a frame; holes may add a minute and three times as much
@@ -50,23 +50,29 @@ def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None =
     array([0.   , 0.032, 0.064])
     """
     try:
-        table = read_table(path, [0 if column is None else column])
+        table = read_columns(path, [], 0 if column is None else column)
     except FileNotFoundError:
         raise RecordingError("decode", "source_missing", f"{printable(path)}: the file of frame times is not there") from None
-    except TableError as error:
+    except LabelFileError as error:
         raise RecordingError("decode", "clock_unreadable", str(error)) from None
-    if table.columns > 1 and column is None:
-        what = f"has {table.columns} columns; name the one of the times (times_column in database.toml)"
-        raise _unreadable(path, table.first_line, what)
-    times, times_s = table.values[0], in_seconds(table.values[0], unit_s)
+    if table.width > 1 and column is None:
+        names = f" ({', '.join(table.names)[:200]})" if table.names else ""
+        what = f"has {table.width} columns{names}; name the one of the times (times_column in database.toml)"
+        raise _unreadable(path, table.where(0), what)
+    found = table.times
+    assert found is not None  # noqa: S101
+    times = found.values
+    if found.kind != "number" and times.size:  # a date or time of day: the first frame is at 0
+        times, unit_s = times - times[0], 1.0
+    times_s = in_seconds(times, unit_s)
     known = np.isfinite(times_s)
     if not known.all():
-        raise _unreadable(path, table.first_line + int(np.argmin(known)), "holds no number that is a time")
+        raise _unreadable(path, table.where(int(np.argmin(known))), "holds no number that is a time")
     later = np.diff(times_s) > 0
     if not later.all():
         row = int(np.argmin(later)) + 1
         what = f"{times[row]:.9g} is not later than {times[row - 1]:.9g} on the line before"
-        raise _unreadable(path, table.first_line + row, what)
+        raise _unreadable(path, table.where(row), what)
     return times_s
 
 
@@ -108,5 +114,5 @@ def in_seconds(times: npt.NDArray[np.float64], unit_s: float) -> npt.NDArray[np.
     return np.where(np.abs(times_s) < _MAX_TIME_S, times_s, np.nan)
 
 
-def _unreadable(path: Path, line: int, what: str) -> RecordingError:
-    return RecordingError("decode", "clock_unreadable", f"{printable(path)}: line {line}: {what}")
+def _unreadable(path: Path, where: str, what: str) -> RecordingError:
+    return RecordingError("decode", "clock_unreadable", f"{printable(path)}: {where}: {what}")

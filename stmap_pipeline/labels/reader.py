@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
+from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
-from stmap_pipeline.labels.tables import Table, TableEmptyError, TableError, read_table
+from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
+from stmap_pipeline.labels.times import Moment, is_elapsed, read_moment, since, spread_whole_seconds, unix_unit_s
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
+#: Returns date and time of the first frame as the video's own metadata have it; empty where they have none.
+VideoStart = Callable[[], str]
 
-# no heart rate of a living person lies outside: such a number is a sensor fault and becomes NaN
-MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 20.0, 300.0
-# where most numbers lie outside, the column is no heart rate in bpm
-USUAL_HEART_RATE_BPM = (25.0, 240.0)
 # a label that starts or stops a little beside the video is the normal case; more points at a wrong file or a lost part
 MAX_DURATION_DIFFERENCE_S = 1.0
+# a rate that is said and one that is measured may differ by what nominal rates are wrong
+_SAME_RATE = 0.02
+# RR intervals in these units are 24 to 300 bpm
+_RR_S = (0.2, 2.5)
 
-_KIND_NAMES = {"heart_rate": "heart rate", "pulse": "pulse"}
+_KIND_NAMES = {"heart_rate": "heart rate", "pulse": "pulse", "ecg": "ECG", "rr": "RR intervals"}
+# where several kinds are there, the heart rate is taken from the first of these
+_HEART_RATE_KINDS = ("heart_rate", "rr", "ecg", "pulse")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,19 +41,31 @@ class Labels:
     pulse : PulseTrace, optional
     notes : tuple of str
         What a user of the labels should know: missing files, values taken out, durations that differ.
+    heart_rate_from : {"", "heart_rate", "rr", "ecg", "pulse"}
+        Kind of the label that the heart rate comes from; empty where there is none.
+    lag_auto : bool
+        Whether the times are to be moved by the lag between the pulse and the traces.
     """
 
     heart_rate: HeartRateTrace | None = None
     pulse: PulseTrace | None = None
     notes: tuple[str, ...] = ()
+    heart_rate_from: str = ""
+    lag_auto: bool = False
 
 
-def check_sources(recording: Recording) -> None:
+def check_sources(recording: Recording, video_start: VideoStart | None = None) -> None:
     r"""Raise where the label files or the clock file of a recording cannot be used, before a frame is decoded.
 
     All that :func:`read_labels` and :func:`~stmap_pipeline.labels.read_frame_times` require of these files is checked, for it
-    needs no times of frames: files are there, hold the columns that are named, times increase, values are numbers and, for a
-    heart rate, in its range.
+    needs no times of frames: files are there, hold the columns that are named, times increase and can be compared with those of the
+    video, values are numbers and, for a heart rate, in its range.
+
+    Parameters
+    ----------
+    recording : Recording
+    video_start : callable, optional
+        Returns the start of the video by its own metadata; called where a label has absolute times and nothing else says it.
 
     Raises
     ------
@@ -67,30 +86,37 @@ def check_sources(recording: Recording) -> None:
     stmap_pipeline.errors.RecordingError: ...hr.csv: heart rates of 1.2 to 1.3 bpm look like hertz; set unit = "hz"
     """
     clock = recording.clock
-    if clock.path is not None and (problem := span_problem(read_frame_times(clock.path, clock.unit_s, clock.column))):
-        raise RecordingError("decode", "clock_unreadable", f"{printable(clock.path)}: {problem}")
-    _read_sources(recording)
+    first_s = 0.0
+    if clock.path is not None:
+        times_s = read_frame_times(clock.path, clock.unit_s, clock.column)
+        if problem := span_problem(times_s):
+            raise RecordingError("decode", "clock_unreadable", f"{printable(clock.path)}: {problem}")
+        first_s = float(times_s[0])
+    _read_sources(recording, first_s, video_start)
 
 
-def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
-    r"""Read the label files of a recording.
+def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start: VideoStart | None = None) -> Labels:
+    r"""Read the label files of a recording, and compute the heart rate where only beats, a pulse or an ECG are there.
 
     The first sample of a label with a rate stands at the first frame: such a file does not say when it starts. Times of a time
-    column are taken as they are, on the clock of the frames. A file that is not there or empty is a note, unless the source
-    is required; a file that is there and damaged always fails, because otherwise the damage would not be noticed. The pulse is not
-    checked against the heart rate.
+    column are taken as they are, on the clock of the frames; absolute ones (dates, times of day, UNIX times) are counted from the start
+    of the video. A file that is not there or empty is a note, unless the source is required; a file that is there and damaged always
+    fails, because otherwise the damage would not be noticed.
 
     Parameters
     ----------
     recording : Recording
     frame_times_s : (T,) array_like
         Time of each frame in seconds, increasing.
+    video_start : callable, optional
+        As in :func:`check_sources`.
 
     Raises
     ------
     RecordingError
         ``source_missing`` where a required file is not there or empty; ``label_unreadable`` where a file is no table, has no
-        such column, has times that do not increase, more than half of its values are no numbers, or its heart rates are none.
+        such column, has times that do not increase or cannot be compared with the video's, more than half of its values are no
+        numbers, or its heart rates are none.
 
     Examples
     --------
@@ -109,130 +135,337 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike) -> Labels:
     ('gt_HR.csv: 1 of 3 values is the code for "no value"',)
     """
     frames = np.asarray(frame_times_s, dtype=np.float64)
-    found, notes = _read_sources(recording)
-    traces: dict[str, HeartRateTrace | PulseTrace] = {}
+    found, notes = _read_sources(recording, float(frames[0]) if frames.size else 0.0, video_start)
+    series: dict[str, tuple[FloatArray, FloatArray]] = {}
     for source, samples in found:
         times_s, values = _on_frames(source, samples, frames, notes)
-        traces[source.kind] = (HeartRateTrace if source.kind == "heart_rate" else PulseTrace)(times_s, values)
-        if not source.per_frame:
+        series[source.kind] = times_s, values
+        if not source.per_frame and source.heart_rate_bpm is None:
             _compare_durations(source, times_s, frames, notes)
-    heart_rate, pulse = traces.get("heart_rate"), traces.get("pulse")
+    kind = next((one for one in _HEART_RATE_KINDS if one in series), "")
+    heart_rate = _heart_rate(kind, *series[kind]) if kind else None
+    if kind in ("rr", "ecg", "pulse"):
+        notes.append(f"the heart rate is computed from the {_KIND_NAMES[kind]}")
     return Labels(
-        heart_rate if isinstance(heart_rate, HeartRateTrace) else None,
-        pulse if isinstance(pulse, PulseTrace) else None,
+        heart_rate,
+        PulseTrace(*series["pulse"]) if "pulse" in series else None,
         tuple(notes),
+        kind,
+        any(source.lag_s == "auto" for source, _ in found),
     )
+
+
+def _heart_rate(kind: str, times_s: FloatArray, values: FloatArray) -> HeartRateTrace:
+    if kind == "heart_rate":
+        return HeartRateTrace(times_s, values)
+    return heart_rate_from_rr(times_s, values) if kind == "rr" else heart_rate_from_wave(times_s, values, ecg=kind == "ecg")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Samples:
-    """Values of a label file, NaN where unknown, and their times where the file has a column of them."""
+    """Values of a label, NaN where unknown, and their times where it has any of its own: from the start of the video."""
 
     values: FloatArray
-    times_s: FloatArray | None
+    times_s: FloatArray | None = None
+    rate_hz: float | None = None
 
 
-def _read_sources(recording: Recording) -> tuple[list[tuple[LabelSource, _Samples]], list[str]]:
+def _read_sources(
+    recording: Recording, first_frame_s: float, video_start: VideoStart | None
+) -> tuple[list[tuple[LabelSource, _Samples]], list[str]]:
     """Read the first file of each kind that is there, and note the others."""
     found: dict[str, tuple[LabelSource, _Samples]] = {}
     notes: list[str] = []
     for source in recording.labels:
-        name, what = printable(source.path.name), _KIND_NAMES[source.kind]
+        name, what = printable(source.name), _KIND_NAMES[source.kind]
         if source.kind in found:
             notes.append(f"{name}: not used, the {what} comes from another file")
             continue
-        wanted = [source.column] if source.time_column is None else [source.column, source.time_column]
+        if source.heart_rate_bpm is not None:
+            found[source.kind] = source, _Samples(np.array([source.heart_rate_bpm]))
+            continue
         try:
-            table = read_table(source.path, wanted)
-        except (FileNotFoundError, TableEmptyError) as error:
-            missing = "is empty" if isinstance(error, TableEmptyError) else "is not there"
+            columns = _columns(source)
+        except (FileNotFoundError, LabelFileEmptyError) as error:
+            missing = "is empty" if isinstance(error, LabelFileEmptyError) else "is not there"
             if source.required:
-                raise RecordingError("labels", "source_missing", f"{printable(source.path)}: the {what} file {missing}") from None
+                message = f"{printable(source.path or name)}: the {what} file {missing}"
+                raise RecordingError("labels", "source_missing", f"{message}; correct its name, or set required = false") from None
             notes.append(f"{name}: the {what} file {missing}")
             continue
-        except TableError as error:
+        except LabelFileError as error:
             raise RecordingError("labels", "label_unreadable", str(error)) from None
-        found[source.kind] = source, _samples(source, table, notes)
+        found[source.kind] = source, _Reading(source, columns, notes, first_frame_s, video_start).samples()
     return list(found.values()), notes
 
 
-def _samples(source: LabelSource, table: Table, notes: list[str]) -> _Samples:
-    """Check times and values of a table; what is no number or cannot be a value becomes NaN with a note."""
-    name, values, total = printable(source.path.name), table.values[0], table.values[0].size
-    times_s = in_seconds(table.values[1], source.time_unit_s) if source.time_column is not None else None
-    bad = ~np.isfinite(values) if times_s is None else ~np.isfinite(values) | ~np.isfinite(times_s)
-    count = int(bad.sum())
-    if 2 * count > total:
-        wanted = [source.column, source.time_column][: len(table.values)]
-        column, text = next(((name, text) for name, text in zip(wanted, table.no_number, strict=True) if text), (wanted[0], ""))
-        example = f" (such as {printable(text[:40])!r})" if text else ""
-        hint = "name a column of numbers" if column == source.column else "write times as seconds on the clock of the video"
-        raise _unreadable(source, f"{count} of {total} rows hold no number in column {column!r}{example}; {hint}")
-    if count:
-        notes.append(f"{name}: {count} of {total} rows {'hold' if count > 1 else 'holds'} no number")
-    if times_s is not None:
+def _columns(source: LabelSource) -> Columns:
+    wanted = [source.column] if source.span_column is None else [source.column, source.span_column]
+    assert source.path is not None  # noqa: S101
+    return read_columns(source.path, wanted, source.time_column, format_name=source.format, skip_rows=source.skip_rows)
+
+
+class _Reading:
+    """One label file on its way to samples: each step looks at one thing that can be wrong."""
+
+    def __init__(
+        self, source: LabelSource, columns: Columns, notes: list[str], first_frame_s: float, video_start: VideoStart | None
+    ) -> None:
+        self._source, self._columns, self._notes = source, columns, notes
+        self._first_frame_s, self._video_start = first_frame_s, video_start
+        self._name = printable(source.name)
+
+    def samples(self) -> _Samples:
+        """Check times and values; what is no number or cannot be a value becomes NaN with a note."""
+        source, columns = self._source, self._columns
+        values = columns.values[0]
+        self._note(*columns.notes)
+        self._check_numbers(values)
+        rows, times_s = self._times()
+        values = self._in_unit(self._without_codes(values))
+        if source.kind == "heart_rate":
+            values = self._possible_heart_rates(values)
+        elif source.kind == "rr":
+            values = self._possible_intervals(values)
+        values = values[rows]
+        if source.span_column is not None:
+            values, times_s = self._inside_span(values, times_s, columns.values[1][rows])
+        if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
+            return _Samples(values, times_s)
+        rate_hz = self._rate_hz()
+        if columns.start is not None and source.span_column is None and not source.starts_with_video:
+            if source.rate_hz is None:
+                return _Samples(values, self._from_start(columns.start) + np.arange(values.size) / rate_hz)
+            self._note("has a start of its own, which is not used: rate_hz says that it starts with the video")
+        return _Samples(values, None, rate_hz)
+
+    def _note(self, *texts: str) -> None:
+        self._notes.extend(f"{self._name}: {text}" for text in texts)
+
+    def _fail(self, what: str) -> RecordingError:
+        return RecordingError("labels", "label_unreadable", f"{printable(self._source.path or self._name)}: {what}")
+
+    def _check_numbers(self, values: FloatArray) -> None:
+        columns, source = self._columns, self._source
+        times = columns.times
+        bad = ~np.isfinite(values) if times is None else ~(np.isfinite(values) & np.isfinite(self._raw_seconds()))
+        count, total = int(bad.sum()), values.size
+        if 2 * count > total:
+            odd = next(((text, at) for at, text in enumerate(columns.no_number) if text), None)
+            where = source.time_column if odd and odd[1] >= len(columns.values) else source.column
+            if times is not None and not np.isfinite(self._raw_seconds()).any():
+                where = source.time_column
+            example = f" (the first is {odd[0][:80]!r})" if odd else ""
+            raise self._fail(
+                f"{count} of {total} rows hold no number in column {where!r}{example}; name the right one, and values that stand for "
+                "'no value' in missing"
+            )
+        if count:
+            self._note(f"{count} of {total} rows {'hold' if count > 1 else 'holds'} no number")
+
+    def _without_codes(self, values: FloatArray) -> FloatArray:
+        coded = np.isin(values, self._source.missing)
+        if coded.any():
+            count = int(coded.sum())
+            self._note(f'{count} of {values.size} values {"are" if count > 1 else "is"} the code for "no value"')
+        return np.where(coded, np.nan, values)
+
+    # ---- times
+
+    def _raw_seconds(self) -> FloatArray:
+        """Return the times of the rows in seconds as the file has them; NaN where there is none."""
+        times = self._columns.times
+        assert times is not None  # noqa: S101
+        if times.kind != "number":
+            return in_seconds(times.values, 1.0)
+        unit_s = self._source.time_unit_s or times.unit_s or self._unix_unit_s() or 1.0
+        return in_seconds(times.values, unit_s)
+
+    def _unix_unit_s(self) -> float:
+        return unix_unit_s(self._columns.times.values) if self._columns.times is not None else 0.0
+
+    def _times(self) -> tuple[npt.NDArray[np.intp], FloatArray | None]:
+        """Return the rows that have a time, and these times from the start of the video; all rows where the file has no times."""
+        columns = self._columns
+        if columns.times is None:
+            return np.arange(columns.values[0].size), None
+        times_s = self._raw_seconds()
         rows = np.flatnonzero(np.isfinite(times_s))  # a row without a time has no place
-        times_s, values = times_s[rows], values[rows]
+        times_s = times_s[rows]
+        spread = spread_whole_seconds(times_s, always=columns.times.kind != "number")
+        if spread is not None:
+            self._note("times of whole seconds repeat: the rows of each second are spread evenly in it")
+            times_s = spread
         later = np.diff(times_s) > 0
         if not later.all():
             row = int(np.argmin(later)) + 1
-            raise _unreadable(
-                source,
-                f"line {table.first_line + int(rows[row])}: time {times_s[row]:.9g} s is not later than {times_s[row - 1]:.9g} s "
-                "in the row before",
+            raise self._fail(
+                f"{columns.where(int(rows[row]))}: time {times_s[row]:.9g} s is not later than {times_s[row - 1]:.9g} s in the row before"
             )
-    elif values.size > 2 and 9e8 < values[0] < 4e9 and np.nan_to_num(values[2:]).max() < 1e6:
-        raise _unreadable(source, f"begins with a start time ({values[0]:.0f}) and a rate, not with samples; remove these two rows")
-    coded = np.isin(values, source.missing)
-    if coded.any():
-        count = int(coded.sum())
-        notes.append(f'{name}: {count} of {total} values {"are" if count > 1 else "is"} the code for "no value"')
-        values = np.where(coded, np.nan, values)
-    with np.errstate(over="ignore"):
-        values = values * source.scale
-    return _Samples(_possible_heart_rates(source, values, notes) if source.kind == "heart_rate" else values, times_s)
+        self._check_steps(times_s)
+        return rows, self._since_start(times_s)
 
+    def _since_start(self, times_s: FloatArray) -> FloatArray:
+        times, source = self._columns.times, self._source
+        assert times is not None  # noqa: S101
+        if self._columns.start is not None:  # counted from a start that the file tells
+            start_s = self._first_frame_s if source.starts_with_video else self._from_start(self._columns.start)
+            return np.asarray(times_s + start_s)
+        if source.starts_with_video and times_s.size:
+            return np.asarray(times_s - times_s[0] + self._first_frame_s)
+        kind = times.kind
+        if kind == "number":
+            if unix_unit_s(times_s) != 1.0:
+                return times_s
+            kind = "unix"
+        elif is_elapsed(times) and not source.video_start:
+            return times_s
+        if kind == "unix" and unix_unit_s(np.array([self._first_frame_s])) == 1.0:  # the frames have UNIX times, too
+            return times_s
+        start = self._start(f"its times are {_ABSOLUTE[kind]}")
+        found = since(times_s, kind, start)
+        if isinstance(found, str):
+            raise self._fail(f"{found}; {_START_HINT}")
+        if found.size and found[-1] < 0:
+            raise self._fail(
+                f"ends {-found[-1]:.1f} s before the video starts; correct video_start, or set starts_with_video = true"
+            )
+        return np.asarray(found + self._first_frame_s)
 
-def _possible_heart_rates(source: LabelSource, bpm: FloatArray, notes: list[str]) -> FloatArray:
-    known = bpm[bpm > 0]  # devices write 0 or less where there is no heart rate
-    low, high = USUAL_HEART_RATE_BPM
-    unusual = int(((known < low) | (known > high)).sum())
-    if 2 * unusual > known.size:
-        if known.max() < 4:
-            hint = f'heart rates of {known.min():.3g} to {known.max():.3g} bpm look like hertz; set unit = "hz"'
+    def _from_start(self, start: Moment) -> float:
+        """Return how much later than time 0 of the video the file starts."""
+        found = since(np.array([start.seconds]), start.kind, self._start("it has a start of its own"))
+        if isinstance(found, str):
+            raise self._fail(f"{found}; {_START_HINT}")
+        return float(found[0]) + self._first_frame_s
+
+    def _start(self, why: str) -> Moment:
+        """Return when the video started."""
+        source = self._source
+        if source.video_start:
+            moment = read_moment(source.video_start)
+            if moment is None:
+                raise self._fail(f"video_start = {source.video_start!r} is no date with a time, such as 2026-05-03T10:00:00+02:00")
+            return moment
+        text = self._video_start() if self._video_start is not None else ""
+        moment = read_moment(text) if text else None
+        if moment is None:
+            raise self._fail(f"{why}, and nothing says when the video started; {_START_HINT}")
+        self._note(f"counted from the start that the video's metadata have, {text}")
+        return moment
+
+    def _rate_hz(self) -> float:
+        """Return the sampling rate, as given or as the file has it."""
+        own, given = self._columns.rate_hz, self._source.rate_hz
+        if own is not None and given is not None and abs(own / given - 1) > _SAME_RATE:
+            raise self._fail(f"has a rate of {own:g} Hz of its own, and rate_hz = {given:g}; leave rate_hz out")
+        if own is None and given is None:
+            raise self._fail(
+                "nothing says when a row was taken: give rate_hz, time_column, or per_frame = true"
+                + (f"; its columns are {', '.join(self._columns.names)[:200]}" if self._columns.names else "")
+            )
+        return own if own is not None else float(given or 0)
+
+    def _inside_span(
+        self, values: FloatArray, times_s: FloatArray | None, trigger: FloatArray
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Return the rows between the first and the last where the trigger is not zero; the first is at the first frame."""
+        inside = np.flatnonzero(np.nan_to_num(trigger) != 0)
+        if not inside.size:
+            raise self._fail(f"column {self._source.span_column!r} is zero throughout, so nothing says when the video ran")
+        part = slice(int(inside[0]), int(inside[-1]) + 1)
+        if times_s is None:
+            return values[part], None
+        return values[part], times_s[part] - times_s[part.start] + self._first_frame_s
+
+    # ---- values
+
+    def _in_unit(self, values: FloatArray) -> FloatArray:
+        """Return heart rates in bpm and intervals in seconds."""
+        source = self._source
+        unit = source.unit or (self._columns.units[0] if self._columns.units else "")
+        if source.kind == "heart_rate":
+            if unit in ("ms", "s"):
+                raise self._fail(f'its unit is {unit}: RR intervals are no heart rates; set kind = "rr"')
+            factor = 60.0 if unit == "hz" else 1.0
+        elif source.kind == "rr":
+            if unit in ("bpm", "hz"):
+                raise self._fail(f"its unit is {unit}: these are heart rates and no RR intervals")
+            if not unit:
+                raise self._fail('RR intervals need their unit; set unit = "ms" or "s"')
+            factor = 0.001 if unit == "ms" else 1.0
         else:
-            hint = (
-                f"{unusual} of {known.size} heart rates lie outside {low:g} to {high:g} bpm (the first: {known[0]:.6g}"
-                f"{', an RR interval in ms?' if 300 < np.median(known) < 2000 else ''}); name a column of heart rates in beats per minute"
+            factor = 1.0
+        with np.errstate(over="ignore"):
+            return np.asarray(values * factor)
+
+    def _check_steps(self, times_s: FloatArray) -> None:
+        """Raise where the times of a wave span far more than its samples fill: it is computed on a uniform grid."""
+        if self._source.kind in ("pulse", "ecg") and (problem := span_problem(times_s)):
+            raise self._fail(problem.replace("frame", "sample"))
+
+    def _possible_intervals(self, rr_s: FloatArray) -> FloatArray:
+        known = rr_s[np.isfinite(rr_s)]
+        low, high = _RR_S
+        unusual = int(((known < low) | (known > high)).sum())
+        if 2 * unusual > known.size:
+            raise self._fail(
+                f"{unusual} of {known.size} RR intervals are not within {low:g} to {high:g} s (the first: {known[0]:.6g} s); "
+                "correct unit or column"
             )
-        raise _unreadable(source, hint)
-    impossible = (bpm < MIN_HEART_RATE_BPM) | (bpm > MAX_HEART_RATE_BPM)
-    if impossible.any():
-        notes.append(
-            f"{printable(source.path.name)}: {int(impossible.sum())} of {bpm.size} heart rates taken out "
-            f"(not within {MIN_HEART_RATE_BPM:g} to {MAX_HEART_RATE_BPM:g} bpm)"
-        )
-    return np.where(impossible, np.nan, bpm)
+        return rr_s
+
+    def _possible_heart_rates(self, bpm: FloatArray) -> FloatArray:
+        known = bpm[bpm > 0]  # devices write 0 or less where there is no heart rate
+        low, high = MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM
+        unusual = int(((known < low) | (known > high)).sum())
+        if 2 * unusual > known.size:
+            if known.max() < 4:
+                raise self._fail(f'heart rates of {known.min():.3g} to {known.max():.3g} bpm look like hertz; set unit = "hz"')
+            hint = ', an RR interval in ms? Then set kind = "rr" and unit = "ms"' if 300 < np.median(known) < 2000 else ""
+            raise self._fail(
+                f"{unusual} of {known.size} heart rates lie outside {low:g} to {high:g} bpm (the first: {known[0]:.6g}{hint}); "
+                "name a column of heart rates in beats per minute"
+            )
+        impossible = (bpm < low) | (bpm > high)
+        if impossible.any():
+            self._note(f"{int(impossible.sum())} of {bpm.size} heart rates taken out (not within {low:g} to {high:g} bpm)")
+        return np.where(impossible, np.nan, bpm)
+
+
+_ABSOLUTE = {"unix": "UNIX times or dates with a time zone", "local": "dates", "clock": "times of day", "number": "numbers"}
+_START_HINT = (
+    'give video_start = "2026-05-03T10:00:00" as the label\'s clock had it at the first frame, or set starts_with_video = true where '
+    "the first row was taken at the first frame"
+)
 
 
 def _on_frames(source: LabelSource, samples: _Samples, frames: FloatArray, notes: list[str]) -> tuple[FloatArray, FloatArray]:
     """Return times, on the clock of the frames, and values."""
     values = samples.values
+    first_s = float(frames[0]) if frames.size else 0.0
+    shift_s = source.offset_s - (source.lag_s if source.lag_s != "auto" else 0.0)
+    if source.heart_rate_bpm is not None:
+        # a sample a second; the last one reaches beyond the last frame
+        times_s: FloatArray = np.arange(int(frames[-1] - first_s) + 2.0) + first_s if frames.size else np.empty(0)
+        return times_s, np.full(times_s.size, source.heart_rate_bpm)
     if samples.times_s is not None:
-        return samples.times_s, values
-    if source.rate_hz is not None:
-        return np.arange(values.size) / source.rate_hz + (frames[0] if frames.size else 0.0), values
+        return samples.times_s + shift_s, values
+    if source.kind == "rr":
+        return np.cumsum(np.nan_to_num(values)) + first_s + shift_s, values
+    if samples.rate_hz is not None:
+        return np.arange(values.size) / samples.rate_hz + first_s + shift_s, values
     count = min(values.size, frames.size)
     if values.size != frames.size:
-        name = printable(source.path.name)
+        name = printable(source.name)
         notes.append(f"{name}: {values.size} rows for {frames.size} frames; the first {count} of both are used")
-    return frames[:count], values[:count]
+    return frames[:count] + shift_s, values[:count]
 
 
 def _compare_durations(source: LabelSource, times_s: FloatArray, frames: FloatArray, notes: list[str]) -> None:
     if times_s.size == 0 or frames.size == 0:
         return
-    name = printable(source.path.name)
+    name = printable(source.name)
     if times_s[-1] < frames[0] or times_s[0] > frames[-1]:
         notes.append(
             f"{name}: covers {times_s[0]:.9g} s to {times_s[-1]:.9g} s, and the video {frames[0]:.2f} s to {frames[-1]:.2f} s: "
@@ -241,13 +474,9 @@ def _compare_durations(source: LabelSource, times_s: FloatArray, frames: FloatAr
         return
     label_s, video_s = float(times_s[-1] - times_s[0]), float(frames[-1] - frames[0])
     # a sample of a slow label stands for the whole time up to the next one, so its end is open by that much
-    spacing_s = 1 / source.rate_hz if source.rate_hz else float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
+    spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
     if abs(label_s - video_s) > MAX_DURATION_DIFFERENCE_S + spacing_s:
-        milliseconds = source.time_unit_s == 1 and source.time_column is not None and 900 < label_s / max(video_s, 1e-3) < 1100
+        milliseconds = source.time_unit_s is None and source.time_column is not None and 900 < label_s / max(video_s, 1e-3) < 1100
         hint = "; if its times are milliseconds, set time_unit_s = 0.001" if milliseconds else ""
         label = f"{label_s:.1f}" if label_s < 1e6 else f"{label_s:.3g}"
         notes.append(f"{name}: lasts {label} s, and the video {video_s:.1f} s{hint}")
-
-
-def _unreadable(source: LabelSource, what: str) -> RecordingError:
-    return RecordingError("labels", "label_unreadable", f"{printable(source.path)}: {what}")

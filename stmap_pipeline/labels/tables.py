@@ -1,12 +1,13 @@
 """Columns of numbers from a text file of any of the usual shapes, read in blocks of lines within fixed limits.
 
 One number a line, or columns separated by tab, semicolon, comma or blanks; with or without comment lines and a header; decimal
-point or comma; any line ends, byte-order mark or quotes. What is no number becomes NaN and stays in its row, because a dropped row
-would shift all later times. A file that can be read in two ways is refused with a hint.
+point or comma; any line ends, byte-order mark or quotes; UTF-8, UTF-16 or Latin-1; units behind the numbers. What is no number becomes
+NaN and stays in its row, because a dropped row would shift all later times. A file that can be read in two ways is refused with a hint.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
 import re
@@ -19,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import printable
+from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileEmptyError, LabelFileError, LabelFormat
+from stmap_pipeline.labels.times import TimeKind, Times, text_times, time_unit_of, unit_word, unwrapped, value_unit_of
 
-# an hour at 1 kHz is 3.6 million rows and some 35 MB; what is larger is not a label of a face video
+# an hour at 1 kHz is some 35 MB; what is larger is not a label of a face video
 MAX_BYTES = 64 * 2**20
-MAX_ROWS = 5_000_000
 MAX_LINE_CHARACTERS = 65_536
 MAX_COLUMNS = 1_000
 
@@ -36,42 +38,15 @@ _SPREADSHEET_ERRORS = frozenset({"#n/a", "#num!", "#div/0!", "#value!", "#null!"
 _NUMBER_LIKE = re.compile(r"[+-]|[\W_]*\d")
 # whole numbers between commas could be decimal numbers, and groups of three digits a number of thousands
 _TWO_READINGS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+(e[+-]?[0-9]+)?,*|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]*", re.I)
+# groups of thousands that nothing else can be: a decimal mark of the other kind follows, or there are two marks
+_THOUSANDS = re.compile(
+    r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]*|(?:\.[0-9]{3})+,[0-9]*|(?:,[0-9]{3}){2,}|(?:\.[0-9]{3}){2,}"
+    r"|(?:['\u2019\u00a0\u202f ][0-9]{3})+(?:[.,][0-9]*)?)"
+)
+_WITH_UNIT = re.compile(r"([+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)\s*([^\s0-9.,+-].*)", re.I)
 
 
-class TableError(ValueError):
-    """The file is not a table of numbers, or has no such column. The caller turns this into a recording's reason."""
-
-
-class TableEmptyError(TableError):
-    """The file holds no row."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
-    """Some columns of a text file.
-
-    Parameters
-    ----------
-    header : tuple of str
-        Names of all columns, empty where the file has none.
-    columns : int
-        Number of columns.
-    first_line : int
-        Number of the line that holds row 0, from 1; row i is on line ``first_line + i``.
-    values : tuple of (n,) arrays of float64
-        One array for each column that was asked for; NaN where a cell is no finite number.
-    no_number : tuple of str
-        For each of these columns the first cell that holds text and no number; empty where there is none.
-    """
-
-    header: tuple[str, ...]
-    columns: int
-    first_line: int
-    values: tuple[npt.NDArray[np.float64], ...]
-    no_number: tuple[str, ...]
-
-
-def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
+def read_table(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
     r"""Read columns of numbers from a text file.
 
     The header is the first line that holds all names that are asked for, a comment line or one of the first hundred. Where columns are
@@ -82,14 +57,18 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     path : Path
     wanted : sequence of str or int
         Columns by header name (case matters only where it distinguishes two) or by number from 0.
+    time_column : str or int, optional
+        Column of times: numbers, dates with times, or clock times.
+    skip_rows : int
+        Lines to leave out first.
 
     Raises
     ------
     FileNotFoundError
         Where there is no such file.
-    TableEmptyError
+    LabelFileEmptyError
         Where it holds no row of values.
-    TableError
+    LabelFileError
         Where it cannot be read, is no text, exceeds a limit of this module, lacks a column or can be read in two ways.
 
     Examples
@@ -101,32 +80,108 @@ def read_table(path: Path, wanted: Sequence[str | int]) -> Table:
     ...     read_table(path, ["time_s", "bpm"]).values
     (array([0., 1.]), array([71.5,  nan]))
     """
-    blocks = _blocks(path)
+    everything = [*wanted] if time_column is None else [*wanted, time_column]
+    blocks = _blocks(path, skip_rows)
     try:
         head = next(blocks, [])
-        layout = _layout(head, wanted)
-        indices = [_index(column, layout) for column in wanted]
-        columns: list[list[npt.NDArray[np.float64]]] = [[] for _ in wanted]
-        no_number = ["" for _ in wanted]
+        layout = _layout(head, everything)
+        indices = [_index(column, layout) for column in everything]
+        numbers, time_cells = [_Numbers() for _ in wanted], _TimeCells()
+        parsers = [*numbers, time_cells][: len(everything)]
         line, last_line = layout.first_line, layout.first_line
         for block in _after(head[layout.first_line - 1 :], blocks):
             rows = [_cells(text, layout.delimiter) for text in block] if layout.delimiter else []
             _check_widths(rows, layout, line)
-            for position, index in enumerate(indices):
-                texts = [row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block
-                values, first_text = _numbers(texts)
-                columns[position].append(values)
-                no_number[position] = no_number[position] or first_text
+            for parser, index in zip(parsers, indices, strict=True):
+                parser.add([row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block)
             last_line = next((line + i for i in reversed(range(len(block))) if block[i]), last_line)
             line += len(block)
             if line - layout.first_line > MAX_ROWS:
-                raise TableError(f"holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
-    except TableError as error:
+                raise LabelFileError(f"holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
+        # blank lines inside are rows without a value, those at the end are none
+        count = last_line - layout.first_line + 1
+        names = [layout.name(index) for index in indices]
+        times = None
+        if time_column is not None:
+            times = time_cells.times(count, layout.units[indices[-1]] if layout.units else names[-1])
+        units = [
+            parser.unit or value_unit_of(f"({layout.units[index]})" if layout.units else name)
+            for parser, index, name in zip(numbers, indices, names, strict=False)
+        ]
+    except LabelFileError as error:
         raise type(error)(f"{printable(path)}: {error}") from None
-    # blank lines inside are rows without a value, those at the end are none
-    count = last_line - layout.first_line + 1
-    arrays = tuple(np.concatenate(parts)[:count] for parts in columns)
-    return Table(layout.header, layout.width, layout.first_line, arrays, tuple(no_number))
+    except ValueError as error:
+        raise LabelFileError(f"{printable(path)}: {error}") from None
+    return Columns(
+        tuple(parser.values(count) for parser in numbers),
+        layout.header,
+        times,
+        units=tuple(units),
+        first_line=layout.first_line,
+        width=layout.width,
+        no_number=tuple(parser.no_number for parser in parsers) + (() if times is None else ("",)),
+    )
+
+
+def list_columns(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a text table, or their numbers from 0 where it has no header.
+
+    Raises
+    ------
+    FileNotFoundError, LabelFileError
+        As :func:`read_table`.
+    """
+    try:
+        layout = _layout(next(_blocks(path, 0), []), [])
+    except LabelFileError as error:
+        raise type(error)(f"{printable(path)}: {error}") from None
+    return layout.header or tuple(map(str, range(layout.width)))
+
+
+class _Numbers:
+    """Cells of a column of values, some at a time."""
+
+    def __init__(self) -> None:
+        self._parts: list[npt.NDArray[np.float64]] = []
+        self.no_number = ""
+        self.unit = ""
+
+    def add(self, texts: list[str]) -> None:
+        values, first_text, unit = _numbers(texts)
+        self._parts.append(values)
+        self.no_number = self.no_number or first_text
+        if unit and self.unit not in ("", unit):
+            raise LabelFileError(f"holds values in {self.unit} and in {unit} in one column")
+        self.unit = self.unit or unit
+
+    def values(self, count: int) -> npt.NDArray[np.float64]:
+        return np.concatenate(self._parts)[:count]
+
+
+class _TimeCells(_Numbers):
+    """Cells of a column of times, some at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kind: TimeKind | None = None
+
+    def add(self, texts: list[str]) -> None:
+        found = text_times(texts) if ":" in "".join(texts[:100]) or self._kind not in (None, "number") else None
+        if found is None:
+            super().add(texts)
+            self._kind = self._kind or "number"
+            return
+        self._parts.append(found[0])
+        if self._kind not in (None, found[1]):
+            raise LabelFileError("some of the times have a date or a time zone and some do not")
+        self._kind = found[1]
+
+    def times(self, count: int, name: str) -> Times:
+        values = self.values(count)
+        if self._kind == "clock":
+            values = unwrapped(values)
+        unit_s = time_unit_of(f"({self.unit})" if self.unit else name)
+        return Times(values, self._kind or "number", unit_s if self._kind == "number" else None)
 
 
 def _after(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -134,37 +189,60 @@ def _after(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:
     yield from rest
 
 
-def _blocks(path: Path) -> Iterator[list[str]]:
-    """Yield the lines of a file, without line ends and blanks around them, some at a time."""
+def _blocks(path: Path, skip_rows: int) -> Iterator[list[str]]:
+    """Yield the lines of a file, without line ends and blanks around them, some at a time; those left out are empty."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
-            raise TableError("is not a regular file")
+            raise LabelFileError("is not a regular file")
         if status.st_size > MAX_BYTES:
-            raise TableError(
+            raise LabelFileError(
                 f"{status.st_size / 2**20:.0f} MB; a label or clock has at most {MAX_BYTES // 2**20} MB, "
                 "so this is the wrong file or needs thinning out"
             )
         # newline="\n" keeps "\r\r\n" one line end: universal newlines would make a blank row of it
-        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        with path.open(encoding=_encoding(path), errors="replace", newline="\n") as file:
             number = 0
             while lines := file.readlines(_BLOCK_BYTES):
                 lines = [line.strip(" \r\n") for line in lines]
+                lines = ["" if number + i < skip_rows else line for i, line in enumerate(lines)] if number < skip_rows else lines
                 joined = "".join(lines)
                 if "\0" in joined or "\r" in joined or len(max(lines, key=len)) > MAX_LINE_CHARACTERS:
-                    raise TableError(_not_text(lines, number))
+                    raise LabelFileError(_not_text(lines, number))
                 number += len(lines)
                 yield ["" if line.isspace() else line for line in lines]
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise TableError(f"cannot be read ({error.strerror})") from None
+        raise LabelFileError(f"cannot be read ({error.strerror})") from None
+
+
+def _encoding(path: Path) -> str:
+    """Return the encoding of a text: UTF-8 where it can be, UTF-16 by its mark or its zeros, otherwise Latin-1."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        even, odd = head[0::2].count(0), head[1::2].count(0)
+        if len(head) >= 8 and 0.9 * len(head) < 2 * odd and not even:
+            return "utf-16-le"
+        if len(head) >= 8 and 0.9 * len(head) < 2 * even and not odd:
+            return "utf-16-be"
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        try:
+            while head:
+                decoder.decode(head)
+                head = file.read(_BLOCK_BYTES)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8-sig"
 
 
 def _not_text(lines: list[str], before: int) -> str:
     for number, line in enumerate(lines, start=before + 1):
         if "\0" in line:
-            return f"line {number} holds binary data or UTF-16; save it as UTF-8 text"
+            return f"line {number} holds binary data; give a text file, or the format of this one"
         if "\r" in line:
             return f"line {number} ends in carriage returns alone; save it with usual line ends"
         if len(line) > MAX_LINE_CHARACTERS:
@@ -180,13 +258,18 @@ class _Layout:
     delimiter: str
     width: int
     first_line: int
+    units: tuple[str, ...] = ()
+
+    def name(self, index: int) -> str:
+        """Return the name of a column; empty where it has none."""
+        return self.header[index] if index < len(self.header) else ""
 
 
 def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
     """Find delimiter, header and first row in the first lines of a file."""
     numbers = [number for number, text in enumerate(lines) if text]
     if not numbers:
-        raise TableEmptyError("is empty")
+        raise LabelFileEmptyError("is empty")
     delimiter = None
     if match := re.fullmatch(r'"?sep=(.|\t)"?', lines[numbers[0]], re.I):  # the hint that Excel writes and reads
         delimiter, numbers = match[1], numbers[1:]
@@ -194,28 +277,29 @@ def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
     while numbers and _is_comment(lines[numbers[0]]):
         comments.append(lines[numbers.pop(0)].lstrip("#%/ "))
     if not numbers:
-        raise TableEmptyError("holds comments and no row")
+        raise LabelFileEmptyError("holds comments and no row")
 
     header, row = _find_header(lines, numbers, comments, delimiter, wanted)
     if row >= len(numbers):
-        raise TableEmptyError("holds a header and no row")
+        raise LabelFileEmptyError("holds a header and no row")
     if delimiter is None:
         before, after = (row - 1, row) if row else (0, min(1, len(numbers) - 1))
         delimiter = _delimiter(lines[numbers[before]], lines[numbers[after]])
-    first = _cells(lines[numbers[row]], delimiter)
+    first, units = _cells(lines[numbers[row]], delimiter), tuple[str, ...]()
     if header and all(map(_is_word, map(_clean, first))):
         if len(first) == 1:
-            raise TableError(
+            raise LabelFileError(
                 f"line {numbers[row] + 1}: {first[0]!r} under the header is no number; write nan where a value is unknown, "
                 "and # before a line that is no row"
             )
+        units = tuple(map(_clean, first)) if len(first) == len(header) else ()
         row += 1  # a line of units
         if row >= len(numbers):
-            raise TableEmptyError("holds a header and no row")
+            raise LabelFileEmptyError("holds a header and no row")
         first = _cells(lines[numbers[row]], delimiter)
     line = numbers[row] + 1
     if len(first) > MAX_COLUMNS:
-        raise TableError(f"line {line} holds {len(first):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
+        raise LabelFileError(f"line {line} holds {len(first):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
     # columns that are asked for by number say how many there are at least
     asked = [column for column in wanted if isinstance(column, int)]
     if (
@@ -225,14 +309,14 @@ def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
         and len(first) > max(asked) + 1
         and _TWO_READINGS.fullmatch(lines[numbers[row]].strip(' "'))
     ):
-        raise TableError(
+        raise LabelFileError(
             f"line {line}: {lines[numbers[row]]!r} has decimal commas or several columns; write decimal points, or a header line with a "
             "name for each column"
         )
     if asked:
         rows = [(number + 1, _cells(lines[number], delimiter)) for number in numbers[row : row + _MAX_HEADER_LINES]]
         _check_first_rows(rows, asked, prose=not header and delimiter == " ")
-    return _Layout(header, delimiter, len(header) or len(first), line)
+    return _Layout(header, delimiter, len(header) or len(first), line, units)
 
 
 def _check_first_rows(rows: list[tuple[int, list[str]]], asked: list[int], prose: bool) -> None:
@@ -242,9 +326,9 @@ def _check_first_rows(rows: list[tuple[int, list[str]]], asked: list[int], prose
         if len(cells) < 2 or not any(words if prose else [words[index] for index in asked if index < len(words)]):
             return
         if prose or all(words):
-            raise TableError(
-                f"line {line}: {' '.join(cells)[:80]!r} is no row of numbers; put # before each line above the rows, and write nan where "
-                "a value is unknown"
+            raise LabelFileError(
+                f"line {line}: {' '.join(cells)[:80]!r} is no row of numbers; set skip_rows to the number of lines above the rows, and "
+                "write nan where a value is unknown"
             )
 
 
@@ -298,6 +382,8 @@ def _delimiter(first: str, second: str) -> str:
 
 def _separator(text: str) -> str:
     parts = text.split()
+    if len(parts) == 2 and not math.isnan(_number(parts[0])) and unit_word(parts[1]):
+        return ""  # a number with its unit
     if "," in text and len(parts) > 1 and all(re.fullmatch(r"[+-]?[0-9]+(,[0-9]+)?", part) for part in parts):
         return " "  # decimal commas
     return next((mark for mark in "\t;," if mark in text), " " if len(parts) > 1 else "")
@@ -322,8 +408,9 @@ def _check_widths(rows: list[list[str]], layout: _Layout, line: int) -> None:
         return
     for number, row in enumerate(rows, start=line):
         if any(map(_clean, row[layout.width :])):
+            hint = "; numbers with decimal commas need quotes, or another separator" if layout.delimiter == "," else ""
             what = "the header names" if layout.header else "the first row holds"
-            raise TableError(f"line {number} holds {len(row)} cells, but {what} {layout.width}")
+            raise LabelFileError(f"line {number} holds {len(row)} cells, but {what} {layout.width}{hint}")
 
 
 def _index(column: str | int, layout: _Layout) -> int:
@@ -332,34 +419,47 @@ def _index(column: str | int, layout: _Layout) -> int:
     if isinstance(column, int):
         if 0 <= column < layout.width:
             return column
-        raise TableError(f"has no column {column} (from 0); it has {layout.width}{names}")
+        raise LabelFileError(f"has no column {column} (from 0); it has {layout.width}{names}")
     if not header:
-        raise TableError(f"has no header, so no column {column!r}; give the column by its number from 0 ({layout.width} there)")
+        raise LabelFileError(f"has no header, so no column {column!r}; give the column by its number from 0 ({layout.width} there)")
     same = [index for index, name in enumerate(header) if name == column]
     same = same or [index for index, name in enumerate(header) if name.casefold() == column.strip().casefold()]
     if len(same) == 1:
         return same[0]
-    raise TableError(f"has {f'{len(same)} columns' if same else 'no column'} {column!r}; its columns are{names[1:]}")
+    raise LabelFileError(f"has {f'{len(same)} columns' if same else 'no column'} {column!r}; its columns are{names[1:]}")
 
 
-def _numbers(texts: list[str]) -> tuple[npt.NDArray[np.float64], str]:
-    """Return the numbers of some cells, and the first cell that holds text instead."""
+def _numbers(texts: list[str]) -> tuple[npt.NDArray[np.float64], str, str]:
+    """Return the numbers of some cells, the first cell that holds text instead, and the unit that stands in the cells."""
     joined = "".join(texts)
     if "_" not in joined and "," not in joined:
         try:
             values = np.fromiter(map(float, texts), dtype=np.float64, count=len(texts))
-            return np.where(np.isfinite(values), values, np.nan), ""
+            return np.where(np.isfinite(values), values, np.nan), "", ""
         except ValueError:
             pass
-    values = np.array([_number(text) for text in texts], dtype=np.float64)
-    odd = (_clean(text) for text, known in zip(texts, np.isfinite(values), strict=True) if not known)
-    return values, next((text for text in odd if text.casefold() not in _MISSING_WORDS | _SPREADSHEET_ERRORS), "")
+    values, unit, first_text = np.full(len(texts), np.nan), "", ""
+    for row, text in enumerate(texts):
+        values[row] = _number(text)
+        if not math.isnan(values[row]):
+            continue
+        match = _WITH_UNIT.fullmatch(_clean(text))
+        found = unit_word(match[2]) if match else ""
+        if match and found and unit in ("", found):
+            values[row], unit = _number(match[1]), found
+        elif not first_text and _clean(text).casefold() not in _MISSING_WORDS | _SPREADSHEET_ERRORS:
+            first_text = _clean(text)
+    return values, first_text, unit
 
 
 def _number(cell: str) -> float:
     """Return the number in a cell; NaN where there is no finite one."""
     text = _clean(cell)
-    if "," in text and "." not in text:
+    if _THOUSANDS.fullmatch(text):
+        mark = max(text.rfind(","), text.rfind("."))
+        decimal = mark if text.count(text[mark]) == 1 and mark >= 0 else len(text)
+        text = re.sub(r"[^0-9+-]", "", text[:decimal]) + "." + text[decimal + 1 :]
+    elif "," in text and "." not in text:
         text = text.replace(",", ".")  # a decimal comma: one that separates cells is gone by now
     try:
         value = float(text)
@@ -367,3 +467,6 @@ def _number(cell: str) -> float:
         return math.nan
     # float() would read 1_000, which no instrument writes
     return value if math.isfinite(value) and "_" not in text else math.nan
+
+
+FORMAT = LabelFormat("text", "text table", lambda _path, _head: False, read_table, list_columns)

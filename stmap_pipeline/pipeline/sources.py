@@ -20,7 +20,7 @@ from stmap_pipeline.video.images import archive_members
 # Raised when the same settings and videos give other numbers than before, so that old and new are never mixed in one output.
 PIPELINE_VERSION = 5
 # Raised when the same label files give other numbers than before: labels are then derived again, and nothing is decoded.
-LABELS_VERSION = 1
+LABELS_VERSION = 2
 _UNREADABLE = "unreadable"
 
 

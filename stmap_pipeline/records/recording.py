@@ -79,51 +79,94 @@ class ClockSource:
             raise ValueError(f"a clock of kind 'constant' needs rate_hz > 0, not {self.rate_hz}")
 
 
+LabelKind = Literal["heart_rate", "pulse", "ecg", "rr"]
+
+
 @dataclass(frozen=True, slots=True)
 class LabelSource:
     """File of a label over time, and what its numbers mean.
 
+    At most one of ``rate_hz``, ``time_column`` and ``per_frame`` has the times of the rows; none is needed where the file itself has a
+    sampling rate or times (Empatica, EDF, OpenSignals), and for RR intervals, whose sum is the time.
+
     Parameters
     ----------
-    kind : {"heart_rate", "pulse"}
-        ``heart_rate``: beats per minute. ``pulse``: a pulse wave (PPG, BVP, blood pressure) in arbitrary units.
-    path : Path
-        A text file: one number a line, or columns separated by comma, semicolon, tab or blanks, with or without a header.
+    kind : {"heart_rate", "pulse", "ecg", "rr"}
+        ``heart_rate``: beats per minute. ``pulse``: a pulse wave (PPG, BVP, blood pressure) in arbitrary units. ``ecg``: an
+        electrocardiogram. ``rr``: times from beat to beat.
+    path : Path, optional
+        The file. None where ``heart_rate_bpm`` is the label.
     column : str or int
-        Column of the values: a header name, or a number from 0.
+        Column of the values: a header name, or a number from 0; in JSON, HDF5, MATLAB and EDF files the path or name of a field,
+        data set, variable or channel.
     rate_hz : float, optional
         Sampling rate; row i is at i / rate_hz after the first frame: such a file does not say when it starts.
     time_column : str or int, optional
-        Column of the times instead of a rate.
-    time_unit_s : float
-        Length of one unit of that column in seconds.
+        Column of the times instead of a rate: numbers, ISO 8601 dates with times, or clock times.
+    time_unit_s : float, optional
+        Length of one unit of that column in seconds; without it the header's unit such as ``time (ms)``, otherwise seconds.
     per_frame : bool
         Row i belongs to frame i of the video and has its time, instead of a rate or a time column.
     missing : tuple of float
         Values that stand for "no value", such as 255.
     required : bool
         Whether a recording without this file fails; otherwise its absence is a note.
-    scale : float
-        Factor to bpm for a heart rate in another unit (60 for hertz).
+    unit : {"", "bpm", "hz", "ms", "s"}
+        Unit of a heart rate (bpm, hz) or of RR intervals (ms, s). Without it, the unit that the file names; without one, bpm for a
+        heart rate and an error for RR intervals.
+    format : str
+        Name in the registry ``label_formats``; without it the format is recognized by the content.
+    skip_rows : int
+        Lines of a text file to leave out before anything is read.
+    offset_s : float
+        Added to the times of the label.
+    lag_s : float or "auto"
+        How much later the label's pulse is than the pulse in the video: its times are moved back by so much. ``"auto"`` takes what the
+        cross-correlation of the two gives, where it is clear.
+    video_start : str
+        Date and time of the first frame, which dates, clock times and UNIX times of the label are counted from.
+    starts_with_video : bool
+        Whether the first row was taken at the first frame, whatever its date or clock time.
+    span_column : str or int, optional
+        Column or channel that is not zero while the video ran, such as a trigger; the first such row is at the first frame.
+    heart_rate_bpm : float, optional
+        One heart rate for the whole video, instead of a file.
     """
 
-    kind: Literal["heart_rate", "pulse"]
-    path: Path
+    kind: LabelKind
+    path: Path | None = None
     column: str | int = 0
     rate_hz: float | None = None
     time_column: str | int | None = None
-    time_unit_s: float = 1.0
+    time_unit_s: float | None = None
     per_frame: bool = False
     missing: tuple[float, ...] = ()
     required: bool = False
-    scale: float = 1.0
+    unit: Literal["", "bpm", "hz", "ms", "s"] = ""
+    format: str = ""
+    skip_rows: int = 0
+    offset_s: float = 0.0
+    lag_s: float | Literal["auto"] = 0.0
+    video_start: str = ""
+    starts_with_video: bool = False
+    span_column: str | int | None = None
+    heart_rate_bpm: float | None = None
 
     def __post_init__(self) -> None:
         clocks = (self.rate_hz is not None) + (self.time_column is not None) + self.per_frame
-        if clocks != 1:
-            raise ValueError(f"{self.path.name}: a label needs exactly one of rate_hz, time_column and per_frame, not {clocks}")
+        if clocks > 1:
+            raise ValueError(
+                f"{self.name}: at most one of rate_hz, time_column and per_frame has the times of a label, not {clocks}"
+            )
         if self.rate_hz is not None and not self.rate_hz > 0:
-            raise ValueError(f"{self.path.name}: rate_hz must be positive, not {self.rate_hz}")
+            raise ValueError(f"{self.name}: rate_hz must be positive, not {self.rate_hz}")
+        if (self.path is None) != (self.heart_rate_bpm is not None):
+            raise ValueError(f"{self.name}: a label is a file or one heart rate")
+
+    @property
+    def name(self) -> str:
+        """Name of the file; what it holds where there is none."""
+        return self.kind.replace("_", " ") if self.path is None else self.path.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,18 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 _SLACK_S = 0.1
 
-#: Why an interval has no mean heart rate; the first is empty: it has one.
-COVERAGE_PROBLEMS = (
-    "",
-    "the label has less than two samples",
-    "the label begins or ends inside the interval, or does not reach it",
-    "the label's samples are further apart than the interval is long",
-    "less than half of the label samples are there and known",
-)
+#: Heart rates by beats and by spectrum of one pulse that differ by more are not trusted.
+MAX_DISAGREEMENT_BPM = 3.0
+
+#: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
+LABEL_PROBLEMS = {
+    "": "it has one",
+    "no_label": "the recording has no label, or one of less than two samples",
+    "label_ends": "the label begins or ends inside the interval, or does not reach it",
+    "label_sparse": "the label's samples are further apart than the interval is long",
+    "label_gaps": "less than half of the label samples are there and known",
+    "label_disagrees": f"beats and spectrum of the pulse give heart rates that differ by more than {MAX_DISAGREEMENT_BPM:g} bpm",
+}
 
 
 def _checked(times_s: npt.ArrayLike, values: npt.ArrayLike, what: str) -> tuple[FloatArray, FloatArray]:
@@ -41,6 +45,9 @@ class HeartRateTrace:
         Seconds on the clock of the video's frames, increasing. A sample of a 1 Hz trace stands at the start of its second.
     heart_rate_bpm : (L,) array of float64
         Beats per minute.
+    disagreement_bpm : (L,) array of float64, optional
+        Where the heart rate was computed from beats: by how much the rate of a second, independent estimator is lower; NaN where one
+        of the two found none. Samples with more than :data:`MAX_DISAGREEMENT_BPM`, or NaN, are not trusted.
 
     Examples
     --------
@@ -53,11 +60,20 @@ class HeartRateTrace:
 
     times_s: FloatArray
     heart_rate_bpm: FloatArray
+    disagreement_bpm: FloatArray | None = None
 
     def __post_init__(self) -> None:
         times, values = _checked(self.times_s, self.heart_rate_bpm, "heart rate")
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "heart_rate_bpm", values)
+        if self.disagreement_bpm is not None:
+            object.__setattr__(self, "disagreement_bpm", _checked(self.times_s, self.disagreement_bpm, "disagreement")[1])
+
+    @property
+    def trusted(self) -> npt.NDArray[np.bool_]:
+        """(L,) Whether each sample is known, and its two estimators agree where there are two."""
+        known = np.isfinite(self.heart_rate_bpm)
+        return known if self.disagreement_bpm is None else known & (np.abs(self.disagreement_bpm) <= MAX_DISAGREEMENT_BPM)
 
     @overload
     def mean_between(self, start_s: float, stop_s: float) -> float: ...
@@ -66,7 +82,7 @@ class HeartRateTrace:
     def mean_between(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
         """Return the mean heart rate of intervals: the label of a window.
 
-        It is the mean of the known samples in ``[start_s, stop_s)``, and NaN where :meth:`coverage_problem` names a problem.
+        It is the mean of the trusted samples in ``[start_s, stop_s)``, and NaN where :meth:`coverage_problem` names a problem.
 
         Parameters
         ----------
@@ -79,7 +95,7 @@ class HeartRateTrace:
             Beats per minute.
         """
         first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
-        known = np.isfinite(self.heart_rate_bpm)
+        known = self.trusted
         count = _sum_between(known, first, last)
         # sums of differences from the median: a constant label keeps its value to the last bit, however long the trace is
         median_bpm = np.median(self.heart_rate_bpm[known]) if known.any() else np.nan
@@ -93,24 +109,24 @@ class HeartRateTrace:
     @overload
     def coverage_problem(self, start_s: FloatArray, stop_s: FloatArray) -> npt.NDArray[np.str_]: ...
     def coverage_problem(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> str | npt.NDArray[np.str_]:
-        """Return why :meth:`mean_between` has no value for intervals, one of :data:`COVERAGE_PROBLEMS`; empty where it has one.
+        """Return why :meth:`mean_between` has no value for intervals, a code of :data:`LABEL_PROBLEMS`; empty where it has one.
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
-        the interval is long (at least 1 s); and where less than half of the samples are known, counting those that should be there by
-        the median distance of samples and are not.
+        the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
+        the median distance of samples and are not; and where less than half are trusted.
 
         Examples
         --------
         >>> trace = HeartRateTrace([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 60.0, 61.0], np.full(8, 60.0))
         >>> trace.coverage_problem(0.0, 6.0), trace.coverage_problem(5.0, 15.0)
-        ('', 'less than half of the label samples are there and known')
+        ('', 'label_gaps')
         """
-        problem = np.array(COVERAGE_PROBLEMS)[self._problem(start_s, stop_s)]
+        problem = np.array(list(LABEL_PROBLEMS))[self._problem(start_s, stop_s)]
         return problem if isinstance(problem, np.ndarray) else str(problem)
 
     def _problem(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> npt.NDArray[np.int64]:
-        """Return the index into :data:`COVERAGE_PROBLEMS` for each interval."""
+        """Return the index into :data:`LABEL_PROBLEMS` for each interval."""
         duration_s = np.subtract(stop_s, start_s)
         if self.times_s.size < 2:
             return np.full(duration_s.shape, 1)
@@ -119,11 +135,48 @@ class HeartRateTrace:
         slack_s = max(spacing_s, _SLACK_S)
         outside = (self.times_s[0] > start_s + slack_s) | (self.times_s[-1] + spacing_s < stop_s - slack_s)
         first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
-        known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
         expected = np.maximum(duration_s / spacing_s, last - first)
         # one sample a second is the usual label and may stand for less than a second
         sparse = spacing_s > np.maximum(duration_s, 1.0) + _SLACK_S
-        return np.select([outside, sparse, (known == 0) | (2 * known < expected - 1e-6)], [2, 3, 4], 0)
+        few_known, few_trusted = (
+            (count == 0) | (2 * count < expected - 1e-6)
+            for count in (_sum_between(one, first, last) for one in (np.isfinite(self.heart_rate_bpm), self.trusted))
+        )
+        return np.select([outside, sparse, few_known, few_trusted], [2, 3, 4, 5], 0)
+
+    @overload
+    def coverage(self, start_s: float, stop_s: float) -> float: ...
+    @overload
+    def coverage(self, start_s: FloatArray, stop_s: FloatArray) -> FloatArray: ...
+    def coverage(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
+        """Return the share of the samples of intervals that are trusted, of those that should be there.
+
+        Examples
+        --------
+        >>> HeartRateTrace(np.arange(10.0), [70, 71, np.nan, 72, 73, 74, 75, 76, 77, 78]).coverage(0.0, 4.0)
+        0.75
+        """
+        duration_s = np.subtract(stop_s, start_s)
+        if self.times_s.size < 2:
+            share = np.zeros(duration_s.shape)
+        else:
+            first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
+            expected = np.maximum(duration_s / float(np.median(np.diff(self.times_s))), last - first)
+            share = np.minimum(1.0, _sum_between(self.trusted, first, last) / np.maximum(expected, 1))
+        return share if share.ndim else float(share)
+
+    @overload
+    def mean_disagreement_between(self, start_s: float, stop_s: float) -> float: ...
+    @overload
+    def mean_disagreement_between(self, start_s: FloatArray, stop_s: FloatArray) -> FloatArray: ...
+    def mean_disagreement_between(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
+        """Return the mean absolute difference of the two estimators in intervals; NaN where there is none."""
+        first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
+        size = np.abs(self.disagreement_bpm) if self.disagreement_bpm is not None else np.full(self.times_s.size, np.nan)
+        known = np.isfinite(size)
+        count = _sum_between(known, first, last)
+        mean = np.where(count > 0, _sum_between(np.where(known, size, 0.0), first, last) / np.maximum(count, 1), np.nan)
+        return mean if mean.ndim else float(mean)
 
 
 def _sum_between(values: npt.NDArray[Any], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> FloatArray:

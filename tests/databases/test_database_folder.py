@@ -53,7 +53,7 @@ def test_a_label_in_full(tmp_path: Path) -> None:
         required = true
         """,
     )["a"].labels[0]
-    assert (label.path, label.column, label.scale, label.missing) == (tmp_path / "a.csv", 3, 60.0, (0.0,))
+    assert (label.path, label.column, label.unit, label.missing) == (tmp_path / "a.csv", 3, "hz", (0.0,))
     assert (label.time_column, label.time_unit_s, label.required) == ("t", 0.001, True)
 
 

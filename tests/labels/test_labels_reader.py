@@ -80,18 +80,18 @@ def test_times_that_do_not_increase_are_told_with_their_line(tmp_path: Path, tim
 
 
 def test_text_and_codes_and_impossible_rates_become_nan_with_notes(tmp_path: Path) -> None:
-    labels = read(tmp_path, "HR\n70\n255\n255\nlost\n0\n-5\n301\n300\n1\n70\n70\n70\n70\n", rate_hz=1.0, missing=(255.0,))
+    labels = read(tmp_path, "HR\n70\n255\n255\nlost\n0\n-5\n241\n240\n1\n70\n70\n70\n70\n", rate_hz=1.0, missing=(255.0,))
     assert labels.heart_rate is not None
-    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 300, NAN, *[70] * 4])
+    np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 240, NAN, *[70] * 4])
     assert labels.notes[:3] == (
         "label.csv: 1 of 13 rows holds no number",
         'label.csv: 2 of 13 values are the code for "no value"',
-        "label.csv: 4 of 13 heart rates taken out (not within 20 to 300 bpm)",
+        "label.csv: 4 of 13 heart rates taken out (not within 25 to 240 bpm)",
     )
 
 
 def test_a_rate_in_hertz_is_judged_in_bpm(tmp_path: Path) -> None:
-    labels = read(tmp_path, "1.2\n5.1\n0.5\n", rate_hz=1.0, scale=60.0)
+    labels = read(tmp_path, "1.2\n5.1\n0.5\n", rate_hz=1.0, unit="hz")
     assert labels.heart_rate is not None
     np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [72.0, NAN, 30.0])
 
@@ -100,7 +100,7 @@ def test_a_pulse_may_have_any_value(tmp_path: Path) -> None:
     labels = read(tmp_path, "-5\n0\n4000\n" * 30, kind="pulse", rate_hz=30.0)
     assert labels.pulse is not None
     assert labels.pulse.value[:3].tolist() == [-5, 0, 4000]
-    assert (labels.heart_rate, labels.notes) == (None, ())
+    assert labels.notes == ("the heart rate is computed from the pulse",)
 
 
 def test_all_codes_is_a_label_that_knows_nothing(tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_more_than_half_unreadable_is_refused(tmp_path_factory: pytest.TempPathF
     ("text", "how", "message"),
     [
         ("1.25\n1.267\n1.25\n", {"rate_hz": 1.0}, 'look like hertz; set unit = "hz"'),
-        ("rr_ms\n800\n789\n800\n811\n", {"rate_hz": 1.0}, "4 of 4 heart rates lie outside 25 to 240 bpm"),
+        ("rr_ms\n800\n789\n800\n811\n", {"rate_hz": 1.0}, 'its unit is ms: RR intervals are no heart rates; set kind = "rr"'),
+        ("800\n789\n800\n811\n", {"rate_hz": 1.0}, "4 of 4 heart rates lie outside 25 to 240 bpm"),
         ("7000\n7100\n72\n0\n0\n", {"per_frame": True}, "2 of 3 heart rates"),
-        ("1700000000.0\n1.0\n75\n76\n75\n", {"rate_hz": 1.0}, "begins with a start time"),
         (
             "t,hr\n2024-05-03T10:00:00Z,75\n2024-05-03T10:00:01Z,76\n",
             {"column": "hr", "time_column": "t"},
-            "'2024-05-03T10:00:00Z'",
+            "nothing says when the video started; give video_start = ",
         ),
     ],
 )
@@ -140,10 +140,6 @@ def test_what_is_no_heart_rate_in_bpm_is_refused_before_decoding(
     tmp_path: Path, text: str, how: dict[str, Any], message: str
 ) -> None:
     assert message in failed(tmp_path, text, **how)
-
-
-def test_a_start_time_is_no_pulse_either(tmp_path: Path) -> None:
-    assert "start time" in failed(tmp_path, "1700000000.0\n64.0\n0.1\n0.2\n", kind="pulse", rate_hz=64.0)
 
 
 # ---- before decoding
@@ -259,7 +255,7 @@ def test_a_rate_near_zero_makes_no_long_note(tmp_path: Path) -> None:
 
 
 def test_a_label_of_another_time_is_noted(tmp_path: Path) -> None:
-    labels = read(tmp_path, "1700000000,70\n1700000001,71\n", column=1, time_column=0)
+    labels = read(tmp_path, "1700,70\n1701,71\n", column=1, time_column=0)
     assert "no window has a label" in labels.notes[0]
 
 
@@ -279,11 +275,11 @@ def test_vipl_hr(tmp_path: Path) -> None:
     assert any(note.startswith("wave.csv: ") for note in second.notes)
 
 
-def test_vipl_hr_without_heart_rate_is_a_note(tmp_path: Path) -> None:
+def test_vipl_hr_without_heart_rate_has_that_of_its_pulse(tmp_path: Path) -> None:
     (vipl_recording(tmp_path, "p1/v1/source1") / "gt_HR.csv").unlink()
     labels = read_labels(next(vipl.list_recordings(tmp_path)), FRAMES)
-    assert labels.heart_rate is None
-    assert [note.partition(":")[0] for note in labels.notes] == ["gt_HR.csv"]
+    assert labels.heart_rate_from == "pulse"
+    assert [note.partition(":")[0] for note in labels.notes] == ["gt_HR.csv", "the heart rate is computed from the pulse"]
 
 
 def test_mmse_hr(tmp_path: Path) -> None:
@@ -314,9 +310,9 @@ def test_real_vital_signs(tmp_path: Path) -> None:
 
 
 def test_a_number_too_large_for_its_unit_is_no_number(tmp_path: Path) -> None:
-    heart_rate = read(tmp_path, "1e308\n1.2\n1.2\n", rate_hz=1.0, scale=60.0).heart_rate
+    heart_rate = read(tmp_path, "1e308\n1.2\n1.2\n", rate_hz=1.0, unit="hz").heart_rate
     assert heart_rate is not None
     np.testing.assert_array_equal(heart_rate.heart_rate_bpm, [NAN, 72.0, 72.0])
-    pulse = read(tmp_path, "0,1\n1,2\n1e308,3\n", kind="pulse", column=1, time_column=0, time_unit_s=1000.0).pulse
+    pulse = read(tmp_path, "0,1\n1,2\n1e308,3\n", kind="pulse", column=1, time_column=0, time_unit_s=10.0).pulse
     assert pulse is not None
     assert pulse.value.tolist() == [1.0, 2.0]

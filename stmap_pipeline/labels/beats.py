@@ -1,0 +1,295 @@
+"""Heart rate from beats: of RR intervals, of a pulse wave, or of an ECG.
+
+A wave is read by two independent estimators. *Beats* are found one by one, by two moving averages [1]_, [2]_, and give the heart rate.
+The *spectrum* of eight seconds at a time gives a second heart rate, which is not used as such: where the two differ, a beat was missed,
+or the second wave of a pulse was counted, or there is no pulse. The difference is kept beside the heart rate, and
+:class:`~stmap_pipeline.records.HeartRateTrace` does not trust what differs.
+
+References
+----------
+.. [1] Elgendi et al.: Systolic peak detection in acceleration photoplethysmograms measured from emergency responders in tropical
+   conditions. PLOS ONE 8 (2013).
+.. [2] Elgendi: Fast QRS detection with an optimized knowledge-based method. PLOS ONE 8 (2013).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
+from scipy.signal import butter, sosfiltfilt
+
+from stmap_pipeline.records import HeartRateTrace
+from stmap_pipeline.signals.classical import known_runs
+from stmap_pipeline.signals.resample import resample_uniform
+from stmap_pipeline.signals.spectrum import dominant_rates_bpm
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
+
+# what lies outside is no heart rate of a person in front of a camera: a sensor fault, or another unit
+MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 25.0, 240.0
+# samples of a heart rate that is computed from beats
+RATE_HZ = 4.0
+# a wave is read on a uniform grid of at least and at most so many samples a second
+MIN_GRID_HZ, MAX_GRID_HZ = 100.0, 500.0
+# the spectrum sees so much at a time, and is computed each second
+SPECTRUM_S, SPECTRUM_STEP_S = 8.0, 1.0
+# a shorter stretch between two gaps holds no beat to beat interval that could be checked
+MIN_RUN_S = 3.0
+# an interval that differs by more from the usual one around it is a beat too much or too few
+MAX_CHANGE = 0.4
+_NEIGHBORS = 11
+
+
+class _Detector(NamedTuple):
+    """Constants of the two moving averages."""
+
+    band_hz: tuple[float, float]
+    narrow_s: float
+    wide_s: float
+    offset: float
+
+
+_PULSE = _Detector((0.5, 8.0), 0.111, 0.667, 0.02)
+_ECG = _Detector((8.0, 20.0), 0.097, 0.611, 0.08)
+
+
+def heart_rate_from_rr(times_s: npt.ArrayLike, rr_s: npt.ArrayLike) -> HeartRateTrace:
+    """Return the heart rate of RR intervals.
+
+    The rate is constant from beat to beat, and each of its samples is the mean over a quarter of a second: the mean over a window is
+    the number of beats in it, with parts of beats at its ends, over its length. A mean of one rate per beat would count fast beats more.
+
+    Parameters
+    ----------
+    times_s : (n,) array_like
+        Time of the beat at the end of each interval.
+    rr_s : (n,) array_like
+        Seconds from the beat before; NaN where unknown. Gaps between intervals are allowed.
+
+    Returns
+    -------
+    HeartRateTrace
+        NaN where no interval is known, or one is not within 25 to 240 bpm.
+
+    Examples
+    --------
+    >>> trace = heart_rate_from_rr([1.0, 1.5, 2.0, 2.5, 3.0, 3.5], [1.0, 0.5, 0.5, 0.5, 0.5, 0.5])
+    >>> trace.heart_rate_bpm[[0, 4]].tolist(), trace.mean_between(0.5, 1.5)
+    ([60.0, 120.0], 90.0)
+    """
+    stop_s, length_s = np.asarray(times_s, dtype=np.float64), np.asarray(rr_s, dtype=np.float64)
+    known = np.isfinite(stop_s) & np.isfinite(length_s) & (length_s > 0)
+    stop_s, length_s = stop_s[known], length_s[known]
+    if not stop_s.size:
+        return HeartRateTrace(np.empty(0), np.empty(0))
+    # rounded intervals may overlap the beat before by a little
+    start_s = np.maximum(stop_s - length_s, np.concatenate([[-np.inf], stop_s[:-1]]))
+    rates = np.where(_possible(length_s), 1 / length_s, np.nan)
+    return HeartRateTrace(*_sampled(start_s, stop_s, rates, float(start_s[0]), float(stop_s[-1])))
+
+
+def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: bool = False) -> HeartRateTrace:
+    """Return the heart rate of a pulse wave or an ECG, with the difference between its two estimators.
+
+    Parameters
+    ----------
+    times_s : (n,) array_like
+        Seconds, increasing, in any steps; the sampling rate is measured from them.
+    values : (n,) array_like
+        Arbitrary units, either way up; NaN where unknown.
+    ecg : bool
+
+    Returns
+    -------
+    HeartRateTrace
+        Four samples a second. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
+        around it by more than 40 %.
+
+    Examples
+    --------
+    >>> times_s = np.arange(0, 20, 0.02)
+    >>> trace = heart_rate_from_wave(times_s, np.sin(2 * np.pi * 1.2 * times_s) ** 3)
+    >>> round(trace.mean_between(0.0, 10.0), 1), bool(np.abs(trace.disagreement_bpm).max() < 0.5)
+    (72.0, True)
+    """
+    grid_s, wave, rate_hz = _on_grid(np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
+    if not grid_s.size:
+        return HeartRateTrace(np.empty(0), np.empty(0))
+    starts: list[FloatArray] = []
+    stops: list[FloatArray] = []
+    rates: list[FloatArray] = []
+    envelope = np.full(wave.size, np.nan)
+    for run in known_runs(np.isfinite(wave)):
+        if (run.stop - run.start) < MIN_RUN_S * rate_hz:
+            continue
+        beats = find_beats(wave[run], rate_hz, ecg=ecg) / rate_hz + grid_s[run.start]
+        envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
+        start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz)
+        starts.append(start_s)
+        stops.append(stop_s)
+        rates.append(rate)
+    first_s, last_s = float(grid_s[0]), float(grid_s[-1]) + 1 / rate_hz
+    if not starts:
+        starts, stops, rates = [np.empty(0)], [np.empty(0)], [np.empty(0)]
+    samples_s, bpm = _sampled(np.concatenate(starts), np.concatenate(stops), np.concatenate(rates), first_s, last_s)
+    return HeartRateTrace(samples_s, bpm, _disagreement(samples_s, bpm, grid_s, envelope, rate_hz))
+
+
+def find_beats(wave: npt.ArrayLike, rate_hz: float, *, ecg: bool = False) -> FloatArray:
+    """Find the beats of a pulse wave or an ECG on a uniform grid, without gaps.
+
+    Parameters
+    ----------
+    wave : (n,) array_like
+    rate_hz : float
+        At least 50.
+    ecg : bool
+
+    Returns
+    -------
+    (b,) array of float64
+        Places of the beats in samples, with fractions.
+
+    Examples
+    --------
+    >>> find_beats(np.cos(2 * np.pi * np.arange(500) / 100), 100.0).round().tolist()
+    [100.0, 200.0, 300.0, 400.0]
+    """
+    detector = _ECG if ecg else _PULSE
+    signal = np.asarray(wave, dtype=np.float64)
+    band_hz = (detector.band_hz[0], min(detector.band_hz[1], 0.45 * rate_hz))
+    filtered = _band_passed(signal - signal.mean(), rate_hz, band_hz)
+    if not np.abs(filtered).max(initial=0.0) > 1e-9 * np.abs(signal).max(initial=0.0):
+        return np.empty(0)
+    if ecg:
+        power = filtered**2
+    else:
+        # the rise of a pulse is steeper than its fall, whichever way up the sensor shows it
+        slope = np.diff(filtered)
+        filtered = filtered if np.mean(slope**3) >= 0 else -filtered
+        power = np.maximum(filtered, 0.0) ** 2
+    narrow = uniform_filter1d(power, max(3, round(detector.narrow_s * rate_hz)), mode="nearest")
+    wide = uniform_filter1d(power, max(3, round(detector.wide_s * rate_hz)), mode="nearest")
+    blocks = known_runs(narrow > wide + detector.offset * power.mean())
+    shortest = 0.5 * detector.narrow_s * rate_hz
+    height = np.sqrt(power) if ecg else filtered
+    peaks = np.array([run.start + int(height[run].argmax()) for run in blocks if run.stop - run.start >= shortest], dtype=np.intp)
+    peaks = peaks[(peaks > 0) & (peaks < signal.size - 1)]
+    peaks = _apart(peaks, height, 60.0 / MAX_HEART_RATE_BPM * rate_hz)
+    return _refined(peaks, height)
+
+
+def _band_passed(signal: FloatArray, rate_hz: float, band_hz: tuple[float, float]) -> FloatArray:
+    sections = butter(2, band_hz, "bandpass", fs=rate_hz, output="sos")
+    padding = min(signal.size - 1, round(2 * rate_hz))
+    return np.asarray(sosfiltfilt(sections, signal, padtype="even", padlen=padding))
+
+
+def _apart(peaks: IntArray, height: FloatArray, distance: float) -> IntArray:
+    """Leave out the lower one of two peaks that are nearer to each other than beats can be."""
+    kept: list[int] = []
+    for peak in peaks.tolist():
+        if kept and peak - kept[-1] < distance:
+            if height[peak] > height[kept[-1]]:
+                kept[-1] = peak
+        else:
+            kept.append(peak)
+    return np.array(kept, dtype=np.intp)
+
+
+def _refined(peaks: IntArray, height: FloatArray) -> FloatArray:
+    """Return the places of peaks with fractions, by the parabola through three samples."""
+    if not peaks.size:
+        return np.empty(0)
+    left, center, right = height[peaks - 1], height[peaks], height[peaks + 1]
+    curve = left - 2 * center + right
+    shift = np.divide(0.5 * (left - right), curve, out=np.zeros(peaks.size), where=curve < 0)
+    return np.asarray(peaks + np.clip(shift, -0.5, 0.5), dtype=np.float64)
+
+
+def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return start, end and rate in hertz of each beat to beat interval of a run; NaN for those that cannot be.
+
+    The first and the last are continued to the ends of the run, where the next beat would be outside.
+    """
+    if beats_s.size < 3:
+        return np.empty(0), np.empty(0), np.empty(0)
+    length_s = np.diff(beats_s)
+    usual_s = median_filter(length_s, size=min(_NEIGHBORS, length_s.size), mode="nearest")
+    good = _possible(length_s) & (np.abs(length_s / usual_s - 1) <= MAX_CHANGE)
+    rates = np.where(good, 1 / length_s, np.nan)
+    start_s, stop_s = beats_s[:-1].copy(), beats_s[1:].copy()
+    if 0 < start_s[0] - first_s <= 1.5 * length_s[0]:
+        start_s[0] = first_s
+    if 0 < last_s - stop_s[-1] <= 1.5 * length_s[-1]:
+        stop_s[-1] = last_s
+    return start_s, stop_s, rates
+
+
+def _possible(length_s: FloatArray) -> npt.NDArray[np.bool_]:
+    return (length_s >= 60.0 / MAX_HEART_RATE_BPM) & (length_s <= 60.0 / MIN_HEART_RATE_BPM)
+
+
+def _sampled(
+    start_s: FloatArray, stop_s: FloatArray, rates_hz: FloatArray, first_s: float, last_s: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean rate in beats/min in each quarter of a second; NaN where less than half of it is known."""
+    count = max(1, int(np.floor((last_s - first_s) * RATE_HZ + 1e-6)))
+    edges_s = first_s + np.arange(count + 1) / RATE_HZ
+    known = np.isfinite(rates_hz)
+    length_s = np.where(known, stop_s - start_s, 0.0)
+    knots_s = np.stack([start_s, stop_s], axis=1).reshape(-1)
+    time_known = np.stack([np.cumsum(length_s) - length_s, np.cumsum(length_s)], axis=1).reshape(-1)
+    beats_of = np.where(known, rates_hz, 0.0) * length_s
+    beats = np.stack([np.cumsum(beats_of) - beats_of, np.cumsum(beats_of)], axis=1).reshape(-1)
+    if not knots_s.size:
+        return edges_s[:-1], np.full(count, np.nan)
+    seconds = np.diff(np.interp(edges_s, knots_s, time_known))
+    found = np.diff(np.interp(edges_s, knots_s, beats))
+    bpm = np.divide(60.0 * found, seconds, out=np.full(count, np.nan), where=seconds >= 0.5 / RATE_HZ)
+    return edges_s[:-1], bpm
+
+
+def _on_grid(times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    """Return a wave on a uniform grid of 100 to 500 Hz: interpolated where it is slower, averaged where it is faster."""
+    if times_s.size < 3:
+        return np.empty(0), np.empty(0), MIN_GRID_HZ
+    measured_hz = 1.0 / float(np.median(np.diff(times_s)))
+    several = int(np.ceil(measured_hz / MAX_GRID_HZ))
+    if several > 1:
+        count = times_s.size // several * several
+        times_s = times_s[:count].reshape(-1, several).mean(axis=1)
+        values = values[:count].reshape(-1, several).mean(axis=1)
+        measured_hz /= several
+    rate_hz = measured_hz * max(1.0, np.ceil(MIN_GRID_HZ / measured_hz - 1e-6))
+    grid_s, wave = resample_uniform(times_s, values, rate_hz)
+    return grid_s, wave, rate_hz
+
+
+def _envelope(wave: FloatArray, rate_hz: float) -> FloatArray:
+    """Return the power of the QRS complexes over time, smooth enough that its spectrum is highest at the heart rate."""
+    band_hz = (_ECG.band_hz[0], min(_ECG.band_hz[1], 0.45 * rate_hz))
+    return np.asarray(gaussian_filter1d(np.abs(_band_passed(wave - wave.mean(), rate_hz, band_hz)), 0.1 * rate_hz))
+
+
+def _disagreement(samples_s: FloatArray, bpm: FloatArray, grid_s: FloatArray, wave: FloatArray, rate_hz: float) -> FloatArray:
+    """Return the heart rate by beats minus that by the spectrum of eight seconds around each sample; NaN where either is unknown."""
+    step = max(1, int(rate_hz / 50.0))
+    wave = wave[: wave.size // step * step].reshape(-1, step).mean(axis=1)
+    rate_hz /= step
+    size = min(wave.size, round(SPECTRUM_S * rate_hz))
+    first = np.arange(0, wave.size - size + 1, max(1, round(SPECTRUM_STEP_S * rate_hz)))
+    spectrum_bpm = dominant_rates_bpm([wave[at : at + size] for at in first], rate_hz, (30.0, MAX_HEART_RATE_BPM))
+    known = np.isfinite(bpm)
+    start = np.searchsorted(samples_s, grid_s[0] + first / rate_hz - 1e-9)
+    stop = np.searchsorted(samples_s, grid_s[0] + (first + size) / rate_hz - 1e-9)
+    total, count = np.concatenate([[0.0], np.cumsum(np.where(known, bpm, 0.0))]), np.concatenate([[0], np.cumsum(known)])
+    beats = count[stop] - count[start]
+    mean_bpm = np.divide(total[stop] - total[start], beats, out=np.full(first.size, np.nan), where=2 * beats >= stop - start)
+    center_s = grid_s[0] + (first + size / 2) / rate_hz
+    nearest = np.clip(np.rint((samples_s - center_s[0]) / SPECTRUM_STEP_S), 0, first.size - 1).astype(np.intp)
+    return np.asarray((mean_bpm - spectrum_bpm)[nearest])

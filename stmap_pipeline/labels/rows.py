@@ -1,0 +1,77 @@
+r"""Text files of few long lines, one series a line, as ``ground_truth.txt`` of UBFC-rPPG: pulse, heart rate and time of each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stmap_pipeline.errors import printable
+from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
+from stmap_pipeline.labels.times import Times
+
+_MAX_BYTES = 64 * 2**20
+_MAX_SERIES = 100
+# a table of that many columns is none of a label
+_MIN_NUMBERS = 50
+
+
+def recognizes(path: Path, head: bytes) -> bool:
+    """Return whether the first line holds more numbers than a table has columns, with blanks between."""
+    cells = head.split(b"\n")[0].split()[:-1]
+    try:
+        return len(cells) >= _MIN_NUMBERS and bool(np.isfinite([float(cell) for cell in cells]).any())
+    except ValueError:
+        return False
+
+
+def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
+    r"""Read series from a file that has one on each line; a column is the number of its line from 0.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    LabelFileError
+        Where it holds other things than numbers, too many, no such line, or lines of different lengths.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "ground_truth.txt"
+    ...     _ = path.write_text("0.1 0.3 0.2\n75 75 76\n0.0 0.03 0.07\n")
+    ...     read_rows(path, [1], 2).times.values
+    array([0.  , 0.03, 0.07])
+    """
+    if path.stat().st_size > _MAX_BYTES:
+        raise LabelFileError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB; a label of a video is smaller")
+    lines = path.read_text(encoding="latin-1").splitlines()[skip_rows:]
+    rows = [line for line in lines if line.strip()]
+    asked = [*wanted] if time_column is None else [*wanted, time_column]
+    series = []
+    for one in asked:
+        if not isinstance(one, int) or not 0 <= one < len(rows):
+            raise no_column(path, one, [f"lines 0 to {len(rows) - 1}"])
+        try:
+            series.append(np.array([float(cell) for cell in rows[one].replace(",", " ").split()]))
+        except ValueError as error:
+            raise LabelFileError(f"{printable(path)}: line {one + 1}: {error}") from None
+    lengths = {len(one) for one in series}
+    if len(lengths) > 1:
+        raise LabelFileError(
+            f"{printable(path)}: its lines hold {' and '.join(map(str, sorted(lengths)))} numbers; they belong together"
+        )
+    check_rows(path, lengths.pop())
+    values = [np.where(np.isfinite(one), one, np.nan) for one in series]
+    times = None if time_column is None else Times(values.pop())
+    return Columns(tuple(values), (), times, width=len(rows), no_number=("",) * len(asked))
+
+
+def _list_columns(path: Path) -> tuple[str, ...]:
+    with path.open("rb") as file:
+        return tuple(map(str, range(sum(1 for _ in zip(file, range(_MAX_SERIES), strict=False)))))
+
+
+FORMAT = LabelFormat("rows", "one series a line", recognizes, read_rows, _list_columns)
