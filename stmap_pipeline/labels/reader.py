@@ -12,7 +12,7 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
-from stmap_pipeline.labels.times import Moment, is_elapsed, read_moment, since, spread_whole_seconds, unix_unit_s
+from stmap_pipeline.labels.times import Moment, TimeKind, is_elapsed, read_moment, since, spread_whole_seconds, unix_unit_s
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
@@ -322,10 +322,10 @@ class _Reading:
             return times_s
         if kind == "unix" and unix_unit_s(np.array([self._first_frame_s])) == 1.0:  # the frames have UNIX times, too
             return times_s
-        start = self._start(f"its times are {_ABSOLUTE[kind]}")
+        start = self._start(f"its times are {_ABSOLUTE[kind]}", kind)
         found = since(times_s, kind, start)
         if isinstance(found, str):
-            raise self._fail(f"{found}; {_START_HINT}")
+            raise self._fail(f"{found}; {_start_hint(kind)}")
         if found.size and found[-1] < 0:
             raise self._fail(
                 f"ends {-found[-1]:.1f} s before the video starts; correct video_start, or set starts_with_video = true"
@@ -334,12 +334,12 @@ class _Reading:
 
     def _from_start(self, start: Moment) -> float:
         """Return how much later than time 0 of the video the file starts."""
-        found = since(np.array([start.seconds]), start.kind, self._start("it has a start of its own"))
+        found = since(np.array([start.seconds]), start.kind, self._start("it has a start of its own", start.kind))
         if isinstance(found, str):
-            raise self._fail(f"{found}; {_START_HINT}")
+            raise self._fail(f"{found}; {_start_hint(start.kind)}")
         return float(found[0]) + self._first_frame_s
 
-    def _start(self, why: str) -> Moment:
+    def _start(self, why: str, kind: TimeKind) -> Moment:
         """Return when the video started."""
         source = self._source
         if source.video_start:
@@ -350,7 +350,7 @@ class _Reading:
         text = self._video_start() if self._video_start is not None else ""
         moment = read_moment(text) if text else None
         if moment is None:
-            raise self._fail(f"{why}, and nothing says when the video started; {_START_HINT}")
+            raise self._fail(f"{why}, and nothing says when the video started; {_start_hint(kind)}")
         self._note(f"counted from the start that the video's metadata have, {text}")
         return moment
 
@@ -434,10 +434,14 @@ class _Reading:
 
 
 _ABSOLUTE = {"unix": "UNIX times or dates with a time zone", "local": "dates", "clock": "times of day", "number": "numbers"}
-_START_HINT = (
-    'give video_start = "2026-05-03T10:00:00" as the label\'s clock had it at the first frame, or set starts_with_video = true where '
-    "the first row was taken at the first frame"
-)
+_EXAMPLES = {"unix": "2026-05-03T10:00:00Z", "local": "2026-05-03T10:00:00", "clock": "10:00:00"}
+
+
+def _start_hint(kind: TimeKind) -> str:
+    return (
+        f'give video_start = "{_EXAMPLES.get(kind, _EXAMPLES["local"])}" as the label\'s clock had it at the first frame, or set '
+        "starts_with_video = true where the first row was taken at the first frame"
+    )
 
 
 def _on_frames(source: LabelSource, samples: _Samples, frames: FloatArray, notes: list[str]) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -41,7 +41,7 @@ from stmap_pipeline.records import (
 )
 from stmap_pipeline.records.outcome import Status
 from stmap_pipeline.shards import read_recording, recording_path, recording_row, window_row, write_recording
-from stmap_pipeline.video import open_stream
+from stmap_pipeline.video import open_stream, video_start
 from stmap_pipeline.video.clock import Clock
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ def _with_labels(
 ) -> RecordingResult:
     check_limits(recording, measured.blocks, measured.track, config)
     with timer.stage("labels"):
-        labels = read_labels(recording, measured.blocks.times_s)
+        labels = read_labels(recording, measured.blocks.times_s, partial(video_start, recording.video))
     notes = notes_of(recording, labels, metadata)
     return RecordingResult(recording, measured.blocks, measured.track, labels.heart_rate, labels.pulse, notes, metadata, positions)
 
