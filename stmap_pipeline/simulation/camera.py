@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.simulation.batch import Batch, log_uniform
-from stmap_pipeline.simulation.codec import Codec, encode
+from stmap_pipeline.simulation.codec import Codec, encode, share_chroma, to_rgb, to_ycc
 from stmap_pipeline.simulation.frames import Frames
 from stmap_pipeline.simulation.scene import Scene
 
@@ -118,21 +118,24 @@ def _compress(batch: Batch, means: Float32) -> None:
     chosen = chosen[np.argsort(-np.diff(frames.starts)[chosen], kind="stable")]
     lengths = np.diff(frames.starts)[chosen]
     places = [slice(int(frames.starts[one]), int(frames.starts[one + 1])) for one in chosen]
-    stack = np.zeros((int(lengths[0]), len(chosen), means.shape[1]), dtype=np.float32)
+    rows, cols = batch.config.rows, batch.config.cols
+    stack = np.zeros((int(lengths[0]), len(chosen), 3, rows * cols), dtype=np.float32)
     for index, place in enumerate(places):
-        stack[: lengths[index], index] = means[place]
+        one = to_ycc(means[place].reshape(-1, rows * cols, 3))
+        if sharing[chosen[index]]:
+            share_chroma(one, float(sharing[chosen[index]]), rows, cols)
+        stack[: lengths[index], index] = one
     codec = Codec(
         key_interval=interval[chosen],
         key_phase=phase[chosen],
         step=step[chosen].astype(np.float32),
         chroma_step=chroma[chosen].astype(np.float32),
-        units=np.floor(units[chosen]).astype(np.float32),
-        sharing=sharing[chosen].astype(np.float32),
+        units=units[chosen].astype(np.float32),
         b_frames=b_frames[chosen],
     )
-    encode(random, stack.reshape(*stack.shape[:2], -1, 3), lengths, codec, (batch.config.rows, batch.config.cols))
+    encode(random, stack, lengths, codec)
     for index, place in enumerate(places):
-        means[place] = stack[: lengths[index], index]
+        means[place] = to_rgb(stack[: lengths[index], index]).reshape(lengths[index], -1)
 
 
 def _round(batch: Batch, means: Float32) -> None:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
 
-# BT.601: Y, Cb and Cr of R, G and B, and back
-_TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32)
-_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], dtype=np.float32)
+# half the width of the dead zone, in quantization steps; H.264 encoders round down what is below two thirds of a step or more
+_DEAD_ZONE = np.float32(0.6)
+# quantization of frames between two others relative to theirs
+_COARSER = np.float32(1.7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +36,6 @@ class Codec:
     chroma_step : (S,) array of float32
     units : (S,) array of float32
         Transform blocks of luma in a block of the grid, at least 1.
-    sharing : (S,) array of float32
-        Share of chroma that a block takes from its neighbors, 0 to 1.
     b_frames : (S,) array of int
         Of so many frames all but one are coded with a coarser step; 1 for none.
     """
@@ -46,69 +45,90 @@ class Codec:
     step: Float32
     chroma_step: Float32
     units: Float32
-    sharing: Float32
     b_frames: IntArray
 
 
-def encode(random: np.random.Generator, means: Float32, lengths: IntArray, codec: Codec, grid: tuple[int, int]) -> None:
+def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: Codec) -> None:
     """Replace block means by what a codec makes of them.
 
     Parameters
     ----------
     random : numpy.random.Generator
-    means : (F, S, N, 3) array of float32
-        Frames of S windows, changed in place. Windows come in the order of their length, the longest first.
+    ycc : (F, S, 3, N) array of float32
+        Y, Cb and Cr in the frames of S windows, changed in place. Windows come in the order of their length, the longest first.
     lengths : (S,) array of int
         Number of frames of each window.
     codec : Codec
-    grid : tuple of int
-        Rows and columns.
     """
-    frames, windows, blocks, _ = means.shape
-    ycc = means @ _TO_YCC.T
-    if codec.sharing.any():
-        share = codec.sharing[:, None, None]
-        mixed = np.matmul(_neighbors(*grid), ycc[..., 1:])
-        ycc[..., 1:] += share * (mixed - ycc[..., 1:])
-    step = np.stack([codec.step, codec.chroma_step, codec.chroma_step], axis=1)[:, None, :]
-    units = np.stack([codec.units, *[np.maximum(codec.units / 4, 1)] * 2], axis=1)[:, None, :]
-    dead = np.float32(0.6) * step * np.ones((1, blocks, 1), dtype=np.float32)
+    frames, windows, _, blocks = ycc.shape
+    step = np.stack([codec.step, codec.chroma_step, codec.chroma_step], axis=1)[:, :, None]
+    units = np.floor(np.stack([codec.units, *[np.maximum(codec.units / 4, 1)] * 2], axis=1))[:, :, None]
     error = step / np.sqrt(units)
-    usual = error * random.uniform(-0.5, 0.5, (windows, blocks, 3)).astype(np.float32)
-    dither = random.random((frames, windows, blocks, 3), dtype=np.float32)
+    usual = np.float32(0.8) * error * random.uniform(-0.5, 0.5, (windows, 3, blocks)).astype(np.float32)
+    # the number of updated units grows with the square of the difference, in terms of the dead zone
+    per_difference = np.sqrt(units) / (_DEAD_ZONE * step)
     number = np.arange(frames)[:, None] + codec.key_phase
-    key = (number % codec.key_interval) == 0
+    key = number % codec.key_interval == 0
     key[0] = True
-    coarse = np.where(number % codec.b_frames == 0, 1.0, 1.7).astype(np.float32)[:, :, None, None]
-    active = np.searchsorted(-lengths, -np.arange(frames), side="left")
-    state = ycc[0].copy()
-    difference, share = np.empty_like(state), np.empty_like(state)
-    inverse, parts, per_part = 1 / dead, units * np.ones_like(dead), 1 / (units * np.ones_like(dead))
+    fine = np.where(number % codec.b_frames == 0, 1.0, 1 / _COARSER).astype(np.float32)[:, :, None, None] * per_difference
+    any_key = key.any(axis=1)
+    on_until = np.searchsorted(-lengths, -np.arange(frames), side="left")
+    difference, update = np.empty_like(ycc[0]), np.empty_like(ycc[0])
+    # whole units: what is left of one is updated with that probability
+    dither = random.random(ycc.shape, dtype=np.float32)
+    # as many values as there are, since a factor for each window is slower to apply
+    most, part = units * np.ones_like(difference), 1 / (units * np.ones_like(difference))
     for frame in range(frames):
-        on = slice(0, int(active[frame]))
-        d, s = difference[on], share[on]
-        np.subtract(ycc[frame, on], state[on], out=d)
-        np.multiply(d, inverse[on], out=s)
-        np.divide(s, coarse[frame, on], out=s)
-        np.multiply(s, s, out=s)
-        np.minimum(s, 1, out=s)
-        np.multiply(s, parts[on], out=s)
-        np.add(s, dither[frame, on], out=s)
-        np.floor(s, out=s)
-        np.multiply(s, per_part[on], out=s)
-        np.minimum(s, 1, out=s)
-        np.multiply(s, d, out=d)
-        np.add(state[on], d, out=state[on])
-        if key[frame, on].any():
+        on = slice(0, int(on_until[frame]))
+        before, now, d, u = ycc[frame - 1, on], ycc[frame, on], difference[on], update[on]
+        if any_key[frame]:
             anew = np.flatnonzero(key[frame, on])
-            fresh = dither[frame, anew] - np.float32(0.5)
-            state[anew] = ycc[frame, anew] + np.float32(0.8) * usual[anew] + np.float32(0.4) * error[anew] * fresh
-        ycc[frame, on] = state[on]
-    np.matmul(ycc, _TO_RGB.T, out=means)
+            coded = now[anew] + usual[anew] + np.float32(0.4) * error[anew] * (dither[frame, anew] - np.float32(0.5))
+        if frame:
+            np.subtract(now, before, out=d)
+            np.multiply(d, fine[frame, on], out=u)
+            np.multiply(u, u, out=u)
+            np.minimum(u, most[on], out=u)
+            np.add(u, dither[frame, on], out=u)
+            np.floor(u, out=u)
+            np.multiply(u, part[on], out=u)
+            np.multiply(u, d, out=d)
+            np.add(before, d, out=now)
+        if any_key[frame]:
+            now[anew] = coded
 
 
-def _neighbors(rows: int, cols: int) -> Float32:
-    """(N, N) mean over a block and its neighbors above, below, left and right."""
-    row, col = np.divmod(np.arange(rows * cols), cols)
-    near = np.abs(row[:, None] - row) + np.abs(col[:, None] - col) <= 1
-    return np.asarray(near / near.sum(axis=1, keepdims=True), dtype=np.float32)
+def to_ycc(rgb: Float32) -> Float32:
+    """Convert (F, N, 3) R, G, B to (F, 3, N) Y, Cb, Cr of BT.601, without offsets."""
+    red, green, blue = rgb[:, :, 0], rgb[:, :, 1], rgb[:, :, 2]
+    out = np.empty((len(rgb), 3, rgb.shape[1]), dtype=np.float32)
+    out[:, 0] = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
+    out[:, 1] = (blue - out[:, 0]) * np.float32(1 / 1.772)
+    out[:, 2] = (red - out[:, 0]) * np.float32(1 / 1.402)
+    return out
+
+
+def to_rgb(ycc: Float32) -> Float32:
+    """Convert (F, 3, N) Y, Cb, Cr of BT.601 to (F, N, 3) R, G, B.
+
+    Examples
+    --------
+    >>> rgb = np.array([[[200, 150, 120]]], dtype=np.float32)
+    >>> to_rgb(to_ycc(rgb)).round(3).tolist()
+    [[[200.0, 150.0, 120.0]]]
+    """
+    luma, blue, red = ycc[:, 0], ycc[:, 1], ycc[:, 2]
+    out = np.empty((len(ycc), ycc.shape[2], 3), dtype=np.float32)
+    out[:, :, 0] = luma + np.float32(1.402) * red
+    out[:, :, 1] = luma - np.float32(0.114 * 1.772 / 0.587) * blue - np.float32(0.299 * 1.402 / 0.587) * red
+    out[:, :, 2] = luma + np.float32(1.772) * blue
+    return out
+
+
+def share_chroma(ycc: Float32, share: float, rows: int, cols: int) -> None:
+    """Replace a share of the chroma of (F, 3, N) means by that of the neighbors above, below, left and right."""
+    chroma = ycc[:, 1:].reshape(len(ycc), 2, rows, cols)
+    padded = np.pad(chroma, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    near = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1] + padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+    chroma += np.float32(share) * (near / np.float32(4) - chroma)
+    ycc[:, 1:] = chroma.reshape(len(ycc), 2, -1)

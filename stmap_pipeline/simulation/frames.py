@@ -20,9 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 
-MARGIN_S = 0.75
-"""What is simulated before and after a window, so that the slowest camera has the frames that a spline needs."""
 TAPS = 8
+_MARGIN = TAPS // 2 + 1  # frames before and after a window, so that a spline has its knots
 _MAX_GAP_S = 0.5
 _IRREGULAR = 3.0
 _FRAME_RATES_HZ = {
@@ -91,7 +90,7 @@ def draw_frames(
     shown_hz = np.where(terms["repeated_frames"], rate_hz * random.uniform(0.3, 0.95, count), rate_hz)
     rate_hz = np.where(terms["repeated_frames"] & terms["low_frame_rate"], 30.0, rate_hz)
 
-    number_of = np.ceil((duration_s + 2 * MARGIN_S) * rate_hz).astype(np.intp) + 2
+    number_of = np.ceil(duration_s * rate_hz).astype(np.intp) + 2 * _MARGIN + 2
     starts = np.concatenate(([0], np.cumsum(number_of)))
     owner = np.repeat(np.arange(count), number_of)
     number = np.arange(starts[-1]) - starts[owner]
@@ -109,7 +108,7 @@ def draw_frames(
     nominal_s = number * step_s[owner]
     taken_s = nominal_s + elapsed * step_s[owner] + early
     stamped_s = np.where(constant[owner], nominal_s, np.round(taken_s, 6))
-    offset_s = MARGIN_S + random.random(count) * step_s
+    offset_s = (_MARGIN + random.random(count)) * step_s
     # the window begins at stamp 0; a constant clock has lost about as much before as inside
     taken_s -= offset_s[owner]
     stamped_s -= offset_s[owner]

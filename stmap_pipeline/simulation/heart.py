@@ -128,8 +128,8 @@ def _draw_waves(random: np.random.Generator, rate_bpm: FloatArray, *, unseen: bo
     if unseen:
         # a systolic and a diastolic Gaussian; Fourier coefficients in closed form
         order = np.arange(1, HARMONICS + 1)
-        width = random.uniform(0.11, 0.19, (count, 1)), random.uniform(0.10, 0.18, (count, 1))
-        place, height = random.uniform(0.30, 0.42, (count, 1)), random.uniform(0.15, 0.55, (count, 1))
+        width = random.uniform(0.14, 0.21, (count, 1)), random.uniform(0.12, 0.2, (count, 1))
+        place, height = random.uniform(0.25, 0.38, (count, 1)), random.uniform(0.1, 0.45, (count, 1))
         wave = np.exp(-2 * (np.pi * order * width[0]) ** 2) + 0j
         wave += height * np.exp(-2 * (np.pi * order * width[1]) ** 2) * np.exp(-2j * np.pi * order * place)
         return np.asarray(1j * wave / np.abs(wave[:, :1]))

@@ -145,12 +145,15 @@ def _pose_patterns(batch: Batch) -> FloatArray:
 def _talk(batch: Batch) -> Term:
     """Mouth: syllables of 1 to 4 Hz in phrases; lips and chin change most."""
     random, count, grid = batch.random["talking"], batch.windows, batch.grid
-    syllables = grid.draw(random, band(grid.rates_hz, random.uniform(1.0, 4.0, count), np.full(count, 1.2)), 1)
-    phrases = grid.draw(random, low_pass(grid.rates_hz, np.full(count, 0.2), np.full(count, 3.0)), 1)
+    on = np.flatnonzero(batch.terms["talking"])
+    syllables = grid.draw(random, band(grid.rates_hz, random.uniform(1.0, 4.0, count)[on], np.full(len(on), 1.2)), 1)
+    phrases = grid.draw(random, low_pass(grid.rates_hz, np.full(len(on), 0.2), np.full(len(on), 3.0)), 1)
+    mouth = np.zeros((count, 1, grid.samples), dtype=np.float32)
+    mouth[on] = syllables * np.clip(3 * phrases + 1.5, 0, 1)
     strength = batch.present("talking", 0.02, 0.12) * batch.people.liveliness
     lips = random.normal(0.5, 0.4, (count, batch.blocks, 1)) + random.normal(0, 0.15, (count, batch.blocks, 3))
     pattern = strength[:, None, None] * batch.maps.mouth[:, None] * lips
-    return grid.read(syllables * np.clip(3 * phrases + 1.5, 0, 1)), pattern[:, None]
+    return grid.read(mouth), pattern[:, None]
 
 
 def _hand(batch: Batch) -> Term:
