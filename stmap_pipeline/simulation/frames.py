@@ -90,7 +90,9 @@ def draw_frames(
     shown_hz = np.where(terms["repeated_frames"], rate_hz * random.uniform(0.3, 0.95, count), rate_hz)
     rate_hz = np.where(terms["repeated_frames"] & terms["low_frame_rate"], 30.0, rate_hz)
 
-    number_of = np.ceil(duration_s * rate_hz).astype(np.intp) + 2 * _MARGIN + 2
+    # the clock of the samples begins with a frame of the recording, some samples before the window: 30 frames a second are samples as they are
+    before = np.ceil(_MARGIN / rate_hz * config.rate_hz) + random.integers(0, 3, count)
+    number_of = np.ceil((duration_s + before / config.rate_hz) * rate_hz).astype(np.intp) + _MARGIN + 1
     starts = np.concatenate(([0], np.cumsum(number_of)))
     owner = np.repeat(np.arange(count), number_of)
     number = np.arange(starts[-1]) - starts[owner]
@@ -108,10 +110,8 @@ def draw_frames(
     nominal_s = number * step_s[owner]
     taken_s = nominal_s + elapsed * step_s[owner] + early
     stamped_s = np.where(constant[owner], nominal_s, np.round(taken_s, 6))
-    offset_s = (_MARGIN + random.random(count)) * step_s
-    # the window begins at stamp 0; a constant clock has lost about as much before as inside
-    taken_s -= offset_s[owner]
-    stamped_s -= offset_s[owner]
+    taken_s -= (before / config.rate_hz)[owner]
+    stamped_s -= (before / config.rate_hz)[owner]
 
     held = np.zeros(len(owner), dtype=np.bool_)
     if terms["repeated_frames"].any():
@@ -131,7 +131,11 @@ def draw_frames(
 
     seen = np.ones(len(owner), dtype=np.bool_)
     for _ in range(2):
-        start_s, length_s = random.uniform(-0.5, duration_s, count), 10 ** random.uniform(-1.3, 0.5, count)
+        # at least a third of a window is seen
+        start_s, length_s = (
+            random.uniform(-0.5, duration_s, count),
+            np.minimum(10 ** random.uniform(-1.3, 0.5, count), duration_s / 3),
+        )
         gone = terms["lost_frames"] & (random.random(count) < 0.7)
         seen &= ~(gone[owner] & (stamped_s > start_s[owner]) & (stamped_s < (start_s + length_s)[owner]))
     # a window keeps its first and last frames: an interval has two ends

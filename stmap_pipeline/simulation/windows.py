@@ -160,7 +160,7 @@ def _simulate(
     _lose_blocks(random["lost_blocks"], terms["lost_blocks"], means)
     motion = (matrix @ _track(batch, scene)).reshape(count, samples, 4)
     motion[~known] = np.nan
-    out.motion[part] = motion - np.nanmean(motion, axis=1, keepdims=True)
+    out.motion[part] = motion - np.nanmean(motion, axis=1, keepdims=True)  # known in a third of the window at least
 
     times_s = np.arange(samples) / config.rate_hz
     owner = np.repeat(np.arange(count), samples)
