@@ -30,25 +30,40 @@ def record(batch: Batch, scene: Scene) -> Float32:
         R, G, B of each block in each frame, in gray levels.
     """
     random, count, frames = batch.random["camera"], batch.windows, batch.frames
+    # too little or too much light, or a brightness that was set afterwards: a factor, or a number of levels
+    set_afterwards = random.random(count) < 0.4
     dark, bright = log_uniform(random, 0.06, 0.5, count), random.uniform(1.15, 2.4, count)
-    level = np.where(batch.terms["bright"], bright, np.where(batch.terms["dark"], dark, 1))
+    level = np.where(set_afterwards, 1, np.where(batch.terms["bright"], bright, np.where(batch.terms["dark"], dark, 1)))
+    shift = set_afterwards * (
+        batch.terms["bright"] * random.uniform(10, 80, count) - batch.terms["dark"] * random.uniform(10, 70, count)
+    )
     base = batch.people.base * level[:, None, None]
     base = np.where(batch.terms["bright"][:, None, None], base, np.minimum(base, 235)).reshape(count, -1)
     # a gray level is a power of linear light: factors on light are factors of another size on levels
     gamma = random.uniform(1.0, 2.6, count) if batch.unseen else random.uniform(1.5, 2.4, count)
     patterns = scene.patterns / gamma[:, None, None].astype(np.float32)
     start = np.log(np.maximum(base, 0.5)).astype(np.float32)
+    sigma, shared = _noise(batch, base)
+    spread, offset = _clipping(batch, shift)
     means = np.empty((len(frames.owner), base.shape[1]), dtype=np.float32)
     piece = max(1, _ONE_THREAD // (patterns.shape[1] * patterns.shape[2]))
-    for window, on in _windows(np.ones(count, dtype=np.bool_), frames):
-        for first in range(on.start, on.stop, piece):
-            some = slice(first, min(first + piece, on.stop))
-            np.matmul(scene.courses[some], patterns[window], out=means[some])
-        means[on] += start[window]
-    np.minimum(means, 7, out=means)
-    np.exp(means, out=means)
-    _clip(batch, means)
-    _add_noise(batch, base, means)
+    for window, (first, last) in enumerate(zip(frames.starts[:-1].tolist(), frames.starts[1:].tolist(), strict=True)):
+        # all steps of one window, while it is in the cache of the processor
+        one = means[first:last]
+        for some in range(0, len(one), piece):
+            np.matmul(scene.courses[first + some : min(first + some + piece, last)], patterns[window], out=one[some : some + piece])
+        one += start[window]
+        np.minimum(one, 7, out=one)
+        np.exp(one, out=one)
+        drawn = batch.random["noise"].standard_normal((len(one), base.shape[1] // 3, 3), dtype=np.float32)
+        drawn += (shared[window] * (drawn[:, :, 0] + drawn[:, :, 1] + drawn[:, :, 2]))[:, :, None]
+        drawn *= sigma[window]
+        one += drawn.reshape(one.shape)
+        if batch.terms["bright"][window]:
+            one += offset[window]
+            one -= _excess(one - 255, float(spread[window]))
+        elif offset[window]:
+            one[:] = _excess(one + offset[window], 0.3 * float(spread[window]))
     _compress(batch, means)
     _round(batch, means)
     held = np.flatnonzero(frames.shown != np.arange(len(means)))
@@ -61,15 +76,12 @@ def _windows(term: BoolArray, frames: Frames) -> list[tuple[int, slice]]:
     return [(int(one), slice(int(frames.starts[one]), int(frames.starts[one + 1]))) for one in np.flatnonzero(term)]
 
 
-def _clip(batch: Batch, means: Float32) -> None:
-    """Mean of pixels that differ within a block when the bright ones end at 255, or the dark ones at a black level."""
+def _clipping(batch: Batch, shift: FloatArray) -> tuple[FloatArray, Float32]:
+    """Draw how much the pixels of a block differ, (B,), and the levels that are added, (B,): below 0 a black level is taken off."""
     random, count = batch.random["clipping"], batch.windows
     spread, black = random.uniform(6, 30, count), random.uniform(0, 8, count)
     crushed = batch.terms["dark"] & (random.random(count) < 0.5)
-    for window, on in _windows(batch.terms["bright"], batch.frames):
-        means[on] -= _excess(means[on] - 255, float(spread[window]))
-    for window, on in _windows(crushed, batch.frames):
-        means[on] = _excess(means[on] - float(black[window]), 0.3 * float(spread[window]))
+    return spread, (shift - np.where(crushed, black, 0)).astype(np.float32)
 
 
 def _excess(values: Float32, spread: float) -> Float32:
@@ -78,12 +90,17 @@ def _excess(values: Float32, spread: float) -> Float32:
     return np.asarray(scale * np.logaddexp(np.float32(0), values / scale), dtype=np.float32)
 
 
-def _add_noise(batch: Batch, base: FloatArray, means: Float32) -> None:
-    """Sensor noise: that of photons grows with the level, that of reading does not; a mean over more pixels has less."""
-    random, count, people = batch.random["noise"], batch.windows, batch.people
+def _noise(batch: Batch, base: FloatArray) -> tuple[Float32, Float32]:
+    """Draw the standard deviation (B, N, 3) of sensor noise, and the share (B,) of each channel that all channels get.
+
+    The noise of photons grows with the level, that of reading does not; a mean over more pixels has less.
+    """
+    random, count, people = batch.random["noise_level"], batch.windows, batch.people
     gain = np.where(batch.terms["dark"], 2.0, 1.0)
     read, photons = log_uniform(random, 0.4, 3.0, count) * gain, log_uniform(random, 0.005, 0.06, count) * gain**2
-    factor = np.where(batch.terms["noise"], log_uniform(random, 1.5, 8, count), 1) * batch.severity
+    factor = (
+        np.where(batch.terms["noise"], log_uniform(random, 1.5, 8, count), 1) * batch.severity * random.uniform(0.8, 1.6, count)
+    )
     # red and blue are amplified by the white balance, and stored at half the resolution
     channel = np.exp(random.normal(0, 0.2, (count, 1, 3))) * (1.4, 1.0, 1.5)
     variance = photons[:, None, None] * np.minimum(base, 255).reshape(count, -1, 3) + read[:, None, None] ** 2
@@ -91,16 +108,7 @@ def _add_noise(batch: Batch, base: FloatArray, means: Float32) -> None:
     # denoising and the codec keep less of what differs between the channels than of what they share
     shared = random.uniform(0, 3, count)
     sigma /= np.sqrt(1 + (2 * shared + shared**2) / 3)[:, None, None]
-    sigma *= random.uniform(0.8, 1.6, count)[:, None, None]
-    sigma = sigma.reshape(count, -1).astype(np.float32)
-    for window, on in _windows(np.ones(count, dtype=np.bool_), batch.frames):
-        drawn = random.standard_normal(means[on].shape, dtype=np.float32)
-        pixels = drawn.reshape(len(drawn), -1, 3)
-        common = pixels[:, :, 0] + pixels[:, :, 1] + pixels[:, :, 2]
-        common *= np.float32(shared[window] / 3)
-        pixels += common[:, :, None]
-        drawn *= sigma[window]
-        means[on] += drawn
+    return sigma.astype(np.float32), (shared / 3).astype(np.float32)
 
 
 def _compress(batch: Batch, means: Float32) -> None:

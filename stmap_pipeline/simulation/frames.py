@@ -100,8 +100,8 @@ def draw_frames(
 
     jitter = np.where(terms["jitter"], random.uniform(0.03, 0.25, count), random.uniform(0, 0.01, count))
     early = np.clip(random.standard_normal(len(owner)), -1.8, 1.8) * (jitter * step_s)[owner]
-    drop_share = np.where(terms["dropped_frames"], 10 ** random.uniform(-2.5, -1.0, count), 0)
-    skipped = np.where(random.random(len(owner)) < drop_share[owner], random.integers(1, 4, len(owner)), 0)
+    drop_share = np.where(terms["dropped_frames"], 10 ** random.uniform(-2.5, -1.2, count), 0)
+    skipped = np.where(random.random(len(owner)) < drop_share[owner], random.integers(1, 3, len(owner)), 0)
     skipped[starts[:-1]] = 0
     elapsed = np.cumsum(skipped)
     elapsed -= elapsed[starts[:-1]][owner]
@@ -184,7 +184,8 @@ def resampling_matrix(frames: Frames, samples: int, rate_hz: float, straight: Bo
     slot = np.arange(len(wanted)), left - first
     weights[slot] = 1 - place
     weights[slot[0], slot[1] + 1] = place
-    weights[smooth] += _bend(around[smooth], place[smooth])
+    bent = smooth & (place != 0)
+    weights[bent] += _bend(around[bent], place[bent])
     matrix = csr_matrix(
         (weights.astype(np.float32).ravel(), used[index].ravel(), np.arange(0, weights.size + 1, TAPS)), shape=(len(wanted), total)
     )

@@ -105,9 +105,11 @@ def draw_people(random: np.random.Generator, terms: dict[str, BoolArray], maps: 
         * random.uniform(0.85, 1.15, (count, 1, 3))
         * random.uniform(0.97, 1.03, (count, blocks, 1))
     )[terms["wall"]]
-    replaced = terms["no_skin"][:, None] & (
-        np.argsort(random.random((count, blocks)), axis=1) < random.integers(1, max(2, blocks * 11 // 25 + 1), (count, 1))
-    )
+    # a mask, a cap, or blocks here and there that hair, glasses or a wall fill
+    some = np.argsort(random.random((count, blocks)), axis=1) < random.integers(1, max(2, blocks * 11 // 25 + 1), (count, 1))
+    kind = random.random((count, 1))
+    some = np.where(kind < 0.25, maps.down > random.uniform(0, 0.6, (count, 1)), np.where(kind < 0.35, maps.down < -0.4, some))
+    replaced = terms["no_skin"][:, None] & some
     base = np.where(
         replaced[:, :, None], random.uniform(5, 200, (count, blocks, 1)) * random.uniform(0.8, 1.2, (count, blocks, 3)), base
     )

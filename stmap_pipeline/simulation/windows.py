@@ -38,6 +38,7 @@ _STREAMS = (
         "texture",
         "camera",
         "clipping",
+        "noise_level",
         "landmarks",
     ),
     *SHARES,
@@ -165,9 +166,8 @@ def _simulate(
     times_s = np.arange(samples) / config.rate_hz
     owner = np.repeat(np.arange(count), samples)
     phase = hearts.phase(frames.taken_at(times_s).ravel(), owner).reshape(count, samples)
-    angle = 2 * np.pi * (phase % 1)
-    turns = np.exp(1j * np.arange(1, HARMONICS + 1)[:, None, None] * angle)
-    wave = np.einsum("bk,kbt->bt", hearts.wave, turns).imag
+    turn = np.exp(2j * np.pi * (phase % 1))
+    wave = sum((hearts.wave[:, k, None] * turn ** (k + 1)).imag for k in range(HARMONICS))
     alive = ~terms["no_pulse"]
     out.pulse[part] = np.where(alive[:, None], wave - np.mean(wave, axis=1, keepdims=True), 0)
     out.heart_rate_bpm[part] = np.where(alive, 60 * (phase[:, -1] - phase[:, 0]) / times_s[-1], np.nan)
