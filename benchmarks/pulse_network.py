@@ -1,0 +1,406 @@
+"""Quality of the pulse network: simulated windows and videos, real clips, fingers; its calibration, speed and pictures.
+
+    python benchmarks/pulse_network.py windows [--windows 4000] [--figures docs/explanation]
+    python benchmarks/pulse_network.py videos MAPS             # of `stmap synth MAPS --traces`
+    python benchmarks/pulse_network.py clips MAPS TRUTH.csv    # MAPS of `stmap build-maps --db folder`; columns file, true_bpm
+    python benchmarks/pulse_network.py fingers FOLDER          # records of github.com/Welltory/welltory-ppg-dataset
+    python benchmarks/pulse_network.py speed
+    python benchmarks/pulse_network.py package RUN             # weights of `stmap train --recipe simulated` into the package, calibrated
+
+A window has 10 s. The rate of a video is that of the mean of its windows' distributions, one window a second; its confidence is the
+probability within 5 bpm. The classical methods see the mean of all blocks over the same time. ``--run RUN`` measures the weights of a run
+instead of those of the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+from tables import show, show_machine
+
+from stmap_pipeline import Shards
+from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
+from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
+from stmap_pipeline.signals.resample import resample_uniform
+from stmap_pipeline.signals.spectrum import dominant_rate_bpm
+from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
+from stmap_pipeline.training.data import uniform_samples
+from stmap_pipeline.training.networks.pulse_net import INPUT_HZ, NEAR_BPM, RATES_BPM, SAMPLES, WAVE_HZ, PulseNetwork
+from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+BANDS_BPM = ((40, 60), (60, 80), (80, 100), (100, 120), (120, 140), (140, 160), (160, 181))
+RIGHT_BPM = 5.0
+TEST_SEED, CALIBRATION_SEED = 1_000_001, 1_000_002
+
+
+class Answers(NamedTuple):
+    """Rates and their confidences."""
+
+    rate_bpm: FloatArray
+    confidence: FloatArray
+
+
+class Estimator:
+    """A network with its calibration."""
+
+    def __init__(self, run: Path | None = None) -> None:
+        if run is None:
+            weights = {name: torch.tensor(one) for name, one in read_weights().items()}
+            self.calibration = read_calibration()
+        else:
+            weights, self.calibration = load_file(run_weights(run)), Calibration()
+        self.network = network_of(weights)
+
+    def raw(self, means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[FloatArray, FloatArray]:
+        """Return the logarithms of the probabilities of windows (B, T, N, 3)."""
+        found = []
+        with torch.inference_mode():
+            for first in range(0, len(means), 32):
+                part = slice(first, first + 32)
+                moved = None if motion is None else torch.as_tensor(motion[part], dtype=torch.float32)
+                output = self.network(torch.as_tensor(means[part], dtype=torch.float32), moved)
+                found.append((output.log_probability.double().numpy(), output.log_no_pulse.double().numpy()))
+        rates, none = zip(*found, strict=True)
+        return np.concatenate(rates), np.concatenate(none)
+
+    def windows(self, means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> FloatArray:
+        """Return the calibrated probability (B, R) of each rate."""
+        probability, _ = self.calibration(*self.raw(means, motion))
+        return np.asarray(probability)
+
+
+def run_weights(run: Path) -> Path:
+    """Return the weights of a run on simulated windows."""
+    return run if run.suffix == ".safetensors" else next(run.glob("fold0/*.safetensors"))
+
+
+def network_of(weights: dict[str, torch.Tensor]) -> PulseNetwork:
+    """Return the network that weights fit."""
+    network = PulseNetwork(
+        channels=len(weights["stem.bias"]),
+        width=len(weights["enter.bias"]),
+        motion_channels=len(weights.get("motion_stem.bias", ())),
+    )
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def likely_rate(probability: FloatArray) -> Answers:
+    """Return the rate around which most of the probability lies, and the probability there."""
+    near = (np.abs(RATES_BPM - RATES_BPM[:, None]) <= NEAR_BPM).astype(float)
+    chosen = near[(probability @ near).argmax(axis=1)] * probability
+    confidence = chosen.sum(axis=1)
+    return Answers(chosen @ RATES_BPM / np.maximum(confidence, 1e-9), confidence)
+
+
+def auc(score: FloatArray, right: BoolArray) -> float:
+    """Return the probability that a right answer has a higher score than a wrong one."""
+    order = score.argsort()
+    rank = np.empty(len(score))
+    rank[order] = np.arange(len(score))
+    count = int(right.sum())
+    return float((rank[right].sum() - count * (count - 1) / 2) / (count * (len(score) - count)))
+
+
+def classical(means: npt.NDArray[Any], method: str) -> FloatArray:
+    """Return the rates of windows (B, T, N, 3) by a classical method."""
+    extract = method_named(method)
+    with warnings.catch_warnings():
+        # a moment without any block
+        warnings.simplefilter("ignore", RuntimeWarning)
+        colors = np.nanmean(means, axis=2)
+    return np.array([dominant_rate_bpm(extract(one, INPUT_HZ), INPUT_HZ) for one in colors])
+
+
+def unseen_windows(count: int, seed: int) -> SimulatedWindows:
+    """Simulate windows of unseen people and settings, half of them damaged, rates spread over 40 to 180 bpm."""
+    return simulate_windows(count, seed, SimulationConfig.unseen(damaged_share=0.5, heart_rate_edges_bpm=(40.0, 180.0)))
+
+
+def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> dict[str, float]:
+    """Print the tables of simulated windows."""
+    windows = unseen_windows(count, TEST_SEED)
+    true = windows.heart_rate_bpm.astype(float)
+    there, damaged = np.isfinite(true), windows.terms["damaged"]
+    answers = likely_rate(estimator.windows(windows.means, windows.motion))
+    error = np.abs(answers.rate_bpm - true)
+    right = there & (error <= RIGHT_BPM)
+    surest = answers.confidence >= np.quantile(answers.confidence[there], 0.2)
+    still = likely_rate(estimator.windows(windows.means, None))
+    measured = {
+        "windows": count,
+        "mae_bpm": error[there].mean(),
+        "mae_surest_80_percent_bpm": error[there & surest].mean(),
+        "median_error_bpm": float(np.median(error[there])),
+        "auc_wrong": auc(answers.confidence, right),
+        "mae_without_motion_input_bpm": np.abs(still.rate_bpm - true)[there].mean(),
+        "no_pulse_above_0.6_percent": 100 * (answers.confidence[~there] > 0.6).mean(),
+    }
+    measured = {name: round(float(one), 4) for name, one in measured.items()}
+    show("Simulated windows", ("measure", "value"), list(measured.items()))
+    rows = []
+    for name, rate in [("pulse network", answers.rate_bpm), *((one, classical(windows.means, one)) for one in METHODS)]:
+        wrong = np.abs(rate - true)
+        parts = (there, there & ~damaged, there & damaged)
+        rows.append((name, *(f"{np.nanmean(wrong[part]):.2f}" for part in parts), f"{np.nanmedian(wrong[there]):.2f}"))
+    show("Mean absolute error in bpm", ("method", "all", "undamaged", "damaged", "median of all"), rows)
+    bands = [there & (true >= low) & (true < high) for low, high in BANDS_BPM]
+    show(
+        "By true rate",
+        ("bpm", *(f"{low} to {high}" for low, high in BANDS_BPM)),
+        [
+            ("MAE", *(f"{error[one].mean():.2f}" for one in bands)),
+            ("bias", *(f"{(answers.rate_bpm - true)[one].mean():+.2f}" for one in bands)),
+        ],
+    )
+    terms = [name for name, chosen in windows.terms.items() if (chosen & there).sum() >= 20]
+    by_term = sorted(((error[windows.terms[name] & there].mean(), name) for name in terms), reverse=True)
+    show("By damage", ("damage", "MAE", "windows"), [(n, f"{e:.2f}", (windows.terms[n] & there).sum()) for e, n in by_term])
+    show("Reliability", ("confidence", "answers", "mean confidence", "right"), list(reliability(answers.confidence, right)))
+    if figures:
+        draw_reliability(answers.confidence, right, figures / "pulse-network-reliability.png")
+        draw_risk(answers.confidence, there, error, figures / "pulse-network-risk-coverage.png")
+    return measured
+
+
+def reliability(confidence: FloatArray, right: BoolArray) -> Iterator[tuple[str, int, str, str]]:
+    """Yield the share of right answers in bins of the confidence."""
+    edges = np.linspace(0, 1, 11)
+    place = np.clip(np.digitize(confidence, edges) - 1, 0, 9)
+    for number in range(10):
+        inside = place == number
+        if inside.any():
+            text = f"{confidence[inside].mean():.3f}", f"{right[inside].mean():.3f}"
+            yield f"{edges[number]:.1f} to {edges[number + 1]:.1f}", int(inside.sum()), *text
+
+
+def fit_calibration(estimator: Estimator, count: int = 3000) -> Calibration:
+    """Fit temperature and shift by maximum likelihood of what is right: the true rate within 5 bpm, or no pulse."""
+    windows = unseen_windows(count, CALIBRATION_SEED)
+    log_rates, log_none = estimator.raw(windows.means, windows.motion)
+    true = windows.heart_rate_bpm.astype(float)
+    near = np.abs(RATES_BPM - true[:, None]) <= RIGHT_BPM
+
+    def loss(temperature: float, shift: float) -> float:
+        rates, none = Calibration(temperature, shift)(log_rates, log_none)
+        chance = np.where(np.isfinite(true), (rates * near).sum(axis=1), none)
+        return float(-np.log(np.maximum(chance, 1e-12)).mean())
+
+    grid = [(t, s) for t in np.arange(0.7, 2.01, 0.05) for s in np.arange(-1.5, 1.51, 0.25)]
+    temperature, shift = min(grid, key=lambda one: loss(*one))
+    return Calibration(round(float(temperature), 3), round(float(shift), 3))
+
+
+def video_windows(means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Cut windows (W, T, N, 3), one a second; a shorter video is one window."""
+    size = min(SAMPLES, len(means))
+    first = range(0, len(means) - size + 1, int(INPUT_HZ))
+    return np.stack([means[one : one + size] for one in first]), (
+        None if motion is None else np.stack([motion[one : one + size] for one in first])
+    )
+
+
+def whole_video(estimator: Estimator, means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[float, float]:
+    """Return rate and confidence of a video."""
+    probability = estimator.windows(*video_windows(means, motion)).mean(axis=0)
+    rate_bpm, confidence = likely_rate(probability[None])
+    return float(rate_bpm[0]), float(confidence[0])
+
+
+def recordings(
+    maps: Path,
+) -> Iterator[tuple[str, float, dict[str, tuple[float, float]], Callable[[Estimator], tuple[float, float]]]]:
+    """Yield recordings: name, true rate, rates of the classical methods, and the function that applies a network."""
+    shards = Shards(maps)
+    for info in shards.recordings():
+        result = shards.recording(info.recording_id)
+        samples = uniform_samples(result, INPUT_HZ)
+        label = result.heart_rate
+        true = float(np.nanmean(label.heart_rate_bpm)) if label is not None and len(label.times_s) else np.nan
+        _, face = resample_uniform(result.blocks.times_s, face_mean(result.blocks), INPUT_HZ)
+        old = {one: (dominant_rate_bpm(method_named(one)(face, INPUT_HZ), INPUT_HZ), 1.0) for one in METHODS}
+        yield info.recording_id, true, old, lambda one, s=samples: whole_video(one, s.means, s.motion)
+
+
+def measure_videos(estimator: Estimator, maps: Path) -> dict[str, float]:
+    """Print the table of simulated videos."""
+    rows = [(true, {**old, "pulse network": apply(estimator)}) for _, true, old, apply in recordings(maps)]
+    true = np.array([one for one, _ in rows])
+    bands = [("all", true > 0), *((f"{a} to {b}", (true >= a) & (true < b)) for a, b in ((0, 60), (60, 70), (70, 85), (85, 100)))]
+    bands.append(("from 100", true >= 100))
+    table, measured = [], {"videos": float(len(true))}
+    for name in ("pulse network", *METHODS):
+        rate, confidence = np.array([answers[name] for _, answers in rows]).T
+        error = np.abs(rate - true)
+        table.append((name, *(f"{np.nanmean(error[part]):.2f}" for _, part in bands)))
+        if name == "pulse network":
+            surest = confidence >= np.quantile(confidence, 0.2)
+            measured |= {f"mae_{band.replace(' ', '_')}_bpm": round(float(np.nanmean(error[part])), 3) for band, part in bands}
+            measured["mae_surest_80_percent_bpm"] = round(float(error[surest].mean()), 3)
+    show(f"{len(true)} simulated videos: mean absolute error in bpm by true rate", ("method", *(name for name, _ in bands)), table)
+    show("Pulse network", ("measure", "value"), list(measured.items()))
+    return measured
+
+
+def measure_clips(estimator: Estimator, maps: Path, truth: Path) -> None:
+    """Print the table of real clips."""
+    with truth.open(encoding="utf-8") as file:
+        true_bpm = {Path(row["file"]).stem.lower(): float(row["true_bpm"]) for row in csv.DictReader(file)}
+    rows, near = [], dict.fromkeys(("pulse network", *METHODS), 0)
+    for name, _, old, apply in recordings(maps):
+        true = next(rate for stem, rate in true_bpm.items() if stem in name.lower() or name.lower() in stem)
+        answers = {"pulse network": apply(estimator), **old}
+        for method, (rate, _) in answers.items():
+            near[method] += abs(rate - true) <= max(3.0, 0.04 * true if true > 100 else 0)
+        rows.append((name, f"{true:.1f}", *(f"{rate:.1f}" for rate, _ in answers.values()), f"{answers['pulse network'][1]:.2f}"))
+    show("Real clips", ("clip", "true", *near, "confidence"), rows)
+    show("Within 3 bpm, or 4 % above 100 bpm", ("method", "clips"), [(name, f"{one} of {len(rows)}") for name, one in near.items()])
+
+
+def measure_fingers(estimator: Estimator, folder: Path) -> None:
+    """Print errors of fingers on a phone's camera: traces of one block, truth from a chest strap."""
+    rows = []
+    for record in sorted(folder.glob("subject_*")):
+        table = np.loadtxt(record / "PPG.csv", delimiter=",", skiprows=1)
+        intervals_s = np.loadtxt(record / "RR.txt", ndmin=1) / 1000
+        times_s = table[:, 0] / 1000
+        keep = np.flatnonzero(np.diff(times_s, prepend=-1.0) > 0)
+        times_s, colors = times_s[keep], table[keep, 1:].astype(np.float32)
+        blocks = BlockTrace(times_s, colors[:, None], np.ones((len(times_s), 1), np.float32), RoiGrid(1, 1))
+        _, uniform = resample_uniform(blocks.times_s, blocks.means, INPUT_HZ)
+        true = 60 / intervals_s.mean()
+        old = [dominant_rate_bpm(method_named(one)(uniform[:, 0], INPUT_HZ), INPUT_HZ) for one in METHODS]
+        rate, confidence = whole_video(estimator, uniform, None)
+        rows.append((record.name, true, rate, confidence, *old))
+    values = np.array([row[1:] for row in rows])
+    show(
+        "Fingers", ("record", "true", "pulse network", "confidence", *METHODS), [(r[0], *(f"{v:.2f}" for v in r[1:])) for r in rows]
+    )
+    names = {"pulse network": 1, **{name: 3 + number for number, name in enumerate(METHODS)}}
+    errors = {name: np.abs(values[:, column] - values[:, 0]) for name, column in names.items()}
+    show(
+        "Error in bpm",
+        ("method", "median", "mean"),
+        [(n, f"{np.nanmedian(e):.2f}", f"{np.nanmean(e):.2f}") for n, e in errors.items()],
+    )
+
+
+def measure_speed(estimator: Estimator) -> None:
+    """Print the CPU time of a window, in use and in simulation."""
+    torch.set_num_threads(1)
+    rows = []
+    windows = simulate_windows(128, 3)
+    for name, call in (
+        ("simulation", lambda: simulate_windows(128, 4)),
+        ("estimate", lambda: estimator.raw(windows.means, windows.motion)),
+    ):
+        call()
+        begin_s = time.process_time()
+        call()
+        rows.append((name, f"{128 / (time.process_time() - begin_s):.0f}"))
+    show("Windows per second of CPU time", ("what", "windows/s"), rows)
+
+
+def package(run: Path, figures: Path | None) -> None:
+    """Write the weights of a run into the package, calibrated and described."""
+    estimator = Estimator(run)
+    estimator.calibration = fit_calibration(estimator)
+    measured = measure_windows(estimator, 4000, figures)
+    data = run_weights(run).read_bytes()
+    atomic_write_bytes(weights_path(), data)
+    beside = run_weights(run).with_suffix(".json")
+    training = json.loads(beside.read_text("utf-8")) if beside.is_file() else {}
+    history = list(csv.DictReader((run / "fold0/history.csv").open(encoding="utf-8"))) if run.is_dir() else []
+    description = {
+        "name": PULSE_NET,
+        "network": "pulse-net",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "input": {"rate_hz": INPUT_HZ, "samples": SAMPLES, "wave_hz": WAVE_HZ},
+        "rates_bpm": {"first": RATES_BPM[0], "last": RATES_BPM[-1], "step": 1.0, "near": NEAR_BPM},
+        "calibration": estimator.calibration._asdict(),
+        "training": {
+            "command": "stmap train --recipe simulated",
+            "software": training.get("software"),
+            "config": training.get("config"),
+            "epoch": training.get("epoch"),
+            "epochs": len(history),
+            "seconds": float(history[-1]["seconds"]) if history else None,
+        },
+        "measured": measured,
+    }
+    atomic_write_text(weights_path().with_suffix(".json"), json.dumps(description, indent=1) + "\n")
+
+
+def draw_reliability(confidence: FloatArray, right: BoolArray, path: Path) -> None:
+    """Draw the share of right answers over their confidence."""
+    from matplotlib import pyplot as plt
+
+    rows = [(float(mean), float(share), count) for _, count, mean, share in reliability(confidence, right)]
+    fig, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
+    axes.scatter(
+        *zip(*[row[:2] for row in rows], strict=True), s=[20 + 180 * n / len(confidence) for *_, n in rows], color="#1f6f8b"
+    )
+    axes.set(xlabel="confidence", ylabel="share within 5 bpm", xlim=(0, 1), ylim=(0, 1))
+    fig.savefig(path, dpi=130, metadata={"Software": None})
+    plt.close(fig)
+
+
+def draw_risk(confidence: FloatArray, there: BoolArray, error: FloatArray, path: Path) -> None:
+    """Draw the error of the answers that are kept over their share."""
+    from matplotlib import pyplot as plt
+
+    order = np.argsort(-confidence[there])
+    kept = np.arange(1, len(order) + 1)
+    risk = np.cumsum(error[there][order]) / kept
+    fig, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    axes.plot(kept / len(order), risk, color="#1f6f8b")
+    axes.set(xlabel="share of windows answered, surest first", ylabel="mean absolute error in bpm", xlim=(0, 1), ylim=(0, None))
+    fig.savefig(path, dpi=130, metadata={"Software": None})
+    plt.close(fig)
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("windows", "videos", "clips", "fingers", "speed", "package"))
+    parser.add_argument("paths", nargs="*", type=Path)
+    parser.add_argument("--windows", type=int, default=4000)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--figures", type=Path)
+    given = parser.parse_args()
+    show_machine()
+    if given.what == "package":
+        package(given.paths[0], given.figures)
+        return
+    estimator = Estimator(given.run)
+    if given.what == "windows":
+        measure_windows(estimator, given.windows, given.figures)
+    elif given.what == "videos":
+        measure_videos(estimator, given.paths[0])
+    elif given.what == "clips":
+        measure_clips(estimator, *given.paths)
+    elif given.what == "fingers":
+        measure_fingers(estimator, given.paths[0])
+    else:
+        measure_speed(estimator)
+
+
+if __name__ == "__main__":
+    main()
