@@ -21,6 +21,9 @@ from stmap_pipeline.files import read_bytes
 #: Weights of the pulse network, trained on simulated windows.
 PULSE_NET = "pulse-net-simulated"
 
+#: Where they lie.
+FOLDER = Path(__file__).parent
+
 _MAX_BYTES = 10_000_000
 _TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 
@@ -60,14 +63,17 @@ class Calibration(NamedTuple):
         >>> probability.round(6).tolist(), no_pulse.round(6).tolist()
         ([[0.5, 0.25]], [0.25])
         """
-        rates, none = np.asarray(log_probability) / self.temperature, np.asarray(log_no_pulse) / self.temperature + self.no_pulse_shift
+        rates, none = (
+            np.asarray(log_probability) / self.temperature,
+            np.asarray(log_no_pulse) / self.temperature + self.no_pulse_shift,
+        )
         top = np.maximum(rates.max(axis=-1), none)
         rates, none = np.exp(rates - top[..., None]), np.exp(none - top)
         total = rates.sum(axis=-1) + none
         return rates / total[..., None], none / total
 
 
-def weights_path(name: str = PULSE_NET) -> Path:
+def weights_path(name: str = PULSE_NET, folder: Path = FOLDER) -> Path:
     """Return the path of a file of weights.
 
     Examples
@@ -75,10 +81,10 @@ def weights_path(name: str = PULSE_NET) -> Path:
     >>> weights_path().name
     'pulse-net-simulated.safetensors'
     """
-    return Path(__file__).with_name(f"{name}.safetensors")
+    return folder / f"{name}.safetensors"
 
 
-def read_description(name: str = PULSE_NET) -> dict[str, Any]:
+def read_description(name: str = PULSE_NET, folder: Path = FOLDER) -> dict[str, Any]:
     """Read the description beside a file of weights.
 
     Raises
@@ -91,7 +97,7 @@ def read_description(name: str = PULSE_NET) -> dict[str, Any]:
     >>> sorted(read_description())[:3]
     ['calibration', 'input', 'measured']
     """
-    path = weights_path(name).with_suffix(".json")
+    path = weights_path(name, folder).with_suffix(".json")
     try:
         description: dict[str, Any] = json.loads(read_bytes(path, _MAX_BYTES))
     except (OSError, ValueError) as error:
@@ -110,7 +116,7 @@ def read_calibration(name: str = PULSE_NET) -> Calibration:
     return Calibration(**read_description(name)["calibration"])
 
 
-def read_weights(name: str = PULSE_NET) -> dict[str, npt.NDArray[np.floating[Any]]]:
+def read_weights(name: str = PULSE_NET, folder: Path = FOLDER) -> dict[str, npt.NDArray[np.floating[Any]]]:
     """Read weights, compared with the hash of their description. It cannot run code.
 
     Raises
@@ -124,12 +130,12 @@ def read_weights(name: str = PULSE_NET) -> dict[str, npt.NDArray[np.floating[Any
     >>> weights["stem.weight"].dtype
     dtype('float32')
     """
-    path = weights_path(name)
+    path = weights_path(name, folder)
     try:
         data = read_bytes(path, _MAX_BYTES)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); install the package again") from None
-    if hashlib.sha256(data).hexdigest() != read_description(name)["sha256"]:
+    if hashlib.sha256(data).hexdigest() != read_description(name, folder)["sha256"]:
         raise ModelError(f"{path}: is not the file that {path.with_suffix('.json').name} describes; install the package again")
     # safetensors: length of the header, header in JSON, numbers
     end = 8 + int.from_bytes(data[:8], "little")
