@@ -23,10 +23,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 _PULSE: dict[str, Any] = {"init": "simulated", "batch": 32, "weight_decay": 1e-3, "ema_decay": 0.999, "precision": "float32"}
 _SIMULATED: dict[str, Any] = _PULSE | {
     "init": "random",
-    "batch": 64,
-    "epochs": 60,
-    "windows_per_epoch": 6400,
-    "learning_rate": 2e-3,
+    "epochs": 25,
+    "windows_per_epoch": 19_200,
+    "learning_rate": 3e-3,
+    # on a processor with bfloat16 a third faster, and no worse
+    "precision": "bfloat16",
 }
 _FURTHER: dict[str, Any] = _PULSE | {"epochs": 10, "learning_rate": 3e-4, "ema_decay": 0.99}
 _FROM_SCRATCH: dict[str, Any] = _PULSE | {"learning_rate": 2e-3}
