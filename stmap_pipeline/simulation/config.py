@@ -76,8 +76,10 @@ class SimulationConfig:
 
     Examples
     --------
-    >>> SimulationConfig(heart_rate_edges_bpm=(40, 60, 100), heart_rate_weights=(1, 3)).samples
-    300
+    >>> from dataclasses import asdict
+    >>> config = SimulationConfig(heart_rate_edges_bpm=(40, 60, 100), heart_rate_weights=(1, 3))
+    >>> SimulationConfig(**asdict(config)) == config
+    True
     >>> SimulationConfig.unseen(damaged_share=0.5).settings
     'unseen'
     """
@@ -95,6 +97,9 @@ class SimulationConfig:
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # lists, as TOML and JSON have them
+        object.__setattr__(self, "heart_rate_edges_bpm", tuple(self.heart_rate_edges_bpm))
+        object.__setattr__(self, "heart_rate_weights", tuple(self.heart_rate_weights))
         edges, weights = self.heart_rate_edges_bpm, self.heart_rate_weights
         if not (1 <= self.rows <= 32 and 1 <= self.cols <= 32):
             raise ValueError(f"a grid has 1 to 32 rows and columns, not {self.rows} x {self.cols}")
