@@ -7,6 +7,7 @@ An extension is one file and one line here; another package adds its own through
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from importlib.metadata import entry_points
 from typing import Any
@@ -40,10 +41,15 @@ REGISTRIES: dict[str, dict[str, str]] = {
 }
 
 
+@functools.cache
+def _installed(kind: str) -> dict[str, str]:
+    # reading what is installed takes as long as reading a hundred label files
+    return {point.name: point.value for point in entry_points(group=f"stmap.{kind}")}
+
+
 def _all(kind: str) -> dict[str, str]:
-    found = {point.name: point.value for point in entry_points(group=f"stmap.{kind}")}
     # our own names win: an installed package must not be able to replace them unseen
-    return {**found, **REGISTRIES[kind]}
+    return {**_installed(kind), **REGISTRIES[kind]}
 
 
 def names(kind: str) -> list[str]:

@@ -38,6 +38,8 @@ class Database:
         Whether the data are synthetic.
     subjects, videos : int
         As published; 0 where the user decides.
+    consecutive : bool
+        Whether the numbers of the subjects leave none out, so that a number that is not there is a subject that is missing.
     cameras, frame_rate, labels : str
         What filmed, at how many frames/s, and what was recorded with it.
     terms : {"open", "form", "agreement", ""}
@@ -61,6 +63,7 @@ class Database:
     simulated: bool = False
     subjects: int = 0
     videos: int = 0
+    consecutive: bool = False
     cameras: str = ""
     frame_rate: str = ""
     labels: str = ""

@@ -202,6 +202,7 @@ DATABASE = Database(
     layout=LAYOUT,
     list_recordings=list_recordings,
     subjects=107,
+    consecutive=True,
     videos=2378,
     cameras="webcam, phone, and RGB-D camera in color and near infrared (not used); the videos are cropped to the face",
     frame_rate="16 to 30 frames/s, by the file of frame times; the container's rate is wrong",

@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
 from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording
-from stmap_pipeline.video import VideoFacts, probe_video
+from stmap_pipeline.video import VideoFacts, probe_video, video_start
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -42,6 +43,9 @@ _DURATION_SLACK_S = 1.0
 _MAX_UNKNOWN_SHARE = 0.1
 _USUAL_BPM = (25.0, 240.0)
 _MAX_JUMP_BPM, _JUMP_WITHIN_S = 50.0, 2.0
+# where a pulse wave and a heart rate belong together, most power lies near that rate
+_SHORTEST_SPECTRUM_S, _SPECTRUM_STEP_S, _SPECTRUM_BPM, _NEAR_BPM, _LEAST_SHARE = 5.0, 1 / 32, (40.0, 240.0), 12.0, 0.15
+_FEWEST_FRAMES = 2
 # of the subjects of a database: where more are missing, a part was copied on purpose
 _WHOLE = 0.9
 # quirk of a drawn recording -> the finding that it is there for
@@ -219,10 +223,11 @@ class _Sources:
             elif all(path is not None and path.is_file() and path.stat().st_size == 0 for path in paths):
                 yield "label_unreadable", f"{' and '.join(printable(path.name) for path in paths if path)}: is empty"
         try:
-            if self._times_s.size < 2:
-                check_sources(recording)
+            start = partial(video_start, recording.video)
+            if self._times_s.size < _FEWEST_FRAMES:
+                check_sources(recording, start)
                 return
-            labels = read_labels(recording, self._times_s)
+            labels = read_labels(recording, self._times_s, start)
         except RecordingError as error:
             # a required file that is missing is known by now, and a clock that cannot be read, too
             if error.reason not in ("source_missing", "clock_unreadable"):
@@ -239,6 +244,8 @@ class _Sources:
         if pulse is not None and "pulse" in names:
             yield from self._of_span(names["pulse"], pulse.times_s, pulse.value, "pulse")
             yield from _problems_of_pulse(names["pulse"], pulse)
+            if heart_rate is not None and "heart_rate" in names and labels.heart_rate_from == "heart_rate":
+                yield from _disagreement(names["pulse"], names["heart_rate"], pulse, heart_rate)
 
     def _of_span(self, name: str, times_s: FloatArray, values: FloatArray, kind: str) -> Iterator[tuple[str, str]]:
         source = next(one for one in self._recording.labels if one.kind == kind)
@@ -310,6 +317,27 @@ def _problems_of_pulse(name: str, trace: PulseTrace) -> Iterator[tuple[str, str]
         yield "pulse_flat", f"{name}: all {known.size} samples are {known[0]:g}"
 
 
+def _disagreement(pulse_name: str, rate_name: str, pulse: PulseTrace, heart_rate: HeartRateTrace) -> Iterator[tuple[str, str]]:
+    """Compare the spectrum of a pulse wave with the heart rates of the label at the same time."""
+    bpm = heart_rate.heart_rate_bpm[np.isfinite(heart_rate.heart_rate_bpm)]
+    value = pulse.value[np.isfinite(pulse.value)]
+    if not bpm.size or value.size < 2 or np.ptp(pulse.times_s) < _SHORTEST_SPECTRUM_S or np.ptp(value) == 0:
+        return
+    spacing_s = float(np.ptp(pulse.times_s)) / (pulse.times_s.size - 1)
+    every = max(1, int(_SPECTRUM_STEP_S / spacing_s))
+    wave = (value[::every] - value.mean()) * np.hanning(value[::every].size)
+    rates_bpm = 60 * np.fft.rfftfreq(4 * wave.size, every * spacing_s)
+    power = np.abs(np.fft.rfft(wave, 4 * wave.size)) ** 2
+    usual = (rates_bpm >= _SPECTRUM_BPM[0]) & (rates_bpm <= _SPECTRUM_BPM[1])
+    near = (rates_bpm >= bpm.min() - _NEAR_BPM) & (rates_bpm <= bpm.max() + _NEAR_BPM)
+    if usual.any() and power[usual & near].sum() < _LEAST_SHARE * power[usual].sum():
+        peak_bpm = rates_bpm[usual][np.argmax(power[usual])]
+        yield (
+            "label_disagreement",
+            f"{pulse_name}: beats at {peak_bpm:.0f} bpm, and {rate_name} says {bpm.min():.0f} to {bpm.max():.0f}",
+        )
+
+
 # ---- the folder as a whole
 
 
@@ -348,7 +376,7 @@ def _missing_subjects(adapter: Database, recordings: Sequence[Recording]) -> Ite
     subjects = {one.subject for one in recordings if one.skip_reason != "absent"}
     if not adapter.subjects or adapter.simulated:
         return
-    gaps = _gaps(subjects)
+    gaps = _gaps(subjects) if adapter.consecutive else []
     if len(subjects) < _WHOLE * adapter.subjects:
         videos = sum(one.skip_reason != "absent" for one in recordings)
         counts = f"{len(subjects)} of {adapter.subjects} subjects" + (

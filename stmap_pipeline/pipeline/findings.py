@@ -27,6 +27,7 @@ PROBLEMS: dict[str, str] = {
     "label_unknown": "a label has no value in more than a tenth of its samples",
     "heart_rate_range": "heart rates that no person has",
     "heart_rate_jump": "a heart rate jumps between two samples",
+    "label_disagreement": "a pulse wave beats at another rate than the label of the heart rate says",
     "pulse_flat": "a pulse wave does not change",
 }
 #: Code -> what it means, where nothing need be wrong.
