@@ -40,7 +40,7 @@ def windows_of(maps: Path, recording_id: str) -> tuple[FloatArray, FloatArray]:
     track = np.stack([center[:, 0] / width, center[:, 1] / width, size, np.arctan2(eyes[:, 1], eyes[:, 0])], axis=1)
     _, means = resample_uniform(blocks.times_s, blocks.means, RATE_HZ)
     _, motion = resample_uniform(blocks.times_s, track, RATE_HZ)
-    known = np.isfinite(means).all(axis=(1, 2)) & np.isfinite(motion).all(axis=1)
+    known = np.isfinite(np.concatenate([means.reshape(len(means), -1), motion], axis=1)).all(axis=1)
     starts = [start for start in range(0, len(means) - SAMPLES + 1, SAMPLES // 2) if known[start : start + SAMPLES].all()]
     if not starts:
         return np.empty((0, SAMPLES, means.shape[1], 3)), np.empty((0, SAMPLES, 4))
@@ -55,7 +55,7 @@ def amplitude_spectrum(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     series = series - (series @ line)[..., None] / (line @ line) * line
     taper = np.hanning(SAMPLES)
     power = 2 * np.abs(np.fft.rfft(series * taper)) ** 2 / (np.square(taper).sum() * RATE_HZ)
-    return np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ), np.sqrt(power)
+    return np.asarray(np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)), np.asarray(np.sqrt(power))
 
 
 def deviation(values: FloatArray, band_hz: tuple[float, float]) -> FloatArray:
@@ -102,18 +102,24 @@ def quantities(means: FloatArray, motion: FloatArray) -> dict[str, FloatArray]:
     return found
 
 
+def spectrum_of(title: str, means: FloatArray) -> FloatArray:
+    """Return the amplitude density (W, F) of what the title of a picture names."""
+    red, green = np.maximum(means[..., 0], 0.5), np.maximum(means[..., 1], 0.5)
+    if title == "green of a block":
+        return np.asarray(np.median(amplitude_spectrum(green / green.mean(axis=1, keepdims=True))[1], axis=1))
+    if title == "green of the face":
+        return amplitude_spectrum(green.mean(axis=2) / green.mean(axis=(1, 2))[:, None])[1]
+    return amplitude_spectrum(np.log(green.mean(axis=2) / red.mean(axis=2)))[1]
+
+
 def draw_spectra(path: Path, real: dict[str, FloatArray], simulated: dict[str, FloatArray]) -> None:
     """Draw amplitude spectra of green: of a block, of the face mean, and of the ratio of green and red."""
-    views = {
-        "green of a block": lambda m: np.median(amplitude_spectrum(m[..., 1] / m[..., 1].mean(axis=1, keepdims=True))[1], axis=1),
-        "green of the face": lambda m: amplitude_spectrum(m[..., 1].mean(axis=2) / m[..., 1].mean(axis=(1, 2))[:, None])[1],
-        "green/red of the face": lambda m: amplitude_spectrum(np.log(m[..., 1].mean(axis=2) / m[..., 0].mean(axis=2)))[1],
-    }
+    titles = ("green of a block", "green of the face", "green/red of the face")
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.4), sharey=True, layout="constrained")
     rates_hz = np.fft.rfftfreq(SAMPLES, 1 / RATE_HZ)[1:]
-    for axis, (title, view) in zip(axes, views.items(), strict=True):
+    for axis, title in zip(axes, titles, strict=True):
         for name, means in simulated.items():
-            low, middle, high = np.quantile(100 * view(means)[:, 1:], (0.05, 0.5, 0.95), axis=0)
+            low, middle, high = np.quantile(100 * spectrum_of(title, means)[:, 1:], (0.05, 0.5, 0.95), axis=0)
             axis.fill_between(rates_hz, low, high, color=SIMULATED[name][0], alpha=0.15, lw=0)
             axis.plot(rates_hz, middle, color=SIMULATED[name][0], lw=2, label=f"simulated, {name}: median, 5 to 95 %")
         seen = set()
@@ -121,7 +127,14 @@ def draw_spectra(path: Path, real: dict[str, FloatArray], simulated: dict[str, F
             group = next(one for one in GROUPS if recording_id.startswith(one))
             label = None if group in seen else f"real: {group}"
             seen.add(group)
-            axis.plot(rates_hz, np.median(100 * view(means)[:, 1:], axis=0), color=GROUPS[group], lw=0.8, alpha=0.7, label=label)
+            axis.plot(
+                rates_hz,
+                np.median(100 * spectrum_of(title, means)[:, 1:], axis=0),
+                color=GROUPS[group],
+                lw=0.8,
+                alpha=0.7,
+                label=label,
+            )
         axis.set(title=title, xscale="log", yscale="log", xlabel="Hz", xlim=(0.2, 15), ylim=(1e-4, 30))
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("% of the level per square root of Hz")
@@ -163,7 +176,7 @@ def main() -> None:
 
     clips = {}
     with Shards(choices.maps) as shards:
-        ids = [one.recording_id for one in shards.recordings]
+        ids = [one.recording_id for one in shards.recordings()]
     for recording_id in ids:
         means, motion = windows_of(choices.maps, recording_id)
         print(f"{recording_id}: {len(means)} windows")
