@@ -129,6 +129,11 @@ class FacesConfig(_Section):
         description="'tracked': each frame aligned with a template of the face, shape from the landmark model, detector only where needed. "
         "'per-frame': detector and landmark model in every frame and a moving average, as in the paper.",
     )
+    rotate: Literal["auto", "0", "90", "180", "270"] = Field(
+        "auto",
+        description="Counterclockwise turn of the image in degrees, beyond the one that the video's metadata ask for. 'auto': none, and where no "
+        "face is found at all, the one in which there is a face.",
+    )
     landmark_every_s: float = Field(3.0, gt=0, le=5, description="Time between two runs of the landmark model while tracking.")
     check_every_s: float = Field(
         4.0, gt=0, le=10, description="Time between two checks by the detector that the tracked face is there."

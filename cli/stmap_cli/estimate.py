@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +14,13 @@ from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, printable
 
 if TYPE_CHECKING:
-    from stmap_pipeline.evaluation.estimate import RunRates, VideoEstimate
+    from stmap_pipeline.evaluation.estimate import VideoEstimate, WindowEstimate
+    from stmap_pipeline.evaluation.window_rates import RateSource
 
 _CLASSICAL = ("pos", "chrom", "green")
+# rows of a long video that are printed
+_ROWS = 40
+_MAX_EXPECTED = 10**9
 
 
 @click.command()
@@ -38,12 +44,21 @@ _CLASSICAL = ("pos", "chrom", "green")
     "--step",
     "step_s",
     type=click.FloatRange(min=0.1),
-    default=5.0,
+    default=2.0,
     show_default=True,
     metavar="SECONDS",
     help="Move on by this much from one window to the next.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a video, each on a line of its own.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a video, each on a line of its own, with POS and CHROM beside."
+)
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Write the pulse wave of the one video into this table: time_s, pulse, beat.",
+)
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,24 +66,33 @@ _CLASSICAL = ("pos", "chrom", "green")
     metavar="FILE",
     help="Draw pulse, heart rate and spectrum of the one video into this .png, .svg or .pdf file.",
 )
-def estimate(videos: tuple[Path, ...], method: str, window_s: float | None, step_s: float, as_json: bool, plot: Path | None) -> int:
+def estimate(
+    videos: tuple[Path, ...],
+    method: str,
+    window_s: float | None,
+    step_s: float,
+    as_json: bool,
+    csv: Path | None,
+    plot: Path | None,
+) -> int:
     """Estimate the heart rate in videos of a face.
 
-    Each VIDEO gets a heart rate over time with its quality from 0 to 1, or a refusal with its reason where there is no face, or no
-    pulse that stands out. The exit code is 3 if any was refused.
+    Each VIDEO gets a heart rate over time with its interval of 90 % and the probability that it is within 5 bpm of the truth, or a refusal
+    with its reason and a best guess where there is no face, or no pulse that stands out. The exit code is 3 if any was refused.
 
     \b
     Example:
         stmap estimate clip.mp4
         stmap estimate one.mp4 two.mp4 --json --method runs/fg2019
     """
-    if plot is not None and len(videos) > 1:
-        raise click.UsageError(f"--plot draws one video, not {len(videos)}")
-    rates = None
+    for option, file in (("--plot", plot), ("--csv", csv)):
+        if file is not None and len(videos) > 1:
+            raise click.UsageError(f"{option} takes one video, not {len(videos)}")
+    source: str | RateSource = method
     if method not in _CLASSICAL:
         if window_s is not None:
             raise click.UsageError("--window goes with pos, chrom and green; a trained run has a length of its own")
-        rates = _run(method)
+        source = _run(method)
     if plot is not None:
         from stmap_pipeline.report import check_picture
 
@@ -76,27 +100,76 @@ def estimate(videos: tuple[Path, ...], method: str, window_s: float | None, step
     from stmap_pipeline.evaluation.estimate import WINDOW_S, estimate_video
 
     screen = console()
-    progress = Progress("estimating", len(videos), screen, if_stopped="what was found stands above")
+    others = ("pos", "chrom") if as_json else ()
     refused = False
+    total, reached = _extent(videos)
+    progress = Progress("estimating", total, screen, if_stopped="what was found stands above")
     with progress.running():
         for video in videos:
-            found = estimate_video(video, method, window_s=window_s or WINDOW_S, step_s=step_s, rates=rates)
+            on_frame = _by_frame(progress, reached) if len(videos) == 1 else None
+            found = estimate_video(video, source, window_s=window_s or WINDOW_S, step_s=step_s, others=others, on_frame=on_frame)
             refused |= found.refused
             click.echo(json.dumps(found.as_json()) if as_json else printable("\n".join(_lines(found))))
-            progress.step(failed=found.refused)
+            if on_frame is None:
+                progress.step(failed=found.refused)
+            if csv is not None:
+                _write_pulse(found, csv, progress)
             if plot is not None:
                 _draw(found, plot, progress)
     return FAILED if refused else 0
 
 
-def _run(method: str) -> RunRates:
+def _extent(videos: tuple[Path, ...]) -> tuple[int, bool]:
+    """Return how much there is to do, and whether that is a number of frames (otherwise of seconds, or of videos)."""
+    if len(videos) > 1:
+        return len(videos), False
+    from stmap_pipeline.errors import RecordingError
+    from stmap_pipeline.records import Recording, VideoSource
+    from stmap_pipeline.video import probe_video
+
+    try:
+        facts = probe_video(Recording("one", "estimate", "one", VideoSource(videos[0])))
+    except RecordingError:
+        # the estimate tells why
+        return 1, True
+    # a header may say anything
+    if 0 < facts.frames < _MAX_EXPECTED:
+        return facts.frames, True
+    return math.ceil(facts.duration_s) if 0 < facts.duration_s < _MAX_EXPECTED else 1, False
+
+
+def _by_frame(progress: Progress, frames: bool) -> Callable[[float], None]:
+    done = 0
+
+    def on_frame(time_s: float) -> None:
+        nonlocal done
+        done += 1
+        reached = done if frames else int(time_s)
+        # the header may say less than there is
+        progress.total = max(progress.total, reached)
+        progress.reach(reached, "")
+
+    return on_frame
+
+
+def _run(method: str) -> RateSource:
     """Load the networks of a run; what is neither a method nor a path is a typing error."""
     run = Path(method)
     if not run.exists():
         raise click.UsageError(f"--method {method!r} is neither {', '.join(_CLASSICAL)} nor the folder of a run")
-    from stmap_pipeline.evaluation.estimate import RunRates
+    from stmap_pipeline.evaluation.window_rates import RunRates
 
     return RunRates(run)
+
+
+def _write_pulse(found: VideoEstimate, csv: Path, progress: Progress) -> None:
+    from stmap_pipeline.evaluation.pulse_wave import write_pulse
+
+    if found.pulse is None:
+        progress.say(f"no pulse to write: {found.message}")
+        return
+    write_pulse(found.pulse, found.beats, csv)
+    progress.say(f"pulse  {csv}")
 
 
 def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:
@@ -110,14 +183,21 @@ def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:
 
 def _lines(found: VideoEstimate) -> list[str]:
     if found.refused:
-        head = f"{found.video}  no heart rate ({found.reason}): {found.message}"
+        lines = [f"{found.video}  no heart rate ({found.reason}): {found.message}"]
     else:
-        given = [one for one in found.windows if one.heart_rate_bpm == one.heart_rate_bpm]
-        head = f"{found.video}  {found.heart_rate_bpm:.1f} bpm  quality {found.quality:.2f}  ({len(given)} of {len(found.windows)} windows)"
-    return [head, *(_row(one.start_s, one.stop_s, one.heart_rate_bpm, one.quality) for one in found.windows)]
+        interval = f"({found.low_bpm:.0f} to {found.high_bpm:.0f})"
+        lines = [f"{found.video}  {found.heart_rate_bpm:.1f} bpm {interval}  probability {found.probability:.2f}"]
+    lines += [f"  note: {one}" for one in (*found.notes, *(() if found.refused else [one.text for one in found.problems]))]
+    every = math.ceil(len(found.windows) / _ROWS)
+    lines += [_row(one) for one in found.windows[::every]] if found.windows else []
+    if every > 1:
+        lines.append(f"  (each {every}th of {len(found.windows)} windows; --json lists all)")
+    return lines
 
 
-def _row(start_s: float, stop_s: float, heart_rate_bpm: float, quality: float) -> str:
-    rate = f"{heart_rate_bpm:5.1f} bpm" if heart_rate_bpm == heart_rate_bpm else "    -    "
-    trust = f"quality {quality:.2f}" if quality == quality else "no face"
-    return f"  {start_s:7.1f} to {stop_s:6.1f} s  {rate}  {trust}"
+def _row(one: WindowEstimate) -> str:
+    span = f"  {one.start_s:7.1f} to {one.stop_s:6.1f} s  "
+    if math.isnan(one.guess_bpm):
+        return f"{span}no face"
+    rate = f" {one.heart_rate_bpm:5.1f} bpm " if one.heart_rate_bpm == one.heart_rate_bpm else f"({one.guess_bpm:5.1f} bpm)"
+    return f"{span}{rate}  {one.low_bpm:3.0f} to {one.high_bpm:3.0f}  probability {one.probability:.2f}"

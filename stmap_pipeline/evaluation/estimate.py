@@ -1,67 +1,67 @@
-"""Heart rate over time of a user's video: a number with its quality, or a refusal with its reason.
+"""Heart rate over time of a user's video: a number with its probability, or a refusal with its reason.
 
 A refusal is a result: a video of an empty room, of a photograph, or of a face whose pulse is lost in motion has no heart rate, and a number
-for it could not be distinguished from a correct one.
+for it could not be distinguished from a correct one. It still has a best guess, marked as such.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import ModelError, RecordingError
-from stmap_pipeline.evaluation.quality import PulseSignals, find_evidence, pulse_signals, quality
+from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.evaluation.heart_rate_path import HeartRatePath, best_rates, calibrated, find_path, own_time
+from stmap_pipeline.evaluation.pulse_wave import Beats, find_beats
+from stmap_pipeline.evaluation.signal_problems import SignalProblem, missing_spans_s, signal_problems
+from stmap_pipeline.evaluation.window_rates import SHORTEST_S, ClassicalRates, RateSource, WindowRates
 from stmap_pipeline.labels import span_problem
-from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
-from stmap_pipeline.records import BlockTrace, Recording, RecordingResult, VideoSource
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
-from stmap_pipeline.signals.classical import method_named
-from stmap_pipeline.signals.spectrum import dominant_rates_bpm
-from stmap_pipeline.training import require_torch
-
-if TYPE_CHECKING:
-    from stmap_pipeline.training.predict import Model
 
 FloatArray = npt.NDArray[np.float64]
 
-WINDOW_S, STEP_S = 10.0, 5.0
-#: Least quality of a window for its rate to be given, and where no other window can support it.
-ACCEPT, ACCEPT_ALONE = 0.5, 0.7
-#: A window is supported by another one, half a window to a whole one away, whose rate is so near.
-AGREE_BPM = 9.0
-#: Least share of supported windows among those of enough quality, and among all with a face, for a video to have a rate.
-AGREEING_SHARE, ACCEPTED_SHARE = 0.75, 0.2
-#: Shortest stretch with a face in which a rate is looked for: five beats of 60 bpm.
-SHORTEST_S = 5.0
-# a face must be known in so much of a window
-_SEEN = 0.75
+WINDOW_S, STEP_S = 10.0, 2.0
+#: Least probability that a rate is within 5 bpm of the truth for it to be given.
+ANSWER = 0.8
+#: Least share of the time with a face in which a rate is given, for a video to have one.
+ANSWERED_SHARE = 0.2
+#: A face must be known in so much of a window.
+SEEN = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class WindowEstimate:
-    """An interval of a video.
+    """The heart rate in an interval of a video, given all of the video.
 
     Parameters
     ----------
     start_s, stop_s : float
         On the video's own clock.
     heart_rate_bpm : float
-        NaN where there is no face, the quality is too low, no other window supports it, or the whole video is refused.
-    quality : float
-        From 0 to 1, see :mod:`stmap_pipeline.evaluation.quality`; NaN where there is no face.
+        NaN where there is no face, the probability is too low, or the whole video is refused.
+    guess_bpm : float
+        The most probable rate, whatever its probability; NaN where there is no face.
+    low_bpm, high_bpm : float
+        Interval that holds the rate with a probability of 90 %, if there is a pulse.
+    probability : float
+        That the guess is within 5 bpm of the truth; NaN where there is no face.
     """
 
     start_s: float
     stop_s: float
     heart_rate_bpm: float
-    quality: float
+    guess_bpm: float
+    low_bpm: float
+    high_bpm: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,21 +74,40 @@ class VideoEstimate:
         As it was given.
     method : str
     heart_rate_bpm : float
-        Mean of the windows that have one, weighted by their quality; NaN where refused.
+        Mean over the time in which it is given; NaN where refused.
     reason : str
         A code of :data:`stmap_pipeline.errors.REASONS`; empty where there is a rate.
     message : str
         Why there is none and what helps; empty where there is a rate.
-    quality : float
-        Mean over all windows in which the face was seen; NaN where there is none.
+    guess_bpm : float
+        The rate, or where it is refused the most probable one; NaN where there is no face.
+    low_bpm, high_bpm : float
+        Ends of the intervals of 90 %, mean over the same time.
+    probability : float
+        Expected share of that time in which the rate is within 5 bpm of the truth.
+    no_pulse : float
+        Probability that there is no pulse, mean over the time with a face.
+    notes : tuple of str
+        What was done to read the video that its user should know, such as a turn of the image.
+    problems : tuple of SignalProblem
+        What makes the pulse of this video hard to find.
     windows : tuple of WindowEstimate
         In the order of time.
+    path : HeartRatePath, optional
+        The probability of each rate in each window.
+    pulse : PulseTrace, optional
+    beats : Beats, optional
+        Where the rate is given.
+    block_weights : (N,) array, optional
+        Attention of a network to the blocks.
+    others : mapping of str to (float, float)
+        Best rate and its probability by other methods, which may be wrong.
     blocks : BlockTrace, optional
         The traces, for a plot; None where the video could not be read.
 
     Examples
     --------
-    >>> one = VideoEstimate("clip.mp4", "pos", float("nan"), "no_face", "no face in any of 542 frames", float("nan"))
+    >>> one = VideoEstimate("clip.mp4", "pos", float("nan"), "no_face", "no face in any of 542 frames")
     >>> one.refused, one.as_json()["heart_rate_bpm"], one.as_json()["reason"]
     (True, None, 'no_face')
     """
@@ -98,8 +117,19 @@ class VideoEstimate:
     heart_rate_bpm: float
     reason: str
     message: str
-    quality: float
+    guess_bpm: float = float("nan")
+    low_bpm: float = float("nan")
+    high_bpm: float = float("nan")
+    probability: float = float("nan")
+    no_pulse: float = float("nan")
+    notes: tuple[str, ...] = ()
+    problems: tuple[SignalProblem, ...] = ()
     windows: tuple[WindowEstimate, ...] = ()
+    path: HeartRatePath | None = field(default=None, repr=False)
+    pulse: PulseTrace | None = field(default=None, repr=False)
+    beats: Beats | None = field(default=None, repr=False)
+    block_weights: FloatArray | None = field(default=None, repr=False)
+    others: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     blocks: BlockTrace | None = field(default=None, repr=False)
 
     @property
@@ -109,33 +139,52 @@ class VideoEstimate:
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold; unknown is null."""
+        beats = self.beats or Beats(np.empty(0), np.empty(0))
         return {
             "video": self.video,
             "method": self.method,
             "heart_rate_bpm": _known(self.heart_rate_bpm),
+            "low_bpm": _known(self.low_bpm),
+            "high_bpm": _known(self.high_bpm),
+            "probability": _known(self.probability),
             "reason": self.reason,
             "message": self.message,
-            "quality": _known(self.quality),
+            "guess_bpm": _known(self.guess_bpm),
+            "no_pulse": _known(self.no_pulse),
+            "notes": list(self.notes),
+            "problems": [one._asdict() for one in self.problems],
             "windows": [
                 {
                     "start_s": round(one.start_s, 6),
                     "stop_s": round(one.stop_s, 6),
                     "heart_rate_bpm": _known(one.heart_rate_bpm),
-                    "quality": _known(one.quality),
+                    "guess_bpm": _known(one.guess_bpm),
+                    "low_bpm": _known(one.low_bpm),
+                    "high_bpm": _known(one.high_bpm),
+                    "probability": _known(one.probability),
                 }
                 for one in self.windows
             ],
+            "beats": [
+                {"time_s": round(time_s, 4), "interval_s": _known(interval_s)}
+                for time_s, interval_s in zip(beats.times_s.tolist(), beats.interval_s.tolist(), strict=True)
+            ],
+            "others": {
+                name: {"heart_rate_bpm": _known(rate_bpm), "probability": _known(chance)}
+                for name, (rate_bpm, chance) in self.others.items()
+            },
         }
 
 
 def estimate_video(
     video: Path,
-    method: str = "pos",
+    method: str | RateSource = "pos",
     *,
     window_s: float = WINDOW_S,
     step_s: float = STEP_S,
     config: Config | None = None,
-    rates: RunRates | None = None,
+    others: Iterable[str] = (),
+    on_frame: Callable[[float], None] | None = None,
 ) -> VideoEstimate:
     """Estimate the heart rate of a video.
 
@@ -144,14 +193,17 @@ def estimate_video(
     Parameters
     ----------
     video : Path
-    method : str
-        ``green``, ``chrom`` or ``pos``; with ``rates``, the name of the run.
+    method : str or RateSource
+        ``green``, ``chrom`` or ``pos``, or what finds the rates of windows, such as
+        :class:`~stmap_pipeline.evaluation.window_rates.RunRates`.
     window_s, step_s : float
-        Length of a window, and time from one to the next. A shorter video has one window.
+        Length of a window, and time from one to the next. A shorter video has one window. A trained run has a length of its own.
     config : Config, optional
         Of faces and blocks; its limits are not looked at.
-    rates : RunRates, optional
-        A trained run, which has windows of its own length. The quality is then that of POS at its rates.
+    others : iterable of str
+        Classical methods to set beside.
+    on_frame : callable, optional
+        Called at each frame with its time in seconds.
 
     Returns
     -------
@@ -171,13 +223,22 @@ def estimate_video(
     >>> one.reason, one.heart_rate_bpm
     ('source_missing', nan)
     """
-    if rates is None:
-        method_named(method)
+    source = ClassicalRates(method) if isinstance(method, str) else method
+    beside = [ClassicalRates(one) for one in others]
     limits = Limits()
     try:
         with limited_memory(limits.memory_bytes):
-            result = _read(video, config or Config(), limits)
-            return estimate_blocks(result.blocks, method, name=str(video), window_s=window_s, step_s=step_s, rates=rates)
+            result = _read(video, config or Config(), limits, on_frame)
+            return _estimate(
+                result.blocks,
+                result.track,
+                _attributes(result, video),
+                source,
+                beside,
+                str(video),
+                window_s=window_s,
+                step_s=step_s,
+            )
     except RecordingError as error:
         reason, message = error.reason, str(error)
     except Exception as error:
@@ -187,17 +248,18 @@ def estimate_video(
             "out_of_memory",
             f"{video}: needed more than {limits.memory_bytes / 2**20:.0f} MB; cut it into shorter videos",
         )
-    return VideoEstimate(str(video), method, float("nan"), reason, message, float("nan"))
+    return VideoEstimate(str(video), source.name, float("nan"), reason, message)
 
 
 def estimate_blocks(
     blocks: BlockTrace,
-    method: str = "pos",
+    method: str | RateSource = "pos",
     *,
+    track: LandmarkTrack | None = None,
     name: str = "",
     window_s: float = WINDOW_S,
     step_s: float = STEP_S,
-    rates: RunRates | None = None,
+    others: Iterable[str] = (),
 ) -> VideoEstimate:
     """Estimate the heart rate of block means at hand; see :func:`estimate_video`.
 
@@ -205,187 +267,174 @@ def estimate_blocks(
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> one = estimate_blocks(example_result(frames=450, heart_rate_bpm=81.0).blocks)
-    >>> round(one.heart_rate_bpm), one.quality > 0.9, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
-    (81, True, [(0, 10), (5, 15)])
+    >>> round(one.heart_rate_bpm), one.probability > 0.9, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
+    (81, True, [(0, 10), (2, 12), (4, 14), (5, 15)])
     """
+    source = ClassicalRates(method) if isinstance(method, str) else method
+    beside = [ClassicalRates(one) for one in others]
+    return _estimate(blocks, track, {}, source, beside, name, window_s=window_s, step_s=step_s)
+
+
+def _estimate(
+    blocks: BlockTrace,
+    track: LandmarkTrack | None,
+    attributes: Mapping[str, str | int | float],
+    source: RateSource,
+    beside: list[ClassicalRates],
+    name: str,
+    *,
+    window_s: float,
+    step_s: float,
+) -> VideoEstimate:
     if not (window_s >= SHORTEST_S and step_s > 0):
         raise ValueError(f"a window lasts {SHORTEST_S:g} s at least and a step is positive, not {window_s} and {step_s}")
-
-    def refused(reason: str, message: str, windows: tuple[WindowEstimate, ...] = ()) -> VideoEstimate:
-        return VideoEstimate(name, method, float("nan"), reason, message, _mean_quality(windows), windows, blocks)
-
     frames = len(blocks.times_s)
-    if not blocks.valid.any():
-        return refused("no_face", f"no face in any of {frames} frames")
+    nothing = VideoEstimate(name, source.name, float("nan"), "", "", blocks=blocks)
     if problem := span_problem(blocks.times_s):
-        return refused("clock_unreadable", f"{problem}; correct the times of the video")
-    signals = pulse_signals(blocks, "pos" if rates is not None else method)
-    if rates is None:
-        spans_s, rates_bpm = _spans_s(signals, window_s, step_s), None
-    else:
-        spans_s, rates_bpm = rates.windows(blocks, step_s)
-    windows = tuple(_windows(signals, spans_s, rates_bpm))
-    seen = [one for one in windows if np.isfinite(one.quality)]
-    if not seen:
-        return refused(*_nothing_seen(blocks, spans_s), windows)
-    enough, accepted = _accepted(windows)
-    supported = sum(accepted)
-    hidden = tuple(one if kept else replace(one, heart_rate_bpm=float("nan")) for one, kept in zip(windows, accepted, strict=True))
-    if supported < max(1.0, ACCEPTED_SHARE * len(seen)) or supported < AGREEING_SHARE * enough:
-        nothing = tuple(replace(one, heart_rate_bpm=float("nan")) for one in windows)
-        best = max(one.quality for one in seen)
-        return refused(
-            "no_pulse",
-            f"no pulse that stands out from noise, motion and light: best quality {best:.2f}, and {supported} of {len(seen)} windows have "
-            f"enough and agree with one beside them (needed {ACCEPTED_SHARE:.0%}); more light, a stiller face and less compression help",
-            nothing,
-        )
-    given = [one for one in hidden if np.isfinite(one.heart_rate_bpm)]
-    mean_bpm = float(np.average([one.heart_rate_bpm for one in given], weights=[one.quality for one in given]))
-    return VideoEstimate(name, method, mean_bpm, "", "", _mean_quality(windows), hidden, blocks)
+        return replace(nothing, reason="clock_unreadable", message=f"{problem}; correct the times of the video")
+    nothing = replace(nothing, problems=signal_problems(blocks, track, attributes))
+    if not blocks.valid.any():
+        return _explained(replace(nothing, reason="no_face", message=f"no face in any of {frames} frames"))
+    rates = source.windows(blocks, track, window_s, step_s)
+    seen = known_share(blocks, rates.spans_s) >= SEEN
+    if not seen.any():
+        windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
+        return _explained(replace(nothing, reason="too_short", message=_too_short(blocks, rates.spans_s), windows=windows))
+    found = decide(rates, seen, nothing)
+    if beside:
+        others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks) for one in beside}
+        found = replace(found, others=others)
+    return found
 
 
-class RunRates:
-    """The networks of a run as the method of :func:`estimate_video`.
+def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], nothing: VideoEstimate) -> VideoEstimate:
+    """Decide from the distributions of windows what is given.
 
-    A user's video is new to each fold, so the rate of a window is the mean of the estimates of all of them.
+    A rate is given where its probability, given all of the video, is at least :data:`ANSWER`. The video has one where that holds for at
+    least a fifth of the time with a face.
 
     Parameters
     ----------
-    run : Path
-        Folder of a run, or a file of weights in one.
-    device : str
-
-    Raises
-    ------
-    ExtraMissingError
-        Where torch is not installed.
-    ModelError
-        Where the folder is no run, a checkpoint is damaged, or folds do not read the same maps.
+    rates : WindowRates
+    seen : (W,) array of bool
+        Windows in which the face is known for long enough; at least one.
+    nothing : VideoEstimate
+        To be filled in.
     """
-
-    def __init__(self, run: Path, device: str = "cpu") -> None:
-        require_torch()
-        # imported late: the classical methods go without torch
-        from stmap_pipeline.training.predict import Model
-
-        folds = [None] if run.suffix == ".safetensors" else Model.folds(run)
-        self._models: list[Model] = [Model.load(run, fold, device) for fold in folds]
-        metadata = [one.metadata for one in self._models]
-        self.samples, self.blocks, self.rate_hz = metadata[0].samples, metadata[0].blocks, metadata[0].rate_hz
-        kinds = {(one.samples, one.blocks, one.clock, one.rate_hz) for one in metadata}
-        if len(kinds) > 1:
-            raise ModelError(
-                f"{run}: its folds read maps of different kinds; give one of them, such as {run}/fold1/last.safetensors"
-            )
-
-    def windows(self, blocks: BlockTrace, step_s: float) -> tuple[FloatArray, FloatArray]:
-        """Cut a trace into windows of the networks' length and estimate each.
-
-        Parameters
-        ----------
-        blocks : BlockTrace
-        step_s : float
-            The last window ends with the trace.
-
-        Returns
-        -------
-        spans_s : (W, 2) array
-            Start and end of each window; none where the trace is shorter than one.
-        rates_bpm : (W,) array
-
-        Raises
-        ------
-        ModelError
-            Where the grid of blocks is not that of the training.
-        """
-        if blocks.grid.count != self.blocks:
-            raise ModelError(f"the run reads {self.blocks} blocks, not {blocks.grid.rows} x {blocks.grid.cols}")
-        trace = blocks if self.rate_hz is None else resample_blocks(blocks, self.rate_hz)
-        times_s, total = trace.times_s, len(trace.times_s)
-        if total < self.samples:
-            return np.empty((0, 2)), np.empty(0)
-        wanted_s = np.arange(times_s[0], times_s[total - self.samples], step_s)
-        starts = np.unique([*np.searchsorted(times_s, wanted_s).tolist(), total - self.samples])
-        interval_s = float(np.median(np.diff(times_s)))
-        spans_s = np.stack([times_s[starts], times_s[starts + self.samples - 1] + interval_s], axis=1)
-        lengths_s = (spans_s[:, 1] - spans_s[:, 0]).tolist()
-        rates = [one.predict_trace(trace, starts.tolist(), lengths_s).heart_rate_bpm for one in self._models]
-        return spans_s, np.mean(rates, axis=0)
+    path = _path_of(rates, seen)
+    guess_bpm, _ = path.best()
+    chance = calibrated(path, np.where(seen[:, None], rates.probability, np.nan), rates.spans_s, rates.calibration)
+    path = path.reweighted(np.where(seen, chance, 0.0))
+    low_bpm, high_bpm = path.interval()
+    own_s = own_time(rates.spans_s) * (rates.spans_s[:, 1] - rates.spans_s[:, 0])
+    given = seen & (chance >= ANSWER)
+    answered = bool(own_s[given].sum() >= ANSWERED_SHARE * own_s[seen].sum() and given.any())
+    table = np.column_stack([rates.spans_s, np.where(given & answered, guess_bpm, np.nan), guess_bpm, low_bpm, high_bpm, chance])
+    table[~seen, 2:] = np.nan
+    windows = tuple(WindowEstimate(*row) for row in table.tolist())
+    no_pulse = float(np.average(path.no_pulse[seen], weights=own_s[seen]))
+    common = replace(nothing, windows=windows, path=path, pulse=rates.pulse, block_weights=rates.block_weights, no_pulse=no_pulse)
+    if not answered:
+        weights = own_s[seen]
+        whole = np.average(path.probability[seen], axis=0, weights=weights)
+        best_bpm = float(best_rates(path.rates_bpm, whole)[0])
+        best_chance = float(np.average(chance[seen], weights=weights))
+        low, high = (float(one[0]) for one in HeartRatePath(path.rates_bpm, whole[None], path.no_pulse[:1]).interval())
+        share = float(own_s[given].sum() / own_s[seen].sum())
+        message = (
+            f"no rate is probable enough: the best guess is {best_bpm:.0f} bpm with a probability of {best_chance:.2f}, and {ANSWER:g} is "
+            f"reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%})"
+        )
+        refused = replace(
+            common, reason="no_pulse", message=message, guess_bpm=best_bpm, probability=best_chance, low_bpm=low, high_bpm=high
+        )
+        return _explained(refused)
+    mean_bpm, low, high, probability = (
+        float(np.average(one[given], weights=own_s[given])) for one in (guess_bpm, low_bpm, high_bpm, chance)
+    )
+    centers_s = rates.spans_s.mean(axis=1)
+    return replace(
+        common,
+        heart_rate_bpm=mean_bpm,
+        guess_bpm=mean_bpm,
+        low_bpm=low,
+        high_bpm=high,
+        probability=probability,
+        beats=find_beats(rates.pulse, centers_s, guess_bpm, given),
+    )
 
 
-def _read(video: Path, config: Config, limits: Limits) -> RecordingResult:
+def _path_of(rates: WindowRates, seen: npt.NDArray[np.bool_]) -> HeartRatePath:
+    probability, no_pulse = np.where(seen[:, None], rates.probability, np.nan), np.where(seen, rates.no_pulse, np.nan)
+    return find_path(rates.rates_bpm, probability, rates.spans_s, no_pulse)
+
+
+def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
+    """Return the best single rate of a video, and its probability."""
+    seen = known_share(blocks, rates.spans_s) >= SEEN
+    if not seen.any():
+        return float("nan"), float("nan")
+    path = _path_of(rates, seen)
+    best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
+    return float(best_bpm), float(np.mean(calibrated(path, rates.probability, rates.spans_s, rates.calibration)[seen]))
+
+
+def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:
+    """Return the share of each window in which frames with a face are there, (W,).
+
+    A frame stands for the time up to the next one, but for three usual steps at most: what is missing is not known.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> known_share(example_result(frames=300, lost=slice(0, 150)).blocks, np.array([[0.0, 10.0]])).round(2).tolist()
+    [0.5]
+    """
+    times_s = blocks.times_s
+    if len(times_s) < 2:
+        return np.zeros(len(spans_s))
+    steps_s = np.diff(times_s)
+    usual_s = float(np.median(steps_s))
+    stands_s = np.append(np.where(steps_s <= 3 * usual_s, steps_s, usual_s), usual_s) * blocks.valid
+    sums = np.concatenate([[0.0], np.cumsum(stands_s)])
+    first, last = np.searchsorted(times_s, spans_s[:, 0] - 1e-6), np.searchsorted(times_s, spans_s[:, 1] - 1e-6)
+    return np.asarray((sums[last] - sums[first]) / (spans_s[:, 1] - spans_s[:, 0]))
+
+
+def _explained(refused: VideoEstimate) -> VideoEstimate:
+    """Add the likely causes to the message of a refusal."""
+    causes = "; ".join(one.text for one in refused.problems)
+    return replace(refused, message=f"{refused.message}; likely because: {causes}") if causes else refused
+
+
+def _too_short(blocks: BlockTrace, spans_s: FloatArray) -> str:
+    length_s = float(blocks.times_s[-1] - blocks.times_s[0])
+    seen_s = float(known_share(blocks, np.array([[blocks.times_s[0], blocks.times_s[-1] + 1e-3]]))[0]) * length_s
+    if not len(spans_s):
+        return f"the video lasts {length_s:.1f} s, which is less than one window"
+    window_s = float((spans_s[:, 1] - spans_s[:, 0]).max())
+    missing_s = sum(stop_s - start_s for start_s, stop_s in missing_spans_s(blocks.times_s))
+    lacking = f" ({missing_s:.1f} s have no frames)" if missing_s else ""
+    return (
+        f"a face is seen for {seen_s:.1f} of {length_s:.1f} s{lacking}, and nowhere in {SEEN:.0%} of a window of {window_s:.1f} s"
+    )
+
+
+def _read(video: Path, config: Config, limits: Limits, on_frame: Callable[[float], None] | None) -> RecordingResult:
     source = VideoSource(video)
     # a video with few frames with a face is refused by its windows, not by the limits of a build
     accepted = config.limits.model_copy(update={"max_lost_fraction": 1.0, "min_duration_s": 0.0})
     recording = Recording(safe_id(video.name), "estimate", "one", source)
-    return build_recording(recording, config.model_copy(update={"limits": accepted}), limits=limits)
+    return build_recording(recording, config.model_copy(update={"limits": accepted}), limits=limits, on_frame=on_frame)
 
 
-def _nothing_seen(blocks: BlockTrace, spans_s: FloatArray) -> tuple[str, str]:
-    """Return reason and message where no window has a face and a movement of its color."""
-    length_s = float(blocks.times_s[-1] - blocks.times_s[0])
-    seen_s = length_s * float(blocks.valid.mean())
-    if not len(spans_s):
-        return "too_short", f"the video lasts {length_s:.1f} s, which is less than one window"
-    window_s = float((spans_s[:, 1] - spans_s[:, 0]).max())
-    return (
-        "too_short",
-        f"a face is seen for {seen_s:.1f} of {length_s:.1f} s, and nowhere in {_SEEN:.0%} of a window of {window_s:.1f} s",
-    )
-
-
-def _spans_s(signals: PulseSignals, window_s: float, step_s: float) -> FloatArray:
-    """Return start and end of each window, (W, 2); the last one ends with the video, and a short video has one alone."""
-    size, total = round(window_s * signals.rate_hz), len(signals.times_s)
-    if total < SHORTEST_S * signals.rate_hz:
-        return np.empty((0, 2))
-    size = min(size, total)
-    starts = list(range(0, total - size + 1, max(1, round(step_s * signals.rate_hz))))
-    # half a second more is no other window
-    if total - size - starts[-1] > 0.5 * signals.rate_hz:
-        starts.append(total - size)
-    begin_s = signals.times_s[starts]
-    return np.stack([begin_s, begin_s + size / signals.rate_hz], axis=1)
-
-
-def _windows(signals: PulseSignals, spans_s: FloatArray, rates_bpm: FloatArray | None) -> list[WindowEstimate]:
-    places = [tuple(round((time_s - signals.times_s[0]) * signals.rate_hz) for time_s in span) for span in spans_s.tolist()]
-    if rates_bpm is None:
-        rates_bpm = dominant_rates_bpm([signals.face[begin:end] for begin, end in places], signals.rate_hz)
-    found = []
-    for (start_s, stop_s), (begin, end), rate_bpm in zip(spans_s.tolist(), places, rates_bpm.tolist(), strict=True):
-        if not np.isfinite(signals.face[begin:end]).mean() >= _SEEN:
-            found.append(WindowEstimate(start_s, stop_s, float("nan"), float("nan")))
-            continue
-        chance = quality(find_evidence(signals, begin, end, rate_bpm), signals.method, stop_s - start_s)
-        # a face whose color does not move, or of which too few blocks are in sight: seen, and nothing found
-        found.append(WindowEstimate(start_s, stop_s, rate_bpm, chance if np.isfinite(chance) else 0.0))
-    return found
-
-
-def _accepted(windows: tuple[WindowEstimate, ...]) -> tuple[int, list[bool]]:
-    """Count the windows of enough quality, and decide for each window whether its rate is given."""
-    length_s = windows[0].stop_s - windows[0].start_s
-
-    def beside(one: WindowEstimate, other: WindowEstimate) -> bool:
-        # what overlaps by more than half is nearly the same window, and no independent evidence
-        return 0.5 * length_s - 0.1 <= abs(one.start_s - other.start_s) <= length_s + 0.1
-
-    alone = [not any(beside(one, other) and np.isfinite(other.quality) for other in windows) for one in windows]
-    enough = [one.quality >= (ACCEPT_ALONE if by_itself else ACCEPT) for one, by_itself in zip(windows, alone, strict=True)]
-    good = [one for one, is_good in zip(windows, enough, strict=True) if is_good]
-
-    def supported(one: WindowEstimate) -> bool:
-        return any(beside(one, other) and abs(one.heart_rate_bpm - other.heart_rate_bpm) <= AGREE_BPM for other in good)
-
-    accepted = [is_good and (by_itself or supported(one)) for one, is_good, by_itself in zip(windows, enough, alone, strict=True)]
-    return len(good), accepted
-
-
-def _mean_quality(windows: tuple[WindowEstimate, ...]) -> float:
-    known = [one.quality for one in windows if np.isfinite(one.quality)]
-    return float(np.mean(known)) if known else float("nan")
+def _attributes(result: RecordingResult, video: Path) -> dict[str, str | int | float]:
+    """Return the metadata of a recording with the bits that each pixel of a frame takes in its file."""
+    known = dict(result.attributes)
+    pixels = int(known.get("width_px", 0)) * int(known.get("height_px", 0)) * int(known.get("decoded_frames", 0))
+    if pixels and video.is_file():
+        known["bits_per_pixel"] = 8 * video.stat().st_size / pixels
+    return known
 
 
 def _known(value: float) -> float | None:

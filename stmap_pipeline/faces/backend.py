@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -110,6 +111,7 @@ class TrackingStats:
     other_face_frames: int = 0
     face_changes: int = 0
     most_faces: int = 0
+    image_level: float = math.nan
 
 
 def detector_box(points: Points) -> Detection:

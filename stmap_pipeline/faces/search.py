@@ -127,11 +127,18 @@ class CutDetector:
     def __init__(self) -> None:
         self._before: Gray | None = None
         self._share = 0.0
+        self._images, self._levels = 0, 0.0
+
+    @property
+    def mean_level(self) -> float:
+        """Mean gray level of all images so far; NaN before the first."""
+        return self._levels / self._images if self._images else math.nan
 
     def is_cut(self, gray: Gray) -> bool:
         """Return whether an image belongs to another shot than the one before."""
         step = max(1, gray.shape[1] // _CUT_COLUMNS)
         now = gray[step // 2 :: step, step // 2 :: step].copy()
+        self._images, self._levels = self._images + 1, self._levels + float(now.mean())
         before, self._before = self._before, now
         if before is None or before.shape != now.shape:
             return False

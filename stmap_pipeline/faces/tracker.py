@@ -145,6 +145,7 @@ class _Tracker:
             yield from self._buffer.pop_ready(frame.time_s)
         if self._face is not None:
             self._face.smoother.closed = True
+        self._stats.image_level = round(self._cuts.mean_level, 3)
         yield from self._buffer.pop_ready()
 
     def _search(self, frame: Frame) -> None:

@@ -29,7 +29,10 @@ METADATA: dict[str, Column] = {
         Column("color_matrix", "", "matrix from YCbCr to RGB; rgb or gray where there is none"),
         Column("color_matrix_assumed", "", "1 where the stream names no matrix and BT.601 was assumed", "int"),
         Column("full_range", "", "1 where samples use the full range, 0 for the limited range", "int"),
-        Column("rotation_deg", "deg", "counterclockwise turn that the metadata asked for", "int"),
+        Column("rotation_deg", "deg", "counterclockwise turn of the images in all", "int"),
+        Column("turned_deg", "deg", "part of it beyond what the video's metadata ask for, by faces.rotate", "int"),
+        Column("stream", "", "number of the video stream that was read, from 0: of several the first one in color", "int"),
+        Column("streams", "", "video streams in the file", "int"),
         Column("clock", "", "where frame times come from: pts, times_file or constant"),
         Column("container_rate_hz", "Hz", "frame rate in the header; not used for any time", "float"),
         Column("rate_hz", "Hz", "mean frame rate by the recording's clock", "float"),
@@ -60,6 +63,7 @@ METADATA: dict[str, Column] = {
             "int",
         ),
         Column("most_faces", "", "most faces found in one search", "int"),
+        Column("image_level", "", "mean gray level of the images, 0 to 255", "float"),
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
         Column("landmark_runs", "", "runs of the landmark model", "int"),
@@ -81,6 +85,10 @@ _NOTES = {
 def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[str, ...]:
     """Collect what a user of the recording should know."""
     notes = [*recording.notes, *([recording.clock.note] if recording.clock.note else []), *labels.notes]
+    if metadata.get("turned_deg"):
+        notes.append(f"the image was turned by {metadata['turned_deg']} degrees counterclockwise")
+    if int(metadata.get("streams", 1)) > 1:
+        notes.append(f"stream {metadata['stream']} of {metadata['streams']} video streams was read: the first one in color")
     return (*notes, *(f"{metadata[name]} {text}" for name, text in _NOTES.items() if metadata[name]))
 
 
@@ -98,6 +106,9 @@ def metadata_of(
         "color_matrix_assumed": int(info.color_matrix_assumed),
         "full_range": int(info.full_range),
         "rotation_deg": info.rotation_deg,
+        "turned_deg": 90 * stream.quarter_turns,
+        "stream": info.stream,
+        "streams": info.streams,
         "container_rate_hz": round(info.container_rate_hz, 6),
         "decoded_frames": stream.decoded,
         "decode_errors": stream.decode_errors,

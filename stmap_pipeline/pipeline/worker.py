@@ -10,9 +10,10 @@ import contextlib
 import re
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,7 +23,7 @@ from stmap_pipeline import registry
 from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError, ShardError, StmapError, WorkerError, printable
-from stmap_pipeline.faces import FaceBackend, TrackingStats, track
+from stmap_pipeline.faces import FaceBackend, TrackingStats, find_turn, track
 from stmap_pipeline.labels import read_labels, span_problem
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.parallel import MAX_DEATHS, one_thread
@@ -41,7 +42,7 @@ from stmap_pipeline.records import (
 )
 from stmap_pipeline.records.outcome import Status
 from stmap_pipeline.shards import read_recording, recording_path, recording_row, window_row, write_recording
-from stmap_pipeline.video import open_stream, video_start
+from stmap_pipeline.video import Frame, FrameStream, open_stream, video_start
 from stmap_pipeline.video.clock import Clock
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ Row = dict[str, Any]
 _FAULT = re.compile(r"Fatal Python error: (.+)")
 # Tracking smooths over seconds: where a new clock is faster or slower by more than this, the face is tracked again.
 _SAME_SPEED = 0.05
+# Where no face is found: how many images, one of so many frames, are searched for a face that stands sideways or upside down.
+_TURN_IMAGES, _TURN_EVERY = 8, 15
 
 
 class StageTimer:
@@ -68,6 +71,11 @@ class StageTimer:
                 except StopIteration:
                     return
             yield item
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add times that were measured elsewhere."""
+        for name, more_s in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + more_s
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -96,7 +104,11 @@ def load_backend(name: str) -> FaceBackend:
 
 @one_thread()
 def build_recording(
-    recording: Recording, config: Config, timer: StageTimer | None = None, limits: Limits | None = None
+    recording: Recording,
+    config: Config,
+    timer: StageTimer | None = None,
+    limits: Limits | None = None,
+    on_frame: Callable[[float], None] | None = None,
 ) -> RecordingResult:
     """Decode, track and measure one recording, and read its labels.
 
@@ -108,6 +120,8 @@ def build_recording(
         Given the seconds of each stage.
     limits : Limits, optional
         Only the time is looked at here; see :func:`stmap_pipeline.pipeline.limits.guarded`.
+    on_frame : callable, optional
+        Called with the time of each decoded frame in seconds.
 
     Raises
     ------
@@ -117,19 +131,52 @@ def build_recording(
         Where the landmark model is not installed.
     """
     timer = timer or StageTimer()
-    stats = TrackingStats()
-    with open_stream(recording) as stream:
-        frames = timer.timed("decode", within(stream, limits.time_s) if limits else stream)
-        tracked = timer.timed("faces", track(frames, config.faces, load_backend(config.faces.backend), stats))
-        with timer.stage("blocks"):
-            measured = measure_blocks(tracked, config.blocks)
+    rotate = config.faces.rotate
+    stream, measured, stats = _measure(recording, config, timer, limits, on_frame, 0 if rotate == "auto" else int(rotate) // 90)
+    if rotate == "auto" and not measured.track.found.any():
+        with timer.stage("faces"):
+            turns = _turn_with_face(recording, config)
+        if turns is not None:
+            stream, measured, stats = _measure(recording, config, timer, limits, None, turns)
     clock = stream.clock
     clock.check(recording.video.path.name, config.limits.max_clock_mismatch)
-    # stages were nested: blocks wait for faces, and faces for decoding
-    decode_s, faces_s = timer.seconds.get("decode", 0.0), timer.seconds.get("faces", 0.0)
-    timer.seconds |= {"faces": max(0.0, faces_s - decode_s), "blocks": max(0.0, timer.seconds["blocks"] - faces_s)}
     positions = StreamPositions(np.array(clock.numbers, dtype=np.int32), np.array(clock.presentation_s, dtype=np.float64))
     return _with_labels(recording, config, measured, metadata_of(recording, stream, measured, stats), positions, timer)
+
+
+def _measure(
+    recording: Recording,
+    config: Config,
+    timer: StageTimer,
+    limits: Limits | None,
+    on_frame: Callable[[float], None] | None,
+    quarter_turns: int,
+) -> tuple[FrameStream, Measurement, TrackingStats]:
+    """Decode, track and measure the images of one recording, turned counterclockwise."""
+    stats, own = TrackingStats(), StageTimer()
+    with open_stream(recording, quarter_turns) as stream:
+        watched = _told(stream, on_frame) if on_frame else stream
+        frames = own.timed("decode", within(watched, limits.time_s) if limits else watched)
+        tracked = own.timed("faces", track(frames, config.faces, load_backend(config.faces.backend), stats))
+        with own.stage("blocks"):
+            measured = measure_blocks(tracked, config.blocks)
+    # stages were nested: blocks wait for faces, and faces for decoding
+    decode_s, faces_s, blocks_s = (own.seconds.get(name, 0.0) for name in ("decode", "faces", "blocks"))
+    timer.add({"decode": decode_s, "faces": max(0.0, faces_s - decode_s), "blocks": max(0.0, blocks_s - faces_s)})
+    return stream, measured, stats
+
+
+def _turn_with_face(recording: Recording, config: Config) -> int | None:
+    """Return the turn of the image in which some frames of a recording show a face."""
+    with open_stream(recording) as stream:
+        chosen = (frame.image.gray for frame in stream if frame.index % _TURN_EVERY == 0)
+        return find_turn(islice(chosen, _TURN_IMAGES), load_backend(config.faces.backend))
+
+
+def _told(frames: Iterable[Frame], on_frame: Callable[[float], None]) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        on_frame(frame.time_s)
 
 
 def _with_labels(

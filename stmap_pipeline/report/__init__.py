@@ -11,12 +11,14 @@
 :mod:`.charts`             figures of a page: data for plotly.js, maps as PNG
 :mod:`.tables`             tables as HTML, JSON, CSV and LaTeX
 :mod:`.provenance`         methods paragraph, references, versions
-:mod:`.pictures`           plots as files, by matplotlib: a recording, an estimate, a balanced training set
+:mod:`.pictures`           plots as files, by matplotlib: a recording, a balanced training set
+:mod:`.estimate_picture`   the plot of an estimate
 =========================  ==================================================================================
 """
 
+from stmap_pipeline.report.estimate_picture import draw_estimate
 from stmap_pipeline.report.maps_report import ReportProgress, write_maps_report
-from stmap_pipeline.report.pictures import check_picture, draw_estimate, draw_histogram, draw_recording
+from stmap_pipeline.report.pictures import check_picture, draw_histogram, draw_recording
 from stmap_pipeline.report.runs_report import write_runs_report
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Plots as files: one recording, one estimate, and the heart rates of a training set before and after balancing.
+"""Plots as files: one recording, and the heart rates of a training set before and after balancing.
 
 matplotlib comes with the extra ``plot`` and is imported when a picture is drawn, not before. Only its object interface is used: no window
 is opened and no setting of the caller's own figures is touched. The same input gives the same bytes.
@@ -17,7 +17,6 @@ import numpy.typing as npt
 from stmap_pipeline.balance import Augmentation, BinResult
 from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError
 from stmap_pipeline.evaluation import (
-    METHODS,
     HeartRateComparison,
     UniformPulse,
     compare_heart_rate,
@@ -26,13 +25,10 @@ from stmap_pipeline.evaluation import (
     power_spectrum,
     uniform_pulse,
 )
-from stmap_pipeline.evaluation.estimate import VideoEstimate
-from stmap_pipeline.evaluation.quality import PulseSignals, pulse_signals
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
 from stmap_pipeline.records import RecordingResult
 from stmap_pipeline.report.recording_page import gaps_s, labeled_rates
-from stmap_pipeline.signals.classical import known_runs
 from stmap_pipeline.signals.spectrum import BAND_BPM
 
 if TYPE_CHECKING:
@@ -41,8 +37,6 @@ if TYPE_CHECKING:
 
 RATE_HZ = 30.0
 FORMATS = (".png", ".svg", ".pdf")
-# fine enough for a picture of a few hundred dots
-_SPECTRUM_ROWS = 200
 
 # colors that stay apart for color-blind readers (Okabe and Ito)
 TRUTH, ESTIMATE, RESAMPLED, TARGET, SHADE, UNSEEN = "#D55E00", "#0072B2", "#E69F00", "#333333", "0.93", 0.8
@@ -51,10 +45,6 @@ RECORDING_CAPTION = (
     "Good: while the face is still, stripes run through most rows of the second map, one per beat; the dots lie on the label; "
     "one sharp peak at the dashed line.\n"
     "Bad: rows of unrelated noise, gray where the face was not seen, dots far from the label, several peaks alike."
-)
-ESTIMATE_CAPTION = (
-    "Good: even beats in the pulse, one bright line through the spectrum over time, filled dots along it.\n"
-    "Bad: scattered bright spots, and open dots, whose windows have no rate; gray where nothing is known."
 )
 HISTOGRAM_CAPTION = (
     "Good: the columns reach the target; plan.json says why where they do not. Bad: a column far from where people were recorded\n"
@@ -78,10 +68,17 @@ def check_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"{path}: a picture is written as one of {', '.join(FORMATS)}; give it such a name")
-    _new_figure(1, 1)
+    new_figure(1, 1)
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches.
+
+    Raises
+    ------
+    ExtraMissingError
+        Where matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -100,7 +97,8 @@ def _encode(figure: Figure, kind: str, dpi: int) -> bytes:
     return file.getvalue()
 
 
-def _save(figure: Figure, target: Path, dpi: int) -> None:
+def save_figure(figure: Figure, target: Path, dpi: int) -> None:
+    """Write a figure to a file of the kind that its name says; the same figure gives the same bytes."""
     content = _encode(figure, target.suffix.lower()[1:], dpi)
     with atomic_path(target) as temporary:
         temporary.write_bytes(content)
@@ -162,7 +160,7 @@ def draw_recording(
     pulse = uniform_pulse(result.blocks, method)
     row = compare_heart_rate(result, method, pulse)
 
-    figure = _new_figure(11, 10)
+    figure = new_figure(11, 10)
     grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 2.6, 1.1, 1.9), width_ratios=(3, 2))
     map_axes = figure.add_subplot(grid[0, :])
     flat_axes = figure.add_subplot(grid[1, :], sharex=map_axes)
@@ -173,7 +171,7 @@ def draw_recording(
     _draw_spectrum(figure.add_subplot(grid[3, 1]), pulse, row)
     figure.suptitle(_title(result, row, method), fontsize=12)
     figure.supxlabel(RECORDING_CAPTION, fontsize=8, color="0.3")
-    _save(figure, target, dpi)
+    save_figure(figure, target, dpi)
     return target
 
 
@@ -280,117 +278,6 @@ def _title(result: RecordingResult, row: HeartRateComparison, method: str) -> st
     return f"{row.recording_id}: {truth}, {found}{ratio}; face seen in {seen:.0%} of {len(result.blocks.times_s)} frames"
 
 
-def draw_estimate(found: VideoEstimate, path: Path, *, dpi: int = 120) -> Path:
-    """Draw what an estimate was found in.
-
-    Parameters
-    ----------
-    found : VideoEstimate
-        With its block means.
-    path : Path
-        A .png, .svg or .pdf file; one that is there is replaced.
-    dpi : int
-
-    Returns
-    -------
-    Path
-        The file that was written.
-
-    Raises
-    ------
-    OutputError
-        Where the file's format is unknown, it cannot be written, or the video was never read.
-    ExtraMissingError
-        Where matplotlib is not installed.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from stmap_pipeline.evaluation.estimate import estimate_blocks
-    >>> from stmap_pipeline.maps.example import example_result
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     draw_estimate(estimate_blocks(example_result(frames=450).blocks), Path(folder) / "one.png", dpi=50).name
-    'one.png'
-    """
-    check_picture(path)
-    if found.blocks is None:
-        raise OutputError(f"{path}: there is nothing to draw of {found.video}: {found.message}")
-    signals = pulse_signals(found.blocks, found.method if found.method in METHODS else "pos")
-    figure = _new_figure(11, 8.5)
-    grid = figure.add_gridspec(3, 2, height_ratios=(1, 1.6, 1.6), width_ratios=(3, 1.4))
-    pulse = figure.add_subplot(grid[0, :])
-    over_time = figure.add_subplot(grid[1, 0], sharex=pulse)
-    rates = figure.add_subplot(grid[2, 0], sharex=pulse)
-    _draw_estimate_pulse(pulse, signals)
-    _draw_over_time(over_time, signals)
-    _draw_estimate_rates(rates, found)
-    _draw_estimate_spectrum(figure.add_subplot(grid[1:, 1]), signals, found)
-    figure.suptitle(_estimate_title(found), fontsize=12, parse_math=False)
-    figure.supxlabel(ESTIMATE_CAPTION, fontsize=8, color="0.3")
-    _save(figure, path, dpi)
-    return path
-
-
-def _estimate_title(found: VideoEstimate) -> str:
-    name = Path(found.video).name.encode("utf-8", "backslashreplace").decode()
-    if found.refused:
-        return f"{name}: no heart rate ({found.reason})"
-    return f"{name}: {found.heart_rate_bpm:.1f} bpm by {Path(found.method).name}, quality {found.quality:.2f}"
-
-
-def _draw_estimate_pulse(axes: Axes, signals: PulseSignals) -> None:
-    axes.plot(signals.times_s, -1000 * detrend(signals.face, signals.rate_hz), color=ESTIMATE, linewidth=0.8)
-    for run in known_runs(~np.isfinite(signals.face)):
-        axes.axvspan(signals.times_s[run.start], signals.times_s[min(run.stop, len(signals.times_s) - 1)], color=SHADE)
-    axes.set(xlabel="time (s)", ylabel=f"{signals.method.upper()} pulse (1/1000)", title="Pulse of the face")
-
-
-def _draw_over_time(axes: Axes, signals: PulseSignals) -> None:
-    """Spectra of 6 s, each on its own scale."""
-    size, step = int(6 * signals.rate_hz), int(signals.rate_hz)
-    grid_bpm = np.linspace(*BAND_BPM, _SPECTRUM_ROWS)
-    starts = range(0, max(1, len(signals.times_s) - size + 1), step)
-    picture = np.full((_SPECTRUM_ROWS, len(starts)), np.nan)
-    for column, start in enumerate(starts):
-        part = signals.face[start : start + size]
-        spectrum = power_spectrum(part, signals.rate_hz)
-        if spectrum.known and np.isfinite(part).mean() > 0.5:
-            picture[:, column] = np.interp(grid_bpm, spectrum.rates_bpm, np.sqrt(spectrum.power / spectrum.power.max()))
-    first_s, half_s = float(signals.times_s[0]) + min(size, len(signals.times_s)) / signals.rate_hz / 2, 0.5
-    extent = (first_s - half_s, first_s + (len(starts) - 1) * step / signals.rate_hz + half_s, *BAND_BPM)
-    axes.set_facecolor(SHADE)
-    axes.imshow(picture, origin="lower", aspect="auto", extent=extent, cmap="viridis", interpolation="nearest")
-    axes.set(ylabel="rate (bpm)", title="Spectrum of 6 s over time")
-
-
-def _draw_estimate_rates(axes: Axes, found: VideoEstimate) -> None:
-    for one in found.windows:
-        center_s, given = (one.start_s + one.stop_s) / 2, np.isfinite(one.heart_rate_bpm)
-        if given:
-            axes.plot([one.start_s, one.stop_s], [one.heart_rate_bpm] * 2, color=ESTIMATE, linewidth=1, alpha=0.4)
-            axes.plot(center_s, one.heart_rate_bpm, "o", color=ESTIMATE, alpha=0.3 + 0.7 * one.quality)
-            axes.annotate(
-                f"{one.quality:.2f}", (center_s, one.heart_rate_bpm), xytext=(0, 6), textcoords="offset points", ha="center", size=7
-            )
-        elif np.isfinite(one.quality):
-            axes.plot(center_s, BAND_BPM[0] + 5, "o", markerfacecolor="none", color="0.5")
-    axes.set(
-        ylim=BAND_BPM,
-        xlabel="time (s)",
-        ylabel="heart rate (bpm)",
-        title="Windows with their quality; open dots have no rate",
-    )
-
-
-def _draw_estimate_spectrum(axes: Axes, signals: PulseSignals, found: VideoEstimate) -> None:
-    spectrum = power_spectrum(signals.face, signals.rate_hz)
-    if spectrum.known:
-        axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE)
-    if np.isfinite(found.heart_rate_bpm):
-        axes.axvline(found.heart_rate_bpm, color="0.3", linestyle="--", linewidth=1)
-    axes.set(xlim=BAND_BPM, xlabel="rate (bpm)", ylabel="power (largest = 1)", title="Spectrum of all of it")
-
-
 def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, bytes]:
     """Draw the histogram of heart rates, recorded and resampled windows one above the other, with the target as a line.
 
@@ -419,7 +306,7 @@ def draw_histogram(augmentation: Augmentation, *, dpi: int = 120) -> dict[str, b
     >>> sorted(pictures), pictures["histogram.png"][1:4]
     (['histogram.png', 'histogram.svg'], b'PNG')
     """
-    figure = _new_figure(9, 4.5)
+    figure = new_figure(9, 4.5)
     _draw_bins(figure.add_subplot(), augmentation.bins)
     figure.suptitle(
         f"{sum(one.before for one in augmentation.bins)} windows as recorded, {len(augmentation.windows)} resampled "

@@ -100,6 +100,8 @@ class StreamInfo:
     full_range : bool
     rotation_deg : int
         Counterclockwise rotation that was applied.
+    stream, streams : int
+        Number of the video stream that was read, from 0, and of video streams in the file.
     """
 
     codec: str
@@ -111,6 +113,8 @@ class StreamInfo:
     color_matrix_assumed: bool
     full_range: bool
     rotation_deg: int
+    stream: int = 0
+    streams: int = 1
 
 
 # Kr and Kb of ITU-T H.273, table 4 (matrix coefficients), by the code that the stream carries.
@@ -192,7 +196,7 @@ class PixelReader:
         return (planes[0] >> (self.bits - 8)).astype(np.uint8)
 
 
-def make_reader(frame: Any, where: str) -> PixelReader:
+def make_reader(frame: Any, where: str, quarter_turns: int = 0) -> PixelReader:
     """Return the reader for a stream, chosen by the format of its first decoded frame.
 
     Parameters
@@ -200,6 +204,8 @@ def make_reader(frame: Any, where: str) -> PixelReader:
     frame : av.VideoFrame
     where : str
         File name for the error message.
+    quarter_turns : int
+        Counterclockwise quarter turns beyond those that the metadata of the stream ask for.
 
     Raises
     ------
@@ -239,7 +245,7 @@ def make_reader(frame: Any, where: str) -> PixelReader:
         name if family == "yuv" else family,
         family == "yuv" and code == _UNSPECIFIED,
         _matrix(family, bits, full, k_red, k_blue),
-        round(getattr(frame, "rotation", 0) / 90) % 4,
+        (round(getattr(frame, "rotation", 0) / 90) + quarter_turns) % 4,
     )
 
 

@@ -10,8 +10,9 @@ import math
 import stat
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import av
 import av.error
 import av.logging
+import numpy as np
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import Recording, VideoSource
@@ -47,6 +49,11 @@ _NOT_REGULAR = (errno.EINVAL, errno.EISDIR, errno.ENXIO)
 _PREFETCH_FRAMES, _PREFETCH_BYTES = 32, 2**25
 _HEAVY_CODECS = frozenset({"h264", "hevc", "vvc", "vp8", "vp9", "av1", "libdav1d", "libvpx-vp9"})
 
+# FFmpeg's disposition of a still picture, such as the cover of an album
+_COVER = 0x400
+# Frames of each of several streams that are looked at, and the mean difference between the channels that is color.
+_LOOKED_AT, _COLORFUL = 3, 4.0
+
 # a title in another encoding is no reason to refuse a video; since PyAV 19 it never is
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
@@ -60,6 +67,8 @@ class DecodedFrame:
     rate_hz: float
     codec: str
     errors: int
+    stream: int = 0
+    streams: int = 1
 
 
 class FrameStream:
@@ -71,9 +80,12 @@ class FrameStream:
     Parameters
     ----------
     recording : Recording
+    quarter_turns : int
+        Counterclockwise quarter turns beyond those that the metadata of the video ask for.
 
     Attributes
     ----------
+    quarter_turns : int
     clock : Clock
     decoded : int
         Frames decoded so far.
@@ -81,10 +93,11 @@ class FrameStream:
         Damaged packets that were skipped.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, quarter_turns: int = 0) -> None:
         self.decoded = 0
         self.decode_errors = 0
         self._where = recording.video.path.name
+        self.quarter_turns = quarter_turns
         self._reader: PixelReader | None = None
         self._info: StreamInfo | None = None
         self.clock = Clock(recording.clock)
@@ -126,7 +139,7 @@ class FrameStream:
     def _reader_for(self, decoded: DecodedFrame) -> PixelReader:
         frame = decoded.frame
         if self._reader is None:
-            self._reader = make_reader(frame, self._where)
+            self._reader = make_reader(frame, self._where, self.quarter_turns)
             self._size = (frame.width, frame.height)
             self._info = StreamInfo(
                 decoded.codec,
@@ -137,6 +150,8 @@ class FrameStream:
                 self._reader.color_matrix_assumed,
                 self._reader.full_range,
                 self._reader.quarter_turns * 90,
+                decoded.stream,
+                decoded.streams,
             )
         if (frame.width, frame.height) != self._size or frame.format.name != self._reader.source_format:
             raise RecordingError(
@@ -148,8 +163,14 @@ class FrameStream:
         return self._reader
 
 
-def open_stream(recording: Recording) -> FrameStream:
+def open_stream(recording: Recording, quarter_turns: int = 0) -> FrameStream:
     """Open the video of a recording for one pass.
+
+    Parameters
+    ----------
+    recording : Recording
+    quarter_turns : int
+        Counterclockwise quarter turns beyond those that the metadata of the video ask for.
 
     Raises
     ------
@@ -166,7 +187,7 @@ def open_stream(recording: Recording) -> FrameStream:
     stmap_pipeline.errors.RecordingError: nowhere.mp4: no such file
     """
     check_video(recording)
-    return FrameStream(recording)
+    return FrameStream(recording, quarter_turns)
 
 
 def check_video(recording: Recording) -> None:
@@ -222,31 +243,18 @@ def decode(source: VideoSource) -> Generator[DecodedFrame]:
 
 @contextmanager
 def open_container(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a video file and yield its container and its first video stream.
+    """Open a video file and yield its container and its video stream; of several, the first one in color.
 
     Raises
     ------
     RecordingError
         Where the file is no video, has no video stream, or an absurd size.
     """
-    # FFmpeg's own lines on stderr would tear a progress bar; what matters is counted and raised
-    av.logging.set_level(None)
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(MAX_PIXELS)}
-    try:
-        # the prefix keeps a name such as "pipe:0" from meaning anything but a file
-        container = av.open(f"file:{path}", options=options, **_LENIENT)
-    except MemoryError:
-        raise
-    except FileNotFoundError:
-        raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise RecordingError(
-            "decode", "source_unreadable", f"{path.name}: cannot be opened as a video ({getattr(error, 'strerror', None) or error})"
-        ) from None
-    with container:
-        if not container.streams.video:
+    with _opened(path) as container:
+        streams = picture_streams(container)
+        if not streams:
             raise RecordingError("decode", "no_video_stream", f"{path.name}: holds no video stream (audio only?)")
-        stream = container.streams.video[0]
+        stream = streams[_first_in_color(path, len(streams)) if len(streams) > 1 else 0]
         # contrary to PyAV's type stub, a stream that FFmpeg has no decoder for comes without a context
         context: Any = stream.codec_context
         if context is None:
@@ -261,8 +269,54 @@ def open_container(path: Path) -> Iterator[tuple[Any, Any]]:
         yield container, stream
 
 
+def picture_streams(container: Any) -> list[Any]:
+    """Return the video streams of a container, without the picture of a cover where there are others."""
+    streams = list(container.streams.video)
+    return [one for one in streams if not int(one.disposition) & _COVER] or streams
+
+
+def _opened(path: Path) -> Any:
+    # FFmpeg's own lines on stderr would tear a progress bar; what matters is counted and raised
+    av.logging.set_level(None)
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "max_pixels": str(MAX_PIXELS)}
+    try:
+        # the prefix keeps a name such as "pipe:0" from meaning anything but a file
+        return av.open(f"file:{path}", options=options, **_LENIENT)
+    except MemoryError:
+        raise
+    except FileNotFoundError:
+        raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise RecordingError(
+            "decode", "source_unreadable", f"{path.name}: cannot be opened as a video ({getattr(error, 'strerror', None) or error})"
+        ) from None
+
+
+def _first_in_color(path: Path, count: int) -> int:
+    """Return the number of the first of several video streams whose first frames have color; 0 where none has."""
+    for number in range(count):
+        with _opened(path) as container, suppress(av.error.FFmpegError):
+            stream = picture_streams(container)[number]
+            context: Any = stream.codec_context
+            if context is None or context.width * context.height > MAX_PIXELS:
+                continue
+            stream.thread_type = "NONE"
+            context.options = {"max_pixels": str(MAX_PIXELS)}
+            if any(_has_color(one) for one in islice(container.decode(stream), _LOOKED_AT)):
+                return number
+    return 0
+
+
+def _has_color(frame: Any) -> bool:
+    """Return whether a frame is more than shades of one gray."""
+    if frame.format.name.startswith("gray"):
+        return False
+    small = frame.reformat(width=min(frame.width, 64), height=min(frame.height, 64), format="rgb24").to_ndarray().astype(np.int16)
+    return bool(np.ptp(small, axis=2).mean() > _COLORFUL)
+
+
 def decode_container(path: Path) -> Generator[DecodedFrame]:
-    """Decode the first video stream of a file frame by frame.
+    """Decode the video stream of a file frame by frame.
 
     Times are relative to the container's declared start, as FFmpeg's own tools count them.
 
@@ -273,6 +327,8 @@ def decode_container(path: Path) -> Generator[DecodedFrame]:
     """
     with open_container(path) as (container, stream):
         context: Any = stream.codec_context
+        indices = [one.index for one in picture_streams(container)]
+        number, count = indices.index(stream.index), len(indices)
         start_s = (container.start_time or 0) / av.time_base
         rate_hz = float(stream.average_rate) if stream.average_rate else math.nan
         errors = in_a_row = 0
@@ -287,14 +343,14 @@ def decode_container(path: Path) -> Generator[DecodedFrame]:
                 raise
             except av.error.FFmpegError:
                 errors, in_a_row = errors + 1, in_a_row + 1
-                yield DecodedFrame(None, None, rate_hz, context.name, errors)
+                yield DecodedFrame(None, None, rate_hz, context.name, errors, number, count)
                 continue
             in_a_row = 0
             for frame in frames:
                 base = frame.time_base or stream.time_base
                 # equal to the fraction's value; making the fraction takes as long as all else here
                 pts_s = None if frame.pts is None or base is None else frame.pts * base.numerator / base.denominator - start_s
-                yield DecodedFrame(frame, pts_s, rate_hz, context.name, errors)
+                yield DecodedFrame(frame, pts_s, rate_hz, context.name, errors, number, count)
 
 
 def decode_images(source: VideoSource) -> Generator[DecodedFrame]:

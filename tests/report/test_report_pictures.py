@@ -145,7 +145,7 @@ def test_the_picture_of_an_estimate_says_what_was_found_and_is_the_same_twice(fo
     path = draw_estimate(found, tmp_path / "new" / "one.svg")
     text = path.read_text()
     assert "a $ &lt;b&gt;.mp4: 72" in text
-    assert "Spectrum of 6 s over time" in text
+    assert "Probability of each rate over time" in text
     assert [one.name for one in path.parent.iterdir()] == ["one.svg"]
     assert draw_estimate(found, tmp_path / "two.svg").read_bytes() == path.read_bytes()
 
@@ -165,7 +165,7 @@ def test_other_formats_of_an_estimate(found, name, tmp_path):
 def test_an_estimate_that_cannot_be_drawn_is_refused(found, tmp_path):
     with pytest.raises(OutputError, match=r"one\.gif"):
         draw_estimate(found, tmp_path / "one.gif")
-    unread = VideoEstimate("a.mp4", "pos", float("nan"), "source_missing", "a.mp4: no such file", float("nan"))
+    unread = VideoEstimate("a.mp4", "pos", float("nan"), "source_missing", "a.mp4: no such file")
     with pytest.raises(OutputError, match=r"one\.png: .*a\.mp4: no such file"):
         draw_estimate(unread, tmp_path / "one.png")
     (tmp_path / "file").write_text("")
