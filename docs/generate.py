@@ -143,26 +143,6 @@ def training() -> str:
     return "\n".join(parts)
 
 
-def estimate_quality() -> str:
-    """Describe what the quality of an estimate is worth, as ``benchmarks/quality.py`` measured it."""
-    measured = json.loads((Path(__file__).parent / "measured" / "estimate.json").read_text("utf-8"))
-    fifths = [f"{low / 5:g} to {(low + 1) / 5:g}" for low in range(5)]
-    rows = [(f"{name.upper()}: right", *(f"{one} %" for one in right)) for name, right in measured["right_percent"].items()]
-    parts = [
-        table(("quality of a window", *fifths), rows),
-        f"({measured['windows']:,} windows of 6, 10 and 20 s of recordings that the weights were not fitted on, from nearly clean to twice as "
-        "hard as VIPL-HR, a quarter of the recordings without a pulse.)\n",
-        f"Of {measured['recordings']} simulated recordings each, of 30 s, so many get a rate, and so many of these rates are within 5 bpm:\n",
-    ]
-    conditions = list(next(iter(measured["videos"].values())))
-    videos = [(name.upper(), *(_shares(of_method[one]) for one in conditions)) for name, of_method in measured["videos"].items()]
-    return "\n".join([*parts, table(("method", *conditions), videos)])
-
-
-def _shares(one: dict[str, int | None]) -> str:
-    return f"{one['given']} %" + (f", {one['right']} % right" if one["right"] is not None else "")
-
-
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "training.md": training,
@@ -170,7 +150,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "findings.md": findings,
     "reasons.md": reasons,
     "file-format.md": file_format,
-    "estimate-quality.md": estimate_quality,
 }
 
 

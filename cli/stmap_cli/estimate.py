@@ -128,7 +128,7 @@ def _extent(videos: tuple[Path, ...]) -> tuple[int, bool]:
     from stmap_pipeline.video import probe_video
 
     try:
-        facts = probe_video(Recording("one", "estimate", "one", VideoSource(videos[0])))
+        facts = probe_video(Recording("one", "estimate", "one", VideoSource(videos[0])), quick=True)
     except RecordingError:
         # the estimate tells why
         return 1, True

@@ -1,15 +1,20 @@
 """Estimate and evaluate heart rates: classical baselines, error metrics, and the evaluation of trained runs.
 
-=====================  ===========================================================================
-:mod:`.heart_rate`     heart rate of a recording, from its traces or its pulse label, beside the truth
-:mod:`.metrics`        ME, SD, MAE, RMSE, MER and r with intervals; bands of true heart rate
-:mod:`.evaluate`       a run on the subjects it held out, or on other maps
-:mod:`.result`         the tables and ``evaluation.json`` that it writes
-:mod:`.compare`        two runs on the same videos
-:mod:`.experiment`     all trainings and tests of a paper
-:mod:`.estimate`       the heart rate of one video, or the reason why there is none
-:mod:`.quality`        the quality of such an estimate: the chance that it is right
-=====================  ===========================================================================
+==========================  ======================================================================
+:mod:`.heart_rate`          heart rate of a recording, from its traces or its pulse label, beside the truth
+:mod:`.metrics`             ME, SD, MAE, RMSE, MER and r with intervals; bands of true heart rate
+:mod:`.evaluate`            a run on the subjects it held out, or on other maps
+:mod:`.result`              the tables and ``evaluation.json`` that it writes
+:mod:`.compare`             two runs on the same videos
+:mod:`.experiment`          all trainings and tests of a paper
+:mod:`.estimate`            the heart rate of one video, or the reason why there is none
+:mod:`.window_rates`        distributions of heart rates in the windows of a video, by any method
+:mod:`.window_probability`  the same for GREEN, CHROM and POS: from spectrum and agreement of blocks
+:mod:`.pulse_inference`     the pulse network in NumPy
+:mod:`.heart_rate_path`     heart rate over time from the distributions of overlapping windows
+:mod:`.pulse_wave`          one wave from those of windows, and its beats
+:mod:`.signal_problems`     what in a video hides its pulse
+==========================  ======================================================================
 
 An estimate without a pulse is NaN.
 """

@@ -300,6 +300,10 @@ def _estimate(
     if not seen.any():
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         return _explained(replace(nothing, reason="too_short", message=_too_short(blocks, rates.spans_s), windows=windows))
+    if not np.isfinite(rates.no_pulse[seen]).any():
+        windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
+        message = "the color of the face does not change at all, so there is no best guess either"
+        return _explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
     found = decide(rates, seen, nothing)
     if beside:
         others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks) for one in beside}

@@ -90,8 +90,8 @@ class PulseInference:
         face, block_weights = self._attend(each, known)
         face = self._decode(face, moved)
         batch, _, steps = face.shape
-        waves = self._conv("to_waves", face, padding=2).reshape(batch, self._waves, _STEP, steps)
-        waves = waves.transpose(0, 1, 3, 2).reshape(batch, self._waves, -1)
+        by_step = self._conv("to_waves", face, padding=2).reshape(batch, self._waves, _STEP, steps)
+        waves = by_step.transpose(0, 1, 3, 2).reshape(batch, self._waves, -1)
         weights = _sigmoid(self._conv("to_time_weights", face, padding=2)[:, 0]) * known.any(axis=1)
         moments = np.repeat(weights, _STEP, axis=1)
         scores = self._rate_scores(waves, moments, moved)
@@ -102,7 +102,7 @@ class PulseInference:
 
     def _encode(self, blocks: Array, level: Array, seen: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         batch, count, channels, samples = blocks.shape
-        known = np.asarray(seen.reshape(batch, count, -1, _STEP).mean(axis=3) >= 0.5)
+        known: npt.NDArray[np.bool_] = seen.reshape(batch, count, -1, _STEP).mean(axis=3) >= np.float32(0.5)
         x = self._conv("stem", blocks.reshape(-1, channels, samples), stride=_STEP, padding=_STEP)
         x += self._linear("level", level).reshape(batch * count, -1, 1)
         x = self._encoder_layer(0, _gelu(self._norm("stem_norm", x)), 1)
@@ -111,7 +111,7 @@ class PulseInference:
         mean = (each * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
         each = each + self._linear("context", mean.transpose(0, 2, 1)).transpose(0, 2, 1)[:, None]
         x = self._encoder_layer(1, each.reshape(x.shape), 2)
-        return x.reshape(each.shape), known
+        return x.reshape(batch, count, -1, x.shape[2]), known
 
     def _encoder_layer(self, index: int, x: Array, dilation: int) -> Array:
         name = f"encoder.{index}"
@@ -125,7 +125,7 @@ class PulseInference:
         scores = _taps(scores, 2 * _NEAR + 1).mean(axis=3).reshape(batch, count, self._heads, steps)
         scores = np.where(known[:, :, None], scores, np.float32(-1e4))
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        weights *= known.any(axis=1)[:, None, None] / weights.sum(axis=1, keepdims=True)
+        weights *= np.asarray(known.any(axis=1))[:, None, None] / weights.sum(axis=1, keepdims=True)
         split = blocks.reshape(batch, count, self._heads, -1, steps)
         mean = (weights[:, :, :, None] * split).sum(axis=1)
         variance = (weights[:, :, :, None] * np.square(split)).sum(axis=1) - np.square(mean)
@@ -213,12 +213,13 @@ def _prepare(means: Array, motion: npt.NDArray[np.floating] | None) -> tuple[Arr
 
 
 def _trend(rows: npt.NDArray[np.floating]) -> tuple[Array, Array]:
-    known = np.isfinite(rows).all(axis=1, keepdims=True)
+    known = np.asarray(np.isfinite(rows).all(axis=1, keepdims=True))
     weight = known.astype(np.float32)
     share = _moving_mean(weight, _TREND)
     near = (share > 1e-6).astype(np.float32)
     once = _moving_mean(np.where(known, rows, 0.0), _TREND) / np.maximum(share, _TINY) * near
-    return _moving_mean(once, _TREND) / np.maximum(_moving_mean(near, _TREND), _TINY), weight
+    trend = _moving_mean(once, _TREND) / np.maximum(_moving_mean(near, _TREND), _TINY)
+    return np.asarray(trend, dtype=np.float32), weight
 
 
 def _moving_mean(rows: npt.NDArray[np.floating], size: int) -> Array:

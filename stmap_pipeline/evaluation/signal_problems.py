@@ -107,7 +107,7 @@ def _frame_problems(
     found: list[SignalProblem] = []
     if len(times_s) < 2:
         return found
-    length_s = float(times_s[-1] - times_s[0])
+    length_s = float(times_s[-1] - times_s[0] + np.median(np.diff(times_s)))
     rate_hz = 1 / float(np.median(np.diff(times_s)))
     if gaps := missing_spans_s(times_s):
         found.append(SignalProblem("missing_frames", f"frames are missing for {_spans_text(gaps)}"))
@@ -121,7 +121,7 @@ def _frame_problems(
         found.append(SignalProblem("compression", f"strong compression: {bits:.3f} bits for each pixel of a frame"))
     if known.get("color_matrix") == "gray":
         found.append(SignalProblem("no_color", "the video is gray, and a pulse is a change of color"))
-    if length_s < _SHORT_S:
+    if length_s < _SHORT_S - 1e-6:
         found.append(SignalProblem("short", f"only {length_s:.1f} s; {_SHORT_S:g} s and more are better"))
     return found
 

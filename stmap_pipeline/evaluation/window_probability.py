@@ -34,13 +34,13 @@ MEASURES = ("power", "power at the double rate", "agreement", "power and agreeme
 WEIGHTS: dict[str, tuple[float, float, float, float, float]] = {
     "green": (0.048, 0.280, 2.955, 1.356, 5.448),
     "chrom": (0.098, 0.272, -1.470, 2.675, 4.037),
-    "pos": (-0.031, 0.342, -2.279, 2.802, 3.164),
+    "pos": (-0.027, 0.193, -0.014, 2.083, 4.351),
 }
 #: By method: what makes of a path through windows a probability that holds.
 CALIBRATION: dict[str, PathCalibration] = {
     "green": PathCalibration(0.619, 0.1, 1.168),
     "chrom": PathCalibration(0.375, 0.686, 0.551),
-    "pos": PathCalibration(-1.0, 0.5, 0.5),
+    "pos": PathCalibration(1.313, 0.1, 1.772),
 }
 
 
@@ -114,7 +114,7 @@ def window_measures(signals: PulseSignals, begin: int, end: int) -> FloatArray |
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> measures = window_measures(pulse_signals(example_result(frames=300, heart_rate_bpm=72.0).blocks), 0, 300)
-    >>> measures.shape, RATES_BPM[measures[:, 3].argmax()]
+    >>> measures.shape, float(RATES_BPM[measures[:, 3].argmax()])
     ((141, 4), 72.0)
     """
     face = signals.face[begin:end]
@@ -155,7 +155,7 @@ def window_probability(
     >>> from stmap_pipeline.maps.example import example_result
     >>> signals = pulse_signals(example_result(frames=300, heart_rate_bpm=72.0).blocks)
     >>> probability, no_pulse = window_probability(signals, np.array([[0.0, 10.0]]))
-    >>> RATES_BPM[probability[0].argmax()], bool(no_pulse[0] < 0.1)
+    >>> float(RATES_BPM[probability[0].argmax()]), bool(no_pulse[0] < 0.1)
     (72.0, True)
     """
     *slopes, constant = WEIGHTS[signals.method] if weights is None else np.asarray(weights).tolist()

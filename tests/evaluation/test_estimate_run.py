@@ -31,7 +31,7 @@ def test_one_fold_says_what_it_says_of_the_same_windows_in_maps(trained):
     with Shards(maps) as shards:
         recording = shards.recordings()[0].recording_id
         windows = shards.windows(recording_id=recording)
-        expected = Model.load(run, 1).predict(shards, windows)
+        expected = Model.load(run, 1).predict(shards, windows).heart_rate_bpm
         blocks = shards.recording(recording).blocks
     spans_s, rates_bpm = RunRates(run / "fold1" / "best.safetensors").rates(blocks, 1.0)
     np.testing.assert_allclose(spans_s[: len(windows)], [(one.start_s, one.stop_s) for one in windows], atol=1e-6)

@@ -312,3 +312,47 @@ def test_damaged_images_of_an_archive_are_counted_and_a_damaged_archive_is_refus
         with pytest.raises(RecordingError) as caught:
             times_of(broken)
         assert caught.value.reason == reason
+
+
+def two_streams(path, first, second, frames=10):
+    """A file with two video streams of one frame rate, each with one picture."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for image in (first, second):
+            stream = container.add_stream("libx264", rate=30, options={"crf": "10"})
+            stream.height, stream.width = image.shape[:2]
+            stream.pix_fmt = "yuv420p"
+            streams.append(stream)
+        for _ in range(frames):
+            for stream, image in zip(streams, (first, second), strict=True):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_streams_the_one_in_color_is_read(order, tmp_path):
+    gray = np.repeat(colorful(48, 64)[:, :, :1], 3, axis=2)
+    images = [gray, colorful(96, 128)]
+    path = two_streams(tmp_path / "two.mkv", *(images[index] for index in order))
+    with open_stream(recording(path)) as stream:
+        shapes = {frame.image.gray.shape for frame in stream}
+        assert shapes == {(96, 128)}
+        assert (stream.info.stream, stream.info.streams) == (order.index(1), 2)
+
+
+def test_of_two_gray_streams_the_first_is_read(tmp_path):
+    gray = np.repeat(colorful(48, 64)[:, :, :1], 3, axis=2)
+    path = two_streams(tmp_path / "two.mkv", gray, np.repeat(np.repeat(gray, 2, axis=0), 2, axis=1))
+    with open_stream(recording(path)) as stream:
+        assert next(iter(stream)).image.gray.shape == (48, 64)
+        assert (stream.info.stream, stream.info.streams) == (0, 2)
+
+
+def test_an_image_is_turned_counterclockwise(tmp_path):
+    path = write_video(tmp_path / "one.mp4", [colorful(48, 64)] * 3, options={"crf": "1"})
+    with open_stream(recording(path)) as stream, open_stream(recording(path), 1) as turned:
+        upright, sideways = (next(iter(one)).image.gray.copy() for one in (stream, turned))
+        np.testing.assert_array_equal(sideways, np.rot90(upright))
+        assert (turned.info.rotation_deg, turned.info.width_px, turned.info.height_px) == (90, 48, 64)
