@@ -328,7 +328,9 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], nothing: VideoEstima
     path = _path_of(rates, seen)
     guess_bpm, _ = path.best()
     chance = calibrated(path, np.where(seen[:, None], rates.probability, np.nan), rates.spans_s, rates.calibration)
-    path = path.reweighted(np.where(seen, chance, 0.0))
+    # no window near by tells anything
+    chance = np.where(seen & np.isfinite(chance), chance, 0.0)
+    path = path.reweighted(chance)
     low_bpm, high_bpm = path.interval()
     own_s = own_time(rates.spans_s) * (rates.spans_s[:, 1] - rates.spans_s[:, 0])
     given = seen & (chance >= ANSWER)

@@ -91,7 +91,6 @@ class HeartRatePath:
             low[index], high[index] = np.interp(np.array([1 - share, 1 + share]) / 2 * below[-1], below, edges_bpm)
         return low, high
 
-
     def reweighted(self, probability: FloatArray) -> HeartRatePath:
         """Return the path with another probability of the best rate of each window.
 
@@ -103,7 +102,9 @@ class HeartRatePath:
         """
         best_bpm, chance = self.best()
         near = np.abs(self.rates_bpm - best_bpm[:, None]) <= CLOSE_BPM + 1e-6
-        inside, outside = (part / np.maximum(whole, 1e-12) for part, whole in ((probability, chance), (1 - probability, 1 - chance)))
+        inside, outside = (
+            part / np.maximum(whole, 1e-12) for part, whole in ((probability, chance), (1 - probability, 1 - chance))
+        )
         factor = np.where(near, inside[:, None], outside[:, None])
         return HeartRatePath(self.rates_bpm, self.probability * factor, self.no_pulse * outside)
 
