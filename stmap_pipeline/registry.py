@@ -14,10 +14,20 @@ from typing import Any
 
 REGISTRIES: dict[str, dict[str, str]] = {
     "databases": {
+        "bp4d-plus": "stmap_pipeline.databases.bp4d_plus:DATABASE",
+        "cohface": "stmap_pipeline.databases.cohface:DATABASE",
         "folder": "stmap_pipeline.databases.folder:DATABASE",
+        "ibvp": "stmap_pipeline.databases.ibvp:DATABASE",
+        "mahnob-hci": "stmap_pipeline.databases.mahnob_hci:DATABASE",
+        "mcd-rppg": "stmap_pipeline.databases.mcd_rppg:DATABASE",
+        "mmpd": "stmap_pipeline.databases.mmpd:DATABASE",
         "mmse-hr": "stmap_pipeline.databases.mmse_hr:DATABASE",
+        "pure": "stmap_pipeline.databases.pure:DATABASE",
+        "scamps": "stmap_pipeline.databases.scamps:DATABASE",
         "synthetic": "stmap_pipeline.databases.synthetic:DATABASE",
         "ubfc-phys": "stmap_pipeline.databases.ubfc_phys:DATABASE",
+        "ubfc-rppg": "stmap_pipeline.databases.ubfc_rppg:DATABASE",
+        "v4v": "stmap_pipeline.databases.v4v:DATABASE",
         "vipl-hr": "stmap_pipeline.databases.vipl_hr:DATABASE",
     },
     "face_backends": {
@@ -32,6 +42,23 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "opensignals": "stmap_pipeline.labels.opensignals:FORMAT",
         "rows": "stmap_pipeline.labels.rows:FORMAT",
         "text": "stmap_pipeline.labels.tables:FORMAT",
+    },
+    # drawn databases of `stmap synth`
+    "layouts": {
+        "bp4d-plus": "stmap_pipeline.synth.layouts.bp4d_plus:LAYOUT",
+        "cohface": "stmap_pipeline.synth.layouts.cohface:LAYOUT",
+        "folder": "stmap_pipeline.synth.layouts.folder:LAYOUT",
+        "ibvp": "stmap_pipeline.synth.layouts.ibvp:LAYOUT",
+        "mahnob-hci": "stmap_pipeline.synth.layouts.mahnob_hci:LAYOUT",
+        "mcd-rppg": "stmap_pipeline.synth.layouts.mcd_rppg:LAYOUT",
+        "mmpd": "stmap_pipeline.synth.layouts.mmpd:LAYOUT",
+        "mmse-hr": "stmap_pipeline.synth.layouts.mmse_hr:LAYOUT",
+        "pure": "stmap_pipeline.synth.layouts.pure:LAYOUT",
+        "scamps": "stmap_pipeline.synth.layouts.scamps:LAYOUT",
+        "ubfc-phys": "stmap_pipeline.synth.layouts.ubfc_phys:LAYOUT",
+        "ubfc-rppg": "stmap_pipeline.synth.layouts.ubfc_rppg:LAYOUT",
+        "v4v": "stmap_pipeline.synth.layouts.v4v:LAYOUT",
+        "vipl-hr": "stmap_pipeline.synth.layouts.vipl_hr:LAYOUT",
     },
     "networks": {
         "pulse-net": "stmap_pipeline.training.networks.pulse_net:PulseNetwork",
@@ -57,8 +84,8 @@ def names(kind: str) -> list[str]:
 
     Examples
     --------
-    >>> names("databases")
-    ['folder', 'mmse-hr', 'synthetic', 'ubfc-phys', 'vipl-hr']
+    >>> names("databases")[:4]
+    ['bp4d-plus', 'cohface', 'folder', 'ibvp']
     """
     return sorted(_all(kind))
 

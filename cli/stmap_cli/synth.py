@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, say, size
-from stmap_cli.options import config_option, folder_argument, jobs_option, seed_option
+from stmap_cli.options import RegistryName, config_option, folder_argument, jobs_option, seed_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +26,8 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 @folder_argument("out")
 @click.option(
     "--layout",
-    type=click.Choice(["vipl-hr", "mmse-hr", "folder"]),
-    help="Write the tree of this database, quirks included.  [default: vipl-hr]",
+    type=RegistryName("layouts"),
+    help="Write the tree of this database, quirks included; stmap databases lists them.  [default: vipl-hr]",
 )
 @click.option(
     "--traces",

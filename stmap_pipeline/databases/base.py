@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import Recording
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+_ARCHIVES = frozenset({".zip", ".rar", ".7z", ".gz", ".tar"})
 _SHOWN_ENTRIES = 6
 _DIGITS = re.compile(r"([0-9]+)")
 
@@ -199,6 +203,43 @@ def file_named(names: Iterable[str], wanted: str) -> str:
     """
     same = [name for name in names if name.casefold() == wanted.casefold()]
     return wanted if wanted in same or not same else same[0]
+
+
+def no_recordings(root: Path, title: str, looked_for: str) -> DatabaseError:
+    """Return the error of a folder that holds nothing of a layout, with what was looked for and what is there."""
+    archives = sum(Path(name).suffix.lower() in _ARCHIVES for _, names in walk(root) for name in names)
+    hint = f" ({archives} archives: unpack them first)" if archives else ""
+    return DatabaseError(f"{printable(root)}: no recording of {title}; looked for {looked_for}, found {contents(root)}{hint}")
+
+
+def folds_of(name: str) -> dict[str, int]:
+    """Read the published folds that come with stmap: subject -> fold, from 1.
+
+    Examples
+    --------
+    >>> folds_of("vipl_hr_folds.csv")["100"]
+    1
+    """
+    text = files("stmap_pipeline.databases").joinpath(name).read_text("utf-8")
+    return {row["subject"]: int(row["fold"]) for row in csv.DictReader(text.splitlines())}
+
+
+def rows_of(path: Path, key: str, max_bytes: int = 2**24) -> dict[str, dict[str, str]]:
+    """Read a table with a header that comes with a database: the cell of one column -> the row.
+
+    Raises
+    ------
+    DatabaseError
+        Where it cannot be read or lacks the column.
+    """
+    try:
+        reader = csv.DictReader(read_bytes(path, max_bytes).decode("utf-8-sig", "replace").splitlines())
+        rows = [{name: (cell or "").strip() for name, cell in row.items() if isinstance(name, str)} for row in reader]
+    except (OSError, csv.Error) as error:
+        raise DatabaseError(f"{printable(path)}: cannot be read as a table ({error}); repair or remove it") from None
+    if any(key not in row for row in rows):
+        raise DatabaseError(f"{printable(path)}: has no column {key!r}; repair or remove it")
+    return {row[key]: row for row in rows}
 
 
 def once(root: Path, before: Recording | None, one: Recording) -> None:

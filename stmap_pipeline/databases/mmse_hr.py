@@ -1,4 +1,4 @@
-"""MMSE-HR, and BP4D+ where it is laid out alike: images at 25 frames/s in one tree, physiology at 1 kHz in another.
+"""MMSE-HR: images at 25 frames/s in one tree, physiology at 1 kHz in another; BP4D+, from which it was taken, is laid out alike.
 
 The two trees of a delivery have different names, so a recording is the pair of folders ``F013/T1`` that holds images and
 ``F013/T1`` that holds physiology, wherever they are. There is no PPG: the pulse is a blood-pressure wave.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, file_named, in_order, source_folder, walk
@@ -59,11 +60,54 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     ...     [(one.recording_id, one.notes) for one in list_recordings(Path(name))]
     [('F013_T01', ('no folder of physiology: the recording has no label',))]
     """
+    pairs = find_pairs(root, "MMSE-HR")
+    return in_order(pair_recording(one, NAME, notes=(_NOTES[one.key],) if one.key in _NOTES else ()) for one in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Images and physiology of one recording.
+
+    Parameters
+    ----------
+    key : str
+        Such as ``F013_T01``.
+    video : VideoSource
+        Where the images are, or would be.
+    present : bool
+        Whether there are images, or a folder for them.
+    physiology : Path, optional
+    names : list of str
+        Files of physiology.
+    """
+
+    key: str
+    video: VideoSource
+    present: bool
+    physiology: Path | None
+    names: list[str]
+
+
+def find_pairs(root: Path, title: str) -> list[Pair]:
+    """Find the folders, and zip archives of a subject, that hold images, and those that hold physiology.
+
+    An archive ``F013.zip`` stands for the images of each recording of F013 that has physiology and no folder of images; it is not
+    opened.
+
+    Raises
+    ------
+    DatabaseError
+        Where there are no images, or two folders of images or of physiology for one recording.
+    """
     root = source_folder(root)
     images: dict[str, Path] = {}
     physiology: dict[str, tuple[Path, list[str]]] = {}
     empty: dict[str, Path] = {}
+    archives: dict[str, Path] = {}
     for folder, names in walk(root):
+        for name in names:
+            if Path(name).suffix.lower() == ".zip" and (match := _SUBJECT.fullmatch(Path(name).stem)):
+                archives[f"{match[1].upper()}{int(match[2]):03d}"] = folder / name
         key = _key(folder)
         if key is None:
             continue
@@ -75,14 +119,49 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             physiology[key] = folder, names
         if not names:
             empty.setdefault(key, folder)
-    if not images:
+    if not images and not archives:
         raise DatabaseError(
-            f"{printable(root)}: no recording of MMSE-HR; looked for folders F013/T1 with images at any depth, found {contents(root)}"
+            f"{printable(root)}: no recording of {title}; looked for folders F013/T1 with images at any depth, found {contents(root)}"
             + (f", and physiology of {len(physiology)} recordings: give the folder that holds both trees" if physiology else "")
         )
     # an empty folder is a recording whose images were lost: it fails by name instead of vanishing
-    videos = {**empty, **images}
-    return in_order(_recording(root, key, videos.get(key), physiology.get(key)) for key in {*videos, *physiology})
+    folders = {**empty, **images}
+    pairs = []
+    for key in sorted({*folders, *physiology}):
+        subject, task = key.split("_")
+        member = f"{subject}/T{int(task[1:])}"
+        if key not in images and subject in archives:
+            video = VideoSource(archives[subject], "images", member)
+        else:
+            video = VideoSource(folders.get(key, root / member), "images")
+        pairs.append(Pair(key, video, key in folders or subject in archives, *physiology.get(key, (None, []))))
+    return pairs
+
+
+def pair_recording(one: Pair, database: str, *, fold: int | None = None, notes: tuple[str, ...] = ()) -> Recording:
+    """Return the recording of a pair: images without physiology without labels, physiology without images as absent."""
+    subject, task = one.key.split("_")
+    labels: tuple[LabelSource, ...] = ()
+    if one.physiology:
+        labels = (
+            LabelSource("heart_rate", one.physiology / file_named(one.names, _HEART_RATE), rate_hz=LABEL_RATE_HZ),
+            LabelSource("pulse", one.physiology / file_named(one.names, _PRESSURE), rate_hz=LABEL_RATE_HZ),
+        )
+    else:
+        notes = (*notes, "no folder of physiology: the recording has no label")
+    return Recording(
+        one.key,
+        database,
+        subject,
+        one.video,
+        clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the images carry no times: the cameras' nominal rate"),
+        labels=labels,
+        scenario=f"T{int(task[1:])}",
+        fold=fold,
+        skip_reason="" if one.present else "absent",
+        skip_message="" if one.present else "there is physiology and no folder of images",
+        notes=notes,
+    )
 
 
 def _key(folder: Path) -> str | None:
@@ -97,33 +176,6 @@ def _once(root: Path, key: str, what: str, before: Path | None, folder: Path) ->
         raise DatabaseError(
             f"{printable(root)}: {key} has {what} in two places: {printable(before)} and {printable(folder)}; remove one of the two"
         )
-
-
-def _recording(root: Path, key: str, video: Path | None, physiology: tuple[Path, list[str]] | None) -> Recording:
-    subject, task = key.split("_")
-    labels: tuple[LabelSource, ...] = ()
-    notes = [_NOTES[key]] if key in _NOTES else []
-    if physiology:
-        folder, names = physiology
-        labels = (
-            LabelSource("heart_rate", folder / file_named(names, _HEART_RATE), rate_hz=LABEL_RATE_HZ),
-            LabelSource("pulse", folder / file_named(names, _PRESSURE), rate_hz=LABEL_RATE_HZ),
-        )
-    else:
-        notes.append("no folder of physiology: the recording has no label")
-    scenario = f"T{int(task[1:])}"
-    return Recording(
-        key,
-        NAME,
-        subject,
-        VideoSource(video or root / subject / scenario, "images"),
-        clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the images carry no times: the cameras' nominal rate"),
-        labels=labels,
-        scenario=scenario,
-        skip_reason="" if video else "absent",
-        skip_message="" if video else "there is physiology and no folder of images",
-        notes=tuple(notes),
-    )
 
 
 DATABASE = Database(

@@ -6,14 +6,14 @@ The tree is read by the adapter of the database whose layout it has; ``synthetic
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
+from stmap_pipeline import registry
 from stmap_pipeline.databases.base import Database, contents, source_folder
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
@@ -26,13 +26,6 @@ SCHEMA_VERSION = 1
 _MAX_BYTES = 16 * 2**20
 
 _Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]
-
-# a literal table: a file of the source never decides what is imported
-_ADAPTERS: dict[str, Callable[[Path], Iterator[Recording]]] = {
-    "folder": folder.list_recordings,
-    "mmse-hr": mmse_hr.list_recordings,
-    "vipl-hr": vipl_hr.list_recordings,
-}
 
 
 class _Entry(BaseModel):
@@ -48,8 +41,17 @@ class _Entry(BaseModel):
 class _Document(BaseModel):
     format: Literal["stmap-synthetic"]
     schema_version: Literal[1]
-    layout: Literal["vipl-hr", "mmse-hr", "folder"]
+    layout: str
     recordings: list[_Entry] = Field(min_length=1)
+
+    @field_validator("layout")
+    @classmethod
+    def _known(cls, layout: str) -> str:
+        # only our own databases: a file of the source never decides what is imported
+        known = sorted(registry.REGISTRIES["databases"].keys() - {NAME})
+        if layout not in known:
+            raise ValueError(f"{layout!r} is none of {', '.join(known)}")
+        return layout
 
 
 def is_drawn(root: Path) -> bool:
@@ -76,7 +78,8 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     root = source_folder(root)
     document = _read(root)
     truth = {one.recording_id: one for one in document.recordings}
-    listed = list(_ADAPTERS[document.layout](root))
+    adapter: Database = registry.load("databases", document.layout)
+    listed = list(adapter.list_recordings(root))
     lost = sorted(truth.keys() - {one.recording_id for one in listed})
     if lost:
         more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""

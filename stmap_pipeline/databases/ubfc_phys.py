@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, contents, file_named, in_order, once, source_folder, walk
-from stmap_pipeline.errors import DatabaseError, printable
+from stmap_pipeline.databases.base import Database, file_named, in_order, no_recordings, once, source_folder, walk
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 NAME = "ubfc-phys"
@@ -76,7 +75,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             once(root, found.get((subject, task)), one)
             found[subject, task] = one
     if not found:
-        raise DatabaseError(f"{printable(root)}: no recording of UBFC-Phys; looked for s1/vid_s1_T1.avi, found {contents(root)}")
+        raise no_recordings(root, "UBFC-Phys", "s1/vid_s1_T1.avi at any depth")
     return in_order(found.values())
 
 

@@ -7,14 +7,12 @@ when its clock is opened: no rate is known for it.
 
 from __future__ import annotations
 
-import csv
 import functools
 import re
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, contents, file_named, in_order, source_folder, walk
+from stmap_pipeline.databases.base import Database, file_named, folds_of, in_order, no_recordings, once, source_folder, walk
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
@@ -81,8 +79,7 @@ def official_folds() -> dict[int, int]:
     >>> len(folds), folds[100], folds[10]
     (107, 1, 1)
     """
-    text = files("stmap_pipeline.databases").joinpath("vipl_hr_folds.csv").read_text("utf-8")
-    return {int(row["subject"]): int(row["fold"]) for row in csv.DictReader(text.splitlines())}
+    return {int(subject): fold for subject, fold in folds_of("vipl_hr_folds.csv").items()}
 
 
 def list_recordings(root: Path) -> Iterator[Recording]:
@@ -103,27 +100,17 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     """
     root = source_folder(root)
     found: dict[str, Recording] = {}
-    places: dict[str, Path] = {}
     lists: list[Path] = []
-    archives = 0
     for folder, names in walk(root):
         lists += [folder / name for name in names if name.casefold() == "missing_data.txt"]
-        archives += sum(name.casefold().endswith(".zip") for name in names)
         key = _key(folder)
         if key is None:
             continue
         one = _recording(folder, names, *key)
-        if one.recording_id in found:
-            raise DatabaseError(
-                f"{printable(root)}: {one.recording_id} is there twice: {printable(places[one.recording_id])} and {printable(folder)}; "
-                "an archive was unpacked twice, remove one of the two"
-            )
-        found[one.recording_id], places[one.recording_id] = one, folder
+        once(root, found.get(one.recording_id), one)
+        found[one.recording_id] = one
     if not found:
-        hint = f" ({archives} zip archives: unpack them first)" if archives else ""
-        raise DatabaseError(
-            f"{printable(root)}: no recording of VIPL-HR; looked for folders p1/v1/source1 at any depth, found {contents(root)}{hint}"
-        )
+        raise no_recordings(root, "VIPL-HR", "folders p1/v1/source1 at any depth")
     for path in lists:
         for subject, scenario, take, source in _absent(path):
             place = root / f"p{subject}" / _scenario(scenario, take) / f"source{source}"

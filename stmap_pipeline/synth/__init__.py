@@ -2,7 +2,7 @@
 
 ======================  ==================================================================================
 :mod:`.synthesis`       drawn databases: plan, write in parallel, resume
-:mod:`.layouts`         where files and labels of VIPL-HR, MMSE-HR and a folder of user videos lie
+:mod:`.layouts`         where files and labels of each database lie
 :mod:`.recordings`      plan of one recording: scene, camera, quirks
 :mod:`.scene`           one person in front of one camera: motion, light, noise; pixels and truth at any time
 :mod:`.face`            geometry of a drawn face; :mod:`.paint`: its painting
@@ -16,13 +16,12 @@ Drawn people are models: a frontal head, one light, a pulse of one color directi
 them may fail on a real face; what fails on them will fail there too.
 """
 
-from stmap_pipeline.synth.layouts import LAYOUTS, SETTINGS
+from stmap_pipeline.synth.layouts import SETTINGS
 from stmap_pipeline.synth.recordings import QUIRKS, SyntheticRecording
 from stmap_pipeline.synth.scene import Scene, make_scene
 from stmap_pipeline.synth.synthesis import Synthesis, plan_synthesis
 
 __all__ = [
-    "LAYOUTS",
     "QUIRKS",
     "SETTINGS",
     "Scene",

@@ -71,6 +71,7 @@ _X264 = "threads=1:mbtree=0"
 CODECS: dict[str, Codec] = {
     "mjpeg-avi": Codec("mjpeg", "avi", True, (("qmin", "2"), ("qmax", "2"))),
     "mpeg4-avi": Codec("mpeg4", "avi", False, (("qmin", "2"), ("qmax", "2"))),
+    "h264-mkv": Codec("libx264", "matroska", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", _X264))),
     "h264-mp4": Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", "12"), ("x264-params", _X264))),
 }
 """Name -> codec."""

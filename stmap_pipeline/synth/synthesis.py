@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stmap_pipeline import registry
 from stmap_pipeline.databases.synthetic import FILE_NAME, FORMAT, SCHEMA_VERSION
 from stmap_pipeline.errors import ConfigError, OutputError
 from stmap_pipeline.files import atomic_write_text, remove_temporaries
 from stmap_pipeline.parallel import one_thread, unordered
-from stmap_pipeline.synth.layouts import LAYOUTS, SETTINGS, Layout, LayoutName, SettingName
+from stmap_pipeline.synth.layouts import SETTINGS, Layout, SettingName
 from stmap_pipeline.synth.recordings import RecordingPlan, SyntheticRecording
 
 GENERATOR_VERSION = 1
@@ -75,7 +76,7 @@ class Synthesis:
                 missing.append(one)
         if complete:
             return
-        layout = LAYOUTS[self.settings["layout"]]
+        layout: Layout = registry.load("layouts", self.settings["layout"])
         write = partial(_write, layout, self.out)
         yield from map(write, missing) if jobs < 2 or len(missing) < 2 else unordered(write, missing, jobs)
         layout.finish(self.out, self.recordings)
@@ -112,7 +113,7 @@ class Synthesis:
 
 def plan_synthesis(
     out: Path,
-    layout: LayoutName,
+    layout: str,
     subjects: int,
     seed: int = 0,
     *,
@@ -127,8 +128,8 @@ def plan_synthesis(
     ----------
     out : Path
         New, empty, or with a synthesis of the same settings.
-    layout : {"vipl-hr", "mmse-hr", "folder"}
-        Whose tree to write.
+    layout : str
+        Whose tree to write: a name of the registry ``layouts``, most of the databases.
     subjects : int
         From 1; at most as many as the database has.
     seed : int
@@ -140,8 +141,10 @@ def plan_synthesis(
 
     Raises
     ------
+    UnknownNameError
+        Where there is no such layout.
     ConfigError
-        Where a parameter is not allowed.
+        Where another parameter is not allowed.
     OutputError
         Where ``out`` holds something else.
 
@@ -153,11 +156,11 @@ def plan_synthesis(
     >>> [one.recording_id for one in synthesis.recordings]
     ['F013_T01', 'F013_T10', 'F014_T10', 'F014_T11']
     """
-    if layout not in LAYOUTS:
-        raise ConfigError(f"no layout is called {layout!r} (known: {', '.join(LAYOUTS)})")
+    layout = registry.find("layouts", layout)
+    chosen: Layout = registry.load("layouts", layout)
     if setting not in SETTINGS:
         raise ConfigError(f"no setting is called {setting!r} (known: {', '.join(SETTINGS)})")
-    most = LAYOUTS[layout].most_subjects
+    most = chosen.most_subjects
     if not 1 <= subjects <= most:
         raise ConfigError(f"{layout} has 1 to {most} subjects, not {subjects}")
     check_seed_and_duration(seed, duration_s)
@@ -169,7 +172,7 @@ def plan_synthesis(
         "setting": setting,
         "duration_s": float(duration_s),
     }
-    recordings = LAYOUTS[layout].plan(subjects, seed, setting, float(duration_s))
+    recordings = chosen.plan(subjects, seed, setting, float(duration_s))
     synthesis = Synthesis(Path(out), settings, tuple(sorted(recordings, key=lambda one: one.recording_id)))
     synthesis.check_output()
     return synthesis

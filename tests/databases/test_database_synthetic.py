@@ -8,7 +8,8 @@ from databases.trees import TREES
 from stmap_pipeline.databases import vipl_hr
 from stmap_pipeline.databases.synthetic import DATABASE
 from stmap_pipeline.errors import DatabaseError
-from stmap_pipeline.synth import LAYOUTS, plan_synthesis
+from stmap_pipeline.registry import names
+from stmap_pipeline.synth import plan_synthesis
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_recordings_are_those_of_the_layout_with_their_truth(root):
             assert "true_heart_rate_bpm" not in one.extras
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", names("layouts"))
 def test_what_is_written_is_listed(tmp_path, layout):
     plan = plan_synthesis(tmp_path, layout, 1, duration_s=1.0)
     list(plan.run())
@@ -82,7 +83,7 @@ def test_a_recording_that_was_lost_is_named(root):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": "os:system"}, "layout: .*'vipl-hr', 'mmse-hr' or 'folder'"),
+        ({"layout": "os:system"}, "layout: .*'os:system' is none of folder, .*vipl-hr"),
         ({"format": "zip"}, "format: .*'stmap-synthetic'"),
         ({"schema_version": 2}, "schema_version: .* 1"),
         ({"recordings": []}, "recordings: "),

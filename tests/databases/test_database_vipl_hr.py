@@ -178,7 +178,7 @@ def test_the_lists_of_defects_name_recordings_and_reasons_that_exist(tmp_path: P
 
 def test_archives_that_were_not_unpacked_are_pointed_out(tmp_path: Path) -> None:
     write(tmp_path / "data" / "p1-5.zip")
-    with pytest.raises(DatabaseError, match="1 zip archives: unpack"):
+    with pytest.raises(DatabaseError, match="1 archives: unpack"):
         listed(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Trees of the three layouts, byte for byte where their readers depend on it, and the plans of their recordings."""
+"""Trees of VIPL-HR, MMSE-HR and user videos, byte for byte where their readers depend on it, and the plans of their recordings."""
 
 import pickle
 import re
@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from stmap_pipeline.databases import folder, mmse_hr, vipl_hr
 from stmap_pipeline.labels import read_labels
+from stmap_pipeline.registry import load, names
 from stmap_pipeline.simulation.face import SKIN_TONES
-from stmap_pipeline.synth import LAYOUTS, QUIRKS, plan_synthesis
+from stmap_pipeline.synth import QUIRKS, plan_synthesis
 from stmap_pipeline.synth.recordings import Camera, draw_scene
 
 SIZE = (200, 200)
@@ -63,7 +64,7 @@ def test_mixed_takes_turns():
     assert [draw_scene(0, "mixed", index, 4, 1, SIZE)[0] for index in range(4)] == ["easy", "hard", "easy", "hard"]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", names("layouts"))
 @pytest.mark.parametrize("setting", ["easy", "hard", "mixed"])
 def test_plans_are_unique_whole_and_the_same_each_time(tmp_path, layout, setting):
     plan, again = (plan_synthesis(tmp_path / "new", layout, 12, seed=2, setting=setting) for _ in range(2))
@@ -77,7 +78,7 @@ def test_plans_are_unique_whole_and_the_same_each_time(tmp_path, layout, setting
 
 
 def test_two_subjects_show_every_quirk(tmp_path):
-    shown = {quirk for layout in LAYOUTS for one in plan_synthesis(tmp_path, layout, 2).recordings for quirk in one.quirks}
+    shown = {quirk for layout in names("layouts") for one in plan_synthesis(tmp_path, layout, 2).recordings for quirk in one.quirks}
     assert shown == QUIRKS.keys()
 
 
@@ -174,7 +175,7 @@ def test_a_sensor_fault_is_255_and_read_as_unknown(tmp_path):
     # the fault begins in the third second, so this video is longer than those of the tree
     planned = plan_synthesis(tmp_path, "vipl-hr", 2, duration_s=6.0).recordings
     (plan,) = [one for one in planned if "hr_255" in one.quirks]
-    LAYOUTS["vipl-hr"].write(tmp_path, plan)
+    load("layouts", "vipl-hr").write(tmp_path, plan)
     (listed,) = vipl_hr.list_recordings(tmp_path)
     assert listed.labels[0].path.read_bytes().split(b"\r\n")[3:6] == [b"255"] * 3
     rates = read_labels(listed, plan.times_s()).heart_rate.heart_rate_bpm

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from stmap_pipeline.errors import ConfigError, OutputError
+from stmap_pipeline.errors import ConfigError, OutputError, UnknownNameError
 from stmap_pipeline.synth import plan_synthesis
 
 ASKED = {"layout": "folder", "subjects": 2, "seed": 3, "duration_s": 2.0}
@@ -142,7 +142,7 @@ def test_a_damaged_mark_is_named(tmp_path, text):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"layout": "pure"}, r"'pure' \(known: vipl-hr, mmse-hr, folder\)"),
+        ({"layout": "vipl"}, r"no layout is called 'vipl'; did you mean 'vipl-hr'\? \(known: bp4d-plus, "),
         ({"setting": "harder"}, r"'harder' \(known: easy, hard, mixed\)"),
         ({"subjects": 0}, "folder .* 999 subjects, not 0"),
         ({"layout": "vipl-hr", "subjects": 108}, "vipl-hr .* 107 subjects, not 108"),
@@ -152,7 +152,7 @@ def test_a_damaged_mark_is_named(tmp_path, text):
     ],
 )
 def test_a_wrong_choice_is_told(tmp_path, wrong, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
         plan_synthesis(tmp_path / "new", **{**ASKED, **wrong})
     assert not (tmp_path / "new").exists()
 
