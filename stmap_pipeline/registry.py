@@ -34,6 +34,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
     },
     "label_formats": {
+        "csv": "stmap_pipeline.labels.tables:CSV",
         "edf": "stmap_pipeline.labels.edf:FORMAT",
         "empatica": "stmap_pipeline.labels.empatica:FORMAT",
         "hdf5": "stmap_pipeline.labels.hdf5:FORMAT",

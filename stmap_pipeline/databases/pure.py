@@ -17,6 +17,7 @@ from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSou
 NAME = "pure"
 _KEY = re.compile(r"([0-9]{2})-([0-9]{2})")
 _NANOSECOND_S = 1e-9
+_STAMPS, _VALUES = "/FullPackage/Timestamp", "/FullPackage/Value"
 SETUPS = {1: "steady", 2: "talking", 3: "slow translation", 4: "fast translation", 5: "small rotation", 6: "medium rotation"}
 # the only recording of the ten by six that the database lacks
 _LACKING = (6, 2)
@@ -89,16 +90,9 @@ def _recording(key: str, images: Path, values: Path | None, absent: bool = False
         subject,
         VideoSource(images, "images"),
         clock=ClockSource("times_file", path, _NANOSECOND_S, column="/Image/Timestamp", note="the stamps of the images"),
-        labels=tuple(
-            LabelSource(
-                kind,
-                path,
-                f"/FullPackage/Value/{name}",
-                time_column="/FullPackage/Timestamp",
-                time_unit_s=_NANOSECOND_S,
-                format="json",
-            )
-            for kind, name in (("heart_rate", "pulseRate"), ("pulse", "waveform"))
+        labels=(
+            LabelSource("heart_rate", path, f"{_VALUES}/pulseRate", time_column=_STAMPS, time_unit_s=_NANOSECOND_S, format="json"),
+            LabelSource("pulse", path, f"{_VALUES}/waveform", time_column=_STAMPS, time_unit_s=_NANOSECOND_S, format="json"),
         ),
         scenario=SETUPS.get(int(setup), f"setup {int(setup)}"),
         skip_reason="absent" if absent else "",

@@ -88,8 +88,8 @@ def _first(folder: Path, names: list[str], videos: list[str], name: str) -> Reco
         f"dataset1_{name}",
         VideoSource(folder / (videos[0] if videos else "vid.avi")),
         labels=(
-            LabelSource("heart_rate", labels, column=1, time_column=0, time_unit_s=0.001, format="text"),
-            LabelSource("pulse", labels, column=3, time_column=0, time_unit_s=0.001, format="text"),
+            LabelSource("heart_rate", labels, column=1, time_column=0, time_unit_s=0.001, format="csv"),
+            LabelSource("pulse", labels, column=3, time_column=0, time_unit_s=0.001, format="csv"),
         ),
         scenario="dataset1",
         notes=tuple(notes),

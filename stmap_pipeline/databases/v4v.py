@@ -95,7 +95,7 @@ def _recording(root: Path, key: str, path: Path, pressure: Path | None, rates: P
     split = next((name for word, name in _SETS.items() if word in folders), "")
     labels: list[LabelSource] = []
     if rates or split in releases:
-        column: str | int = 0 if rates else f"{path.name}, HR"
+        column: str | int = 0 if rates else f"{path.name} HR"
         labels.append(LabelSource("heart_rate", rates or releases[split], column, per_frame=True, format="rows"))
     if pressure:
         labels.append(LabelSource("pulse", pressure, rate_hz=PRESSURE_RATE_HZ))

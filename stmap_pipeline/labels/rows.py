@@ -1,4 +1,7 @@
-r"""Text files of few long lines, one series a line, as ``ground_truth.txt`` of UBFC-rPPG: pulse, heart rate and time of each frame."""
+r"""Text files of few long lines, one series a line, as ``ground_truth.txt`` of UBFC-rPPG: pulse, heart rate and time of each frame.
+
+A line may begin with words, as those of V4V do (``F001_T1.mkv, HR, 78.1, 78.4, ...``): they are its name, ``F001_T1.mkv HR``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from stmap_pipeline.labels.times import Times
 
 _MAX_BYTES = 64 * 2**20
 _MAX_SERIES = 100
+_NAME_CHARACTERS = 200
 # a table of that many columns is none of a label
 _MIN_NUMBERS = 50
 
@@ -27,7 +31,7 @@ def recognizes(path: Path, head: bytes) -> bool:
 
 
 def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
-    r"""Read series from a file that has one on each line; a column is the number of its line from 0.
+    r"""Read series from a file that has one on each line; a column is the number of its line from 0, or its name.
 
     Raises
     ------
@@ -52,12 +56,15 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
     asked = [*wanted] if time_column is None else [*wanted, time_column]
     series = []
     for one in asked:
-        if not isinstance(one, int) or not 0 <= one < len(rows):
-            raise no_column(path, one, [f"lines 0 to {len(rows) - 1}"])
+        index = next((number for number, line in enumerate(rows) if _name(line) == one), -1) if isinstance(one, str) else one
+        if not 0 <= index < len(rows):
+            raise no_column(path, one, [name for name in map(_name, rows) if name] or [f"lines 0 to {len(rows) - 1}"])
+        cells = rows[index].replace(",", " ").split()
+        words = _words(cells)
         try:
-            series.append(np.array([float(cell) for cell in rows[one].replace(",", " ").split()]))
+            series.append(np.array([float(cell) for cell in cells[words:]]))
         except ValueError as error:
-            raise LabelFileError(f"{printable(path)}: line {one + 1}: {error}") from None
+            raise LabelFileError(f"{printable(path)}: line {index + 1}: {error}") from None
     lengths = {len(one) for one in series}
     if len(lengths) > 1:
         raise LabelFileError(
@@ -67,6 +74,23 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
     values = [np.where(np.isfinite(one), one, np.nan) for one in series]
     times = None if time_column is None else Times(values.pop())
     return Columns(tuple(values), (), times, width=len(rows), no_number=("",) * len(asked))
+
+
+def _words(cells: Sequence[str]) -> int:
+    """Return how many cells at the beginning are no numbers."""
+    for count, cell in enumerate(cells):
+        try:
+            float(cell)
+        except ValueError:
+            continue
+        return count
+    return len(cells)
+
+
+def _name(line: str) -> str:
+    """Return the words that a line begins with."""
+    cells = line[:_NAME_CHARACTERS].replace(",", " ").split()
+    return " ".join(cells[: _words(cells)])
 
 
 def _list_columns(path: Path) -> tuple[str, ...]:

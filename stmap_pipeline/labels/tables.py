@@ -14,6 +14,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ _THOUSANDS = re.compile(
 _WITH_UNIT = re.compile(r"([+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?)\s*([^\s0-9.,+-].*)", re.I)
 
 
-def read_table(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
+def read_table(
+    path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0, *, delimiter: str | None = None
+) -> Columns:
     r"""Read columns of numbers from a text file.
 
     The header is the first line that holds all names that are asked for, a comment line or one of the first hundred. Where columns are
@@ -61,6 +64,8 @@ def read_table(path: Path, wanted: Sequence[Column], time_column: Column | None 
         Column of times: numbers, dates with times, or clock times.
     skip_rows : int
         Lines to leave out first.
+    delimiter : str, optional
+        What separates cells, where that is known; a comma is then no decimal comma.
 
     Raises
     ------
@@ -84,7 +89,7 @@ def read_table(path: Path, wanted: Sequence[Column], time_column: Column | None 
     blocks = _blocks(path, skip_rows)
     try:
         head = next(blocks, [])
-        layout = _layout(head, everything)
+        layout = _layout(head, everything, delimiter)
         indices = [_index(column, layout) for column in everything]
         numbers, time_cells = [_Numbers() for _ in wanted], _TimeCells()
         parsers = [*numbers, time_cells][: len(everything)]
@@ -265,12 +270,12 @@ class _Layout:
         return self.header[index] if index < len(self.header) else ""
 
 
-def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
+def _layout(lines: list[str], wanted: Sequence[str | int], known: str | None = None) -> _Layout:
     """Find delimiter, header and first row in the first lines of a file."""
     numbers = [number for number, text in enumerate(lines) if text]
     if not numbers:
         raise LabelFileEmptyError("is empty")
-    delimiter = None
+    delimiter = known
     if match := re.fullmatch(r'"?sep=(.|\t)"?', lines[numbers[0]], re.I):  # the hint that Excel writes and reads
         delimiter, numbers = match[1], numbers[1:]
     comments = []
@@ -305,6 +310,7 @@ def _layout(lines: list[str], wanted: Sequence[str | int]) -> _Layout:
     if (
         not header
         and delimiter == ","
+        and not known
         and asked
         and len(first) > max(asked) + 1
         and _TWO_READINGS.fullmatch(lines[numbers[row]].strip(' "'))
@@ -470,3 +476,10 @@ def _number(cell: str) -> float:
 
 
 FORMAT = LabelFormat("text", "text table", lambda _path, _head: False, read_table, list_columns)
+CSV = LabelFormat(
+    "csv",
+    "comma-separated values with decimal points",
+    lambda _path, _head: False,  # as a text table, which finds the separator by itself
+    partial(read_table, delimiter=","),
+    list_columns,
+)

@@ -14,6 +14,7 @@ from stmap_pipeline.errors import REASONS, DatabaseError
 from stmap_pipeline.records import Recording
 from stmap_pipeline.registry import REGISTRIES, load
 
+VIDEOS = {".avi", ".mp4", ".mov", ".mkv", ".jpg", ".png", ".bmp", ".mat", ".zip"}
 NAMES = sorted(REGISTRIES["databases"])
 
 
@@ -112,7 +113,7 @@ def test_a_missing_folder_is_refused(database: Database, tmp_path: Path) -> None
 
 def test_listing_opens_no_video(database: Database, tree: Path) -> None:
     before = listed(database, tree)
-    videos = [path for path in tree.rglob("*") if path.suffix.lower() in {".avi", ".mp4", ".mov", ".jpg", ".png"}]
+    videos = [path for path in tree.rglob("*") if path.suffix.lower() in VIDEOS]
     assert videos
     for path in videos:  # opening one would fail now
         path.unlink()

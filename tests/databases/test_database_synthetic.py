@@ -83,7 +83,7 @@ def test_a_recording_that_was_lost_is_named(root):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layout": "os:system"}, "layout: .*'os:system' is none of folder, .*vipl-hr"),
+        ({"layout": "os:system"}, "layout: .*'os:system' is none of bp4d-plus, .*vipl-hr"),
         ({"format": "zip"}, "format: .*'stmap-synthetic'"),
         ({"schema_version": 2}, "schema_version: .* 1"),
         ({"recordings": []}, "recordings: "),

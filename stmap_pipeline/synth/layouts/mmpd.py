@@ -37,8 +37,12 @@ def _write(root: Path, recording: RecordingPlan) -> None:
         "video": frames.astype(np.float32) / np.float32(255),
         "GT_ppg": recording.scene.pulse.wave(recording.times_s())[None],
     }
-    with atomic_path(root / recording.path) as temporary, temporary.open("wb") as file:
-        scipy.io.savemat(file, {**content, **_SITUATION, "motion": recording.scenario}, do_compression=True)
+    with atomic_path(root / recording.path) as temporary:
+        scipy.io.savemat(
+            str(temporary), {**content, **_SITUATION, "motion": recording.scenario}, appendmat=False, do_compression=True
+        )
+        with temporary.open("r+b") as file:  # SciPy writes the date into the header
+            file.write(b"MATLAB 5.0 MAT-file".ljust(116))
 
 
 def _finish(root: Path, recordings: Sequence[RecordingPlan]) -> None:
