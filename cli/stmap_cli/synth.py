@@ -27,6 +27,7 @@ _DRAWN_SUBJECTS, _TRACES_SUBJECTS = 2, 107
 @click.option(
     "--layout",
     type=RegistryName("layouts"),
+    metavar="NAME",
     help="Write the tree of this database, quirks included; stmap databases lists them.  [default: vipl-hr]",
 )
 @click.option(
