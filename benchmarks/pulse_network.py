@@ -21,6 +21,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,7 +236,7 @@ def recordings(
         true = float(np.nanmean(label.heart_rate_bpm)) if label is not None and len(label.times_s) else np.nan
         _, face = resample_uniform(result.blocks.times_s, face_mean(result.blocks), INPUT_HZ)
         old = {one: (dominant_rate_bpm(method_named(one)(face, INPUT_HZ), INPUT_HZ), 1.0) for one in METHODS}
-        yield info.recording_id, true, old, lambda one, s=samples: whole_video(one, s.means, s.motion)
+        yield info.recording_id, true, old, partial(whole_video, means=samples.means, motion=samples.motion)
 
 
 def measure_videos(estimator: Estimator, maps: Path) -> dict[str, float]:
@@ -354,9 +355,8 @@ def draw_reliability(confidence: FloatArray, right: BoolArray, path: Path) -> No
     rows = [(float(mean), float(share), count) for _, count, mean, share in reliability(confidence, right)]
     fig, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
-    axes.scatter(
-        *zip(*[row[:2] for row in rows], strict=True), s=[20 + 180 * n / len(confidence) for *_, n in rows], color="#1f6f8b"
-    )
+    mean, share, count = (np.array(one) for one in zip(*rows, strict=True))
+    axes.scatter(mean, share, s=20 + 180 * count / len(confidence), color="#1f6f8b")
     axes.set(xlabel="confidence", ylabel="share within 5 bpm", xlim=(0, 1), ylim=(0, 1))
     fig.savefig(path, dpi=130, metadata={"Software": None})
     plt.close(fig)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -31,11 +31,14 @@ BATCH, RATE = 32, 3e-3
 TEST_SEED, WINDOWS = 1_000_003, 1500
 
 
-def with_rgb_alone(prepare: object) -> object:
+Prepare = Callable[[Tensor, Tensor | None], Features]
+
+
+def with_rgb_alone(prepare: Prepare) -> Prepare:
     """Return a preparation whose mixes are 0 but for red, green and blue."""
 
     def prepared(means: Tensor, motion: Tensor | None = None) -> Features:
-        features = prepare(means, motion)  # type: ignore[operator]
+        features = prepare(means, motion)
         blocks, level = features.blocks.clone(), features.level.clone()
         blocks[:, :, 3:7] = blocks[:, :, 10:14] = 0
         level[:, :, 3:] = 0
@@ -54,7 +57,7 @@ def without(part: str) -> Iterator[tuple[PulseNetwork, SimulationConfig]]:
     if frozen is not None:
         for parameter in frozen.parameters():
             torch.nn.init.zeros_(parameter)
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
     prepare = with_rgb_alone(pulse_net.prepare) if part == "color mixes" else pulse_net.prepare
     with patch.object(pulse_net, "prepare", prepare):
         yield network, config
@@ -64,7 +67,7 @@ def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torc
     """Train on so many simulated windows; return the moving average of the weights."""
     trained = [one for one in network.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, RATE, weight_decay=1e-3)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))  # type: ignore[no-untyped-call]
     steps = windows // BATCH
     network.train()
     for step in range(steps):
@@ -82,7 +85,7 @@ def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torc
             output = network(*network.inputs(batch))
         loss = network.loss(output, batch)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         average.update_parameters(network)

@@ -25,7 +25,7 @@ PULSE_NET = "pulse-net-simulated"
 FOLDER = Path(__file__).parent
 
 _MAX_BYTES = 10_000_000
-_TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+_TYPES: dict[str, npt.DTypeLike] = {"F32": "<f4", "F16": "<f2"}
 
 
 class Calibration(NamedTuple):
@@ -140,9 +140,9 @@ def read_weights(name: str = PULSE_NET, folder: Path = FOLDER) -> dict[str, npt.
     # safetensors: length of the header, header in JSON, numbers
     end = 8 + int.from_bytes(data[:8], "little")
     header: dict[str, Any] = json.loads(data[8:end])
-    found = {}
+    found: dict[str, npt.NDArray[np.floating[Any]]] = {}
     for key, one in header.items():
         if key != "__metadata__":
             first, last = one["data_offsets"]
-            found[key] = np.frombuffer(data[end + first : end + last], _TYPES[one["dtype"]]).reshape(one["shape"])
+            found[key] = np.frombuffer(data[end + first : end + last], dtype=_TYPES[one["dtype"]]).reshape(one["shape"])
     return found
