@@ -35,7 +35,7 @@ def record(batch: Batch, scene: Scene) -> Float32:
     dark, bright = log_uniform(random, 0.06, 0.5, count), random.uniform(1.15, 2.4, count)
     level = np.where(set_afterwards, 1, np.where(batch.terms["bright"], bright, np.where(batch.terms["dark"], dark, 1)))
     shift = set_afterwards * (
-        batch.terms["bright"] * random.uniform(10, 80, count) - batch.terms["dark"] * random.uniform(10, 70, count)
+        batch.terms["bright"] * random.uniform(10, 100, count) - batch.terms["dark"] * random.uniform(10, 70, count)
     )
     base = batch.people.base * level[:, None, None]
     base = np.where(batch.terms["bright"][:, None, None], base, np.minimum(base, 235)).reshape(count, -1)
@@ -96,7 +96,7 @@ def _noise(batch: Batch, base: FloatArray) -> tuple[Float32, Float32]:
     The noise of photons grows with the level, that of reading does not; a mean over more pixels has less.
     """
     random, count, people = batch.random["noise_level"], batch.windows, batch.people
-    gain = np.where(batch.terms["dark"], 2.0, 1.0)
+    gain = np.where(batch.terms["dark"], random.uniform(1.2, 4.0, count), 1.0)
     read, photons = log_uniform(random, 0.4, 3.0, count) * gain, log_uniform(random, 0.005, 0.06, count) * gain**2
     factor = (
         np.where(batch.terms["noise"], log_uniform(random, 1.5, 8, count), 1) * batch.severity * random.uniform(0.8, 1.6, count)
@@ -106,7 +106,7 @@ def _noise(batch: Batch, base: FloatArray) -> tuple[Float32, Float32]:
     variance = photons[:, None, None] * np.minimum(base, 255).reshape(count, -1, 3) + read[:, None, None] ** 2
     sigma = (factor / np.sqrt(np.maximum(people.pixels / _ALIKE, 1)))[:, None, None] * channel * np.sqrt(variance)
     # denoising and the codec keep less of what differs between the channels than of what they share
-    shared = random.uniform(0, 3, count)
+    shared = random.uniform(0, 3, count) * np.where(batch.terms["dark"], 0.4, 1)
     sigma /= np.sqrt(1 + (2 * shared + shared**2) / 3)[:, None, None]
     return sigma.astype(np.float32), (shared / 3).astype(np.float32)
 
@@ -115,7 +115,7 @@ def _compress(batch: Batch, means: Float32) -> None:
     """Pass the windows that have it through a codec, the longest first."""
     random, count, frames = batch.random["codec"], batch.windows, batch.frames
     step = batch.present("codec", 0.06, 4.0)
-    chroma = step * random.uniform(0.8, 2.5, count)
+    chroma = step * log_uniform(random, 0.8, 4, count)
     units = np.maximum(batch.people.pixels / 8**2, 1)
     sharing = np.clip(1.5 - units / 8, 0, 0.8) * random.random(count)
     interval, phase = random.choice(_KEY_INTERVALS[batch.config.settings], count), random.integers(0, 600, count)

@@ -135,8 +135,8 @@ def _pose_patterns(batch: Batch) -> FloatArray:
     common, side, up = np.moveaxis(direction * random.normal(0.6, 0.6, (count, 6, 3)) * sign, 2, 0)
     shading = common[:, :, None] + side[:, :, None] * maps.across + up[:, :, None] * maps.down
     edges = 1 + 3 * (1 - people.skin)
-    texture = random.normal(0, 0.45, (count, 6, batch.blocks, 1)) + random.normal(0, 0.10, (count, 6, batch.blocks, 3))
-    texture += random.normal(0, 0.04, (count, 6, 1, 3))
+    colored = random.normal(0, 0.10, (count, 6, batch.blocks, 3)) + random.normal(0, 0.04, (count, 6, 1, 3))
+    texture = random.normal(0, 0.45, (count, 6, batch.blocks, 1)) + np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * colored
     texture *= np.array([1, 1, 0.6, 0.8, 0.8, 0.8])[:, None, None] * edges[:, None, :, None]
     shine = random.normal(0, (0.2, 0.3, 0.05, 0.1, 0.1, 0.1), (count, 6))[:, :, None, None] * people.shine[:, None]
     return np.asarray(0.9 * shading[:, :, :, None] + 0.5 * (shine + texture))
@@ -208,7 +208,8 @@ def _texture(batch: Batch) -> Term:
     shape = low_pass(grid.rates_hz, random.uniform(0.3, 2.5, count), random.uniform(0.8, 1.6, count))
     level = batch.severity * log_uniform(random, 0.0003, 0.004, count) / np.sqrt(_TEXTURES)
     edges = 1 + 2 * (1 - batch.people.skin)
-    pattern = random.normal(0, 1, (count, _TEXTURES, batch.blocks, 1)) + random.normal(0, 0.2, (count, _TEXTURES, batch.blocks, 3))
+    colored = np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * random.normal(0, 0.2, (count, _TEXTURES, batch.blocks, 3))
+    pattern = random.normal(0, 1, (count, _TEXTURES, batch.blocks, 1)) + colored
     return grid.read(grid.draw(random, shape, _TEXTURES)), (level[:, None] * edges)[:, None, :, None] * pattern
 
 
