@@ -41,7 +41,8 @@ from stmap_pipeline.records import (
     StreamPositions,
 )
 from stmap_pipeline.records.outcome import Status
-from stmap_pipeline.shards import read_recording, recording_path, recording_row, window_row, write_recording
+from stmap_pipeline.shards import read_recording, recording_path, write_recording
+from stmap_pipeline.shards.tables import recording_row, window_row
 from stmap_pipeline.video import Frame, FrameStream, open_stream, video_start
 from stmap_pipeline.video.clock import Clock
 

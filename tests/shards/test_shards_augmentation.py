@@ -18,15 +18,15 @@ from stmap_pipeline.pipeline import verify
 from stmap_pipeline.shards import (
     Shards,
     augmentation,
-    augmentation_problems,
     is_augmented,
     plan_augmentation,
     read_augmentation,
     remove_augmentation,
     write_augmentation,
-    write_manifest,
 )
+from stmap_pipeline.shards.augmentation import augmentation_problems
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.shards.manifest import write_manifest
 from stmap_pipeline.signals.resample import play, uniform_trace
 
 FG2019 = BalanceOptions("fg2019", band_bpm=(60, 80))

@@ -25,13 +25,14 @@ from stmap_pipeline.records import (
     SourceKeys,
     StreamPositions,
 )
-from stmap_pipeline.shards import read_keys, read_recording, write_recording
+from stmap_pipeline.shards import read_recording, write_recording
 from stmap_pipeline.shards.recording_file import (
     ATTRIBUTES,
     DATASETS,
     LOST,
     quantize_coverage,
     quantize_landmarks,
+    read_keys,
     restore_coverage,
     restore_landmarks,
 )
