@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -152,6 +152,26 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start:
         tuple(notes),
         kind,
         any(source.lag_s == "auto" for source, _ in found),
+    )
+
+
+def without_lag(labels: Labels, lag_s: float) -> Labels:
+    """Return labels whose times are moved back by the lag of the label's pulse; with a note alone where it is unknown.
+
+    Parameters
+    ----------
+    labels : Labels
+    lag_s : float
+        NaN where unknown.
+    """
+    if not np.isfinite(lag_s):
+        return replace(labels, notes=(*labels.notes, "the lag of the label's pulse is not clear, so its times are not moved"))
+    heart_rate, pulse = labels.heart_rate, labels.pulse
+    return replace(
+        labels,
+        heart_rate=None if heart_rate is None else replace(heart_rate, times_s=heart_rate.times_s - lag_s),
+        pulse=None if pulse is None else replace(pulse, times_s=pulse.times_s - lag_s),
+        notes=(*labels.notes, f"times of the labels moved by {-lag_s:+.2f} s, by the lag of the label's pulse"),
     )
 
 
