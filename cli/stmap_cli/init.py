@@ -15,9 +15,9 @@ from stmap_cli.options import folder_argument, subject_option
 @folder_argument("folder")
 @subject_option
 def init(folder: Path, subject: str) -> None:
-    """Write a commented database.toml into FOLDER from what is found there.
+    """Write a commented database.toml into FOLDER.
 
-    It names the videos, who is seen in them, and the files beside them that hold heart rate, pulse or frame times. A file that is
+    It names the videos that are found, who is seen in them, and the files beside them that hold heart rate, pulse or frame times. A file that is
     there already is never overwritten.
 
     \b
