@@ -12,7 +12,7 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
-from stmap_pipeline.labels.times import Moment, TimeKind, is_elapsed, read_moment, since, spread_whole_seconds, unix_unit_s
+from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
@@ -338,7 +338,7 @@ class _Reading:
             if unix_unit_s(times_s) != 1.0:
                 return times_s
             kind = "unix"
-        elif is_elapsed(times) and not source.video_start:
+        elif not times.is_absolute and not source.video_start:
             return times_s
         if kind == "unix" and unix_unit_s(np.array([self._first_frame_s])) == 1.0:  # the frames have UNIX times, too
             return times_s
