@@ -165,7 +165,7 @@ def main() -> None:
             )
             for one in networks:
                 torch.manual_seed(0)
-                network = build_network(one, data.shape)
+                network = build_network(one)
                 result = measure(Trainer(fabric, network, data), args.batch, args.steps, args.rounds, 0)
                 # of five folds each trains on what the four others hold
                 hours = FOLDS * EPOCHS * size * (1 - 1 / FOLDS) / result["with data"] / 3600

@@ -22,9 +22,10 @@ from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.pipeline.metadata import METADATA
+from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
-from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, RESAMPLED_WINDOWS, TIMINGS, WINDOWS
+from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.run_folder import HISTORY, PREDICTIONS
 
@@ -110,9 +111,8 @@ def file_format() -> str:
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("run.toml", "all settings"),
     ("maps.json", "which maps: name, fingerprint, hash of their manifest"),
-    ("fold1/ ...", "a folder for each fold; fold0 where there are none. A fold is finished where it has a last.json"),
-    ("fold1/best.safetensors, .json", "weights of the epoch chosen on the validation subjects; absent without validation"),
-    ("fold1/last.safetensors, .json", "weights after the last epoch"),
+    ("fold1/ ...", "a folder for each fold; fold0 where there are none. A fold is finished where it has predictions.csv"),
+    ("fold1/weights.safetensors", "weights of the epoch chosen on the validation subjects; without validation, of the last epoch"),
     ("fold1/history.csv", "a row for each epoch"),
     ("fold1/predictions.csv", "a row for each window of the subjects held out"),
     ("fold1/resume.safetensors", "state after the last finished epoch; removed when the fold is finished"),
@@ -125,15 +125,27 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
 )
 
 
+PULSE_NET_DEFAULTS = {
+    "further (the default)": TrainConfig(),
+    'init = "random"': TrainConfig(init="random"),
+    'recipe = "simulated"': TrainConfig(recipe="simulated"),
+}
+
+
 def training() -> str:
     """Describe the settings of a training and the files of a run."""
     rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in TrainConfig.model_fields.items()]
+    plain = TrainConfig(network="attention-resnet18").model_dump()
+    kinds = [one.model_dump() for one in PULSE_NET_DEFAULTS.values()]
+    other = [key for key in plain if key not in ("network", "recipe") and any(one[key] != plain[key] for one in kinds)]
+    pulse_net = [(f"`{key}`", *(f"`{json.dumps(one[key])}`" for one in kinds)) for key in other]
     parts = [
         "## Settings\n\n" + table(("setting", "default", "allowed", "meaning"), rows),
+        "For pulse-net some defaults are others:\n\n" + table(("setting", *PULSE_NET_DEFAULTS), pulse_net),
         "## All defaults as a file\n\n```toml\n" + TrainConfig().to_toml() + "```\n",
         "## The folder of a run\n\n" + table(("name", "content"), [(f"`{name}`", what) for name, what in RUN_FILES]),
-        "The JSON beside each file of weights holds the settings, size and clock of the windows, the fingerprint of the maps, the "
-        "epoch, and the SHA-256 of the weights.\n",
+        "The header of each file of weights holds, as JSON, the settings, size and clock of the windows, the fingerprint of the maps, "
+        "and the epoch.\n",
     ]
     tables = {"history.csv": HISTORY, "predictions.csv": PREDICTIONS, "videos.csv": VIDEOS, "baselines.csv": BASELINES}
     for name, columns_of in tables.items():

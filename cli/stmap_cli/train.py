@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(min=2), metavar="N", help="Take so many windows in a batch.")
 @click.option("--lr", "learning_rate", type=click.FloatRange(0, 1, min_open=True), metavar="RATE", help="Largest learning rate.")
 @click.option("--color", type=ColorSpace(), metavar="SPACE", help="ResNets: make maps in rgb, yuv, ycbcr, or rgb+yuv.")
-@click.option("--target", type=click.Choice(["beats", "bpm"]), help="ResNets: learn beats in the window, or beats per minute.")
 @click.option(
     "--validation-share",
     type=click.FloatRange(0, 1, max_open=True),

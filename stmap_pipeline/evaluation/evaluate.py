@@ -303,12 +303,11 @@ def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Ca
             "frames, which is what the network was trained on; see windows.csv"
         )
     folds = Model.folds(run.path)
-    rates, names = [], []
+    rates = []
     for fold in folds:
         model = Model.load(run.path, fold, device)
         rates.append(model.predict(shards, windows))
-        names.append(f"fold{fold}/{model.name}")
-        on_network(len(names), len(folds))
+        on_network(len(rates), len(folds))
     notes = [] if run.finished else [f"the run is not finished: {_named(folds)} alone"]
     if len(folds) > 1:
         notes.append(f"each window has the mean of the predictions of {_named(folds)}")
@@ -318,7 +317,7 @@ def predictions_on(run: RunMetadata, shards: Shards, device: str, on_network: Ca
     if run.maps.database and run.maps.database == shards.database:
         notes.append(f"training and test are both {run.maps.database}: make sure that no subject is in both")
     predicted_bpm, confidence = np.mean(rates, axis=0)
-    predictions = Predictions.of(windows, predicted_bpm, confidence=confidence, checkpoint=" + ".join(names))
+    predictions = Predictions.of(windows, predicted_bpm, confidence=confidence)
     return Applied(predictions, {0: constant_bpm}, False, (0,), tuple(notes))
 
 
@@ -515,7 +514,7 @@ def _evaluation(
             network=run.config.network,
             protocol=run.config.protocol,
             augment=run.config.augment,
-            target=run.config.target,
+            init=Path(run.config.init).name,
             seed=run.config.seed,
             finished=run.finished,
             database=run.maps.database,

@@ -58,7 +58,7 @@ def example_run(
         for split in protocol.splits:
             windows = [protocol.windows[one] for one in split.evaluation.tolist()]
             predicted = np.array([one.heart_rate_bpm for one in windows]) + error_bpm * random.standard_normal(len(windows))
-            parts.append(Predictions.of(windows, predicted, fold=split.fold, checkpoint="last"))
+            parts.append(Predictions.of(windows, predicted, fold=split.fold))
         trained_on = maps_metadata(shards)
     write_predictions(run / "predictions.csv", Predictions.joined(parts))
     atomic_write_text(run / "run.toml", config.to_toml())

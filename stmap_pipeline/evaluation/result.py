@@ -87,11 +87,10 @@ class Predictions:
     predicted_bpm : (n,) array
     confidence : (n,) array
         Probability that the prediction is right; NaN where the network has none.
-    checkpoint : (n,) array of str
 
     Examples
     --------
-    >>> one = Predictions.of([Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)], [70.5], fold=1, checkpoint="fold1/best")
+    >>> one = Predictions.of([Window("p001_v1", 0, 300, 0.0, 10.0, 72.0, 12.0, 1.0)], [70.5], fold=1)
     >>> len(one), one.predicted_bpm.tolist()
     (1, [70.5])
     """
@@ -105,7 +104,6 @@ class Predictions:
     heart_rate_bpm: FloatArray
     predicted_bpm: FloatArray
     confidence: FloatArray
-    checkpoint: npt.NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.recording_id)
@@ -118,7 +116,6 @@ class Predictions:
         *,
         confidence: npt.ArrayLike = np.nan,
         fold: int = 0,
-        checkpoint: str = "",
     ) -> Predictions:
         """Join windows with predictions of the same order."""
         predicted = np.asarray(predicted_bpm, dtype=np.float64)
@@ -134,7 +131,6 @@ class Predictions:
             np.array([one.heart_rate_bpm for one in windows], dtype=np.float64),
             predicted,
             np.broadcast_to(np.asarray(confidence, dtype=np.float64), predicted.shape),
-            np.full(len(windows), checkpoint),
         )
 
     @classmethod
@@ -395,7 +391,7 @@ class RunSummary:
 
     Parameters
     ----------
-    name, network, protocol, augment, target : str
+    name, network, protocol, augment, init : str
     seed : int
     finished : bool
         Whether all of its folds are trained.
@@ -408,7 +404,7 @@ class RunSummary:
     network: str
     protocol: str
     augment: str
-    target: str
+    init: str
     seed: int
     finished: bool
     database: str

@@ -137,7 +137,7 @@ class RunRates:
         kinds = {(one.samples, one.blocks, one.clock, one.rate_hz) for one in metadata}
         if len(kinds) > 1:
             raise ModelError(
-                f"{run}: its folds read maps of different kinds; give one of them, such as {run}/fold1/last.safetensors"
+                f"{run}: its folds read maps of different kinds; give one of them, such as {run}/fold1/weights.safetensors"
             )
 
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:  # noqa: ARG002

@@ -21,7 +21,7 @@ from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_columns, read_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.run_folder import HISTORY, read_json
+from stmap_pipeline.training.run_folder import HISTORY, finished_folds, read_json
 
 # what rounding in JSON and CSV may leave
 _SAME_BPM = 1e-6
@@ -195,7 +195,7 @@ def check_identity(score: Score, where: str) -> None:
 def _problems(metadata: RunMetadata, own: Evaluated | None, others: Sequence[Evaluated]) -> list[str]:
     found = []
     if not metadata.finished:
-        done = len(list(metadata.path.glob("fold*/last.json")))
+        done = len(finished_folds(metadata.path))
         found.append(
             f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume continues it"
         )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stmap_pipeline.training.config import TrainConfig
     from stmap_pipeline.training.data import TrainingSet
-    from stmap_pipeline.training.networks import Network, NetworkInput, build_network
+    from stmap_pipeline.training.networks import Network, build_network
     from stmap_pipeline.training.predict import Model
     from stmap_pipeline.training.train import FoldResult, Forecast, Progress, TrainPlan, plan_training, run_training
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 _LAZY = {
     **dict.fromkeys(("TrainConfig",), "config"),
     **dict.fromkeys(("TrainingSet",), "data"),
-    **dict.fromkeys(("Network", "NetworkInput", "build_network"), "networks"),
+    **dict.fromkeys(("Network", "build_network"), "networks"),
     **dict.fromkeys(("Model",), "predict"),
     **dict.fromkeys(("FoldResult", "Forecast", "Progress", "TrainPlan", "plan_training", "run_training"), "train"),
 }
 
 __all__ = [
-    "FoldResult", "Forecast", "Model", "Network", "NetworkInput", "Progress", "TrainConfig", "TrainPlan", "TrainingSet",
+    "FoldResult", "Forecast", "Model", "Network", "Progress", "TrainConfig", "TrainPlan", "TrainingSet",
     "build_network", "plan_training", "require_torch", "run_training",
 ]  # fmt: skip
 

@@ -6,11 +6,10 @@ draws windows of a fold in a new order each time, the second has new windows in 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ from stmap_pipeline.shards import Shards
 from stmap_pipeline.signals.resample import play, resample_uniform, uniform_trace
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.networks.base import Batch, NetworkInput
+from stmap_pipeline.training.networks.base import Batch
 from stmap_pipeline.training.protocol import FoldSplit
 
 FloatArray = npt.NDArray[np.float64]
@@ -122,7 +121,7 @@ class TrainingSet:
     windows : sequence of Window
     heart_rate_bpm, duration_s : (W,) array of float
         Label of each window, NaN where it has none, and its length.
-    shape : NetworkInput
+    blocks, samples : int
         Size of a window.
 
     Raises
@@ -139,8 +138,8 @@ class TrainingSet:
     >>> from stmap_pipeline.shards.example import example_maps
     >>> shards = Shards(example_maps())
     >>> data = TrainingSet(recorded_samples(shards), shards.windows(labeled=True))
-    >>> len(data), data.shape
-    (10, NetworkInput(blocks=4, samples=60))
+    >>> len(data), data.blocks, data.samples
+    (10, 4, 60)
     >>> batch = data.batch(torch.tensor([4, 0]))
     >>> batch.means.shape, batch.heart_rate_bpm.tolist()
     (torch.Size([2, 60, 4, 3]), [96.0, 66.0])
@@ -177,16 +176,15 @@ class TrainingSet:
             middle_s = np.array([(one.start_s + one.stop_s) / 2 for one in windows])
             begin_s = np.array([one.times_s[0] for one in recordings])[number]
             start = np.round((middle_s - begin_s) * rate_hz - size / 2).astype(np.int64).clip(0, lengths[number] - size)
-        if len(outside := np.flatnonzero((start < 0) | (start + size > lengths[number]))):
-            one = windows[outside[0]]
-            raise ShardError(
-                f"{one.recording_id}: samples {one.start} to {one.stop} do not lie inside its {lengths[number[outside[0]]]} samples "
-                f"(speed {one.speed:g}); build again or restore a copy"
-            )
+        for one, begin, length in zip(windows, start.tolist(), lengths[number].tolist(), strict=True):
+            if not 0 <= begin <= length - size:
+                raise ShardError(
+                    f"{one.recording_id}: samples {one.start} to {one.stop} do not lie inside its {length} samples (speed {one.speed:g})"
+                )
         self.windows = windows
         self.heart_rate_bpm: FloatArray = np.array([one.heart_rate_bpm for one in windows], dtype=np.float64)
         self.duration_s: FloatArray = np.array([one.duration_s for one in windows], dtype=np.float64)
-        self.shape = NetworkInput(recordings[0].means.shape[1], size)
+        self.blocks, self.samples = recordings[0].means.shape[1], size
         self.device = torch.device(device)
         self._rows = torch.empty(int(lengths.sum()), rows[0].shape[1], device=device)
         for begin, one_rows in zip(first.tolist(), rows, strict=True):
@@ -213,12 +211,11 @@ class TrainingSet:
             On the device.
         """
         index = torch.as_tensor(index).to(self.device, non_blocking=True)
-        blocks, samples = self.shape
-        rows = embedding(self._first[index][:, None] + torch.arange(samples, device=self.device), self._rows)
+        rows = embedding(self._first[index][:, None] + torch.arange(self.samples, device=self.device), self._rows)
         motion = pulse = None
-        if rows.shape[2] > 3 * blocks:
+        if rows.shape[2] > 3 * self.blocks:
             motion, pulse = rows[:, :, -5:-1], rows[:, :, -1]
-        means = rows[:, :, : 3 * blocks].reshape(len(index), samples, blocks, 3)
+        means = rows[:, :, : 3 * self.blocks].reshape(len(index), self.samples, self.blocks, 3)
         return Batch(means, motion, pulse, self._rate_bpm[index], self._duration_s[index])
 
 
@@ -229,38 +226,6 @@ def _rows(one: Samples, shortest: int) -> npt.NDArray[np.float32]:
         columns += [one.motion, one.pulse[:, None]]
     rows = np.concatenate(columns, axis=1, dtype=np.float32)
     return np.pad(rows, ((0, max(0, shortest - len(rows))), (0, 0)), constant_values=np.nan)
-
-
-class Share(NamedTuple):
-    """The part of a batch that one of several processes computes, and the number of windows in the whole batch."""
-
-    batch: Batch
-    windows: int
-
-
-class WindowSource(Protocol):
-    """Where the windows of a training come from."""
-
-    @property
-    def shape(self) -> NetworkInput:
-        """Size of a window."""
-
-    @property
-    def windows(self) -> int:
-        """Windows in an epoch."""
-
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-
-    def labels(self) -> tuple[Tensor, Tensor]:
-        """Return heart rates and lengths of the training windows."""
-
-    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
-        """Yield the batches of an epoch, the same ones each time it is asked for."""
-
-    def validation(self) -> Iterator[Batch]:
-        """Yield the windows on which the best epoch is chosen, the same ones after each epoch."""
 
 
 class RecordedSource:
@@ -275,7 +240,7 @@ class RecordedSource:
 
     def __init__(self, data: TrainingSet, split: FoldSplit, config: TrainConfig) -> None:
         self._data, self._split, self._config = data, split, config
-        self.shape = data.shape
+        self.blocks, self.samples = data.blocks, data.samples
         self.windows = min(len(split.training), config.windows_per_epoch or len(split.training))
         self.steps = -(-self.windows // config.batch)
 
@@ -284,12 +249,13 @@ class RecordedSource:
         index = self._split.training
         return torch.from_numpy(self._data.heart_rate_bpm[index]), torch.from_numpy(self._data.duration_s[index])
 
-    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
-        """Yield the batches of an epoch. They are of nearly the same size: a last batch of two windows has no use."""
+    def epoch(self, number: int, rank: int, processes: int) -> Iterator[tuple[Batch, int]]:
+        """Yield the share of this process in each batch of an epoch, with the number of windows in the whole batch."""
         rng = np.random.default_rng((_ORDER, self._config.seed, self._split.fold, number))
         order = rng.permutation(self._split.training)[: self.windows]
+        # of nearly the same size: a last batch of two windows has no use
         for batch in np.array_split(order, self.steps):
-            yield Share(self._data.batch(batch[rank::processes]), len(batch))
+            yield self._data.batch(batch[rank::processes]), len(batch)
 
     def validation(self) -> Iterator[Batch]:
         """Yield the validation windows."""
@@ -308,44 +274,42 @@ class SimulatedSource:
 
     def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self._config, self._device = config, device
-        self.steps = -(-(config.windows_per_epoch or SIMULATED_EPOCH) // config.batch)
+        self.steps = (config.windows_per_epoch or SIMULATED_EPOCH) // config.batch
         self.windows = self.steps * config.batch
-        self._trained, unseen = SimulationConfig(), SimulationConfig.unseen()
-        self.shape = NetworkInput(unseen.rows * unseen.cols, unseen.samples)
-        parts = range(SIMULATED_VALIDATION // VALIDATION_BATCH)
+        unseen, parts = SimulationConfig.unseen(), range(SIMULATED_VALIDATION // VALIDATION_BATCH)
+        self.blocks, self.samples = unseen.rows * unseen.cols, unseen.samples
         self._validation = [self._simulate(unseen, VALIDATION_BATCH, _VALIDATION, number) for number in parts]
 
     def labels(self) -> tuple[Tensor, Tensor]:
-        """Return heart rates and lengths of the validation windows that have a pulse: the distribution is that of all others."""
-        rates_bpm, duration_s = (
-            torch.cat([getattr(one, name) for one in self._validation]) for name in ("heart_rate_bpm", "duration_s")
-        )
-        known = rates_bpm.isfinite()
-        return rates_bpm[known], duration_s[known]
+        """Return heart rates and lengths of validation windows with a pulse: they are distributed like those of all others."""
+        labels = torch.cat([torch.stack([one.heart_rate_bpm, one.duration_s]) for one in self._validation], dim=1)
+        rate_bpm, duration_s = labels[:, labels[0].isfinite()]
+        return rate_bpm, duration_s
 
-    def epoch(self, number: int, rank: int, processes: int) -> Iterator[Share]:
-        """Yield the batches of an epoch."""
-        own = len(range(rank, self._config.batch, processes))
-        ahead: deque[Future[Batch]] = deque()
+    def epoch(self, number: int, rank: int, processes: int) -> Iterator[tuple[Batch, int]]:
+        """Yield the share of this process in each batch of an epoch, with the number of windows in the whole batch."""
+        count = len(range(rank, self._config.batch, processes))
+        before: Future[Batch] | None = None
         with ThreadPoolExecutor(1) as pool:
             for step in range(number * self.steps, (number + 1) * self.steps):
-                ahead.append(pool.submit(self._simulate, self._trained, own, _SIMULATED, step, rank))
-                if len(ahead) > 2:
-                    yield Share(ahead.popleft().result(), self._config.batch)
-            for one in ahead:
-                yield Share(one.result(), self._config.batch)
+                ahead = pool.submit(self._simulate, SimulationConfig(), count, _SIMULATED, step, rank)
+                if before is not None:
+                    yield before.result(), self._config.batch
+                before = ahead
+            yield ahead.result(), self._config.batch
 
     def validation(self) -> Iterator[Batch]:
-        """Yield the validation windows."""
+        """Yield the validation windows, of people, cameras and light that no step has."""
         yield from self._validation
 
     def _simulate(self, config: SimulationConfig, count: int, *seed: int) -> Batch:
-        windows = simulate_windows(count, (self._config.seed, *seed), config)
-        means, motion, pulse, rate_bpm = (
-            torch.as_tensor(one, dtype=torch.float32, device=self._device)
-            for one in (windows.means, windows.motion, windows.pulse, windows.heart_rate_bpm)
-        )
-        return Batch(means, motion, pulse, rate_bpm, torch.full_like(rate_bpm, config.samples / config.rate_hz))
+        made = simulate_windows(count, (self._config.seed, *seed), config)
+        arrays = made.means, made.motion, made.pulse, made.heart_rate_bpm, np.full(count, config.samples / config.rate_hz)
+        return Batch(*(torch.as_tensor(one, dtype=torch.float32, device=self._device) for one in arrays))
+
+
+Source = RecordedSource | SimulatedSource
+"""Where the windows of a training come from."""
 
 
 def batches(data: TrainingSet, index: IntArray, size: int = VALIDATION_BATCH) -> Iterator[Batch]:
@@ -369,11 +333,14 @@ def find_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = name.partition(":")
-    if kind == "cuda" and not torch.cuda.is_available():
-        reason = "finds no GPU" if torch.version.cuda else "is a build without CUDA"
-        raise ConfigError(f"device {name!r}: torch {torch.__version__} {reason}; use --device cpu, or install torch for your GPU")
-    count = torch.cuda.device_count() if kind == "cuda" else 0
-    if kind not in ("cpu", "cuda") or (number and not (number.isdecimal() and int(number) < count)):
-        raise ConfigError(f"device {name!r} cannot be used; give cpu, cuda or cuda:1")
-    return torch.device(kind, int(number)) if number else torch.device(kind)
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda") or (device.index is not None and device.type == "cpu"):
+            raise ValueError("it is of another kind")
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(
+            f"device {name!r} cannot be used ({reason}); give cpu, cuda or cuda:1, or install torch for your GPU"
+        ) from None
+    return device

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,29 +15,17 @@ from safetensors.torch import load
 from torch import Tensor
 
 from stmap_pipeline import registry
-from stmap_pipeline.errors import ModelError, StmapError
+from stmap_pipeline.errors import ModelError, UnknownNameError
 from stmap_pipeline.files import read_bytes
-from stmap_pipeline.records import Window
+from stmap_pipeline.records import BlockTrace, Window
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import FloatArray, Samples, TrainingSet, batches, find_device, recorded_samples
-from stmap_pipeline.training.networks import Batch, Network, NetworkInput, Rates, build_network
-from stmap_pipeline.training.run_folder import ModelMetadata, finished_folds, fold_folder, read_metadata
+from stmap_pipeline.training.data import Samples, TrainingSet, batches, find_device, recorded_samples
+from stmap_pipeline.training.networks import Batch, Network, Rates, build_network
+from stmap_pipeline.training.run_folder import WEIGHTS, ModelMetadata, finished_folds, fold_folder, parse_json
 
 # a hundred times the built-in networks
 _MAX_BYTES = 2**32
-
-
-class Trace(Protocol):
-    """Block means over time, such as a :class:`~stmap_pipeline.records.BlockTrace`."""
-
-    @property
-    def times_s(self) -> FloatArray:
-        """Time of each sample."""
-
-    @property
-    def means(self) -> npt.NDArray[np.float32]:
-        """Mean R, G, B (T, N, 3) of each block in gray levels, NaN where not seen."""
 
 
 class Model:
@@ -47,16 +35,12 @@ class Model:
     ----------
     network : Network
     metadata : ModelMetadata
-        Of its checkpoint.
-    name : str
-        Of the checkpoint: ``best`` or ``last``.
     device : torch.device
     """
 
-    def __init__(self, network: Network, metadata: ModelMetadata, name: str, device: torch.device) -> None:
+    def __init__(self, network: Network, metadata: ModelMetadata, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self.metadata = metadata
-        self.name = name
         self.device = device
 
     @property
@@ -83,7 +67,7 @@ class Model:
 
     @classmethod
     def load(cls, run: Path, fold: int | None = None, device: str | torch.device = "cpu") -> Model:
-        """Read the network of one fold: the best epoch where one was chosen, otherwise the last.
+        """Read the network of one fold.
 
         Parameters
         ----------
@@ -100,49 +84,21 @@ class Model:
         ConfigError
             Where the device cannot be used.
         """
-        if run.suffix == ".safetensors":
-            folder, name = run.parent, run.stem
-        else:
+        path = run
+        if run.suffix != ".safetensors":
             folds = cls.folds(run)
-            if fold is None and len(folds) == 1:
-                fold = folds[0]
-            if fold not in folds:
-                reason = f"fold {fold} is not there or not finished" if fold is not None else "it is not clear which fold is meant"
-                raise ModelError(f"{run}: {reason} (finished: {', '.join(map(str, folds))})")
-            folder = fold_folder(run, fold)
-            name = "best" if (folder / "best.json").exists() else "last"
-        weights, metadata = read_checkpoint(folder, name)
+            if (fold is None and len(folds) > 1) or fold not in (None, *folds):
+                raise ModelError(f"{run}: give one of the folds that are finished ({', '.join(map(str, folds))})")
+            path = fold_folder(run, folds[0] if fold is None else fold) / WEIGHTS
+        weights, text = read_tensors(path)
+        metadata = parse_json(path, text, ModelMetadata)
         config = metadata.config
         try:
-            network = build_network(config.network, NetworkInput(metadata.blocks, metadata.samples), **config.network_options)
+            network = build_network(config.network, **config.network_options)
             network.load_state_dict(weights)
-        except (StmapError, RuntimeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ModelError(f"{folder / name}.safetensors: does not fit the network {config.network!r} ({reason})") from None
-        return cls(network, metadata, name, find_device(str(device)))
-
-    def check_maps(self, shards: Shards) -> None:
-        """Raise an error where maps are of another kind than those of the training, and the network cannot read them.
-
-        Raises
-        ------
-        ModelError
-            Naming what differs.
-        """
-        windows, blocks = shards.config.windows, shards.config.blocks
-        if self.network.rate_hz is not None:
-            return
-        ours = (self.metadata.clock, self.metadata.rate_hz)
-        theirs = (windows.clock, windows.rate_hz if windows.clock == "uniform" else None)
-        if ours != theirs:
-            raise ModelError(
-                f"{shards.root}: has the {_clock(*theirs)}, the network was trained on the {_clock(*ours)}; build maps alike"
-            )
-        if blocks.rows * blocks.cols != self.metadata.blocks:
-            raise ModelError(
-                f"{shards.root}: has {blocks.rows} x {blocks.cols} blocks, the network was trained on {self.metadata.blocks}; "
-                "build maps alike"
-            )
+        except (RuntimeError, ValueError, UnknownNameError) as error:
+            raise ModelError(f"{path}: does not fit the network {config.network!r} ({str(error).splitlines()[0]})") from None
+        return cls(network, metadata, find_device(str(device)))
 
     def data(self, shards: Shards, windows: Sequence[Window]) -> TrainingSet:
         """Load windows as the network reads them, on its device.
@@ -150,16 +106,19 @@ class Model:
         Raises
         ------
         ModelError
-            Where the maps are of another kind than those of the training.
+            Where the windows are of another kind than those of the training, and the network cannot read them.
         ShardError
             Where a shard is missing or damaged.
         """
-        self.check_maps(shards)
-        odd = next((one for one in windows if one.frames != self.metadata.samples), None)
-        if odd and self.network.rate_hz is None:
-            raise ModelError(
-                f"{shards.root}: {odd.recording_id} has windows of {odd.frames} samples, the network was trained on {self.metadata.samples}"
-            )
+        if self.network.rate_hz is None:
+            ours = self.metadata
+            samples = {one.frames for one in windows} - {ours.samples}
+            theirs = (*clock_of(shards), shards.config.blocks.rows * shards.config.blocks.cols, *samples)
+            if theirs != (ours.clock, ours.rate_hz, ours.blocks):
+                raise ModelError(
+                    f"{shards.root}: has windows of another kind (clock, rate_hz, blocks, samples: {theirs}) than those of the training "
+                    f"({(ours.clock, ours.rate_hz, ours.blocks, ours.samples)}); build maps alike"
+                )
         return load_windows(type(self.network), shards, windows, self.device)
 
     def predict(self, shards: Shards, windows: Sequence[Window]) -> Rates:
@@ -182,11 +141,10 @@ class Model:
             As :meth:`data`.
         """
         if not windows:
-            self.check_maps(shards)
             return Rates(np.empty(0), np.empty(0))
         return predict_batches(self.network, batches(self.data(shards, windows), np.arange(len(windows))))
 
-    def predict_trace(self, trace: Trace, starts: Sequence[int], duration_s: Sequence[float]) -> Rates:
+    def predict_trace(self, trace: BlockTrace, starts: Sequence[int], duration_s: Sequence[float]) -> Rates:
         """Estimate the heart rate of windows of one video.
 
         Parameters
@@ -233,6 +191,12 @@ def load_windows(network: type[Network], shards: Shards, windows: Sequence[Windo
     return TrainingSet(read, windows, rate_hz=network.rate_hz, samples=network.samples, device=device)
 
 
+def clock_of(shards: Shards) -> tuple[str, float | None]:
+    """Return the clock of the windows of a build, and its rate in hertz where it is uniform."""
+    windows = shards.config.windows
+    return windows.clock, windows.rate_hz if windows.clock == "uniform" else None
+
+
 def network_class(name: str) -> type[Network]:
     """Return the class of a network.
 
@@ -261,45 +225,26 @@ def predict_batches(network: Network, windows: Iterable[Batch]) -> Rates:
     return Rates(*(_joined(part) for part in zip(*found, strict=True))) if found else Rates(np.empty(0), np.empty(0))
 
 
-def read_checkpoint(folder: Path, name: str) -> tuple[dict[str, Tensor], ModelMetadata]:
-    """Read weights and their metadata. Neither file can run code.
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Read a file of weights, and the text that stmap wrote into its header; empty where another program wrote it.
+
+    The format is numbers and names alone: reading it cannot run code.
 
     Raises
     ------
     ModelError
-        Where one of the two is missing or damaged, or they do not belong together.
-    """
-    metadata = read_metadata(folder, name)
-    return read_weights(folder / f"{name}.safetensors", metadata.sha256), metadata
-
-
-def read_weights(path: Path, sha256: str = "") -> dict[str, Tensor]:
-    """Read a file of weights, compared with its hash where one is given. It cannot run code.
-
-    Raises
-    ------
-    ModelError
-        Where it is missing or damaged, or another file than the one with that hash.
+        Where it is missing or damaged.
     """
     try:
         data = read_bytes(path, _MAX_BYTES)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        return load(data), str(header.get("__metadata__", {}).get("stmap", ""))
     except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read ({error.strerror}); give a .safetensors file, restore a copy or train again"
-        ) from None
-    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
-        raise ModelError(
-            f"{path}: is not the file that {path.with_suffix('.json').name} was written for; restore a copy or train again"
-        )
-    try:
-        return load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: holds no weights ({error}); give a .safetensors file, restore a copy or train again") from None
+        reason = f"cannot be read ({error.strerror})"
+    except (SafetensorError, ValueError, LookupError, RecursionError, AttributeError) as error:
+        reason = f"holds no weights ({error})"
+    raise ModelError(f"{path}: {reason}; give a .safetensors file, restore a copy or train again")
 
 
 def _joined(parts: Sequence[Tensor]) -> npt.NDArray[Any]:
     return torch.cat(list(parts)).double().cpu().numpy()
-
-
-def _clock(clock: str, rate_hz: float | None) -> str:
-    return "native clock" if rate_hz is None else f"{clock} clock at {rate_hz:g} Hz"

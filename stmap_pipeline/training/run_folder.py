@@ -3,7 +3,7 @@
 ======================  ================================================================================
 ``run.toml``            all settings
 ``maps.json``           which maps: their name, fingerprint and the hash of their manifest
-``fold1/`` ...          a folder for each fold (``fold0`` without folds), finished where it has a ``last.json``
+``fold1/`` ...          a folder for each fold (``fold0`` without folds), finished where it has a ``predictions.csv``
 ``predictions.csv``     the predictions of all folds
 ``run.json``            written last: what was trained, on what, and in which time
 ======================  ================================================================================
@@ -11,20 +11,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.files import is_temporary, read_bytes, sha256
+from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries, sha256
 from stmap_pipeline.lock import LOCK
 from stmap_pipeline.shards import Column, Shards
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.version import __version__
 
-SETTINGS, MAPS, RUN, RESUME = "run.toml", "maps.json", "run.json", "resume.safetensors"
+SETTINGS, MAPS, RUN = "run.toml", "maps.json", "run.json"
+WEIGHTS, RESUME = "weights.safetensors", "resume.safetensors"
 
 HISTORY: tuple[Column, ...] = (
     Column("epoch", "", "passes over the training windows, from 1", "int"),
@@ -46,8 +46,9 @@ PREDICTIONS: tuple[Column, ...] = (
     Column("heart_rate_bpm", "beats/min", "mean ground-truth heart rate inside the window", "float"),
     Column("predicted_bpm", "beats/min", "heart rate predicted by the network", "float"),
     Column("confidence", "1", "probability that the prediction is right; empty where the network has none", "float"),
-    Column("checkpoint", "", "weights of the prediction: best or last, in the folder of the fold"),
 )
+
+OF_WINDOW = ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
 
 T = TypeVar("T", bound=BaseModel)
 RunStatus = Literal["new", "unfinished", "finished"]
@@ -104,8 +105,6 @@ class ModelMetadata(BaseModel):
         Mean absolute error of the validation windows after that epoch.
     maps : MapsMetadata
     config : TrainConfig
-    sha256 : str
-        Of the file of weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -122,7 +121,6 @@ class ModelMetadata(BaseModel):
     validation_mae_bpm: float | None = None
     maps: MapsMetadata
     config: TrainConfig
-    sha256: str = ""
 
 
 def maps_metadata(shards: Shards) -> MapsMetadata:
@@ -169,7 +167,22 @@ def finished_folds(out: Path) -> list[int]:
     >>> finished_folds(Path("nowhere"))
     []
     """
-    return sorted(int(one.parent.name[4:]) for one in out.glob("fold*/last.json") if one.parent.name[4:].isdecimal())
+    return sorted(int(one.parent.name[4:]) for one in out.glob("fold*/predictions.csv") if one.parent.name[4:].isdecimal())
+
+
+def begin_run(out: Path, config: TrainConfig, maps: MapsMetadata) -> None:
+    """Write what is going to be trained, and remove what an earlier end of the run or a kill left.
+
+    Raises
+    ------
+    OutputError
+        Where the system refuses to write.
+    """
+    remove_temporaries(out)
+    for name in (RUN, "predictions.csv", "predictions.json"):
+        (out / name).unlink(missing_ok=True)
+    atomic_write_text(out / MAPS, maps.model_dump_json(indent=1) + "\n")
+    atomic_write_text(out / SETTINGS, config.to_toml())
 
 
 def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
@@ -204,17 +217,6 @@ def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
     return "finished" if RUN in names else "unfinished"
 
 
-def read_metadata(folder: Path, name: str) -> ModelMetadata:
-    """Read the metadata of a checkpoint, ``best`` or ``last`` in the folder of a fold.
-
-    Raises
-    ------
-    ModelError
-        Where it is missing, damaged or of another program.
-    """
-    return read_json(folder / f"{name}.json", ModelMetadata)
-
-
 def read_json(path: Path, kind: type[T]) -> T:
     """Read a JSON file of a run.
 
@@ -224,12 +226,24 @@ def read_json(path: Path, kind: type[T]) -> T:
         Where it is missing, damaged or of another program; the message names each wrong key.
     """
     try:
-        content: Any = json.loads(read_bytes(path, _MAX_JSON))
-        return kind.model_validate(content)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'content'}: {one['msg']}" for one in error.errors()[:3])
-        raise ModelError(f"{path}: was not written by this stmap, or was changed ({wrong})") from None
+        content = read_bytes(path, _MAX_JSON)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); is this the folder of a finished stmap train?") from None
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: is damaged ({error}); restore a copy or train again") from None
+    return parse_json(path, content, kind)
+
+
+def parse_json(path: Path, content: bytes | str, kind: type[T]) -> T:
+    """Check JSON that was read from a file.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_json`.
+    """
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'content'}: {one['msg']}" for one in error.errors()[:3])
+        raise ModelError(
+            f"{path}: was not written by this stmap, or was changed ({wrong}); restore a copy or train again"
+        ) from None

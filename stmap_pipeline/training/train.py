@@ -17,13 +17,13 @@ All random numbers come from the seed, the fold and the epoch, so that nothing a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
 import os
 import platform
 import time
+from collections import defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -36,48 +36,43 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stmap_pipeline.errors import ConfigError, ModelError, OutputError
-from stmap_pipeline.files import atomic_write_bytes, atomic_write_text, remove_temporaries
+from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import (
-    FloatArray,
-    RecordedSource,
-    SimulatedSource,
-    TrainingSet,
-    WindowSource,
-    batches,
-    find_device,
-)
-from stmap_pipeline.training.networks import Network, NetworkInput, build_network
-from stmap_pipeline.training.predict import load_windows, network_class, predict_batches, read_weights
+from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, TrainingSet, batches, find_device
+from stmap_pipeline.training.networks import Network, build_network
+from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
 from stmap_pipeline.training.run_folder import (
     HISTORY,
-    MAPS,
+    OF_WINDOW,
     PREDICTIONS,
     RESUME,
     RUN,
-    SETTINGS,
     SIMULATED_MAPS,
+    WEIGHTS,
     MapsMetadata,
     ModelMetadata,
+    begin_run,
     finished_folds,
     fold_folder,
     maps_metadata,
     run_status,
 )
 from stmap_pipeline.version import __version__
+from stmap_pipeline.weights import weights_path
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _REPORT_EVERY_S = 0.2
+_LARGEST_GRADIENT = 1.0
+_WARMUP_SHARE = 0.05
 # steps that are measured before a training, after one that is not
 _MEASURED_STEPS, _MEASURED_S = 3, 2.0
 # what a seed is for, so that no two uses share a sequence
@@ -189,9 +184,9 @@ class FoldResult:
     folder: Path
     epoch: int
     validation_mae_bpm: float
-    windows: int = 0
-    mae_bpm: float = math.nan
-    constant_mae_bpm: float = math.nan
+    windows: int
+    mae_bpm: float
+    constant_mae_bpm: float
 
 
 def plan_training(
@@ -233,7 +228,7 @@ def plan_training(
     ([1, 2], False)
     """
     config = config or TrainConfig()
-    network, _ = network_class(config.network), channel_names(config.color)
+    network_class(config.network), channel_names(config.color)
     if (maps is None) != (config.recipe == "simulated"):
         raise ConfigError("the recipe 'simulated' takes no maps, and every other training needs them")
     if maps is None:
@@ -242,10 +237,9 @@ def plan_training(
     else:
         shards = Shards(maps)
         plan = TrainPlan(shards, out, config, plan_protocol(shards, config, folds), maps_metadata(shards))
-        if config.init != "random":
-            grid = shards.config.blocks
-            with torch.random.fork_rng([]):
-                initial_network(config, NetworkInput(grid.rows * grid.cols, network.samples or plan.protocol.windows[0].frames))
+    if config.init != "random":
+        with torch.random.fork_rng([]):
+            initial_network(config)
     if run_status(out, config, plan.maps) == "unfinished" and not resume:
         raise OutputError(f"{out}: holds a run that was stopped; the same command with --resume continues it")
     return plan
@@ -296,11 +290,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
         if fabric.is_global_zero:
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(out))
-            remove_temporaries(out)
-            for name in (RUN, "predictions.csv", "predictions.json"):
-                (out / name).unlink(missing_ok=True)
-            atomic_write_text(out / MAPS, plan.maps.model_dump_json(indent=1) + "\n")
-            atomic_write_text(out / SETTINGS, config.to_toml())
+            begin_run(out, config, plan.maps)
         fabric.barrier()
         on_gpu = fabric.device.type == "cuda"
         stack.enter_context(torch.random.fork_rng([fabric.device] if on_gpu else []))
@@ -310,7 +300,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
         data: TrainingSet | None = None
         if (to_do := plan.to_do) and plan.shards is not None:
             data = load_windows(network_class(config.network), plan.shards, plan.protocol.windows, fabric.device)
-        sources: list[WindowSource] = [
+        sources: list[Source] = [
             SimulatedSource(config, fabric.device) if data is None else RecordedSource(data, one, config) for one in to_do
         ]
         if to_do:
@@ -323,14 +313,14 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
 
 
 def train_fold(
-    fabric: Fabric, source: WindowSource, split: FoldSplit, plan: TrainPlan, data: TrainingSet | None = None
+    fabric: Fabric, source: Source, split: FoldSplit, plan: TrainPlan, data: TrainingSet | None = None
 ) -> Iterator[Progress | FoldResult]:
     """Train one fold: epochs of batches, validation and saving after each epoch, predictions at the end.
 
     Parameters
     ----------
     fabric : Fabric
-    source : WindowSource
+    source : RecordedSource or SimulatedSource
         Training and validation windows.
     split : FoldSplit
     plan : TrainPlan
@@ -343,7 +333,7 @@ def train_fold(
             f"fold {split.fold}: batches of {config.batch} are too small for {fabric.world_size} processes; use --batch"
         )
     torch.manual_seed(_seed(_WEIGHTS, config.seed, split.fold))
-    network = initial_network(config, source.shape)
+    network = initial_network(config)
     network.fit_target(*source.labels())
     state = TrainState(network.to(fabric.device).train(), config)
     state.restore(folder / RESUME)
@@ -359,16 +349,17 @@ def train_fold(
         loss_sum = torch.zeros((), dtype=torch.float64, device=fabric.device)
         shares = source.epoch(epoch, fabric.global_rank, fabric.world_size)
         for step, (batch, whole) in enumerate(shares, epoch * source.steps):
-            rate = learning_rate(config.learning_rate, step, steps, config.warmup_share)
+            rate = learning_rate(config.learning_rate, step, steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             loss = network.loss(model(*network.inputs(batch)), batch)
             optimizer.zero_grad(set_to_none=True)
             # gradients are averaged over processes, and one of these may have a window more than another
             fabric.backward(loss * (len(batch) * fabric.world_size / whole))
-            fabric.clip_gradients(model, optimizer, max_norm=config.gradient_clip, error_if_nonfinite=False)
+            fabric.clip_gradients(model, optimizer, max_norm=_LARGEST_GRADIENT, error_if_nonfinite=False)
             optimizer.step()
-            state.end_step()
+            if state.average is not None:
+                state.average.update_parameters(network)
 
             seen += len(batch)
             loss_sum += loss.detach().double() * len(batch)
@@ -389,13 +380,14 @@ def train_fold(
                 f"below {config.learning_rate:g}"
             )
         mae_bpm = validation_mae_bpm(state.used, source) if fabric.is_global_zero else math.nan
-        state.end_epoch(
-            {
-                "epoch": epoch + 1, "step": (epoch + 1) * source.steps, "train_loss": train_loss, "validation_mae_bpm": mae_bpm,
-                "learning_rate": rate, "windows_per_s": windows_per_s, "seconds": seconds_before + time.monotonic() - begin_s,
-            }
-        )  # fmt: skip
+        row = {
+            "epoch": epoch + 1, "step": (epoch + 1) * source.steps, "train_loss": train_loss, "validation_mae_bpm": mae_bpm,
+            "learning_rate": rate, "windows_per_s": windows_per_s, "seconds": seconds_before + time.monotonic() - begin_s,
+        }  # fmt: skip
+        state.history.append(row)
         if fabric.is_global_zero:
+            if state.best_row is row:
+                _write_weights(folder / WEIGHTS, state.used, row, split, plan, source)
             write_table(folder / "history.csv", HISTORY, state.history)
             state.save(folder / RESUME)
         yield Progress(
@@ -404,10 +396,10 @@ def train_fold(
         )  # fmt: skip
 
     if fabric.is_global_zero:
-        yield _finish_fold(state, data, split, plan, folder)
+        yield _finish_fold(state, data, split, folder)
 
 
-def initial_network(config: TrainConfig, shape: NetworkInput) -> Network:
+def initial_network(config: TrainConfig) -> Network:
     """Return the network of a training before its first step: random weights, or those of ``config.init``.
 
     Raises
@@ -417,19 +409,14 @@ def initial_network(config: TrainConfig, shape: NetworkInput) -> Network:
     ModelError
         Where they cannot be read.
     """
-    network = build_network(config.network, shape, **config.network_options)
+    network = build_network(config.network, **config.network_options)
     if config.init != "random":
-        path = shipped_weights(config.network) if config.init == "simulated" else Path(config.init)
+        path = weights_path() if config.init == "simulated" else Path(config.init)
         try:
-            network.load_initial(read_weights(path))
+            network.load_initial(read_tensors(path)[0])
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
     return network
-
-
-def shipped_weights(network: str) -> Path:
-    """Return the path of the weights of a network that the package brings along; only ``pulse-net`` has some."""
-    return Path(__file__).parents[1] / "weights" / f"{network}.safetensors"
 
 
 def start_fabric(device: str, precision: str) -> Fabric:
@@ -461,7 +448,7 @@ def start_fabric(device: str, precision: str) -> Fabric:
     return fabric
 
 
-def learning_rate(largest: float, step: int, steps: int, warmup_share: float = 0.05) -> float:
+def learning_rate(largest: float, step: int, steps: int, warmup_share: float = _WARMUP_SHARE) -> float:
     """Return the learning rate of a step: a straight rise, then half a cosine down to 0.
 
     With the end at 0 the last epoch is about as good as the best, for any number of epochs.
@@ -477,7 +464,7 @@ def learning_rate(largest: float, step: int, steps: int, warmup_share: float = 0
     return largest * 0.5 * (1 + math.cos(math.pi * (step - rising) / (steps - rising)))
 
 
-def validation_mae_bpm(network: Network, source: WindowSource) -> float:
+def validation_mae_bpm(network: Network, source: Source) -> float:
     """Return the mean absolute error of the validation windows that have a heart rate; NaN where there are none."""
     windows = list(source.validation())
     estimated_bpm = predict_batches(network, windows).heart_rate_bpm
@@ -487,7 +474,7 @@ def validation_mae_bpm(network: Network, source: WindowSource) -> float:
 
 
 class TrainState:
-    """Everything that the next epoch depends on: weights, optimizer, history, and the weights of the best epoch.
+    """Everything that the next epoch depends on: weights, optimizer and history.
 
     Parameters
     ----------
@@ -509,24 +496,12 @@ class TrainState:
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.used: Any = network if self.average is None else self.average.module
         self.history: list[dict[str, Any]] = []
-        self.best: dict[str, Tensor] = {}
 
     @property
     def best_row(self) -> dict[str, Any]:
         """Row of the history with the smallest validation error; the last one without validation."""
         known = [one for one in self.history if not math.isnan(one["validation_mae_bpm"])]
         return min(known, key=lambda one: float(one["validation_mae_bpm"])) if known else self.history[-1]
-
-    def end_step(self) -> None:
-        """Take the weights after a step into the average."""
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-
-    def end_epoch(self, row: dict[str, Any]) -> None:
-        """Append a row to the history, and keep the weights where no earlier epoch was better."""
-        self.history.append(row)
-        if not math.isnan(row["validation_mae_bpm"]) and self.best_row is row:
-            self.best = {name: one.detach().clone() for name, one in self.used.state_dict().items()}
 
     def save(self, path: Path) -> None:
         """Write the state atomically.
@@ -536,13 +511,14 @@ class TrainState:
         OutputError
             Where the system refuses to write.
         """
-        parts: dict[str, Mapping[str, Tensor]] = {"network": self.network.state_dict(), "best": self.best}
+        parts = {"network": self.network.state_dict()}
         if self.average is not None:
             parts["average"] = self.average.state_dict()
         for number, moments in self.optimizer.state_dict()["state"].items():
-            parts[f"optimizer/{number}"] = moments
-        tensors = {f"{part}/{name}": one for part, values in parts.items() for name, one in values.items()}
-        atomic_write_bytes(path, _to_bytes(tensors, {"stmap": json.dumps(self.history)}))
+            parts[f"moments{number}"] = moments
+        write_tensors(
+            path, {f"{part}/{key}": one for part, of in parts.items() for key, one in of.items()}, json.dumps(self.history)
+        )
 
     def restore(self, path: Path) -> None:
         """Read the state of the last finished epoch; nothing happens where the file is not there.
@@ -554,51 +530,55 @@ class TrainState:
         """
         if not path.exists():
             return
-        parameters = list(self.network.parameters())
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "best": {}, "optimizer": {}}
-        moments: dict[int, dict[str, Tensor]] = {}
+        parts: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
         try:
-            with safe_open(path, framework="pt") as file:
-                history = json.loads((file.metadata() or {})["stmap"])
-                for key in file.keys():  # noqa: SIM118 - it is no mapping
-                    part, _, name = key.partition("/")
-                    parts[part][name] = file.get_tensor(key)
-            for key, value in parts["optimizer"].items():
-                number, _, name = key.partition("/")
-                # in the memory order of its parameter: rounding depends on it
-                like = parameters[int(number)]
-                kept = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-                moments.setdefault(int(number), {})[name] = kept
+            tensors, history = read_tensors(path)
+            for name, value in tensors.items():
+                part, _, key = name.partition("/")
+                parts[part][key] = value
             self.network.load_state_dict(parts["network"])
             if self.average is not None:
                 self.average.load_state_dict(parts["average"])
-            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-            self.best, self.history = parts["best"], history
-        except (SafetensorError, OSError, ValueError, LookupError, RuntimeError) as error:
+            state = {}
+            for number, like in enumerate(self.network.parameters()):
+                # in the memory order of its parameter: rounding depends on it
+                moments = parts[f"moments{number}"].items()
+                state[number] = {key: torch.empty_like(like).copy_(one) if one.shape == like.shape else one for key, one in moments}
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+            self.history = json.loads(history)
+        except (ModelError, ValueError, LookupError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise ModelError(
                 f"{path}: cannot be resumed from ({reason}); remove {path.parent} and run the same command again"
             ) from None
 
 
-def write_checkpoint(folder: Path, name: str, weights: Mapping[str, Tensor], metadata: ModelMetadata) -> None:
-    """Write ``name.safetensors``, then ``name.json`` with the hash of the other, each atomically.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
+    """Write safetensors with a text in the header, atomically; see :func:`~stmap_pipeline.training.predict.read_tensors`.
 
     Raises
     ------
     OutputError
         Where the system refuses to write.
     """
-    data = _to_bytes(weights)
-    known = metadata.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
-    atomic_write_bytes(folder / f"{name}.safetensors", data)
-    atomic_write_text(folder / f"{name}.json", known.model_dump_json(indent=1) + "\n")
+    # save_file of safetensors has an error of its own for a full disk
+    atomic_write_bytes(path, save({name: one.detach().cpu().contiguous() for name, one in tensors.items()}, {"stmap": text}))
 
 
-def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[WindowSource]) -> Forecast:
+def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: FoldSplit, plan: TrainPlan, source: Source) -> None:
+    clock, rate_hz = clock_of(plan.shards) if network.rate_hz is None and plan.shards else ("uniform", network.rate_hz)
+    mae_bpm = None if math.isnan(row["validation_mae_bpm"]) else row["validation_mae_bpm"]
+    metadata = ModelMetadata(
+        blocks=source.blocks, samples=source.samples, clock=clock, rate_hz=rate_hz,
+        fold=split.fold, epoch=row["epoch"], validation_mae_bpm=mae_bpm, maps=plan.maps, config=plan.config,
+    )  # fmt: skip
+    write_tensors(path, network.state_dict(), metadata.model_dump_json())
+
+
+def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecast:
     """Measure a few steps of a network that is thrown away."""
     with torch.random.fork_rng([]):
-        network = build_network(plan.config.network, sources[0].shape, **plan.config.network_options).to(fabric.device)
+        network = build_network(plan.config.network, **plan.config.network_options).to(fabric.device)
     begin_s, windows = 0.0, 0
     for number, (batch, _) in enumerate(islice(sources[0].epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
         if number == 1:
@@ -617,39 +597,22 @@ def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[WindowSource]) -> F
     return Forecast(windows_per_s, total / windows_per_s, sum(one.steps for one in sources) * plan.config.epochs)
 
 
-def _finish_fold(state: TrainState, data: TrainingSet | None, split: FoldSplit, plan: TrainPlan, folder: Path) -> FoldResult:
-    """Write predictions and checkpoints; ``last.json`` comes last and marks the fold as finished."""
-    network = state.used
-    last = {name: one.detach().clone() for name, one in network.state_dict().items()}
-    if state.best:
-        network.load_state_dict(state.best)
-    name, row = "best" if state.best else "last", state.best_row
-    result = FoldResult(split.fold, folder, row["epoch"], row["validation_mae_bpm"])
+def _finish_fold(state: TrainState, data: TrainingSet | None, split: FoldSplit, folder: Path) -> FoldResult:
+    """Estimate the windows held out by the weights that were kept; ``predictions.csv`` marks the fold as finished."""
+    state.used.load_state_dict(read_tensors(folder / WEIGHTS)[0])
+    rows, maes_bpm, index = [], [math.nan, math.nan], split.evaluation
     if data is not None:
-        index = split.evaluation
-        rates = predict_batches(network, batches(data, index))
+        rates = predict_batches(state.used, batches(data, index))
         rows = [
-            {
-                column: getattr(data.windows[one], column)
-                for column in ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
-            }
-            | {"fold": split.fold, "predicted_bpm": bpm, "confidence": confidence, "checkpoint": name}
+            {"fold": split.fold, "predicted_bpm": bpm, "confidence": confidence}
+            | {column: getattr(data.windows[one], column) for column in OF_WINDOW}
             for one, bpm, confidence in zip(index.tolist(), *(part.tolist() for part in rates), strict=True)
         ]
-        write_table(folder / "predictions.csv", PREDICTIONS, rows)
-        true_bpm, constant_bpm = data.heart_rate_bpm[index], data.heart_rate_bpm[split.training].mean()
-        result = FoldResult(
-            split.fold, folder, row["epoch"], row["validation_mae_bpm"],
-            len(index), _mae(rates.heart_rate_bpm, true_bpm), _mae(constant_bpm, true_bpm),
-        )  # fmt: skip
-    metadata = _metadata(plan, network, split)
-    for kind, weights, row in (("best", state.best, state.best_row), ("last", last, state.history[-1])):
-        if weights:
-            mae_bpm = row["validation_mae_bpm"]
-            about = {"epoch": row["epoch"], "validation_mae_bpm": None if math.isnan(mae_bpm) else mae_bpm}
-            write_checkpoint(folder, kind, weights, metadata.model_copy(update=about))
+        constant_bpm = data.heart_rate_bpm[split.training].mean()
+        maes_bpm = [_mae(one, data.heart_rate_bpm[index]) for one in (rates.heart_rate_bpm, constant_bpm)]
+    write_table(folder / "predictions.csv", PREDICTIONS, rows)
     (folder / RESUME).unlink(missing_ok=True)
-    return result
+    return FoldResult(split.fold, folder, state.best_row["epoch"], state.best_row["validation_mae_bpm"], len(index), *maes_bpm)
 
 
 def _finish_run(plan: TrainPlan, device: torch.device) -> None:
@@ -657,23 +620,18 @@ def _finish_run(plan: TrainPlan, device: torch.device) -> None:
     config, out = plan.config, plan.out
     folds = finished_folds(out)
     for fold in folds:
-        # a kill between the last checkpoint and its removal leaves it
+        # a kill before its removal leaves it
         (fold_folder(out, fold) / RESUME).unlink(missing_ok=True)
-    if plan.shards is not None:
-        rows = [row for fold in folds for row in read_table(fold_folder(out, fold) / "predictions.csv")]
-        write_table(out / "predictions.csv", PREDICTIONS, rows)
+    rows = [row for fold in folds for row in read_table(fold_folder(out, fold) / "predictions.csv")]
+    write_table(out / "predictions.csv", PREDICTIONS, rows)
     content = {
-        "format": "stmap-run",
-        "schema_version": 1,
         "software": f"stmap {__version__}",
         "finished": True,
-        **{
-            key: getattr(config, key)
-            for key in ("recipe", "network", "init", "protocol", "augment", "color", "normalize", "target", "seed")
-        },
+        "recipe": config.recipe,
+        "network": config.network,
+        "init": config.init,
+        "protocol": config.protocol,
         "folds": folds,
-        "maps": plan.maps.model_dump(),
-        "clock": "uniform" if plan.shards is None else plan.shards.config.windows.clock,
         "device": str(device),
         "seconds": sum(read_table(fold_folder(out, fold) / "history.csv")[-1]["seconds"] for fold in folds),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
@@ -681,28 +639,8 @@ def _finish_run(plan: TrainPlan, device: torch.device) -> None:
     atomic_write_text(out / RUN, json.dumps(content, indent=1) + "\n")
 
 
-def _metadata(plan: TrainPlan, network: Network, split: FoldSplit) -> ModelMetadata:
-    rate_hz = network.rate_hz
-    if rate_hz is None and plan.shards is not None and plan.shards.config.windows.clock == "uniform":
-        rate_hz = plan.shards.config.windows.rate_hz
-    return ModelMetadata(
-        blocks=network.shape.blocks,
-        samples=network.shape.samples,
-        clock="native" if rate_hz is None else "uniform",
-        rate_hz=rate_hz,
-        fold=split.fold,
-        maps=plan.maps,
-        config=plan.config,
-    )
-
-
 def _mae(estimate_bpm: FloatArray | float, true_bpm: FloatArray) -> float:
     return float(np.abs(estimate_bpm - true_bpm).mean()) if len(true_bpm) else math.nan
-
-
-def _to_bytes(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    # save_file of safetensors has an error of its own for a full disk
-    return save({name: one.detach().cpu().contiguous() for name, one in tensors.items()}, metadata)
 
 
 def _seed(*parts: int) -> int:

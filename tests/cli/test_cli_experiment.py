@@ -130,7 +130,7 @@ def test_stopped_in_the_middle_the_same_command_goes_on_to_the_same_weights(done
     again = experiment(maps, out, settings, "--mmse", other)
     assert again.code == 0, again.err
     for name in CELLS:
-        for weights in sorted((done[0] / name).glob("fold*/last.safetensors")):
+        for weights in sorted((done[0] / name).glob("fold*/weights.safetensors")):
             assert (out / name / weights.parent.name / weights.name).read_bytes() == weights.read_bytes()
 
 

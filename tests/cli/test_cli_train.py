@@ -94,7 +94,7 @@ def test_ctrl_c_reports_the_progress_and_resume_continues(maps, trained, tmp_pat
     assert refused.err.startswith(f"Error: {out}: ")
     assert "--resume" in refused.err
     assert stmap("train", maps, out, *QUICK, "--resume").code == 0
-    for name in ("fold1/last.safetensors", "fold2/best.safetensors", "predictions.csv"):
+    for name in ("fold1/weights.safetensors", "fold2/weights.safetensors", "predictions.csv"):
         assert (out / name).read_bytes() == (trained[0] / name).read_bytes()
 
 
@@ -109,15 +109,13 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
         "2",
         "--subjects",
         "1",
-        "--target",
-        "bpm",
         "--lr",
         "0.01",
     )
     assert stmap("train", maps, out, *options, "--device", "cpu").code == 0
     written = TrainConfig.from_toml(out / "run.toml")
     assert written.differences(TrainConfig.from_toml(trained[0] / "run.toml")) == [
-        "target: beats -> bpm", "subjects: None -> 1", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
+        "subjects: None -> 1", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
     ]  # fmt: skip
     assert [one.name for one in out.glob("fold*")] == ["fold2"]
 
@@ -163,11 +161,11 @@ def test_without_a_gpu_cuda_is_refused_with_what_to_do(maps, tmp_path):
 
 
 def test_a_file_of_settings_with_unknown_keys_names_them(maps, tmp_path):
-    (tmp_path / "run.toml").write_text('epochs = 2\ndropout = 0.5\nnetwork = "tiny"\ntarget = "hz"\n')
+    (tmp_path / "run.toml").write_text('epochs = 2\ndropout = 0.5\nnetwork = "tiny"\nprecision = "half"\n')
     run = stmap("train", maps, tmp_path / "run", "--config", tmp_path / "run.toml")
     assert run.code == 1
     assert "dropout = 0.5: " in run.err
-    assert "target = 'hz'" in run.err
+    assert "precision = 'half'" in run.err
 
 
 def test_a_wrong_folder_is_refused(maps, trained, tmp_path):

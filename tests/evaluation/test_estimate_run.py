@@ -33,7 +33,7 @@ def test_one_fold_says_what_it_says_of_the_same_windows_in_maps(trained):
         windows = shards.windows(recording_id=recording)
         expected = Model.load(run, 1).predict(shards, windows).heart_rate_bpm
         blocks = shards.recording(recording).blocks
-    spans_s, rates_bpm = RunRates(run / "fold1" / "best.safetensors").rates(blocks, 1.0)
+    spans_s, rates_bpm = RunRates(run / "fold1" / "weights.safetensors").rates(blocks, 1.0)
     np.testing.assert_allclose(spans_s[: len(windows)], [(one.start_s, one.stop_s) for one in windows], atol=1e-6)
     np.testing.assert_allclose(rates_bpm[: len(windows)], expected, atol=1e-2)
 
@@ -42,7 +42,7 @@ def test_several_folds_say_their_mean_and_the_last_window_ends_with_the_video(tr
     _, run = trained
     blocks = example_result(frames=200).blocks
     spans_s, both = RunRates(run).rates(blocks, 1.0)
-    each = [RunRates(run / f"fold{fold}" / "best.safetensors").rates(blocks, 1.0)[1] for fold in (1, 2)]
+    each = [RunRates(run / f"fold{fold}" / "weights.safetensors").rates(blocks, 1.0)[1] for fold in (1, 2)]
     np.testing.assert_allclose(both, np.mean(each, axis=0))
     assert not np.allclose(each[0], each[1])
     assert spans_s[-1, 1] == pytest.approx(200 / 30, abs=0.05)
@@ -65,6 +65,6 @@ def test_what_is_no_run_is_refused(trained, tmp_path):
     with pytest.raises(ModelError, match=f"{tmp_path}: "):
         RunRates(tmp_path)
     shutil.copytree(trained[1], tmp_path / "run")
-    (tmp_path / "run/fold1/best.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ModelError, match="best"):
+    (tmp_path / "run/fold1/weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="weights"):
         RunRates(tmp_path / "run")

@@ -28,7 +28,7 @@ def window(name="p001_v1", start=0, label=70.0):
 
 
 def table(path, windows, said, fold=1):
-    write_predictions(path, Predictions.of(windows, said, fold=fold, checkpoint="best"))
+    write_predictions(path, Predictions.of(windows, said, fold=fold))
     return path
 
 
@@ -41,7 +41,6 @@ def test_several_tables_are_read_as_one(tmp_path):
     assert found.stop.tolist() == [300, 330, 300]
     assert np.array_equal(found.predicted_bpm, [71.5, NAN, 80.25], equal_nan=True)
     assert np.array_equal(found.heart_rate_bpm, [70.0, 70.0, NAN], equal_nan=True)
-    assert set(found.checkpoint.tolist()) == {"best"}
     assert len(read_predictions([])) == 0
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from stmap_pipeline import registry
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.networks import NetworkInput
 from stmap_pipeline.training.networks.map_network import MapNetwork
 from stmap_pipeline.training.train import FoldResult, Forecast, Progress, plan_training, run_training
 
@@ -19,16 +18,15 @@ from stmap_pipeline.training.train import FoldResult, Forecast, Progress, plan_t
 class Tiny(MapNetwork):
     """One convolution over time, normalized and with dropout: everything a resumed training must have right."""
 
-    def __init__(self, shape: NetworkInput, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         options.pop("width", None)
-        super().__init__(shape, **options)
-        self.conv1 = nn.Conv2d(self.channels, 8, (shape.blocks, 9), (1, 3))
+        super().__init__(**options)
+        self.conv1 = nn.Conv2d(self.channels, 8, (4, 9), (1, 3))
         self.bn1 = nn.BatchNorm2d(8)
         self.drop = nn.Dropout(0.2)
         self.head = nn.Linear(8, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        self.check(maps)
         x = self.bn1(self.conv1(maps)).square().mean(dim=(2, 3))
         return self.head(self.drop(torch.log1p(x))).squeeze(1)
 
@@ -36,8 +34,8 @@ class Tiny(MapNetwork):
 class Plain(Tiny):
     """Without what depends on the batch, so that half batches on two processes learn what a whole one does."""
 
-    def __init__(self, shape: NetworkInput, **options: Any) -> None:
-        super().__init__(shape, **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.bn1, self.drop = nn.Identity(), nn.Identity()
 
 

@@ -26,7 +26,7 @@ from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import TrainingSet
-from stmap_pipeline.training.networks import NetworkInput, build_network
+from stmap_pipeline.training.networks import build_network
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.train import FoldResult, Forecast, Progress, learning_rate, plan_training, run_training
 
@@ -49,23 +49,19 @@ def test_a_run_writes_weights_history_and_predictions_of_each_fold_and_its_summa
     for fold in (1, 2):
         names = {one.name for one in (out / f"fold{fold}").iterdir()}
         assert names == {
-            "best.json", "best.safetensors", "history.csv", "history.json", "last.json", "last.safetensors", "predictions.csv",
-            "predictions.json",
+            "history.csv", "history.json", "predictions.csv", "predictions.json", "weights.safetensors",
         }  # fmt: skip
         history = read_table(out / f"fold{fold}" / "history.csv")
         assert [one["epoch"] for one in history] == [1, 2, 3]
         assert all(math.isfinite(value) for one in history for value in one.values())
-        best = json.loads((out / f"fold{fold}" / "best.json").read_text())
-        maes = [one["validation_mae_bpm"] for one in history]
-        assert best["epoch"] == 1 + int(np.argmin(maes))
-        assert best["validation_mae_bpm"] == min(maes)
-        last = json.loads((out / f"fold{fold}" / "last.json").read_text())
-        assert (last["epoch"], last["fold"], last["config"]["network"]) == (3, fold, "tiny")
-        assert last["maps"]["fingerprint"] == Shards(maps).manifest.fingerprint
+        maes, metadata = [one["validation_mae_bpm"] for one in history], Model.load(out, fold).metadata
+        assert (metadata.epoch, metadata.validation_mae_bpm) == (1 + int(np.argmin(maes)), min(maes))
+        assert (metadata.fold, metadata.config.network) == (fold, "tiny")
+        assert metadata.maps.fingerprint == Shards(maps).manifest.fingerprint
     about = json.loads((out / "run.json").read_text())
     assert about["finished"] is True
-    assert (about["format"], about["protocol"], about["folds"], about["clock"]) == ("stmap-run", "within", [1, 2], "native")
-    assert about["maps"]["path_name"] == "the maps"
+    assert (about["protocol"], about["folds"]) == ("within", [1, 2])
+    assert json.loads((out / "maps.json").read_text())["path_name"] == "the maps"
     assert TrainConfig.from_toml(out / "run.toml").validation_share == 0.4
     assert isinstance(events[0], Forecast)
     assert events[0].steps == sum(one.steps for one in events if isinstance(one, Progress) and one.epoch_done and one.epoch == 3)
@@ -84,20 +80,18 @@ def test_each_recorded_window_of_each_person_is_predicted_once_by_a_network_that
     for row in rows:
         window = expected[row["recording_id"], row["start"]]
         assert row["fold"] == window.fold == shards.info(row["recording_id"]).fold
-        assert (row["heart_rate_bpm"], row["stop"], row["checkpoint"]) == (window.heart_rate_bpm, window.stop, "best")
+        assert (row["heart_rate_bpm"], row["stop"]) == (window.heart_rate_bpm, window.stop)
     done = next(one for one in events if isinstance(one, FoldResult) and one.fold == 1)
     errors = [abs(one["predicted_bpm"] - one["heart_rate_bpm"]) for one in rows if one["fold"] == 1]
     assert (done.windows, done.mae_bpm) == (len(errors), pytest.approx(np.mean(errors)))
 
 
-@pytest.mark.parametrize("target", ["beats", "bpm"])
-def test_the_checkpoint_repeats_the_predictions_in_either_unit_of_the_target(maps, tmp_path, target):
-    train(maps, tmp_path / "run", target=target, folds=(2,), epochs=1)
+def test_the_weights_repeat_the_predictions(maps, tmp_path):
+    train(maps, tmp_path / "run", folds=(2,), epochs=2)
     rows = read_table(tmp_path / "run" / "predictions.csv")
     shards = Shards(maps)
     windows = shards.split(fold=2).evaluation
     model = Model.load(tmp_path / "run")
-    assert model.config.target == target
     np.testing.assert_allclose(model.predict(shards, windows).heart_rate_bpm, [one["predicted_bpm"] for one in rows], atol=1e-4)
     # around the heart rates of people, not around beats in two seconds
     assert 40 < np.mean([one["predicted_bpm"] for one in rows]) < 120
@@ -118,10 +112,8 @@ def test_the_network_learns_what_is_in_the_maps(tmp_path):
 
 def test_without_validation_the_last_epoch_predicts(maps, tmp_path):
     train(maps, tmp_path / "run", validation_share=0, epochs=2, folds=(1,))
-    assert not (tmp_path / "run/fold1/best.json").exists()
-    assert {one["checkpoint"] for one in read_table(tmp_path / "run/predictions.csv")} == {"last"}
     assert all(math.isnan(one["validation_mae_bpm"]) for one in read_table(tmp_path / "run/fold1/history.csv"))
-    assert Model.load(tmp_path / "run").name == "last"
+    assert Model.load(tmp_path / "run").metadata.epoch == 2
 
 
 def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps, tmp_path, monkeypatch):
@@ -141,7 +133,7 @@ def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps,
     # more than there are is all there are
     train(maps, tmp_path / "all", folds=(1,), epochs=1, validation_share=0)
     train(maps, tmp_path / "more", folds=(1,), epochs=1, validation_share=0, windows_per_epoch=100_000)
-    assert result(tmp_path / "all")["fold1/last.safetensors"] == result(tmp_path / "more")["fold1/last.safetensors"]
+    assert result(tmp_path / "all")["fold1/weights.safetensors"] == result(tmp_path / "more")["fold1/weights.safetensors"]
 
 
 def test_resampled_windows_are_trained_on_and_never_predicted(maps, run, tmp_path):
@@ -150,7 +142,7 @@ def test_resampled_windows_are_trained_on_and_never_predicted(maps, run, tmp_pat
     rows = read_table(tmp_path / "run/predictions.csv")
     assert {(one["recording_id"], one["start"]) for one in rows} == recorded
     # the unit of the target is that of more windows
-    scales = [Model.load(one, 1).network.target_scale for one in (run[0], tmp_path / "run")]
+    scales = [Model.load(one, 1).network.beats_scale for one in (run[0], tmp_path / "run")]
     assert scales[1] > 1.1 * scales[0]
 
 
@@ -169,7 +161,7 @@ def test_a_seed_decides_all_of_it(maps, run, tmp_path):
     train(maps, tmp_path / "same")
     assert result(tmp_path / "same") == result(run[0])
     train(maps, tmp_path / "other", seed=1)
-    assert result(tmp_path / "other")["fold1/last.safetensors"] != result(run[0])["fold1/last.safetensors"]
+    assert result(tmp_path / "other")["fold1/weights.safetensors"] != result(run[0])["fold1/weights.safetensors"]
 
 
 def test_nothing_outside_is_touched_by_the_seeds_of_a_training(maps, tmp_path):
@@ -296,7 +288,7 @@ def test_on_a_gpu_it_learns_alike_and_its_network_gives_the_same_on_a_cpu(maps, 
 
 def test_a_training_may_begin_with_the_weights_of_another_network(maps, tmp_path):
     torch.manual_seed(0)
-    given = build_network("resnet18", NetworkInput(4, 60)).state_dict()
+    given = build_network("resnet18").state_dict()
     save_file(
         {name: value.contiguous() for name, value in given.items() if not name.startswith("head")},
         tmp_path / "resnet18.safetensors",
@@ -367,8 +359,8 @@ def test_two_processes_agree_and_learn_what_one_does(tmp_path):
     assert result(tmp_path / "run").keys() == result(tmp_path / "alone").keys()
     for fold in (1, 2):
         ranks = [torch.load(tmp_path / f"rank{rank}-fold{fold}.pt", weights_only=True) for rank in (0, 1)]
-        alone = load_file(tmp_path / "alone" / f"fold{fold}" / "last.safetensors")
-        together = load_file(tmp_path / "run" / f"fold{fold}" / "last.safetensors")
+        alone = load_file(tmp_path / "alone" / f"fold{fold}" / "weights.safetensors")
+        together = load_file(tmp_path / "run" / f"fold{fold}" / "weights.safetensors")
         for name, value in ranks[0].items():
             assert torch.equal(value, ranks[1][name]), name
             assert torch.equal(value, together[name]), name

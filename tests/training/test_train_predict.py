@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from support.maps import small_maps
 from support.training import train
 
@@ -17,8 +19,8 @@ from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.training.predict import Model, read_checkpoint
-from stmap_pipeline.training.run_folder import read_metadata
+from stmap_pipeline.training.predict import Model, read_tensors
+from stmap_pipeline.training.train import write_tensors
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def other_maps(root, **settings):
 def test_a_model_predicts_windows_in_any_order_and_the_trace_of_a_video(maps, run):
     model, shards = Model.load(run, 2), Shards(maps)
     assert Model.folds(run) == [1, 2]
-    assert (model.metadata.fold, model.name, model.config.network) == (2, "best", "tiny")
+    assert (model.metadata.fold, model.config.network) == (2, "tiny")
     windows = shards.windows(fold=2)
     found = model.predict(shards, windows).heart_rate_bpm
     np.testing.assert_allclose(model.predict(shards, windows[::-1]).heart_rate_bpm[::-1], found, atol=1e-4)
@@ -59,20 +61,19 @@ def test_a_model_predicts_windows_in_any_order_and_the_trace_of_a_video(maps, ru
     assert np.isnan(alone.confidence).all()
     np.testing.assert_allclose(alone.heart_rate_bpm, found[: len(ours)], atol=1e-4)
     assert model.predict(shards, []).heart_rate_bpm.shape == (0,)
-    by_file = Model.load(run / "fold2" / "last.safetensors")
-    assert (by_file.name, by_file.metadata.epoch) == ("last", 1)
+    assert Model.load(run / "fold2" / "weights.safetensors").metadata == model.metadata
 
 
 def test_which_fold_is_meant_must_be_clear(run, tmp_path):
-    with pytest.raises(ModelError, match=r"which fold is meant \(finished: 1, 2\)"):
+    with pytest.raises(ModelError, match=r"give one of the folds that are finished \(1, 2\)"):
         Model.load(run)
-    with pytest.raises(ModelError, match=r"fold 3 .*\(finished: 1, 2\)"):
+    with pytest.raises(ModelError, match=r"finished \(1, 2\)"):
         Model.load(run, 3)
     with pytest.raises(ModelError, match=f"{tmp_path}/nowhere: "):
         Model.folds(tmp_path / "nowhere")
     with pytest.raises(ModelError, match=f"{tmp_path}: is no output of stmap train; give the folder of a run"):
         Model.load(tmp_path)
-    for one in run.glob("fold*/last.json"):
+    for one in run.glob("fold*/predictions.csv"):
         one.unlink()
     with pytest.raises(ModelError, match=f"{run}: .*--resume"):
         Model.load(run, 1)
@@ -81,9 +82,9 @@ def test_which_fold_is_meant_must_be_clear(run, tmp_path):
 def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
     model = Model.load(run, 1)
     for name, settings, text in (
-        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, "3 x 2 blocks, the network was trained on 4; build maps alike"),
-        ("clock", {"windows": {"clock": "uniform", "length": "60 frames"}}, "uniform clock at 30 Hz, .* native clock"),
-        ("length", {"windows": {"length": "90 frames"}}, " 90 samples, .* 60"),
+        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, r"\('native', None, 6\).* \('native', None, 4, 60\)"),
+        ("clock", {"windows": {"clock": "uniform", "length": "60 frames"}}, r"\('uniform', 30.0, 4\).* \('native', None, 4, 60\)"),
+        ("length", {"windows": {"length": "90 frames"}}, r"\('native', None, 4, 90\).* \('native', None, 4, 60\)"),
     ):
         if name == "blocks":
             # the shards of the example have 2 x 2 blocks; the settings are compared first
@@ -101,59 +102,52 @@ def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
         model.predict_trace(blocks, [0, 31], [2.0, 2.0])
 
 
-def damage_json(change):
-    def harm(folder):
-        path = folder / "best.json"
-        content = json.loads(path.read_text())
+def damage_header(change):
+    def harm(path):
+        weights, text = read_tensors(path)
+        content = json.loads(text)
         change(content)
-        path.write_text(json.dumps(content))
+        write_tensors(path, weights, json.dumps(content))
 
     return harm
 
 
 class Bomb:
     def __reduce__(self):
-        return (pytest.fail, ("code of a checkpoint was run",))
+        return (pytest.fail, ("code of a file of weights was run",))
 
 
 @pytest.mark.parametrize(
     ("harm", "text"),
     [
-        (lambda folder: (folder / "best.safetensors").unlink(), r"best\.safetensors"),
-        (
-            lambda folder: (folder / "best.safetensors").write_bytes(b""),
-            r"best\.safetensors: is not the file that best\.json was written for",
-        ),
-        (lambda folder: (folder / "best.safetensors").write_bytes(pickle.dumps(Bomb())), r"best\.safetensors.*best\.json"),
-        (lambda folder: shutil.copy(folder / "last.safetensors", folder / "best.safetensors"), None),
-        (lambda folder: (folder / "best.json").write_text("{"), r"best\.json: "),
-        (lambda folder: (folder / "best.json").write_text("[" * 100_000), r"best\.json: "),
-        (damage_json(lambda one: one.update(format="stmap-maps")), "format: .*'stmap-model'"),
-        (damage_json(lambda one: one.update(schema_version=1)), "schema_version"),
-        (damage_json(lambda one: one.update(blocks=10**12)), "blocks: "),
-        (damage_json(lambda one: one.pop("samples")), "samples: "),
-        (damage_json(lambda one: one.update(more=1)), "more: "),
-        (damage_json(lambda one: one["config"].update(network="os:system")), "'os:system'"),
-        (damage_json(lambda one: one["config"].update(network="tiny-plain")), r"best\.safetensors: .*'tiny-plain'"),
-        (damage_json(lambda one: one["config"].update(color="rgb+yuv")), r"best\.safetensors: .*'tiny'"),
+        (lambda path: path.unlink(), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "holds no weights"),
+        (lambda path: path.write_bytes(pickle.dumps(Bomb())), "holds no weights"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "holds no weights"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "not a regular file"),
+        (lambda path: save_file(load_file(path), path), "content: "),
+        (lambda path: write_tensors(path, {}, "[" * 100_000), "content: "),
+        (damage_header(lambda one: one.update(format="stmap-maps")), "format: .*'stmap-model'"),
+        (damage_header(lambda one: one.update(schema_version=1)), "schema_version"),
+        (damage_header(lambda one: one.update(blocks=10**12)), "blocks: "),
+        (damage_header(lambda one: one.pop("samples")), "samples: "),
+        (damage_header(lambda one: one.update(more=1)), "more: "),
+        (damage_header(lambda one: one["config"].update(network="os:system")), "'os:system'"),
+        (damage_header(lambda one: one["config"].update(network="tiny-plain")), "'tiny-plain'"),
+        (damage_header(lambda one: one["config"].update(color="rgb+yuv")), "'tiny'"),
     ],
 )
-def test_a_damaged_or_foreign_checkpoint_is_refused(run, harm, text):
-    harm(run / "fold1")
-    if text is None:
-        # nothing that a reader could tell: the same weights, or another setting that has the same shape
+def test_damaged_or_foreign_weights_are_refused(run, harm, text):
+    harm(run / "fold1" / "weights.safetensors")
+    with pytest.raises(ModelError, match=rf"fold1/weights\.safetensors: .*{text}"):
         Model.load(run, 1)
-    else:
-        with pytest.raises(ModelError, match=text):
-            Model.load(run, 1)
 
 
-def test_metadata_of_a_checkpoint(run, maps):
-    weights, metadata = read_checkpoint(run / "fold1", "last")
-    assert metadata == read_metadata(run / "fold1", "last")
+def test_metadata_of_weights(run, maps):
+    model = Model.load(run, 1)
+    metadata = model.metadata
     assert (metadata.blocks, metadata.samples, metadata.clock, metadata.rate_hz) == (4, 60, "native", None)
     assert metadata.maps.fingerprint == Shards(maps).manifest.fingerprint
-    assert weights["conv1.weight"].shape == (8, 3, 4, 9)
     # the standard units come from the training windows, which fold 1 has no part in
     windows = [one for one in Shards(maps).windows(labeled=True) if one.fold == 2]
-    assert min(one.beats for one in windows) <= weights["target_mean"] <= max(one.beats for one in windows)
+    assert min(one.beats for one in windows) <= model.network.beats_mean <= max(one.beats for one in windows)

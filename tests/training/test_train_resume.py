@@ -34,9 +34,9 @@ POINTS = {
     "step": (torch.optim.AdamW, "step"),
     "writing": (trainer, "atomic_write_bytes"),
     "save": (trainer.TrainState, "save"),
-    "epoch": (trainer.TrainState, "end_epoch"),
+    "validation": (trainer, "validation_mae_bpm"),
     "table": (trainer, "write_table"),
-    "checkpoint": (trainer, "write_checkpoint"),
+    "tensors": (trainer, "write_tensors"),
     "gather": (trainer, "read_table"),
 }
 
@@ -69,9 +69,17 @@ for run in sys.argv[3:]:
 
 # two steps an epoch, three epochs, two folds
 RUNS = (
-    ("step:1:after", "epoch:1:before", "epoch:1:after", "save:1:before", "save:1:after", "step:1:before", "writing:1:after"),
-    ("writing:1:before", "table:1:before", "table:1:after", "step:3:after", "epoch:3:before", "checkpoint:1:before"),
-    ("checkpoint:1:after", "checkpoint:2:before", "checkpoint:2:after", "epoch:3:after", "checkpoint:2:after", "gather:1:before"),
+    (
+        "step:1:after",
+        "validation:1:before",
+        "validation:1:after",
+        "save:1:before",
+        "save:1:after",
+        "step:1:before",
+        "writing:1:after",
+    ),
+    ("writing:1:before", "table:1:before", "table:1:after", "step:3:after", "validation:3:before", "tensors:1:before"),
+    ("tensors:1:after", "tensors:2:before", "tensors:2:after", "table:2:before", "table:3:after", "gather:1:before"),
 )
 
 

@@ -17,7 +17,6 @@ from stmap_pipeline.records import RoiGrid, Window  # noqa: E402
 from stmap_pipeline.shards import Shards  # noqa: E402
 from stmap_pipeline.shards.example import example_maps  # noqa: E402
 from stmap_pipeline.training.data import TrainingSet, recorded_samples  # noqa: E402
-from stmap_pipeline.training.networks import NetworkInput  # noqa: E402
 from stmap_pipeline.training.networks.map_network import maps_from_means  # noqa: E402
 
 GRID = RoiGrid(2, 3)
@@ -73,13 +72,13 @@ def played(shards):
     return windows
 
 
-def by_reader(shards, windows, color, normalize):
+def by_reader(shards, windows, color):
     """Maps as the reader makes them, one by one, in the range of a network."""
     maps = []
     for one in windows:
         trace = shards.trace(one.recording_id, one.speed, one.start, one.stop)
-        values = stmap_from_means(trace.times_s, trace.means, color=color, normalize=normalize).values.transpose(2, 0, 1)
-        maps.append(np.nan_to_num(values if normalize == "zscore" else values / 127.5 - 1))
+        values = stmap_from_means(trace.times_s, trace.means, color=color).values.transpose(2, 0, 1)
+        maps.append(np.nan_to_num(values / 127.5 - 1))
     return torch.as_tensor(np.array(maps))
 
 
@@ -88,20 +87,20 @@ def training_set(shards, windows, **options):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("color", "normalize"), [("yuv", "minmax"), ("rgb+yuv", "minmax"), ("rgb", "zscore"), ("ycbcr", "none")])
-def test_a_batch_is_what_the_reader_makes_one_by_one(maps, color, normalize, device):
+@pytest.mark.parametrize("color", ["yuv", "rgb+yuv", "ycbcr"])
+def test_a_batch_is_what_the_reader_makes_one_by_one(maps, color, device):
     windows = played(maps)
     data = training_set(maps, windows, device=device)
     order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
     ours, theirs = (
-        maps_from_means(data.batch(order).means, color, normalize).cpu(),
-        by_reader(maps, [windows[one] for one in order], color, normalize),
+        maps_from_means(data.batch(order).means, color).cpu(),
+        by_reader(maps, [windows[one] for one in order], color),
     )
     assert len({(one.recording_id, one.speed) for one in windows}) == 15
-    assert ours.shape == theirs.shape == (len(windows), 6 if "+" in color else 3, 6, data.shape.samples)
+    assert ours.shape == theirs.shape == (len(windows), 6 if "+" in color else 3, 6, data.samples)
     assert ours.dtype == torch.float32
-    # of the range of 2, or of one standard deviation
-    assert (ours - theirs).abs().max() < (2e-4 if normalize == "minmax" else 1e-4)
+    # of the range of 2
+    assert (ours - theirs).abs().max() < 2e-4
     # the middle of the range where no face was
     missing = torch.as_tensor(
         np.array([np.isnan(maps.trace(one.recording_id, one.speed, one.start, one.stop).means) for one in windows])
@@ -123,7 +122,7 @@ def test_labels_and_lengths_are_those_of_the_windows(native):
     data = training_set(native, windows)
     np.testing.assert_array_equal(data.heart_rate_bpm, [one.heart_rate_bpm for one in windows])
     assert data.duration_s.tolist() == [one.duration_s for one in windows]
-    assert (len(data), data.shape) == (len(windows), NetworkInput(6, 90))
+    assert (len(data), data.blocks, data.samples) == (len(windows), 6, 90)
 
 
 def test_a_window_without_a_label_has_a_map_and_no_target(native):

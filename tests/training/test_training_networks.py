@@ -8,37 +8,37 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
 from stmap_pipeline.errors import ConfigError, UnknownNameError  # noqa: E402
-from stmap_pipeline.training.networks import Batch, NetworkInput, build_network  # noqa: E402
+from stmap_pipeline.training.networks import Batch, build_network  # noqa: E402
 
 NAMES = ["attention-resnet18", "resnet18"]
-SMALL = NetworkInput(blocks=9, samples=90)
-NATIVE = NetworkInput(blocks=25, samples=300)
+SMALL = (9, 90)
 
 
 def pulses(rates_bpm, shape=SMALL, seed=0):
     """Maps of a known rate at 30 frames/s, -1 to 1, with noise."""
     random = np.random.default_rng(seed)
-    times_s = np.arange(shape.samples) / 30
+    blocks, samples = shape
+    times_s = np.arange(samples) / 30
     phase = random.uniform(0, 6, (len(rates_bpm), 1, 1, 1))
     wave = np.sin(2 * np.pi * np.asarray(rates_bpm)[:, None, None, None] / 60 * times_s + phase)
-    values = 0.6 * wave + 0.1 * random.standard_normal((len(rates_bpm), 3, shape.blocks, shape.samples))
+    values = 0.6 * wave + 0.1 * random.standard_normal((len(rates_bpm), 3, blocks, samples))
     return torch.as_tensor(values, dtype=torch.float32)
 
 
 def windows(rates_bpm, shape=SMALL):
     """Block means of such maps."""
     rates = torch.tensor(rates_bpm, dtype=torch.float32)
-    return Batch(100 + pulses(rates_bpm, shape).permute(0, 3, 2, 1), None, None, rates, torch.full_like(rates, shape.samples / 30))
+    return Batch(100 + pulses(rates_bpm, shape).permute(0, 3, 2, 1), None, None, rates, torch.full_like(rates, shape[1] / 30))
 
 
-def built(name, shape=SMALL, seed=0, **options):
+def built(name, seed=0, **options):
     torch.manual_seed(seed)
-    return build_network(name, shape, **options)
+    return build_network(name, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_of_maps_gives_a_number_each(name):
-    network = built(name, NATIVE, color="rgb+yuv").eval()
+    network = built(name, color="rgb+yuv").eval()
     maps = torch.randn(2, 6, 25, 300)
     with torch.no_grad():
         estimates = network(maps)
@@ -59,8 +59,8 @@ def test_the_gradient_reaches_every_parameter(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_batch_can_be_learned_by_heart(name):
-    shape = NetworkInput(4, 60)
-    network = built(name, shape, width=16).train()
+    shape = (4, 60)
+    network = built(name, width=16).train()
     rates_bpm = np.linspace(45, 150, 12)
     maps, target = pulses(rates_bpm, shape), torch.as_tensor((rates_bpm - rates_bpm.mean()) / rates_bpm.std(), dtype=torch.float32)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -111,7 +111,7 @@ def test_attention_changes_what_the_trunk_would_say():
 
 def test_the_stem_keeps_rows_for_the_attention():
     seen = {}
-    network = built("attention-resnet18", NATIVE, color="rgb+yuv").eval()
+    network = built("attention-resnet18", color="rgb+yuv").eval()
     for number in (1, 4):
         network.get_submodule(f"layer{number}").register_forward_hook(
             lambda *a, number=number: seen.update({number: a[2].shape[2:]})
@@ -119,14 +119,6 @@ def test_the_stem_keeps_rows_for_the_attention():
     with torch.no_grad():
         network(torch.zeros(1, 6, 25, 300))
     assert seen == {1: (13, 75), 4: (2, 10)}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_maps_of_another_size_are_refused(name):
-    network = built(name)
-    for wrong in [(2, 6, 9, 90), (2, 3, 10, 90), (2, 3, 9, 91), (3, 9, 90), (1, 6, 3, 9, 90)]:
-        with pytest.raises(ValueError, match=r"\(3, 9, 90\)"):
-            network(torch.zeros(wrong))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,7 +136,7 @@ def test_a_narrow_network_is_the_same_with_fewer_channels(name):
 
 def test_an_unknown_network_is_answered_with_the_names():
     with pytest.raises(UnknownNameError, match=r"'resnet-18'.*'resnet18'.*attention-resnet18"):
-        build_network("resnet-18", SMALL)
+        build_network("resnet-18")
 
 
 def test_a_seed_decides_the_weights():
@@ -156,7 +148,7 @@ def test_a_seed_decides_the_weights():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gpu_computes_what_the_cpu_computes(name):
-    network = built(name, NATIVE, color="rgb+yuv").eval()
+    network = built(name, color="rgb+yuv").eval()
     maps = torch.randn(6, 6, 25, 300)
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -200,7 +192,7 @@ def weights():
 
 
 def network(name="attention-resnet18", **options):
-    return build_network(name, NetworkInput(9, 60), **options)
+    return build_network(name, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -230,27 +222,23 @@ def test_counters_of_an_old_file_may_be_missing(weights):
     assert torch.equal(one.bn1.running_mean, weights["bn1.running_mean"])
 
 
-def test_weights_of_another_network_change_nothing(weights):
-    one = network()
-    before = one.conv1.weight.clone()
+def test_weights_of_another_network_are_refused(weights):
     deeper = {key: torch.zeros(shape) for key, shape in torchvision_shapes((3, 4, 6, 3)).items()}
     wide = weights | {"layer4.1.conv2.weight": torch.zeros(512, 512, 1, 1)}
     lacking = {key: value for key, value in weights.items() if not key.startswith("layer3.1.conv2")}
     prefixed = {f"backbone.{key}": value for key, value in weights.items()}
     for state, message in [
-        (deeper, r"have layer1\.2"),
-        (wide, r"layer4.1.conv2.weight .*\(512, 512, 1, 1\), not \(512, 512, 3, 3\)"),
-        (lacking, r"lack layer3\.1\.conv2\.weight"),
-        (prefixed, r"lack bn1\.bias"),
+        (deeper, r"layer1\.2"),
+        (wide, r"layer4.1.conv2.weight.*\[512, 512, 1, 1\].*\[512, 512, 3, 3\]"),
+        (lacking, r"layer3\.1\.conv2\.weight is missing"),
+        (prefixed, r"bn1\.bias is missing"),
     ]:
         with pytest.raises(ConfigError, match=message):
-            one.load_initial(state)
-    assert torch.equal(one.conv1.weight, before)
+            network().load_initial(state)
 
 
-@pytest.mark.parametrize("target", ["beats", "bpm"])
-def test_a_perfect_output_has_no_loss_and_the_right_rates(target):
-    one, batch = network("resnet18", target=target), windows([50, 70, 120], NetworkInput(9, 60))
+def test_a_perfect_output_has_no_loss_and_the_right_rates():
+    one, batch = network("resnet18"), windows([50, 70, 120], (9, 60))
     one.fit_target(batch.heart_rate_bpm, batch.duration_s)
     output = (batch.heart_rate_bpm - 80) / np.std([50, 70, 120])
     assert one.loss(output, batch) < 1e-6

@@ -9,6 +9,6 @@
 ===================  ==========================================================================
 """
 
-from stmap_pipeline.training.networks.base import Batch, Network, NetworkInput, Rates, build_network
+from stmap_pipeline.training.networks.base import Batch, Network, Rates, build_network
 
-__all__ = ["Batch", "Network", "NetworkInput", "Rates", "build_network"]
+__all__ = ["Batch", "Network", "Rates", "build_network"]

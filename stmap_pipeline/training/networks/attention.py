@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from stmap_pipeline.training.networks.base import Batch, NetworkInput
+from stmap_pipeline.training.networks.base import Batch
 from stmap_pipeline.training.networks.resnet18 import ResNet18
 
 
@@ -102,7 +102,7 @@ class AttentionResNet18(ResNet18):
 
     Parameters
     ----------
-    shape, width, options
+    width, options
         As for :class:`~stmap_pipeline.training.networks.resnet18.ResNet18`.
 
     Notes
@@ -112,14 +112,14 @@ class AttentionResNet18(ResNet18):
 
     Examples
     --------
-    >>> network = AttentionResNet18(NetworkInput(blocks=25, samples=300))
+    >>> network = AttentionResNet18()
     >>> _, weights = network.forward_features(torch.zeros(2, 3, 25, 300))
     >>> weights["spatial1"].shape, weights["channel4"].shape
     (torch.Size([2, 1, 13, 75]), torch.Size([2, 512, 1, 1]))
     """
 
-    def __init__(self, shape: NetworkInput, *, width: int = 64, **options: Any) -> None:
-        super().__init__(shape, width=width, **options)
+    def __init__(self, *, width: int = 64, **options: Any) -> None:
+        super().__init__(width=width, **options)
         self.attention = nn.ModuleList(Attention(one) for one in self.widths)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -137,7 +137,7 @@ class AttentionResNet18(ResNet18):
         (maps,) = self.inputs(batch)
         _, weights = self.forward_features(maps)
         return {
-            name: interpolate(one.float(), self.shape, mode="bilinear", align_corners=False)[:, 0]
+            name: interpolate(one.float(), maps.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
             if name.startswith("spatial")
             else one.float().flatten(1)
             for name, one in weights.items()

@@ -55,44 +55,16 @@ class Rates(NamedTuple):
     confidence: Any
 
 
-class NetworkInput(NamedTuple):
-    """Size of the windows that a network reads.
-
-    Parameters
-    ----------
-    blocks : int
-        Regions of the face.
-    samples : int
-        Samples of a window.
-
-    Examples
-    --------
-    >>> NetworkInput(25, 300).samples
-    300
-    """
-
-    blocks: int
-    samples: int
-
-
 class Network(nn.Module):
     """Base class of the networks.
 
     A network that leaves :attr:`rate_hz` and :attr:`samples` at None reads windows on the clock of the maps and in their length, and
     gets neither motion nor pulse. One that sets them reads so many samples at this rate, around the middle of each window, with motion
     and pulse, whatever the clock and the length of the maps' windows are.
-
-    Parameters
-    ----------
-    shape : NetworkInput
     """
 
     rate_hz: ClassVar[float | None] = None
     samples: ClassVar[int | None] = None
-
-    def __init__(self, shape: NetworkInput) -> None:
-        super().__init__()
-        self.shape = shape
 
     def fit_target(self, heart_rate_bpm: Tensor, duration_s: Tensor) -> None:
         """Take over what the network must know of the training labels, such as their mean; called once, before the first step."""
@@ -137,16 +109,15 @@ class Network(nn.Module):
             raise ConfigError(f"the weights do not fit {type(self).__name__}: {str(error).splitlines()[1].strip()}") from None
 
 
-def build_network(name: str, shape: NetworkInput, **options: Any) -> Network:
+def build_network(name: str, **options: Any) -> Network:
     """Return a network with random weights, drawn from torch's own generator.
 
     Parameters
     ----------
     name : str
         A name of the registry ``networks``.
-    shape : NetworkInput
     options
-        ``color``, ``normalize``, ``target`` and ``width`` of the settings; a network takes those that concern it.
+        ``color`` and ``width`` of the settings, for networks of maps.
 
     Raises
     ------
@@ -156,9 +127,9 @@ def build_network(name: str, shape: NetworkInput, **options: Any) -> Network:
     Examples
     --------
     >>> import torch
-    >>> network = build_network("attention-resnet18", NetworkInput(blocks=25, samples=300))
+    >>> network = build_network("attention-resnet18")
     >>> network(torch.zeros(2, 3, 25, 300)).shape
     torch.Size([2])
     """
-    network: Network = registry.load("networks", name)(shape, **options)
+    network: Network = registry.load("networks", name)(**options)
     return network

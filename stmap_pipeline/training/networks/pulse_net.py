@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
-from stmap_pipeline.training.networks.base import Batch, Network, NetworkInput, Rates
+from stmap_pipeline.training.networks.base import Batch, Network, Rates
 
 #: Clock of the input, in samples per second.
 INPUT_HZ = 30.0
@@ -236,8 +236,6 @@ class PulseNetwork(Network):
 
     Parameters
     ----------
-    shape : NetworkInput, optional
-        Of no consequence: any number of blocks and any length are read.
     channels : int
         Features of a block, a multiple of ``heads`` and of 4.
     heads : int
@@ -265,7 +263,6 @@ class PulseNetwork(Network):
 
     def __init__(
         self,
-        shape: NetworkInput | None = None,
         *,
         channels: int = 32,
         heads: int = 4,
@@ -275,7 +272,7 @@ class PulseNetwork(Network):
         motion_channels: int = 16,
         rate_channels: int = 32,
     ) -> None:
-        super().__init__(shape or NetworkInput(25, SAMPLES))
+        super().__init__()
         self.heads, self.waves = heads, waves
         self.stem = nn.Conv1d(2 * len(MIXES), channels, 3 * STEP, stride=STEP, padding=STEP)
         self.level = nn.Linear(len(MIXES), channels)

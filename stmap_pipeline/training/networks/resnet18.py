@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from stmap_pipeline.errors import ConfigError
-from stmap_pipeline.training.networks.base import NetworkInput
 from stmap_pipeline.training.networks.map_network import MapNetwork
 
 #: Stages of two blocks each.
@@ -69,7 +68,6 @@ class ResNet18(MapNetwork):
 
     Parameters
     ----------
-    shape : NetworkInput
     width : int
         Channels after the first stage: 64 in a ResNet-18. With 16 a step takes a tenth of the time.
     options
@@ -81,13 +79,13 @@ class ResNet18(MapNetwork):
 
     Examples
     --------
-    >>> network = ResNet18(NetworkInput(blocks=25, samples=300), color="rgb+yuv")
+    >>> network = ResNet18(color="rgb+yuv")
     >>> network(torch.zeros(2, 6, 25, 300)).shape
     torch.Size([2])
     """
 
-    def __init__(self, shape: NetworkInput, *, width: int = 64, **options: Any) -> None:
-        super().__init__(shape, **options)
+    def __init__(self, *, width: int = 64, **options: Any) -> None:
+        super().__init__(**options)
         self.widths = [width << number for number in range(STAGES)]
         self.conv1 = nn.Conv2d(self.channels, width, 7, _STEM_STRIDE, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -123,7 +121,6 @@ class ResNet18(MapNetwork):
         weights : dict of tensor
             Of the attention, ``spatial1`` and ``channel1`` to ``spatial4`` and ``channel4``, each at its own size.
         """
-        self.check(maps)
         x = maps.contiguous(memory_format=torch.channels_last)
         x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
         weights: dict[str, Tensor] = {}
@@ -136,7 +133,7 @@ class ResNet18(MapNetwork):
         return x
 
     def load_initial(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy the weights of a ResNet-18 into the trunk; attention and head stay as they are.
+        """Copy the weights of a ResNet-18, of width 64, into the trunk; attention and head stay as they are.
 
         For six channels the first convolution gets the weights of red, green and blue twice, at half their size, so that the sums
         keep their scale.
@@ -148,22 +145,13 @@ class ResNet18(MapNetwork):
 
         Examples
         --------
-        >>> ResNet18(NetworkInput(25, 300), color="rgb+yuv").load_initial(ResNet18(NetworkInput(25, 300)).state_dict())
+        >>> ResNet18(color="rgb+yuv").load_initial(ResNet18().state_dict())
         """
-        ours = {name: value for name, value in self.state_dict().items() if name.startswith(_TRUNK)}
-        foreign = sorted(name for name in weights if name.startswith(_TRUNK) and name not in ours)
-        lacking = sorted(name for name in ours.keys() - weights.keys() if not name.endswith(_COUNTER))
-        if lacking or foreign:
-            what = f"lack {lacking[0]}" if lacking else f"have {foreign[0]}"
-            raise ConfigError(f"the weights are no ResNet-18 with torchvision's names: they {what}")
-        loaded = {name: weights[name] for name in ours if name in weights}
-        stem = loaded[_STEM]
-        if stem.ndim == 4 and stem.shape[1] == 3 < self.channels:
+        loaded = {name: value for name, value in weights.items() if name.startswith(_TRUNK)}
+        stem = loaded.get(_STEM)
+        if stem is not None and stem.ndim == 4 and stem.shape[1] == 3 < self.channels:
             loaded[_STEM] = stem.repeat(1, self.channels // 3, 1, 1) * (3 / self.channels)
-        for name, value in loaded.items():
-            if value.shape != ours[name].shape:
-                raise ConfigError(
-                    f"the weights {name} have the shape {tuple(value.shape)}, not {tuple(ours[name].shape)}; "
-                    "torchvision's resnet18 fits where width is 64"
-                )
-        self.load_state_dict(loaded, strict=False)
+        ours = {name for name in self.state_dict() if name.startswith(_TRUNK) and not name.endswith(_COUNTER)}
+        if lacking := sorted(ours - loaded.keys()):
+            raise ConfigError(f"these are no weights of a ResNet-18 with torchvision's names: {lacking[0]} is missing")
+        super().load_initial({**self.state_dict(), **loaded})
