@@ -39,6 +39,7 @@ from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
 from stmap_pipeline.training.data import uniform_samples
+from stmap_pipeline.training.networks import Batch, Network, NetworkInput, build_network
 from stmap_pipeline.training.networks.pulse_net import INPUT_HZ, NEAR_BPM, RATES_BPM, SAMPLES, WAVE_HZ, PulseNetwork
 from stmap_pipeline.training.predict import read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
@@ -111,6 +112,12 @@ def likely_rate(probability: FloatArray) -> Answers:
     return Answers(chosen @ RATES_BPM / np.maximum(confidence, 1e-9), confidence)
 
 
+def median_rate(probability: FloatArray) -> FloatArray:
+    """Return the median of each distribution, given that there is a pulse: the guess of the least absolute error where nothing is sure."""
+    total = np.cumsum(probability, axis=1)
+    return np.array([np.interp(0.5 * one[-1], one, RATES_BPM + 0.5) for one in total])
+
+
 def auc(score: FloatArray, right: BoolArray) -> float:
     """Return the probability that a right answer has a higher score than a wrong one."""
     order = score.argsort()
@@ -140,7 +147,8 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> d
     windows = unseen_windows(count, TEST_SEED)
     true = windows.heart_rate_bpm.astype(float)
     there, damaged = np.isfinite(true), windows.terms["damaged"]
-    answers = likely_rate(estimator.windows(windows.means, windows.motion))
+    probability = estimator.windows(windows.means, windows.motion)
+    answers = likely_rate(probability)
     error = np.abs(answers.rate_bpm - true)
     right = there & (error <= RIGHT_BPM)
     surest = answers.confidence >= np.quantile(answers.confidence[there], 0.2)
@@ -154,10 +162,14 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> d
         "mae_without_motion_input_bpm": np.abs(still.rate_bpm - true)[there].mean(),
         "no_pulse_above_0.6_percent": 100 * (answers.confidence[~there] > 0.6).mean(),
     }
-    measured = {name: round(float(one), 4) for name, one in measured.items()}
-    show("Simulated windows", ("measure", "value"), list(measured.items()))
+    median = median_rate(probability)
+    measured["mae_of_median_bpm"] = np.abs(median - true)[there].mean()
     rows = []
-    for name, rate in [("pulse network", answers.rate_bpm), *((one, classical(windows.means, one)) for one in METHODS)]:
+    for name, rate in [
+        ("pulse network", answers.rate_bpm),
+        ("median of its distribution", median),
+        *((one, classical(windows.means, one)) for one in METHODS),
+    ]:
         wrong = np.abs(rate - true)
         parts = (there, there & ~damaged, there & damaged)
         rows.append((name, *(f"{np.nanmean(wrong[part]):.2f}" for part in parts), f"{np.nanmedian(wrong[there]):.2f}"))
@@ -178,6 +190,8 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> d
     if figures:
         draw_reliability(answers.confidence, right, figures / "pulse-network-reliability.png")
         draw_risk(answers.confidence, there, error, figures / "pulse-network-risk-coverage.png")
+    measured = {name: round(float(one), 4) for name, one in measured.items()}
+    show("Simulated windows", ("measure", "value"), list(measured.items()))
     return measured
 
 
@@ -304,19 +318,40 @@ def measure_fingers(estimator: Estimator, folder: Path) -> None:
 
 
 def measure_speed(estimator: Estimator) -> None:
-    """Print the CPU time of a window, in use and in simulation."""
+    """Print the CPU time of a window on one core: simulated, learned from, and estimated."""
     torch.set_num_threads(1)
+    count, batch = 128, 32
+    windows = simulate_windows(count, 3)
+    calls: dict[str, Callable[[], object]] = {
+        "simulation": lambda: simulate_windows(count, 4),
+        "estimate, pulse-net": lambda: estimator.raw(windows.means, windows.motion),
+    }
+    for name in ("pulse-net", "attention-resnet18"):
+        for precision in (torch.float32, torch.bfloat16):
+            learn = partial(learn_once, build_network(name, NetworkInput(25, SAMPLES)).train(), windows, batch, precision)
+            calls[f"training, {name}, {str(precision).removeprefix('torch.')}"] = learn
     rows = []
-    windows = simulate_windows(128, 3)
-    for name, call in (
-        ("simulation", lambda: simulate_windows(128, 4)),
-        ("estimate", lambda: estimator.raw(windows.means, windows.motion)),
-    ):
-        call()
-        begin_s = time.process_time()
-        call()
-        rows.append((name, f"{128 / (time.process_time() - begin_s):.0f}"))
+    for name, call in calls.items():
+        seconds = []
+        # the first call is not counted
+        for _ in range(4):
+            begin_s = time.process_time()
+            call()
+            seconds.append(time.process_time() - begin_s)
+        size = batch if name.startswith("training") else count
+        rows.append((name, f"{size / min(seconds[1:]):.0f}"))
     show("Windows per second of CPU time", ("what", "windows/s"), rows)
+
+
+def learn_once(network: Network, windows: SimulatedWindows, size: int, precision: torch.dtype) -> None:
+    """Compute one batch's inputs, loss and gradient."""
+    parts = (windows.means, windows.motion, windows.pulse, windows.heart_rate_bpm)
+    means, motion, pulse, rate_bpm = (torch.as_tensor(one[:size], dtype=torch.float32) for one in parts)
+    batch = Batch(means, motion, pulse, rate_bpm, torch.full_like(rate_bpm, SAMPLES / INPUT_HZ))
+    with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        output = network(*network.inputs(batch))
+    network.zero_grad()
+    network.loss(output, batch).backward()  # type: ignore[no-untyped-call]
 
 
 def package(run: Path, figures: Path | None) -> None:

@@ -27,19 +27,10 @@ from stmap_pipeline.pipeline.limits import Limits
 from stmap_pipeline.pipeline.scratch import RunInfo, Scratch
 from stmap_pipeline.pipeline.worker import RecordingTask, build_recording, load_backend, rows_of
 from stmap_pipeline.records import Outcome, Recording, RecordingResult, VideoSource
-from stmap_pipeline.shards import (
-    OUTCOMES,
-    WINDOWS,
-    outcome_row,
-    read_keys,
-    read_recording,
-    read_table,
-    window_row,
-    write_manifest,
-    write_recording,
-    write_table,
-)
-from stmap_pipeline.shards.manifest import read_manifest
+from stmap_pipeline.shards import read_recording, read_table, write_recording, write_table
+from stmap_pipeline.shards.manifest import read_manifest, write_manifest
+from stmap_pipeline.shards.recording_file import read_keys
+from stmap_pipeline.shards.tables import OUTCOMES, WINDOWS, outcome_row, window_row
 
 _ROWS = 20_000
 _MANY = 5_000

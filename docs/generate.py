@@ -22,10 +22,9 @@ from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.pipeline.metadata import METADATA
-from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
-from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS
+from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, RESAMPLED_WINDOWS, TIMINGS, WINDOWS
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.run_folder import HISTORY, PREDICTIONS
 

@@ -14,10 +14,9 @@ from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
-from stmap_pipeline.shards import OUTCOMES, RECORDINGS, TIMINGS
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS
+from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, RESAMPLED_WINDOWS, TIMINGS
 from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("sphinx", reason="the documentation needs the extra 'docs'")

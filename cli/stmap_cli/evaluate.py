@@ -13,7 +13,7 @@ from stmap_cli.options import device_option, folder_argument, jobs_option, json_
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.evaluation import Evaluation, Interval, Score
+    from stmap_pipeline.evaluation import Evaluation, Interval
 
 TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
 
@@ -128,27 +128,15 @@ def _title(evaluation: Evaluation) -> str:
 
 
 def _overall(evaluation: Evaluation) -> Any:
-    percent = round(100 * evaluation.bootstrap.confidence)
     # within 80 columns; the intervals of the others are in the files
-    heads = ("videos", "missing", "ME", "SD", f"MAE [{percent} %]", "RMSE", "MER %", "r")
-    table = _empty_table(*heads)
+    mae = f"MAE [{100 * evaluation.bootstrap.confidence:.0f} %]"
+    table = _empty_table("videos", "missing", "ME", "SD", mae, "RMSE", "MER %", "r")
     for method in evaluation.methods:
-        table.add_row(TITLES.get(method, method), *_cells(evaluation.score(method)))
+        score = evaluation.score(method)
+        cells = [_cell(score.me_bpm, "+.2f"), _cell(score.sd_bpm), _cell(score.mae_bpm, interval=True)]
+        cells += [_cell(one) for one in (score.rmse_bpm, score.mer_percent, score.r)]
+        table.add_row(TITLES.get(method, method), str(score.n), str(score.n_missing), *cells)
     return table
-
-
-def _cells(score: Score) -> list[str]:
-    plain = score.metrics
-    return [
-        str(plain.n),
-        str(plain.n_missing),
-        _number(plain.me_bpm, "+.2f"),
-        _number(plain.sd_bpm, ".2f"),
-        _with_interval(score.mae_bpm),
-        _number(plain.rmse_bpm, ".2f"),
-        _number(plain.mer_percent, ".2f"),
-        _number(plain.r, ".2f"),
-    ]
 
 
 def _bands(evaluation: Evaluation, bands: list[str]) -> Any:
@@ -157,7 +145,7 @@ def _bands(evaluation: Evaluation, bands: list[str]) -> Any:
     table.add_row("videos", *(str(one.n + one.n_missing) for one in counts))
     for method in evaluation.methods:
         scores = [evaluation.score(method, "band", name) for name in bands]
-        table.add_row(TITLES.get(method, method), *(_number(one.mae_bpm.value, ".2f") for one in scores))
+        table.add_row(TITLES.get(method, method), *(_cell(one.mae_bpm) for one in scores))
     return table
 
 
@@ -171,12 +159,9 @@ def _empty_table(*heads: str) -> Any:
     return table
 
 
-def _with_interval(estimate: Interval) -> str:
-    if estimate.low != estimate.low:
-        return _number(estimate.value, ".2f")
+def _cell(one: Interval, form: str = ".2f", *, interval: bool = False) -> str:
+    if one.value != one.value:
+        return "-"
     # a backslash keeps rich from reading the bracket
-    return f"{estimate.value:.2f} \\[{estimate.low:.2f}, {estimate.high:.2f}]"
-
-
-def _number(value: float, form: str) -> str:
-    return "-" if value != value else f"{value:{form}}"
+    ends = f" \\[{one.low:.2f}, {one.high:.2f}]" if interval and one.low == one.low else ""
+    return f"{one.value:{form}}{ends}"

@@ -18,6 +18,7 @@ from stmap_cli.estimate import estimate
 from stmap_cli.evaluate import evaluate
 from stmap_cli.experiment import experiment
 from stmap_cli.export import export
+from stmap_cli.init import init
 from stmap_cli.report import report
 from stmap_cli.show import show
 from stmap_cli.status import status
@@ -52,6 +53,7 @@ for command in (
     evaluate,
     experiment,
     export,
+    init,
     report,
     show,
     status,

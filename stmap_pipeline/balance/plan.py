@@ -403,7 +403,7 @@ def _all_windows(sources: Iterable[Source], config: WindowsConfig, options: Bala
 
 
 def _window_objects(recordings: list[str], windows: Windows) -> tuple[Window, ...]:
-    columns = (windows[one.name].tolist() for one in fields(Window) if one.name != "recording_id")
+    columns = (windows[one.name].tolist() for one in fields(Window) if one.name in (_WINDOW.names or ()))
     names = (recordings[number] for number in windows["recording"].tolist())
     return tuple(Window(*cells) for cells in zip(names, *columns, strict=True))
 

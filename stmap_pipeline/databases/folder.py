@@ -245,6 +245,17 @@ def _two_subjects(root: Path, first: Recording, other: Recording, wheres: tuple[
     )
 
 
+def recording_of(root: Path, entry: RecordingEntry, path: Path) -> Recording:
+    """Return the recording of one video by an entry of a description.
+
+    Raises
+    ------
+    DatabaseError
+        Where the entry and the video do not go together.
+    """
+    return _recording(root, NAME, _Video("the entry", entry, path))
+
+
 def _inside(root: Path, path: Path) -> str:
     return printable(path.relative_to(root) if path.is_relative_to(root) else path)
 

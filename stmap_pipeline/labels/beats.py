@@ -1,25 +1,17 @@
 """Heart rate from beats: of RR intervals, of a pulse wave, or of an ECG.
 
-A wave is read by two independent estimators. *Beats* are found one by one, by two moving averages [1]_, [2]_, and give the heart rate.
-The *spectrum* of eight seconds at a time gives a second heart rate, which is not used as such: where the two differ, a beat was missed,
+A wave is read by two independent estimators. *Beats* are found one by one, as peaks that stand out by a third of what is usual around them, and give the
+heart rate. The *spectrum* of eight seconds at a time gives a second heart rate, which is not used as such: where the two differ, a beat was missed,
 or the second wave of a pulse was counted, or there is no pulse. The difference is kept beside the heart rate, and
 :class:`~stmap_pipeline.records.HeartRateTrace` does not trust what differs.
-
-References
-----------
-.. [1] Elgendi et al.: Systolic peak detection in acceleration photoplethysmograms measured from emergency responders in tropical
-   conditions. PLOS ONE 8 (2013).
-.. [2] Elgendi: Fast QRS detection with an optimized knowledge-based method. PLOS ONE 8 (2013).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, median_filter, uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter, minimum_filter1d
+from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from stmap_pipeline.records import HeartRateTrace
 from stmap_pipeline.signals.classical import known_runs
@@ -44,17 +36,11 @@ MAX_CHANGE = 0.4
 _NEIGHBORS = 11
 
 
-class _Detector(NamedTuple):
-    """Constants of the two moving averages."""
-
-    band_hz: tuple[float, float]
-    narrow_s: float
-    wide_s: float
-    offset: float
-
-
-_PULSE = _Detector((0.5, 8.0), 0.111, 0.667, 0.02)
-_ECG = _Detector((8.0, 20.0), 0.097, 0.611, 0.08)
+_PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
+# half the length of a QRS complex, about
+_QRS_S = 0.03
+# a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
+MIN_PROMINENCE = 0.35
 
 
 def heart_rate_from_rr(times_s: npt.ArrayLike, rr_s: npt.ArrayLike) -> HeartRateTrace:
@@ -159,46 +145,33 @@ def find_beats(wave: npt.ArrayLike, rate_hz: float, *, ecg: bool = False) -> Flo
     >>> find_beats(np.cos(2 * np.pi * np.arange(500) / 100), 100.0).round().tolist()
     [100.0, 200.0, 300.0, 400.0]
     """
-    detector = _ECG if ecg else _PULSE
     signal = np.asarray(wave, dtype=np.float64)
-    band_hz = (detector.band_hz[0], min(detector.band_hz[1], 0.45 * rate_hz))
-    filtered = _band_passed(signal - signal.mean(), rate_hz, band_hz)
+    filtered = _band_passed(signal - signal.mean(), rate_hz, _ECG_BAND_HZ if ecg else _PULSE_BAND_HZ)
     if not np.abs(filtered).max(initial=0.0) > 1e-9 * np.abs(signal).max(initial=0.0):
         return np.empty(0)
     if ecg:
-        power = filtered**2
+        height = gaussian_filter1d(np.abs(filtered), _QRS_S * rate_hz)
     else:
         # the rise of a pulse is steeper than its fall, whichever way up the sensor shows it
-        slope = np.diff(filtered)
-        filtered = filtered if np.mean(slope**3) >= 0 else -filtered
-        power = np.maximum(filtered, 0.0) ** 2
-    narrow = uniform_filter1d(power, max(3, round(detector.narrow_s * rate_hz)), mode="nearest")
-    wide = uniform_filter1d(power, max(3, round(detector.wide_s * rate_hz)), mode="nearest")
-    blocks = known_runs(narrow > wide + detector.offset * power.mean())
-    shortest = 0.5 * detector.narrow_s * rate_hz
-    height = np.sqrt(power) if ecg else filtered
-    peaks = np.array([run.start + int(height[run].argmax()) for run in blocks if run.stop - run.start >= shortest], dtype=np.intp)
-    peaks = peaks[(peaks > 0) & (peaks < signal.size - 1)]
-    peaks = _apart(peaks, height, 60.0 / MAX_HEART_RATE_BPM * rate_hz)
-    return _refined(peaks, height)
+        height = filtered if np.mean(np.diff(filtered) ** 3) >= 0 else -filtered
+    peaks, found = find_peaks(height, distance=max(1, round(60.0 / MAX_HEART_RATE_BPM * rate_hz)), prominence=0.0)
+    usual = _usual_range(height, rate_hz)
+    return _refined(peaks[found["prominences"] >= MIN_PROMINENCE * usual[peaks]], height)
+
+
+def _usual_range(height: FloatArray, rate_hz: float) -> FloatArray:
+    """Return the usual difference between highest and lowest value within one slow beat, over six seconds around each sample."""
+    size = max(3, round(60.0 / MIN_HEART_RATE_BPM * 0.75 * rate_hz))
+    step = max(1, round(0.1 * rate_hz))
+    spread = (maximum_filter1d(height, size) - minimum_filter1d(height, size))[::step]
+    usual = median_filter(spread, size=min(spread.size, 61), mode="nearest")
+    return np.repeat(usual, step)[: height.size]
 
 
 def _band_passed(signal: FloatArray, rate_hz: float, band_hz: tuple[float, float]) -> FloatArray:
     sections = butter(2, band_hz, "bandpass", fs=rate_hz, output="sos")
     padding = min(signal.size - 1, round(2 * rate_hz))
     return np.asarray(sosfiltfilt(sections, signal, padtype="even", padlen=padding))
-
-
-def _apart(peaks: IntArray, height: FloatArray, distance: float) -> IntArray:
-    """Leave out the lower one of two peaks that are nearer to each other than beats can be."""
-    kept: list[int] = []
-    for peak in peaks.tolist():
-        if kept and peak - kept[-1] < distance:
-            if height[peak] > height[kept[-1]]:
-                kept[-1] = peak
-        else:
-            kept.append(peak)
-    return np.array(kept, dtype=np.intp)
 
 
 def _refined(peaks: IntArray, height: FloatArray) -> FloatArray:
@@ -272,8 +245,7 @@ def _on_grid(times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, Float
 
 def _envelope(wave: FloatArray, rate_hz: float) -> FloatArray:
     """Return the power of the QRS complexes over time, smooth enough that its spectrum is highest at the heart rate."""
-    band_hz = (_ECG.band_hz[0], min(_ECG.band_hz[1], 0.45 * rate_hz))
-    return np.asarray(gaussian_filter1d(np.abs(_band_passed(wave - wave.mean(), rate_hz, band_hz)), 0.1 * rate_hz))
+    return np.asarray(gaussian_filter1d(np.abs(_band_passed(wave - wave.mean(), rate_hz, _ECG_BAND_HZ)), 0.1 * rate_hz))
 
 
 def _disagreement(samples_s: FloatArray, bpm: FloatArray, grid_s: FloatArray, wave: FloatArray, rate_hz: float) -> FloatArray:

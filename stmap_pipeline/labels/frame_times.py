@@ -60,7 +60,9 @@ def read_frame_times(path: Path, unit_s: float = 1.0, column: str | int | None =
         what = f"has {table.width} columns{names}; name the one of the times (times_column in database.toml)"
         raise _unreadable(path, table.where(0), what)
     found = table.times
-    assert found is not None  # noqa: S101
+    if found is None:
+        what = "has a sampling rate and no times (a label of a device?); give a file with a time for each frame"
+        raise _unreadable(path, table.where(0), what)
     times = found.values
     if found.kind != "number" and times.size:  # a date or time of day: the first frame is at 0
         times, unit_s = times - times[0], 1.0

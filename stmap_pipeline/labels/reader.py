@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
-from stmap_pipeline.labels.times import Moment, TimeKind, is_elapsed, read_moment, since, spread_whole_seconds, unix_unit_s
+from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
@@ -152,6 +152,26 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start:
         tuple(notes),
         kind,
         any(source.lag_s == "auto" for source, _ in found),
+    )
+
+
+def without_lag(labels: Labels, lag_s: float) -> Labels:
+    """Return labels whose times are moved back by the lag of the label's pulse; with a note alone where it is unknown.
+
+    Parameters
+    ----------
+    labels : Labels
+    lag_s : float
+        NaN where unknown.
+    """
+    if not np.isfinite(lag_s):
+        return replace(labels, notes=(*labels.notes, "the lag of the label's pulse is not clear, so its times are not moved"))
+    heart_rate, pulse = labels.heart_rate, labels.pulse
+    return replace(
+        labels,
+        heart_rate=None if heart_rate is None else replace(heart_rate, times_s=heart_rate.times_s - lag_s),
+        pulse=None if pulse is None else replace(pulse, times_s=pulse.times_s - lag_s),
+        notes=(*labels.notes, f"times of the labels moved by {-lag_s:+.2f} s, by the lag of the label's pulse"),
     )
 
 
@@ -318,7 +338,7 @@ class _Reading:
             if unix_unit_s(times_s) != 1.0:
                 return times_s
             kind = "unix"
-        elif is_elapsed(times) and not source.video_start:
+        elif not times.is_absolute and not source.video_start:
             return times_s
         if kind == "unix" and unix_unit_s(np.array([self._first_frame_s])) == 1.0:  # the frames have UNIX times, too
             return times_s

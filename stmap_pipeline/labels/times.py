@@ -64,6 +64,14 @@ class Times:
     kind: TimeKind = "number"
     unit_s: float | None = None
 
+    @property
+    def is_absolute(self) -> bool:
+        """Whether the times are dates, UNIX times or times of day; clock times that begin in the first minute count from the start."""
+        known = self.values[np.isfinite(self.values)]
+        if self.kind == "number":
+            return unix_unit_s(self.values) > 0
+        return self.kind != "clock" or not known.size or float(known[0]) >= _ELAPSED_S
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -163,12 +171,6 @@ def unix_unit_s(numbers: FloatArray) -> float:
         return 0.0
     low, high = float(known.min()), float(known.max())
     return next((unit for unit in _UNIX_UNITS_S if low * unit >= _UNIX_S[0] and high * unit <= _UNIX_S[1]), 0.0)
-
-
-def is_elapsed(times: Times) -> bool:
-    """Return whether clock times count from the start of the recording, as they begin within the first minute."""
-    known = times.values[np.isfinite(times.values)]
-    return times.kind == "clock" and bool(known.size) and float(known[0]) < _ELAPSED_S
 
 
 def since(times_s: FloatArray, kind: TimeKind, start: Moment) -> FloatArray | str:

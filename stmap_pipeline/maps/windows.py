@@ -75,8 +75,8 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
     Returns
     -------
     list of Window
-        In the order of time; empty where the recording is shorter than a window. A window without a label stays, with
-        NaN for ``heart_rate_bpm`` and ``beats``.
+        In the order of time; empty where the recording is shorter than a window. A window without a trusted label
+        stays, with NaN for ``heart_rate_bpm`` and ``beats`` and the reason in ``label_problem``.
 
     Examples
     --------
@@ -89,9 +89,13 @@ def cut_windows(result: RecordingResult, config: WindowsConfig) -> list[Window]:
     if len(blocks.times_s) < 2:  # one frame has no interval, so no end
         return []
     clock = window_clock(blocks.times_s, blocks.valid, blocks.coverage.mean(axis=1, dtype=np.float64), config)
-    columns = (column.tolist() for column in window_figures(clock, result.heart_rate, config))
-    name, fold = repeat(result.recording.recording_id), repeat(result.recording.fold or 0)
-    return [Window(*cells) for cells in zip(name, *columns, fold, strict=False)]
+    figures = window_figures(clock, result.heart_rate, config)
+    label = result.heart_rate or HeartRateTrace(np.empty(0), np.empty(0))
+    of_label = (label.coverage(figures.start_s, figures.stop_s), label.coverage_problem(figures.start_s, figures.stop_s))
+    columns = (column.tolist() for column in figures)
+    name, fold, speed = repeat(result.recording.recording_id), repeat(result.recording.fold or 0), repeat(1.0)
+    rows = zip(name, *columns, fold, speed, *(column.tolist() for column in of_label), strict=False)
+    return [Window(*cells) for cells in rows]
 
 
 def window_clock(

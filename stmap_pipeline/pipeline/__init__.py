@@ -7,6 +7,7 @@ output, :func:`run_build` builds and yields one outcome for each listed recordin
 ====================  ==========================================================================================
 :mod:`.check`         what is wrong with videos, clocks and labels of a source folder, without decoding it
 :mod:`.findings`      codes of what a check finds
+:mod:`.describe`      proposes a database.toml for a folder of user videos
 :mod:`.user_videos`   what a folder of user videos needs said or decided before a build
 :mod:`.plan`          the listing with clocks and labels checked, compared with the output
 :mod:`.sources`       hashes of what a recording is derived from: settings, video, clock, labels

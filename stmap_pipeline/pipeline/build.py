@@ -25,22 +25,16 @@ from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
 from stmap_pipeline.pipeline.worker import RecordingTask, Rows
 from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import (
-    OUTCOMES,
-    RECORDINGS,
-    TIMINGS,
-    WINDOWS,
     Shards,
     is_augmented,
-    outcome_row,
     read_augmentation,
     read_table,
     recording_path,
     remove_augmentation,
-    timing_row,
-    with_extra_columns,
-    write_manifest,
     write_table,
 )
+from stmap_pipeline.shards.manifest import write_manifest
+from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS, outcome_row, timing_row, with_extra_columns
 from stmap_pipeline.version import __version__
 
 # To start a worker takes a second, in which this process derives so many recordings again.

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from stmap_pipeline.blocks import Measurement
 from stmap_pipeline.faces import TrackingStats
 from stmap_pipeline.labels import Labels
-from stmap_pipeline.records import Recording
+from stmap_pipeline.records import BlockTrace, Recording
 from stmap_pipeline.shards import Column
+from stmap_pipeline.signals import face_mean, pos, pulse_lag, resample_uniform
+from stmap_pipeline.signals.lag import RATE_HZ
 from stmap_pipeline.video import FrameStream
 from stmap_pipeline.video.clock import Clock
 
@@ -67,6 +69,15 @@ METADATA: dict[str, Column] = {
         Column("detector_runs", "", "runs of the face detector", "int"),
         Column("detector_hits", "", "runs that found the face", "int"),
         Column("landmark_runs", "", "runs of the landmark model", "int"),
+        Column("heart_rate_from", "", "what the heart rate comes from: heart_rate, rr, ecg or pulse; empty where there is none"),
+        Column("heart_rate_trusted_fraction", "1", "share of its samples that are known, and whose two estimators agree", "float"),
+        Column(
+            "pulse_lag_s",
+            "s",
+            "how much later the label's pulse is than the pulse in the traces (POS); NaN where not clear",
+            "float",
+        ),
+        Column("pulse_correlation", "1", "correlation of the two at that lag", "float"),
     )
 }
 
@@ -116,7 +127,22 @@ def metadata_of(
         "frames_without_face": int((~measured.track.found).sum()),
         **asdict(stats),
     }
-    return {name: found[name] for name in METADATA}
+    return {name: found[name] for name in METADATA if name in found}
+
+
+def label_metadata(labels: Labels, blocks: BlockTrace) -> dict[str, str | int | float]:
+    """Collect the metadata that depend on the labels, the lag between the label's pulse and that of the traces among them."""
+    trace, lag = labels.heart_rate, None
+    if labels.pulse is not None and blocks.times_s.size > 1:
+        grid_s, colors = resample_uniform(blocks.times_s, face_mean(blocks), RATE_HZ)
+        # a beat darkens the skin, and lifts a contact pulse
+        lag = pulse_lag(grid_s, -pos(colors, RATE_HZ), labels.pulse.times_s, labels.pulse.value)
+    return {
+        "heart_rate_from": labels.heart_rate_from,
+        "heart_rate_trusted_fraction": float(trace.trusted.mean()) if trace is not None and trace.times_s.size else math.nan,
+        "pulse_lag_s": round(lag.lag_s, 4) if lag is not None and lag.clear else math.nan,
+        "pulse_correlation": round(lag.correlation, 4) if lag is not None else math.nan,
+    }
 
 
 def clock_metadata(recording: Recording, clock: Clock, times_s: npt.NDArray[np.float64]) -> dict[str, str | int | float]:

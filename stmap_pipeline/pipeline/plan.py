@@ -23,7 +23,8 @@ from stmap_pipeline.pipeline.sources import PIPELINE_VERSION, clock_key, labels_
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
 from stmap_pipeline.pipeline.worker import attempt_key, one_line, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
-from stmap_pipeline.shards import Shards, check_manifest, read_keys, read_manifest, read_table, recording_path, storage_problem
+from stmap_pipeline.shards import Shards, check_manifest, read_manifest, read_table, recording_path
+from stmap_pipeline.shards.recording_file import read_keys, storage_problem
 from stmap_pipeline.video import check_video, video_start
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.

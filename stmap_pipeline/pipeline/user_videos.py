@@ -59,9 +59,9 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
     if beside:
         example = _inside(root, next(iter(beside.values()))[0])
         many = f"{len(beside)} of {len(unlabeled)} videos without a label have a file of the same name beside them"
-        found.append(
-            Finding("label_beside", f"{many} ({example}), which is not used; `stmap init` writes a database.toml that names it")
-        )
+        described = any((root / name).is_file() for name in ("database.toml", "database.csv"))
+        hint = "no entry of the description names it" if described else "`stmap init` writes a database.toml that names it"
+        found.append(Finding("label_beside", f"{many} ({example}), which is not used; {hint}"))
     return found
 
 

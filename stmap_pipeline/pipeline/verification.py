@@ -11,17 +11,9 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import StmapError
 from stmap_pipeline.lock import holder
 from stmap_pipeline.pipeline.worker import Row, rows_of
-from stmap_pipeline.shards import (
-    Problem,
-    Shards,
-    augmentation_problems,
-    check_manifest,
-    read_columns,
-    read_keys,
-    read_recording,
-    read_table,
-    recording_path,
-)
+from stmap_pipeline.shards import Problem, Shards, check_manifest, read_columns, read_recording, read_table, recording_path
+from stmap_pipeline.shards.augmentation import augmentation_problems
+from stmap_pipeline.shards.recording_file import read_keys
 
 _SHOWN = 3
 _TABLES = {"stmap.toml", *(f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json"))}

@@ -24,11 +24,11 @@ from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError, ShardError, StmapError, WorkerError, printable
 from stmap_pipeline.faces import FaceBackend, TrackingStats, find_turn, track
-from stmap_pipeline.labels import read_labels, span_problem
+from stmap_pipeline.labels import read_labels, span_problem, without_lag
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.parallel import MAX_DEATHS, one_thread
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, guarded, is_memory_error, peak_memory_bytes, timeout_message, within
-from stmap_pipeline.pipeline.metadata import Metadata, clock_metadata, metadata_of, notes_of
+from stmap_pipeline.pipeline.metadata import Metadata, clock_metadata, label_metadata, metadata_of, notes_of
 from stmap_pipeline.pipeline.scratch import SET_ASIDE, Mark, Scratch
 from stmap_pipeline.pipeline.sources import clock_key, labels_key, settings_key, video_bytes, video_key, video_stamp
 from stmap_pipeline.records import (
@@ -41,7 +41,8 @@ from stmap_pipeline.records import (
     StreamPositions,
 )
 from stmap_pipeline.records.outcome import Status
-from stmap_pipeline.shards import read_recording, recording_path, recording_row, window_row, write_recording
+from stmap_pipeline.shards import read_recording, recording_path, write_recording
+from stmap_pipeline.shards.tables import recording_row, window_row
 from stmap_pipeline.video import Frame, FrameStream, open_stream, video_start
 from stmap_pipeline.video.clock import Clock
 
@@ -190,6 +191,9 @@ def _with_labels(
     check_limits(recording, measured.blocks, measured.track, config)
     with timer.stage("labels"):
         labels = read_labels(recording, measured.blocks.times_s, partial(video_start, recording.video))
+        metadata = {**metadata, **label_metadata(labels, measured.blocks)}
+        if labels.lag_auto:
+            labels = without_lag(labels, float(metadata["pulse_lag_s"]))
     notes = notes_of(recording, labels, metadata)
     return RecordingResult(recording, measured.blocks, measured.track, labels.heart_rate, labels.pulse, notes, metadata, positions)
 

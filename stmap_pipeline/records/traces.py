@@ -11,8 +11,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 _SLACK_S = 0.1
 
-#: Heart rates by beats and by spectrum of one pulse that differ by more are not trusted.
-MAX_DISAGREEMENT_BPM = 3.0
+#: Samples of a heart rate that differ by more from those of a second estimator are not trusted, and neither is an interval of which
+#: less than this share is trusted. See the measurement in docs/explanation/labels.md.
+MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
@@ -21,7 +22,7 @@ LABEL_PROBLEMS = {
     "label_ends": "the label begins or ends inside the interval, or does not reach it",
     "label_sparse": "the label's samples are further apart than the interval is long",
     "label_gaps": "less than half of the label samples are there and known",
-    "label_disagrees": f"beats and spectrum of the pulse give heart rates that differ by more than {MAX_DISAGREEMENT_BPM:g} bpm",
+    "label_disagrees": f"beats and spectrum of the pulse differ by more than {MAX_DISAGREEMENT_BPM:g} bpm in a fifth of the interval",
 }
 
 
@@ -82,7 +83,7 @@ class HeartRateTrace:
     def mean_between(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
         """Return the mean heart rate of intervals: the label of a window.
 
-        It is the mean of the trusted samples in ``[start_s, stop_s)``, and NaN where :meth:`coverage_problem` names a problem.
+        It is the mean of the known samples in ``[start_s, stop_s)``, and NaN where :meth:`coverage_problem` names a problem.
 
         Parameters
         ----------
@@ -95,7 +96,7 @@ class HeartRateTrace:
             Beats per minute.
         """
         first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
-        known = self.trusted
+        known = np.isfinite(self.heart_rate_bpm)
         count = _sum_between(known, first, last)
         # sums of differences from the median: a constant label keeps its value to the last bit, however long the trace is
         median_bpm = np.median(self.heart_rate_bpm[known]) if known.any() else np.nan
@@ -114,7 +115,7 @@ class HeartRateTrace:
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
-        the median distance of samples and are not; and where less than half are trusted.
+        the median distance of samples and are not; and where two estimators disagree in more than a fifth of them.
 
         Examples
         --------
@@ -138,10 +139,11 @@ class HeartRateTrace:
         expected = np.maximum(duration_s / spacing_s, last - first)
         # one sample a second is the usual label and may stand for less than a second
         sparse = spacing_s > np.maximum(duration_s, 1.0) + _SLACK_S
-        few_known, few_trusted = (
-            (count == 0) | (2 * count < expected - 1e-6)
-            for count in (_sum_between(one, first, last) for one in (np.isfinite(self.heart_rate_bpm), self.trusted))
-        )
+        known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
+        few_known = (known == 0) | (2 * known < expected - 1e-6)
+        few_trusted = np.zeros_like(few_known)
+        if self.disagreement_bpm is not None:
+            few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - 1
         return np.select([outside, sparse, few_known, few_trusted], [2, 3, 4, 5], 0)
 
     @overload
@@ -164,19 +166,6 @@ class HeartRateTrace:
             expected = np.maximum(duration_s / float(np.median(np.diff(self.times_s))), last - first)
             share = np.minimum(1.0, _sum_between(self.trusted, first, last) / np.maximum(expected, 1))
         return share if share.ndim else float(share)
-
-    @overload
-    def mean_disagreement_between(self, start_s: float, stop_s: float) -> float: ...
-    @overload
-    def mean_disagreement_between(self, start_s: FloatArray, stop_s: FloatArray) -> FloatArray: ...
-    def mean_disagreement_between(self, start_s: float | FloatArray, stop_s: float | FloatArray) -> float | FloatArray:
-        """Return the mean absolute difference of the two estimators in intervals; NaN where there is none."""
-        first, last = self.times_s.searchsorted(start_s), self.times_s.searchsorted(stop_s)
-        size = np.abs(self.disagreement_bpm) if self.disagreement_bpm is not None else np.full(self.times_s.size, np.nan)
-        known = np.isfinite(size)
-        count = _sum_between(known, first, last)
-        mean = np.where(count > 0, _sum_between(np.where(known, size, 0.0), first, last) / np.maximum(count, 1), np.nan)
-        return mean if mean.ndim else float(mean)
 
 
 def _sum_between(values: npt.NDArray[Any], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> FloatArray:

@@ -32,6 +32,10 @@ class Window:
         Fold of the subject, from 1; 0 where the database has none.
     speed : float
         Factor on the heart rate by resampling in time: 1 is the recording as it is, 1.5 turns 60 bpm into 90.
+    label_coverage : float
+        Share of the label's samples inside the window that are there and trusted.
+    label_problem : str
+        Why the window has no heart rate, a code of :data:`~stmap_pipeline.records.traces.LABEL_PROBLEMS`; empty where it has one.
 
     Examples
     --------
@@ -52,6 +56,8 @@ class Window:
     coverage: float = 1.0
     fold: int = 0
     speed: float = 1.0
+    label_coverage: float = 1.0
+    label_problem: str = ""
 
     @property
     def duration_s(self) -> float:

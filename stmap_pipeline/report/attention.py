@@ -80,21 +80,19 @@ def show_attention(cases: Sequence[Case], maps: Sequence[Path]) -> Attention:
     if not wanted:
         return Attention("No run has a network with attention, so there are no weights to show.")
     found = next(((one, path) for one in wanted for path in maps if _trained_on(one, path)), None)
+    run = (found[0] if found else wanted[0]).runs[0].metadata
+    if not maps:
+        text = "Weights are shown on the maps that a network was evaluated on. Give them, too: stmap report RUN"
+        return Attention(f"{text} {run.maps.path_name}.")
     if found is None:
-        name = wanted[0].runs[0].metadata.maps.path_name
-        return Attention(
-            f"Weights are shown on the maps that a network was evaluated on. Give them, too: stmap report RUN {name}."
-            if not maps
-            else f"None of the maps given are those that {wanted[0].runs[0].metadata.path} was evaluated on ({name})."
-        )
+        return Attention(f"None of the maps given are those that {run.path} was evaluated on ({run.maps.path_name}).")
     try:
         require_torch()
+        return _draw(*found)
     except ExtraMissingError as error:
         return Attention(f"The weights of a network cannot be read: {error}.")
-    try:
-        return _draw(found[0], found[1])
     except ModelError as error:
-        return Attention(f"The weights of {found[0].runs[0].metadata.path} cannot be shown: {error}")
+        return Attention(f"The weights of {run.path} cannot be shown: {error}")
 
 
 def _trained_on(case: Case, maps: Path) -> bool:
@@ -120,16 +118,14 @@ def _draw(case: Case, maps: Path) -> Attention:
         grid = shards.config.blocks
     figures = []
     for number, (window, error) in enumerate((*good, *bad)):
-        kind = "good" if number < len(good) else "bad"
-        title = f"{kind[0].upper()}{kind[1:]} example: {window.recording_id}, error {error:+.1f} bpm{_mark(case)}".replace(
-            "-", "\N{MINUS SIGN}"
-        )
+        kind = "Good" if number < len(good) else "Bad"
+        title = f"{kind} example: {window.recording_id}, error {error:+.1f} bpm{_mark(case)}".replace("-", "\N{MINUS SIGN}")
         figures.append(_example(f"attention-{number + 1}", title, pictures[number], weights[number], window))
     means = face.reshape(grid.rows, grid.cols)
     figures.append(_face(means, len(many), case))
     even = float(means.max() / means.min()) if means.min() > 0 else float("inf")
     lead = (
-        f"Spatial attention of {case.label}{_mark(case)}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
+        f"Spatial attention of {case.title}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
         f"after its four stages, on windows of subjects it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
         f"(1 would be no choice at all), as a mean over {len(many)} windows. A weight is what the network multiplies its features with; that it is large does not prove that "
         "the pulse is there."
@@ -141,37 +137,27 @@ def _choose(
     predictions: Predictions, fold: int, shards: Shards
 ) -> tuple[list[tuple[Window, float]], list[tuple[Window, float]], list[Window]]:
     """Take windows with the least and the largest errors, each of another recording, and many evenly over all."""
-    rows = np.flatnonzero((predictions.fold == fold) & np.isfinite(predictions.heart_rate_bpm))
-    errors = (predictions.predicted_bpm - predictions.heart_rate_bpm)[rows]
-    order = rows[np.argsort(np.abs(errors), kind="stable")].tolist()
-    spread = rows[np.linspace(0, len(rows) - 1, min(MANY, len(rows))).astype(np.int64)].tolist() if len(rows) else []
-    good = _of_others(predictions, order, set())
-    bad = _of_others(predictions, order[::-1], {str(predictions.recording_id[one]) for one in good})
-    wanted = {*good, *bad, *spread}
     there = {(one.recording_id, one.start, one.stop): one for one in shards.windows(fold=fold or None, labeled=True)}
-    windows = {row: there[key] for row in wanted if (key := _key(predictions, row)) in there}
-
-    def examples(chosen: Sequence[int]) -> list[tuple[Window, float]]:
-        return [
-            (windows[row], float(predictions.predicted_bpm[row] - predictions.heart_rate_bpm[row]))
-            for row in chosen
-            if row in windows
-        ]
-
-    return examples(good), examples(bad), [windows[row] for row in spread if row in windows]
-
-
-def _key(predictions: Predictions, row: int) -> tuple[str, int, int]:
-    return str(predictions.recording_id[row]), int(predictions.start[row]), int(predictions.stop[row])
+    keys = zip(predictions.recording_id.tolist(), predictions.start.tolist(), predictions.stop.tolist(), strict=True)
+    errors = (predictions.predicted_bpm - predictions.heart_rate_bpm).tolist()
+    known = [
+        (there[key], error)
+        for key, of, error in zip(keys, predictions.fold.tolist(), errors, strict=True)
+        if of == fold and key in there
+    ]
+    order = sorted(known, key=lambda one: abs(one[1]))
+    good = _of_others(order, set())
+    bad = _of_others(order[::-1], {window.recording_id for window, _ in good})
+    spread = np.linspace(0, len(known) - 1, min(MANY, len(known))).astype(np.int64).tolist()
+    return good, bad, [known[row][0] for row in spread]
 
 
-def _of_others(predictions: Predictions, order: Sequence[int], taken: set[str]) -> list[int]:
-    chosen: list[int] = []
-    for row in order:
-        name = str(predictions.recording_id[row])
-        if len(chosen) < EXAMPLES and name not in taken:
-            taken = taken | {name}
-            chosen.append(row)
+def _of_others(order: Sequence[tuple[Window, float]], taken: set[str]) -> list[tuple[Window, float]]:
+    chosen: list[tuple[Window, float]] = []
+    for window, error in order:
+        if len(chosen) < EXAMPLES and window.recording_id not in taken:
+            taken = taken | {window.recording_id}
+            chosen.append((window, error))
     return chosen
 
 
@@ -197,24 +183,20 @@ def _attention_and_maps(model: Model, shards: Shards, windows: Sequence[Window])
     return np.concatenate(weights), (values - low) / np.where(high > low, high - low, 1.0)
 
 
+def _stretched(values: FloatArray) -> FloatArray:
+    span = values.max() - values.min()
+    return (values - values.min()) / span if span > 0 else np.zeros_like(values)
+
+
 def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, window: Window) -> Figure:
-    span = weights.max() - weights.min()
-    share = (weights - weights.min()) / span if span > 0 else np.zeros_like(weights)
-    gray = 0.92 - 0.67 * (1 - picture[:, :, :1])
-    over = gray * (1 - _ENOUGH * share[:, :, None]) + _TINT * _ENOUGH * share[:, :, None]
+    tint = _ENOUGH * _stretched(weights)[:, :, None]
+    over = (0.92 - 0.67 * (1 - picture[:, :, :1])) * (1 - tint) + _TINT * tint
     span_s = f"{window.start_s:.1f} s to {window.stop_s:.1f} s"
-    alt = f"{title}, {span_s}"
+    given = f"The map as the network is given it, {span_s}: its first three channels as red, green, blue"
+    weighted = f"Its first channel in gray, and the weights in orange: from {weights.min():.3f} to {weights.max():.3f}"
     images = [
-        Image(
-            png(picture),
-            f"Map of {alt}",
-            f"The map as the network is given it, {span_s}: its first three channels as red, green, blue",
-        ),
-        Image(
-            png(over),
-            f"Weights on {alt}",
-            f"Its first channel in gray, and the weights in orange: from {weights.min():.3f} to {weights.max():.3f}",
-        ),
+        Image(png(picture), f"Map of {title}, {span_s}", given),
+        Image(png(over), f"Weights on {title}, {span_s}", weighted),
     ]
     caption = (
         f"Rows are blocks from forehead to chin, columns are time; the true rate is {window.heart_rate_bpm:.1f} bpm. Good: orange where stripes of the pulse are, and "
@@ -224,11 +206,11 @@ def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, wi
 
 
 def _face(means: FloatArray, count: int, case: Case) -> Figure:
-    span = means.max() - means.min()
     title = f"Weight of each block of the face{_mark(case)}"
     alt = f"Grid of {means.shape[0]} x {means.shape[1]} blocks; the numbers stand in the table below"
-    picture = png((means - means.min()) / span if span > 0 else np.zeros_like(means))
-    image = Image(picture, alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows")
+    image = Image(
+        png(_stretched(means)), alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows"
+    )
     caption = (
         "Forehead above, chin below, as in the image. Good: blocks of bare skin stand out. Bad: all alike, or the "
         "border of the face, which is background and hair."

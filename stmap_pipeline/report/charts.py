@@ -96,6 +96,34 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """Lines or dots over one axis, with stretches shaded and single values marked; a page and a picture draw the same.
+
+    Parameters
+    ----------
+    series : sequence of Line
+    x_label, y_label : str
+    x_limits, y_limits : (float, float), optional
+        Ends of the axes; as the data where not given.
+    marks : sequence of (float, str, str)
+        Values of x to be marked by a line: value, color, text.
+    spans : sequence of (float, float, str, str)
+        Stretches of x to be shaded: start, stop, color, entry in the legend.
+    nothing : str
+        The reason that is shown where no point is known.
+    """
+
+    series: Sequence[Line]
+    x_label: str
+    y_label: str
+    x_limits: Span | None = None
+    y_limits: Span | None = None
+    marks: Sequence[tuple[float, str, str]] = ()
+    spans: Sequence[tuple[float, float, str, str]] = ()
+    nothing: str = "There is nothing to draw."
+
+
+@dataclass(frozen=True, slots=True)
 class Bars:
     """Bars of one color: a name for the legend, a color, the value of each category, and its interval where there is one."""
 
@@ -171,64 +199,41 @@ def strip_plot(values: Mapping[str, float], *, x_label: str, limits: Span | None
     # the box goes behind the dots, which lie beside each other by plotly's own fixed order
     dots |= {"boxpoints": "all", "pointpos": 0, "jitter": 0.9 if len(names) > 8 else 0.3, "hoveron": "points", "orientation": "h"}
     dots |= {"line": {"color": "soft", "width": 1.3}, "fillcolor": "transparent", "marker": _dot(len(names))}
-    ends = _around(known, limits or (np.nan, np.nan), margin=0.04, least=1e-3 + 0.1 * abs(float(known.mean())))
+    ends = around(known, limits or (np.nan, np.nan), margin=0.04, least=1e-3 + 0.1 * abs(float(known.mean())))
     return Chart.of(text, [dots], 150, xaxis=_axis(x_label, range=ends), yaxis={"visible": False, "fixedrange": True})
 
 
-def line_chart(
-    series: Sequence[Line],
-    *,
-    x_label: str,
-    y_label: str,
-    x_limits: Span | None = None,
-    y_limits: Span | None = None,
-    marks: Sequence[tuple[float, str, str]] = (),
-    spans: Sequence[tuple[float, float, str, str]] = (),
-    nothing: str = "There is nothing to draw.",
-) -> Chart:
-    """Draw lines or dots over one axis, with stretches shaded and single values marked.
-
-    Parameters
-    ----------
-    series : sequence of Line
-    x_label, y_label : str
-    x_limits, y_limits : (float, float), optional
-        Ends of the axes; as the data where not given.
-    marks : sequence of (float, str, str)
-        Values of x to be marked by a line: value, color, text.
-    spans : sequence of (float, float, str, str)
-        Stretches of x to be shaded: start, stop, color, entry in the legend.
-    nothing : str
-        The reason that is shown where no point is known.
+def line_chart(panel: Panel) -> Chart:
+    """Draw a panel.
 
     Examples
     --------
-    >>> one = line_chart([Line("label", "s2", [0, 1], [60, 62])], x_label="time (s)", y_label="bpm")
+    >>> one = line_chart(Panel([Line("label", "s2", [0, 1], [60, 62])], "time (s)", "bpm"))
     >>> one.text, json.loads(one.content)["data"][0]["y"]
     ('label: 60 to 62.', [60.0, 62.0])
     """
     data, words, notes = [], [], []
     shapes: list[dict[str, Any]] = []
-    for one in series:
+    for one in panel.series:
         x, y = thin(one.x, one.y)
         known = y[np.isfinite(y)]
         if known.size:
-            words.append(f"{one.key or y_label}: {_short(float(known.min()))} to {_short(float(known.max()))}.")
-            line = _trace("scatter", one.key, one.color, f"%{{y}}<br>{_plain(x_label)} %{{x}}", x=_list(x), y=_list(y))
+            words.append(f"{one.key or panel.y_label}: {_short(float(known.min()))} to {_short(float(known.max()))}.")
+            line = _trace("scatter", one.key, one.color, f"%{{y}}<br>{_plain(panel.x_label)} %{{x}}", x=_list(x), y=_list(y))
             data.append(line | {"mode": "markers" if one.dots else "lines", "showlegend": bool(one.key)})
     if not data:
-        return Chart(nothing)
-    for start, stop, color, key in spans:
+        return Chart(panel.nothing)
+    for start, stop, color, key in panel.spans:
         shape = _shape("rect", x=(start, stop)) | {"fillcolor": color, "line": {"width": 0}, "name": _plain(key)}
         # one entry in the legend, however many stretches
         shapes.append(shape | {"showlegend": all(each["name"] != shape["name"] for each in shapes)})
-    for value, color, text in marks:
+    for value, color, text in panel.marks:
         shapes.append(_shape("line", x=(value, value)) | {"line": {"color": color, "width": 1.3, "dash": "dash"}})
         notes.append({"x": value, "y": 1, "yref": "paper", "text": _plain(text), "xanchor": "left", "yanchor": "top"})
         words.append(f"Marked: {text}.")
-    x_axis, y_axis = _axis(x_label, range=x_limits), _axis(y_label, range=y_limits)
+    x_axis, y_axis = _axis(panel.x_label, range=panel.x_limits), _axis(panel.y_label, range=panel.y_limits)
     # hovering names each of many lines
-    legend = bool(spans) or (any(one.key for one in series) and len(series) <= len(COLORS))
+    legend = bool(panel.spans) or (any(one.key for one in panel.series) and len(panel.series) <= len(COLORS))
     return Chart.of(" ".join(words), data, xaxis=x_axis, yaxis=y_axis, shapes=shapes, annotations=notes, showlegend=legend)
 
 
@@ -251,7 +256,7 @@ def scatter(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequen
     true, found, labels = _pairs(true_bpm, estimated_bpm, names)
     if not true.size:
         return Chart(NO_PAIR)
-    low, high = _around(true, found, margin=0.05, least=20)
+    low, high = around(true, found, margin=0.05, least=20)
     near = int((np.abs(found - true) <= within_bpm).sum())
     shapes = [
         _shape("line", x=(low, high), y=(low + shift, high + shift)) | {"line": _stroke(dashed=shift != 0)}
@@ -301,8 +306,8 @@ def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: S
             place = {"xref": "paper", "x": 1, "y": value, "xanchor": "right", "yanchor": "bottom"}
             notes += [place | {"text": text.replace("-", "\N{MINUS SIGN}")}] if text else []
     axes = {
-        "xaxis": _axis("mean of truth and estimate (bpm)", range=_around(mean, margin=0.05, least=20)),
-        "yaxis": _axis("estimate minus truth (bpm)", range=_around(difference, [low, high, 0.0], margin=0.12, least=4)),
+        "xaxis": _axis("mean of truth and estimate (bpm)", range=around(mean, margin=0.05, least=20)),
+        "yaxis": _axis("estimate minus truth (bpm)", range=around(difference, [low, high, 0.0], margin=0.12, least=4)),
     }
     text = f"{true.size} pairs; bias {bias:+.1f} bpm, limits of agreement {low:+.1f} to {high:+.1f} bpm."
     dots = _dots(mean, difference, labels, "mean %{x} bpm, difference %{y} bpm")
@@ -457,7 +462,7 @@ def _pairs(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequenc
     return true[known], found[known], [name for name, one in zip(names, known, strict=True) if one]
 
 
-def _around(*values: npt.ArrayLike, margin: float, least: float) -> Span:
+def around(*values: npt.ArrayLike, margin: float, least: float) -> Span:
     """Compute the ends of an axis that holds all known values, with a margin and at least so wide."""
     known = np.concatenate([np.asarray(one, dtype=np.float64).ravel() for one in values])
     known = known[np.isfinite(known)]

@@ -12,24 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stmap_pipeline.balance import Augmentation, BinResult
 from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError
-from stmap_pipeline.evaluation import (
-    HeartRateComparison,
-    UniformPulse,
-    compare_heart_rate,
-    detrend,
-    heart_rate_over_time,
-    power_spectrum,
-    uniform_pulse,
-)
+from stmap_pipeline.evaluation import HeartRateComparison, compare_heart_rate, detrend, uniform_pulse
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
 from stmap_pipeline.records import RecordingResult
-from stmap_pipeline.report.recording_page import gaps_s, labeled_rates
-from stmap_pipeline.signals.spectrum import BAND_BPM
+from stmap_pipeline.report.charts import Panel
+from stmap_pipeline.report.recording_page import gaps_s, pulse_panel, rate_panel, spectrum_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,6 +31,8 @@ FORMATS = (".png", ".svg", ".pdf")
 
 # colors that stay apart for color-blind readers (Okabe and Ito)
 TRUTH, ESTIMATE, RESAMPLED, TARGET, SHADE, UNSEEN = "#D55E00", "#0072B2", "#E69F00", "#333333", "0.93", 0.8
+
+_PANEL_COLORS = {"s1": ESTIMATE, "s2": TRUTH, "gap": str(UNSEEN), "shade": SHADE}
 
 RECORDING_CAPTION = (
     "Good: while the face is still, stripes run through most rows of the second map, one per beat; the dots lie on the label; "
@@ -166,9 +159,9 @@ def draw_recording(
     flat_axes = figure.add_subplot(grid[1, :], sharex=map_axes)
     _draw_map(map_axes, result, color, window, flatten=False)
     _draw_map(flat_axes, result, color, window, flatten=True)
-    _draw_pulse(figure.add_subplot(grid[2, :], sharex=map_axes), pulse, method, window)
-    _draw_rates(figure.add_subplot(grid[3, 0]), result, pulse, method, window)
-    _draw_spectrum(figure.add_subplot(grid[3, 1]), pulse, row)
+    _draw_panel(figure.add_subplot(grid[2, :], sharex=map_axes), pulse_panel(pulse, window, method))
+    _draw_panel(figure.add_subplot(grid[3, 0]), rate_panel(result, pulse, window, gaps_s(result.blocks), method))
+    _draw_panel(figure.add_subplot(grid[3, 1]), spectrum_panel(pulse, row.true_bpm))
     figure.suptitle(_title(result, row, method), fontsize=12)
     figure.supxlabel(RECORDING_CAPTION, fontsize=8, color="0.3")
     save_figure(figure, target, dpi)
@@ -214,58 +207,22 @@ def _draw_map(axes: Axes, result: RecordingResult, color: str, window: tuple[flo
     axes.tick_params(labelbottom=False)
 
 
-def _draw_pulse(axes: Axes, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
-    inside = (pulse.times_s >= window[0]) & (pulse.times_s <= window[1])
-    axes.plot(pulse.times_s[inside], 100 * pulse.value[inside], color=ESTIMATE, linewidth=1)
-    axes.set_xlim(*window)
-    axes.set_ylabel(f"{method.upper()} (%)")
-    axes.set_xlabel("time (s)")
-    axes.grid(axis="x", color="0.9")
-
-
-def _draw_rates(axes: Axes, result: RecordingResult, pulse: UniformPulse, method: str, window: tuple[float, float]) -> None:
-    blocks = result.blocks
-    axes.axvspan(*window, color=SHADE, label="the window above")
-    for number, gap in enumerate(gaps_s(blocks)):
-        # one entry in the legend, however many gaps
-        axes.axvspan(*gap, color=str(UNSEEN), label="_" if number else "face not seen")
-    found = heart_rate_over_time(pulse)
-    shown = [found.heart_rate_bpm]
-    for name, times_s, rates_bpm in labeled_rates(result):
-        shown.append(rates_bpm)
-        if name == "label":
-            axes.stairs(rates_bpm, _edges(times_s), baseline=None, color=TRUTH, linewidth=1.5, label=name)
-        else:
-            axes.plot(times_s, rates_bpm, color=TRUTH, label=name)
-    axes.plot(found.times_s, found.heart_rate_bpm, "o", markersize=3, color=ESTIMATE, label=f"{method.upper()}, 6 s windows")
-    axes.set_xlim(float(blocks.times_s[0]), float(blocks.times_s[-1]))
-    rates = np.concatenate(shown)
-    rates = rates[np.isfinite(rates)]
-    axes.set_ylim(*((rates.min() - 10, rates.max() + 10) if rates.size else BAND_BPM))
-    axes.set_ylabel("heart rate (bpm)")
-    axes.set_xlabel("time (s), whole recording")
-    axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, frameon=False)
-
-
-def _edges(times_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    # a sample stands for the time up to the next one, the last for as long as the others usually do
-    return np.append(times_s, times_s[-1:] + (np.median(np.diff(times_s)) if len(times_s) > 1 else 1.0))
-
-
-def _draw_spectrum(axes: Axes, pulse: UniformPulse, row: HeartRateComparison) -> None:
-    inside = (pulse.times_s >= row.start_s) & (pulse.times_s < row.stop_s)
-    spectrum = power_spectrum(pulse.value[inside], pulse.rate_hz)
-    if spectrum.known:
-        axes.plot(spectrum.rates_bpm, spectrum.power / spectrum.power.max(), color=ESTIMATE, linewidth=1)
-    else:
-        axes.text(0.5, 0.5, "no pulse to be seen", ha="center", va="center", transform=axes.transAxes)
-    if np.isfinite(row.true_bpm):
-        axes.axvline(row.true_bpm, color=TRUTH, linestyle="--", linewidth=1)
-    axes.set_xlim(*BAND_BPM)
-    axes.set_ylim(0, 1.05)
-    axes.set_yticks([])
-    axes.set_ylabel("power")
-    axes.set_xlabel("rate (bpm), whole recording")
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    named = set()
+    for start, stop, color, key in panel.spans:
+        # one entry in the legend, however many stretches
+        axes.axvspan(start, stop, color=_PANEL_COLORS[color], label="_" if key in named else key)
+        named.add(key)
+    for one in panel.series:
+        style = "o" if one.dots else "-"
+        axes.plot(one.x, one.y, style, color=_PANEL_COLORS[one.color], markersize=3, linewidth=1, label=one.key or "_")
+    for value, color, text in panel.marks:
+        axes.axvline(value, color=_PANEL_COLORS[color], linestyle="--", linewidth=1, label=text)
+    if not any(np.isfinite(one.y).any() for one in panel.series):
+        axes.text(0.5, 0.5, panel.nothing, ha="center", va="center", transform=axes.transAxes)
+    axes.set(xlabel=panel.x_label, ylabel=panel.y_label, xlim=panel.x_limits, ylim=panel.y_limits)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, frameon=False)
 
 
 def _title(result: RecordingResult, row: HeartRateComparison, method: str) -> str:

@@ -13,7 +13,7 @@ from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
-from stmap_pipeline.report.charts import Chart, Image, Line, line_chart, outline, png
+from stmap_pipeline.report.charts import Chart, Image, Line, Panel, around, line_chart, outline, png
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
 from stmap_pipeline.signals.classical import known_runs
@@ -90,10 +90,10 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     flat = _without_trend(means)
     charts = {
         "map": None if means.size else Chart("No frame to draw."),
-        "pulse": _pulse_chart(pulse, window),
-        "rate": _rate_chart(result, pulse, window, gaps),
-        "spectrum": _spectrum_chart(pulse, quality),
-        "motion": _motion_chart(result, speed, gaps),
+        "pulse": line_chart(pulse_panel(pulse, window)),
+        "rate": line_chart(rate_panel(result, pulse, window, gaps)),
+        "spectrum": line_chart(spectrum_panel(pulse, quality.true_bpm)),
+        "motion": line_chart(_motion_panel(result, speed, gaps)),
         "shape": face_chart(result.track) if show_faces else None,
     }
     images = _map_images(means, flat, window, quality.recording_id) if means.size else []
@@ -178,47 +178,51 @@ def _map_images(means: npt.NDArray[np.float32], flat: FloatArray, window: Span, 
     ]
 
 
-def _pulse_chart(pulse: UniformPulse, window: Span) -> Chart:
+def pulse_panel(pulse: UniformPulse, window: Span, method: str = "pos") -> Panel:
+    """Return the pulse in the window of the map."""
     inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
     lines = [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])]
-    return line_chart(lines, x_label="time (s)", y_label="POS (%)", x_limits=window, nothing="There is no pulse to be seen.")
+    return Panel(lines, "time (s)", f"{method.upper()} (%)", window, nothing="There is no pulse to be seen.")
 
 
-def _rate_chart(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span]) -> Chart:
-    lines = [Line(name, "s2", times_s, rates_bpm) for name, times_s, rates_bpm in labeled_rates(result)]
+def rate_panel(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span], method: str = "pos") -> Panel:
+    """Return heart rate over time: of the label and of the pulse."""
     found = heart_rate_over_time(pulse)
-    lines.append(Line("POS, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
-    return line_chart(
+    lines = [Line(name, "s2", times_s, rates_bpm) for name, times_s, rates_bpm in _labeled_rates(result)]
+    lines.append(Line(f"{method.upper()}, 6 s windows", "s1", found.times_s, found.heart_rate_bpm, dots=True))
+    return Panel(
         lines,
-        x_label="time (s)",
-        y_label="heart rate (bpm)",
-        x_limits=_limits(result.blocks),
+        "time (s)",
+        "heart rate (bpm)",
+        _limits(result.blocks),
+        around(*(one.y for one in lines), margin=0.05, least=20),
         spans=[(*window, "shade", "window of the map"), *((*one, *GAP) for one in gaps)],
         nothing="There is no heart rate to be seen.",
     )
 
 
-def _spectrum_chart(pulse: UniformPulse, quality: Quality) -> Chart:
+def spectrum_panel(pulse: UniformPulse, true_bpm: float) -> Panel:
+    """Return the spectrum of the pulse of the whole recording."""
     spectrum = power_spectrum(pulse.value, pulse.rate_hz)
-    return line_chart(
+    return Panel(
         [Line("", "s1", spectrum.rates_bpm, spectrum.power / spectrum.power.max())] if spectrum.known else [],
-        x_label="rate (bpm)",
-        y_label="power (largest = 1)",
-        x_limits=BAND_BPM,
-        y_limits=(0, 1.05),
-        marks=[(quality.true_bpm, "s2", f"label {quality.true_bpm:.1f}")] if np.isfinite(quality.true_bpm) else [],
+        "rate (bpm)",
+        "power (largest = 1)",
+        BAND_BPM,
+        (0, 1.05),
+        marks=[(true_bpm, "s2", f"label {true_bpm:.1f}")] if np.isfinite(true_bpm) else [],
         nothing="There is no spectrum: too little was seen.",
     )
 
 
-def _motion_chart(result: RecordingResult, speed: FloatArray, gaps: Sequence[Span]) -> Chart:
+def _motion_panel(result: RecordingResult, speed: FloatArray, gaps: Sequence[Span]) -> Panel:
     top = float(np.nanmax(speed)) if np.isfinite(speed).any() else 0.0
-    return line_chart(
+    return Panel(
         [Line("", "s3", result.track.times_s, speed)],
-        x_label="time (s)",
-        y_label="motion (eye distances/s)",
-        x_limits=_limits(result.blocks),
-        y_limits=(0, max(0.2, 1.1 * top)),
+        "time (s)",
+        "motion (eye distances/s)",
+        _limits(result.blocks),
+        (0, max(0.2, 1.1 * top)),
         spans=[(*one, *GAP) for one in gaps],
         nothing="No motion can be measured.",
     )
@@ -229,7 +233,7 @@ def _limits(blocks: BlockTrace) -> Span:
     return (float(times_s[0]), float(times_s[-1])) if len(times_s) > 1 else (0.0, 1.0)
 
 
-def labeled_rates(result: RecordingResult) -> list[tuple[str, FloatArray, FloatArray]]:
+def _labeled_rates(result: RecordingResult) -> list[tuple[str, FloatArray, FloatArray]]:
     """List what the labels say of the heart rate over time, by name: times and rates; nothing where there is no label."""
     if result.heart_rate is not None and result.heart_rate.times_s.size:
         return [("label", result.heart_rate.times_s, result.heart_rate.heart_rate_bpm)]

@@ -14,7 +14,7 @@ from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import BANDS
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report.attention import show_attention
-from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, bland_altman, grouped_bars, line_chart, scatter
+from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, Panel, bland_altman, grouped_bars, line_chart, scatter
 from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates
 from stmap_pipeline.report.page import Page, Stat, check_extra, render
 from stmap_pipeline.report.provenance import about_runs
@@ -280,6 +280,6 @@ def learning_charts(case: Case) -> tuple[Chart, Chart]:
             for run, fold, rows in curves
         ]
         text = f"{y_label} of {len(curves)} networks over epochs"
-        return replace(line_chart(lines, x_label="epoch", y_label=y_label), text=text)
+        return replace(line_chart(Panel(lines, "epoch", y_label)), text=text)
 
     return chart("train_loss", "s1", "loss (standard deviations)"), chart("validation_mae_bpm", "s2", "MAE of windows (bpm)")

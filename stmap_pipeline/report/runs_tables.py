@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from math import nan
 from typing import Any
 
@@ -288,25 +289,22 @@ def find_effects(cases: Sequence[Case]) -> tuple[list[Effect], list[str]]:
     """
     effects: list[Effect] = []
     troubles: list[str] = []
-    for without in cases:
-        for other in cases:
-            idea = _idea(without, other)
-            if idea is None:
-                continue
-            shared = sorted(set(without.seeds) & set(other.seeds))
-            sides = [
-                [each.folder for each, seed in zip(one.tested, one.seeds, strict=True) if seed in shared]
-                for one in (without, other)
-            ]
+    for without, other in permutations(cases, 2):
+        idea = _idea(without, other)
+        if idea is None:
+            continue
+        shared = set(without.seeds) & set(other.seeds)
+        sides = [
+            [one.folder for one, seed in zip(case.tested, case.seeds, strict=True) if seed in shared] for case in (without, other)
+        ]
+        try:
             if not shared or len(sides[0]) != len(sides[1]):
-                troubles.append(f"{without.label} and {other.label} are not compared: they have no seeds in common")
-                continue
-            try:
-                found = compare_runs(sides[0], sides[1], bootstrap=without.tested[0].evaluation.bootstrap)
-            except ModelError as error:
-                troubles.append(f"{without.label} and {other.label} are not compared: {error}")
-                continue
-            effects += [Effect(_words(idea, other), idea, one, without.mark) for one in found.rows]
+                raise ModelError("they have no seeds in common")
+            found = compare_runs(sides[0], sides[1], bootstrap=without.tested[0].evaluation.bootstrap)
+        except ModelError as error:
+            troubles.append(f"{without.label} and {other.label} are not compared: {error}")
+            continue
+        effects += [Effect(_words(idea, other), idea, one, without.mark) for one in found.rows]
     return effects, troubles
 
 

@@ -11,7 +11,6 @@
 """
 
 from stmap_pipeline.shards.augmentation import (
-    augmentation_problems,
     is_augmented,
     plan_augmentation,
     read_augmentation,
@@ -19,36 +18,12 @@ from stmap_pipeline.shards.augmentation import (
     write_augmentation,
 )
 from stmap_pipeline.shards.export import ExportProgress, export_by_subject, export_windows
-from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest, write_manifest
+from stmap_pipeline.shards.manifest import Manifest, Problem, check_manifest, read_manifest
 from stmap_pipeline.shards.reader import RecordingInfo, Shards, Split, Trace
-from stmap_pipeline.shards.recording_file import (
-    read_keys,
-    read_recording,
-    recording_path,
-    storage_problem,
-    write_recording,
-)
-from stmap_pipeline.shards.tables import (
-    OUTCOMES,
-    RECORDINGS,
-    TIMINGS,
-    WINDOWS,
-    Column,
-    outcome_row,
-    read_columns,
-    read_table,
-    recording_row,
-    timing_row,
-    window_row,
-    with_extra_columns,
-    write_table,
-)
+from stmap_pipeline.shards.recording_file import read_recording, recording_path, write_recording
+from stmap_pipeline.shards.tables import Column, read_columns, read_table, write_table
 
 __all__ = [
-    "OUTCOMES",
-    "RECORDINGS",
-    "TIMINGS",
-    "WINDOWS",
     "Column",
     "ExportProgress",
     "Manifest",
@@ -57,28 +32,19 @@ __all__ = [
     "Shards",
     "Split",
     "Trace",
-    "augmentation_problems",
     "check_manifest",
     "export_by_subject",
     "export_windows",
     "is_augmented",
-    "outcome_row",
     "plan_augmentation",
     "read_augmentation",
     "read_columns",
-    "read_keys",
     "read_manifest",
     "read_recording",
     "read_table",
     "recording_path",
-    "recording_row",
     "remove_augmentation",
-    "storage_problem",
-    "timing_row",
-    "window_row",
-    "with_extra_columns",
     "write_augmentation",
-    "write_manifest",
     "write_recording",
     "write_table",
 ]

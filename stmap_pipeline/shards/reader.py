@@ -20,11 +20,19 @@ from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
 from stmap_pipeline.files import sha256
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.maps.stmap import stmap_from_means
-from stmap_pipeline.records import HeartRateTrace, Outcome, RecordingResult, STMap, Window
+from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
 from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is_augmented
 from stmap_pipeline.shards.hdf5 import attribute, guarded, read_all
 from stmap_pipeline.shards.manifest import MANIFEST, Manifest, read_manifest, unsafe_path
-from stmap_pipeline.shards.recording_file import open_datasets, open_recording, read_recording, recording_path, restore_coverage
+from stmap_pipeline.shards.recording_file import (
+    DATASETS,
+    heart_rate_from_arrays,
+    open_datasets,
+    open_recording,
+    read_recording,
+    recording_path,
+    restore_coverage,
+)
 from stmap_pipeline.shards.tables import (
     OF_WINDOW,
     RECORDINGS,
@@ -421,12 +429,10 @@ class Shards:
         info = self.info(recording_id)
         # where the table says that all was seen all the time, there is nothing to look up
         seen = info.valid_fraction == 1 and info.coverage == 1
-        wanted = ["times_s", "heart_rate_times_s", "heart_rate_bpm", *([] if seen else ["coverage"])]
+        wanted = ["times_s", *(one.name for one in DATASETS if one.name.startswith("heart_rate_")), *([] if seen else ["coverage"])]
         with self._opened(recording_id) as file:
             found = {name: read_all(dataset) for name, dataset in open_datasets(file, wanted).items()}
-            rates = None
-            if "heart_rate_bpm" in found:
-                rates = HeartRateTrace(found["heart_rate_times_s"], found["heart_rate_bpm"])
+        rates = heart_rate_from_arrays(found)
         times_s = found["times_s"]
         if seen:
             valid, share = np.ones(len(times_s), dtype=np.bool_), np.ones(len(times_s))

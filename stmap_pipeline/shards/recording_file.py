@@ -83,6 +83,14 @@ DATASETS: tuple[DatasetSpec, ...] = (
     DatasetSpec(
         "heart_rate_bpm", "<f8", ("heart_rate_sample",), "beats/min", "ground-truth heart rate; NaN where unknown", optional=True
     ),
+    DatasetSpec(
+        "heart_rate_disagreement_bpm",
+        "<f8",
+        ("heart_rate_sample",),
+        "beats/min",
+        "by beats minus by spectrum, where the heart rate was computed from a pulse or an ECG; NaN where one of them is unknown",
+        optional=True,
+    ),
     DatasetSpec("pulse_times_s", "<f8", ("pulse_sample",), "s", "time of each pulse sample, on the frames' clock", optional=True),
     DatasetSpec("pulse", "<f8", ("pulse_sample",), "arbitrary", "ground-truth pulse wave; NaN where unknown", optional=True),
 )
@@ -319,6 +327,8 @@ def _to_arrays(result: RecordingResult) -> tuple[_Arrays, dict[str, float]]:
     }
     if result.heart_rate is not None:
         arrays |= {"heart_rate_times_s": result.heart_rate.times_s, "heart_rate_bpm": result.heart_rate.heart_rate_bpm}
+        if result.heart_rate.disagreement_bpm is not None:
+            arrays["heart_rate_disagreement_bpm"] = result.heart_rate.disagreement_bpm
     if result.pulse is not None:
         arrays |= {"pulse_times_s": result.pulse.times_s, "pulse": result.pulse.value}
     if result.positions is not None:
@@ -435,13 +445,20 @@ def _from_parts(arrays: _Arrays, scales: dict[str, float], attributes: dict[str,
         recording=recording,
         blocks=BlockTrace(times_s, arrays["means"], restore_coverage(arrays["coverage"]), grid),
         track=LandmarkTrack(times_s, points_px, arrays["score"]),
-        heart_rate=HeartRateTrace(arrays["heart_rate_times_s"], arrays["heart_rate_bpm"]) if "heart_rate_bpm" in arrays else None,
+        heart_rate=heart_rate_from_arrays(arrays),
         pulse=PulseTrace(arrays["pulse_times_s"], arrays["pulse"]) if "pulse" in arrays else None,
         notes=tuple(_json(attributes, "notes", list)),
         attributes=metadata,
         positions=StreamPositions(arrays["stream_number"], arrays["presentation_s"]) if "stream_number" in arrays else None,
         keys=SourceKeys(**{key: attributes[name] for name, key in _KEYS.items()}),
     )
+
+
+def heart_rate_from_arrays(arrays: _Arrays) -> HeartRateTrace | None:
+    """Return the heart rate as it is stored; None where there is none."""
+    if "heart_rate_bpm" not in arrays:
+        return None
+    return HeartRateTrace(arrays["heart_rate_times_s"], arrays["heart_rate_bpm"], arrays.get("heart_rate_disagreement_bpm"))
 
 
 # 1/32 px reaches 1023 px, 1/16 px 2047 px, and so on; the coarsest, 1/4 px, reaches 8191 px

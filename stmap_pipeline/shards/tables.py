@@ -13,7 +13,8 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,6 +23,7 @@ import numpy as np
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.files import atomic_write_text, read_bytes
 from stmap_pipeline.records import Outcome, RecordingResult, Window
+from stmap_pipeline.records.traces import LABEL_PROBLEMS
 
 Kind = Literal["str", "int", "float"]
 Row = dict[str, Any]
@@ -91,11 +93,17 @@ WINDOWS: tuple[Column, ...] = (
     Column("valid_fraction", "1", "share of the window's samples in which the face was known", "float"),
     Column("coverage", "1", "mean share of the blocks' area that was seen in the window", "float"),
     _FOLD,
+    Column("label_coverage", "1", "share of the label's samples inside the window that are there and trusted", "float"),
+    Column(
+        "label_problem",
+        "",
+        f"why there is no heart rate: {', '.join(one for one in LABEL_PROBLEMS if one)}; empty where there is one",
+    ),
 )
 
-#: Of ``augmentation/windows.csv``: samples and times are those of the recording played at that speed.
+#: Of ``augmentation/windows.csv``: samples and times are those of the recording played at that speed. All of them have a label.
 RESAMPLED_WINDOWS: tuple[Column, ...] = (
-    *WINDOWS,
+    *(one for one in WINDOWS if not one.name.startswith("label_")),
     Column("speed", "1", "factor on the heart rate: time t of the recording is t / speed here", "float"),
 )
 
@@ -116,7 +124,7 @@ TIMINGS: tuple[Column, ...] = (
     Column("attempt", "", "hash of all that a failure depends on; where it changes, the recording is tried again"),
 )
 
-#: Columns that a window is read back from; a table of windows as recorded has no speed.
+#: Columns that a window is read back from; a table of windows as recorded has no speed, one of resampled windows no label columns.
 OF_WINDOW = tuple(one.name for one in fields(Window))
 
 # units by the ending of a name
@@ -343,7 +351,7 @@ def recording_row(result: RecordingResult) -> Row:
     rates = np.zeros(0)
     if result.heart_rate is not None and len(times_s):
         inside = (result.heart_rate.times_s >= times_s[0]) & (result.heart_rate.times_s < times_s[-1] + interval_s)
-        rates = result.heart_rate.heart_rate_bpm[inside & np.isfinite(result.heart_rate.heart_rate_bpm)]
+        rates = result.heart_rate.heart_rate_bpm[inside & result.heart_rate.trusted]
     row: Row = {
         "recording_id": one.recording_id,
         "subject": one.subject,
@@ -414,8 +422,11 @@ def windows_from_columns(columns: Mapping[str, Sequence[Any]]) -> list[Window]:
     >>> windows_from_columns({name: [cell] for name, cell in window_row(one, "p001").items()}) == [one]
     True
     """
-    names = OF_WINDOW if "speed" in columns else OF_WINDOW[:-1]
-    return [Window(*cells) for cells in zip(*(columns[name] for name in names), strict=True)]
+    count = len(columns["recording_id"])
+    cells = (
+        columns[one.name] if one.name in columns or one.default is MISSING else repeat(one.default, count) for one in fields(Window)
+    )
+    return [Window(*row) for row in zip(*cells, strict=True)]
 
 
 def outcome_row(outcome: Outcome) -> Row:

@@ -176,7 +176,8 @@ def _slow_light(batch: Batch) -> Term:
     """Slow light: common, from side to side, colored; the white balance; and other light on blocks that are no skin."""
     random, count, grid, people = batch.random["light"], batch.windows, batch.grid, batch.people
     steep = random.uniform(1.2, 1.8, count) if batch.unseen else random.uniform(0.8, 1.5, count)
-    drift = grid.draw(random, low_pass(grid.rates_hz, random.uniform(0.04, 0.15, count), steep), 5)
+    drift = grid.draw(random, low_pass(grid.rates_hz, random.uniform(0.04, 0.15, count), steep), 3)
+    tint = grid.draw(random, low_pass(grid.rates_hz, random.uniform(0.05, 0.2, count), random.uniform(1.6, 2.4, count)), 2)
     balance = grid.draw(random, low_pass(grid.rates_hz, np.full(count, 0.5), np.ones(count)), 2)
     usual, unsteady = log_uniform(random, 0.002, 0.016, count), log_uniform(random, 0.01, 0.05, count)
     level = batch.severity * np.where(batch.terms["unsteady_light"], unsteady, usual)
@@ -184,11 +185,11 @@ def _slow_light(batch: Batch) -> Term:
     pattern = np.zeros((count, 7, batch.blocks, 3))
     pattern[:, 0] = level[:, None, None]
     pattern[:, 1] = ((0.5 * level * random.normal(0, 1, count))[:, None] * batch.maps.across)[:, :, None]
-    pattern[:, 2, :, 0] = pattern[:, 3, :, 2] = (level * 0.08 * np.exp(random.normal(0, 0.5, count)))[:, None]
     other = (random.random((count, batch.blocks)) < 0.7) * (people.skin < 0.05) * np.exp(random.normal(-4.5, 1.0, (count, 1)))
-    pattern[:, 4] = (other * batch.severity[:, None])[:, :, None] * random.normal(1, 0.3, (count, 1, 3))
+    pattern[:, 2] = (other * batch.severity[:, None])[:, :, None] * random.normal(1, 0.3, (count, 1, 3))
+    pattern[:, 3, :, 0] = pattern[:, 4, :, 2] = (batch.severity * log_uniform(random, 0.001, 0.015, count))[:, None]
     pattern[:, 5, :, 0] = pattern[:, 6, :, 2] = adjusting[:, None]
-    return grid.read(np.concatenate([drift, balance], axis=1)), pattern
+    return grid.read(np.concatenate([drift, tint, balance], axis=1)), pattern
 
 
 def _frame_gains(batch: Batch) -> Term:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import av
-
+from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import VideoSource
-from stmap_pipeline.video.stream import FORMATS
+from stmap_pipeline.video.stream import open_container
 
 # what cameras write; the first has the time zone of the place, the second is UTC
 _KEYS = ("com.apple.quicktime.creationdate", "creation_time", "date")
@@ -28,8 +27,8 @@ def video_start(source: VideoSource) -> str:
     if source.kind != "file":
         return ""
     try:
-        with av.open(f"file:{source.path}", options={"protocol_whitelist": "file", "format_whitelist": FORMATS}) as container:
+        with open_container(source.path) as (container, _):
             known = {name.casefold(): text for name, text in container.metadata.items()}
-    except (av.error.FFmpegError, OSError, ValueError):
+    except RecordingError:
         return ""
     return next((known[key] for key in _KEYS if "T" in known.get(key, "")), "")

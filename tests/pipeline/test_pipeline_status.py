@@ -15,8 +15,9 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError, StmapError
 from stmap_pipeline.lock import locked
 from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
-from stmap_pipeline.shards import OUTCOMES, Shards, read_columns, read_table, write_table
+from stmap_pipeline.shards import Shards, read_columns, read_table, write_table
 from stmap_pipeline.shards.manifest import read_manifest, write_manifest
+from stmap_pipeline.shards.tables import OUTCOMES
 
 SHORT = Config.from_mapping({"windows": {"length": "30 frames"}})
 

@@ -15,6 +15,7 @@ from stmap_pipeline.report.charts import (
     LEVELS,
     Bars,
     Line,
+    Panel,
     bland_altman,
     grouped_bars,
     histogram,
@@ -50,7 +51,7 @@ CHARTS = {
     "histogram": histogram([0, 1, 2], [Bars(EVIL, "s1", [1, 2]), Bars("b", "s2", [0, 1])], x_label=EVIL, y_label=EVIL),
     "strip": strip_plot({EVIL: 1.0, "b": 2.0, "c": 9.0}, x_label=EVIL),
     "lines": line_chart(
-        [Line(EVIL, "s1", [0, 1], [0, 1])], x_label=EVIL, y_label=EVIL, marks=[(0.5, "s2", EVIL)], spans=[(0, 0.2, "gap", EVIL)]
+        Panel([Line(EVIL, "s1", [0, 1], [0, 1])], EVIL, EVIL, marks=[(0.5, "s2", EVIL)], spans=[(0, 0.2, "gap", EVIL)])
     ),
     "scatter": scatter([60, 70], [61, 71], [EVIL, "b"], within_bpm=3),
     "bland-altman": bland_altman([60, 70], [61, 75], [EVIL, "b"]),
@@ -73,8 +74,8 @@ def test_no_text_of_others_is_markup_in_a_chart_or_ends_its_element(chart):
         histogram([0, 1], [Bars("a", "s1", [0])], x_label="x", y_label="y"),
         strip_plot({}, x_label="x"),
         strip_plot({"a": NAN}, x_label="x"),
-        line_chart([Line("a", "s1", [], [])], x_label="x", y_label="y", nothing="no pulse"),
-        line_chart([Line("a", "s1", [0, 1], [NAN, NAN])], x_label="x", y_label="y"),
+        line_chart(Panel([Line("a", "s1", [], [])], "x", "y", nothing="no pulse")),
+        line_chart(Panel([Line("a", "s1", [0, 1], [NAN, NAN])], "x", "y")),
         scatter([60, NAN], [NAN, 61], ["a", "b"], within_bpm=3),
         bland_altman([], [], []),
         grouped_bars(["a"], [Bars("g", "s1", [NAN])], x_label="x", y_label="y"),
@@ -87,7 +88,7 @@ def test_a_chart_of_nothing_has_a_sentence_in_its_place(chart):
 
 def test_nan_breaks_a_line_and_stretches_of_one_kind_have_one_entry_in_the_legend():
     gaps = [(0.0, 1.0, "gap", "no face"), (2.0, 3.0, "gap", "no face")]
-    chart = content(line_chart([Line("a", "s1", [0, 1, 2], [5, NAN, 7])], x_label="x", y_label="y", spans=gaps))
+    chart = content(line_chart(Panel([Line("a", "s1", [0, 1, 2], [5, NAN, 7])], "x", "y", spans=gaps)))
     assert chart["data"][0]["y"] == [5, None, 7]
     assert [one["showlegend"] for one in chart["layout"]["shapes"]] == [True, False]
 

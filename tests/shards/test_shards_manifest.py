@@ -6,7 +6,8 @@ import os
 import pytest
 
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.shards import check_manifest, read_manifest, write_manifest
+from stmap_pipeline.shards import check_manifest, read_manifest
+from stmap_pipeline.shards.manifest import write_manifest
 
 
 @pytest.fixture

@@ -25,13 +25,14 @@ from stmap_pipeline.records import (
     SourceKeys,
     StreamPositions,
 )
-from stmap_pipeline.shards import read_keys, read_recording, write_recording
+from stmap_pipeline.shards import read_recording, write_recording
 from stmap_pipeline.shards.recording_file import (
     ATTRIBUTES,
     DATASETS,
     LOST,
     quantize_coverage,
     quantize_landmarks,
+    read_keys,
     restore_coverage,
     restore_landmarks,
 )
@@ -142,7 +143,8 @@ def test_no_object_carries_a_time(tmp_path):
 
 
 def written(result):
-    return [one for one in DATASETS if result.positions is not None or one.name not in ("stream_number", "presentation_s")]
+    absent = {"heart_rate_disagreement_bpm"} | ({"stream_number", "presentation_s"} if result.positions is None else set())
+    return [one for one in DATASETS if one.name not in absent]
 
 
 def test_the_file_says_what_it_holds_to_anyone_who_opens_it(tmp_path):
@@ -256,3 +258,12 @@ def test_nothing_and_all_are_exact_and_a_rounding_above_one_is_one():
 def test_a_share_outside_0_to_1_is_refused(value):
     with pytest.raises(ValueError, match="0 and 1"):
         quantize_coverage(np.array([value], np.float32))
+
+
+def test_the_difference_of_two_estimators_comes_back(tmp_path):
+    result = example_result(frames=60)
+    size = result.heart_rate.times_s.size
+    rates = dataclasses.replace(result.heart_rate, disagreement_bpm=np.linspace(0, 5, size))
+    stored = write_recording(tmp_path / "one.h5", dataclasses.replace(result, heart_rate=rates))
+    np.testing.assert_array_equal(stored.heart_rate.disagreement_bpm, rates.disagreement_bpm)
+    assert stored.heart_rate.trusted.tolist() == (rates.disagreement_bpm <= 4).tolist()
