@@ -37,7 +37,8 @@ class CourseGrid:
     def over(cls, times_s: FloatArray, owner: npt.NDArray[np.intp], windows: int) -> CourseGrid:
         """Lay the grid over the (M,) times of frames of the windows ``owner``."""
         origin_s = float(times_s.min())
-        samples = int(next_fast_len(int(np.ceil((float(times_s.max()) - origin_s) * GRID_HZ)) + 4, real=True))
+        # a process that is drawn by its spectrum ends as it begins: a window is to hold a part of it
+        samples = int(next_fast_len(int(np.ceil(1.4 * (float(times_s.max()) - origin_s) * GRID_HZ)) + 4, real=True))
         place = (times_s - origin_s) * GRID_HZ + 1
         left = np.floor(place).astype(np.intp)
         t = (place - left).astype(np.float32)

@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 CHUNK = 64
-"""Windows that are simulated together; more would not fit into the cache of a processor."""
+"""Windows of 300 samples that are simulated together; more would not fit into the cache of a processor."""
 NO_PULSE = ("photo_still", "photo_moved", "wall")
 _STREAMS = (
     *(
@@ -109,10 +109,12 @@ def simulate_windows(count: int, seed: int | Sequence[int], config: SimulationCo
         {name: np.zeros(count, dtype=np.bool_) for name in ("damaged", "no_pulse", *NO_PULSE, *SHARES)},
     )
     maps = FaceMaps.of_grid(config.rows, config.cols)
-    for number, first in enumerate(range(0, count, CHUNK)):
+    # long windows take as much memory as many short ones
+    chunk = max(1, CHUNK * 300 // max(config.samples, 300))
+    for number, first in enumerate(range(0, count, chunk)):
         seeds = np.random.SeedSequence([*entropy, number]).spawn(len(_STREAMS))
         random = {name: np.random.default_rng(one) for name, one in zip(_STREAMS, seeds, strict=True)}
-        part = slice(first, min(first + CHUNK, count))
+        part = slice(first, min(first + chunk, count))
         _simulate(random, part, maps, config, out)
     return out
 
