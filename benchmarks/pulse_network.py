@@ -39,7 +39,7 @@ from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
 from stmap_pipeline.training.data import uniform_samples
-from stmap_pipeline.training.networks import Batch, Network, NetworkInput, build_network
+from stmap_pipeline.training.networks import Batch, Network, build_network
 from stmap_pipeline.training.networks.pulse_net import INPUT_HZ, NEAR_BPM, RATES_BPM, SAMPLES, WAVE_HZ, PulseNetwork
 from stmap_pipeline.training.predict import read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
@@ -328,7 +328,7 @@ def measure_speed(estimator: Estimator) -> None:
     }
     for name in ("pulse-net", "attention-resnet18"):
         for precision in (torch.float32, torch.bfloat16):
-            learn = partial(learn_once, build_network(name, NetworkInput(25, SAMPLES)).train(), windows, batch, precision)
+            learn = partial(learn_once, build_network(name).train(), windows, batch, precision)
             calls[f"training, {name}, {str(precision).removeprefix('torch.')}"] = learn
     rows = []
     for name, call in calls.items():
