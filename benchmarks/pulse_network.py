@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file
 from tables import show, show_machine
 
 from stmap_pipeline import Shards
@@ -67,7 +66,7 @@ class Estimator:
             weights = {name: torch.tensor(one) for name, one in read_weights().items()}
             self.calibration = read_calibration()
         else:
-            weights, self.calibration = load_file(run_weights(run)), Calibration()
+            weights, self.calibration = read_tensors(run_weights(run))[0], Calibration()
         self.network = network_of(weights)
 
     def raw(self, means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[FloatArray, FloatArray]:
@@ -90,7 +89,7 @@ class Estimator:
 
 def run_weights(run: Path) -> Path:
     """Return the weights of a run on simulated windows."""
-    return run if run.suffix == ".safetensors" else next(run.glob("fold0/*.safetensors"))
+    return run if run.suffix == ".safetensors" else run / "fold0/weights.safetensors"
 
 
 def network_of(weights: dict[str, torch.Tensor]) -> PulseNetwork:
@@ -361,8 +360,7 @@ def package(run: Path, figures: Path | None) -> None:
     measured = measure_windows(estimator, 4000, figures)
     data = run_weights(run).read_bytes()
     atomic_write_bytes(weights_path(), data)
-    beside = run_weights(run).with_suffix(".json")
-    training = json.loads(read_tensors(run_weights(run))[1] or (beside.read_text("utf-8") if beside.is_file() else "{}"))
+    training = json.loads(read_tensors(run_weights(run))[1] or "{}")
     history = list(csv.DictReader((run / "fold0/history.csv").open(encoding="utf-8"))) if run.is_dir() else []
     description = {
         "name": PULSE_NET,
