@@ -1,6 +1,6 @@
 """What each part of the pulse network is worth: equal short trainings without it, measured on the same unseen simulated windows.
 
-    python benchmarks/pulse_network_ablation.py [--windows 38400] [PART ...]
+    python benchmarks/pulse_network_ablation.py [--windows 19200] [PART ...]
 
 Each training sees the same number of windows, so differences of a few percent say nothing: the last line of the table is the same
 network from another seed.
@@ -99,7 +99,7 @@ def main() -> None:
     ]  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[[], *parts])
-    parser.add_argument("--windows", type=int, default=38_400)
+    parser.add_argument("--windows", type=int, default=19_200)
     parser.add_argument("--save", type=Path, help="folder for the weights of each")
     given = parser.parse_args()
     show_machine()
