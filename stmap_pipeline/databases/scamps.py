@@ -69,7 +69,7 @@ def _recording(path: Path, key: str) -> Recording:
         key,
         VideoSource(path, "array", "Xsub"),
         clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the file has no times: the rate of the paper"),
-        labels=(LabelSource("pulse", path, "d_ppg", per_frame=True, format="matlab"),),
+        labels=(LabelSource("pulse", path, "d_ppg", per_frame=True, format="hdf5"),),
     )
 
 

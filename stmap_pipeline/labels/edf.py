@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def read_edf(path: Path, wanted: Sequence[Column], time_column: Column | None = 
     >>> found.rate_hz, found.values[0].size
     (256.0, 512)
     """
-    file = _open(path)
+    # edfio warns of a file that is cut off inside a record
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        file = _open(path)
     names = tuple(str(one.label) for one in file.signals)
     if time_column is not None:
         raise LabelFileError(f"{printable(path)}: has a sampling rate in its header; leave time_column out")
@@ -77,7 +81,10 @@ def read_edf(path: Path, wanted: Sequence[Column], time_column: Column | None = 
         raise LabelFileError(
             f"{printable(path)}: its channels have {' and '.join(f'{one:g}' for one in sorted(rates))} Hz; they must have one rate"
         )
-    return Columns(tuple(values), names, None, rates.pop(), _start(file), width=len(names), no_number=("",) * len(values))
+    notes = tuple(" ".join(str(one.message).split()) for one in warned)
+    return Columns(
+        tuple(values), names, None, rates.pop(), _start(file), width=len(names), no_number=("",) * len(values), notes=notes
+    )
 
 
 def _open(path: Path) -> Any:

@@ -118,6 +118,17 @@ def format_of(path: Path) -> LabelFormat:
     ...     format_of(path).name
     'empatica'
     """
+    head = _head(path)
+    for name in registry.names("label_formats"):
+        found: LabelFormat = registry.load("label_formats", name)
+        if found.recognizes(path, head):
+            return found
+    text: LabelFormat = registry.load("label_formats", "text")
+    return text
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a regular file that is not empty."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait forever
             raise LabelFileError(f"{printable(path)}: is not a regular file")
@@ -129,12 +140,7 @@ def format_of(path: Path) -> LabelFormat:
         raise LabelFileError(f"{printable(path)}: cannot be read ({error.strerror})") from None
     if not head:
         raise LabelFileEmptyError(f"{printable(path)}: is empty")
-    for name in registry.names("label_formats"):
-        found: LabelFormat = registry.load("label_formats", name)
-        if found.recognizes(path, head):
-            return found
-    text: LabelFormat = registry.load("label_formats", "text")
-    return text
+    return head
 
 
 def read_columns(
@@ -171,6 +177,7 @@ def read_columns(
     >>> found.values[0], found.times.unit_s, found.units
     (array([71.5, 72. ]), 0.001, ('bpm',))
     """
+    _head(path)
     chosen = registry.load("label_formats", format_name) if format_name else format_of(path)
     columns: Columns = chosen.read(path, wanted, time_column, skip_rows)
     return columns

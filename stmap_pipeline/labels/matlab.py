@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.io import loadmat, whosmat
+from scipy.io.matlab import MatReadError
 
 from stmap_pipeline.errors import printable
 from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
@@ -118,7 +119,7 @@ def _load(path: Path, variable: str, shape: tuple[int, ...], kind: str) -> Any:
         )
     try:
         return loadmat(path, variable_names=[variable], simplify_cells=True)[variable]
-    except (ValueError, TypeError, OSError, KeyError, NotImplementedError, zlib.error) as error:
+    except (MatReadError, ValueError, TypeError, OSError, KeyError, IndexError, NotImplementedError, zlib.error) as error:
         raise LabelFileError(f"{printable(path)}: {variable} is damaged ({str(error)[:100]})") from None
 
 
@@ -127,7 +128,7 @@ def _variables(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
         return list(whosmat(path))
     except FileNotFoundError:
         raise
-    except (ValueError, TypeError, OSError, KeyError, NotImplementedError, zlib.error) as error:
+    except (MatReadError, ValueError, TypeError, OSError, KeyError, IndexError, NotImplementedError, zlib.error) as error:
         raise LabelFileError(f"{printable(path)}: is damaged, or no MATLAB file ({str(error)[:100]})") from None
 
 

@@ -89,7 +89,7 @@ def test_help_of_each_command_comes_without_the_heavy_imports():
         (["export", "maps", "out", "--normalize", "zscore"], "--format hdf5 --dtype float32"),
         (["export", "maps", "out", "--format", "png", "--dtype", "float32"], "8 bits"),
         (["show", "maps", "one", "--length", "0"], "'--length'"),
-        (["synth", "out", "--layout", "vipl"], "no layout is called 'vipl'; did you mean 'vipl-hr'? (known: folder,"),
+        (["synth", "out", "--layout", "vipl"], "no layout is called 'vipl'; did you mean 'vipl-hr'? (known: bp4d-plus,"),
     ],
 )
 def test_wrong_usage_is_code_2_says_what_is_wrong_and_leaves_nothing(words, message, tmp_path, monkeypatch):

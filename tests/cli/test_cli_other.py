@@ -46,7 +46,7 @@ def test_a_database_is_found_in_any_case(name):
 
 
 def test_the_shell_completes_names_of_databases():
-    found = ShellComplete(cli, {}, "stmap", "_STMAP_COMPLETE").get_completions(["build-maps", "--db"], "v")
+    found = ShellComplete(cli, {}, "stmap", "_STMAP_COMPLETE").get_completions(["build-maps", "--db"], "vi")
     assert [one.value for one in found] == ["vipl-hr"]
 
 

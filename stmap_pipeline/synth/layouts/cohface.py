@@ -18,9 +18,9 @@ _ILLUMINATION = {0: "lamp", 1: "lamp", 2: "natural", 3: "natural"}
 
 def _plan(subjects: int, seed: int, setting: str, duration_s: float) -> list[RecordingPlan]:
     shots = [
-        Shot(subject, f"s{subject:02d}_{session}", f"s{subject:02d}", "", f"{subject}/{session}/data.avi", Camera(20.0))
+        Shot(subject, f"s{subject:02d}_{session}", f"s{subject:02d}", light, f"{subject}/{session}/data.avi", Camera(20.0))
         for subject in range(1, subjects + 1)
-        for session in _ILLUMINATION
+        for session, light in _ILLUMINATION.items()
         if session in (0, 2) or subject == 1
     ]
     return plan_shots(shots, seed, setting, duration_s, size_px=(340, 344), codec="mpeg4-avi")

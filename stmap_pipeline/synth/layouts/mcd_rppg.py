@@ -39,7 +39,7 @@ def _write(root: Path, recording: RecordingPlan) -> None:
     atomic_write_bytes(root / "meta" / f"{stem}.txt", lines(meta))
     wave = np.rint(90 + 60 * recording.scene.pulse.wave(times_s)).astype(int).tolist()
     atomic_write_bytes(
-        root / "ppg_sync" / f"{stem}.txt", lines(f"{value} {index % 10 / 1000:.3f}" for index, value in enumerate(wave))
+        root / "ppg_sync" / f"{stem}.txt", lines(f"{value} {index * 7919 % 17 / 1000:.3f}" for index, value in enumerate(wave))
     )
     write_file(root, recording, 29.9)  # the container's rate is not that of the frames
 

@@ -12,21 +12,21 @@ from stmap_pipeline.files import atomic_path
 from stmap_pipeline.synth.layouts.base import Layout, Shot, plan_shots
 from stmap_pipeline.synth.recordings import Camera, RecordingPlan
 
-_SIZE_PX = (240, 240)
 _USER_BLOCK_BYTES = 512
 
 
 def _plan(subjects: int, seed: int, setting: str, duration_s: float) -> list[RecordingPlan]:
     keys = [f"P{number:06d}" for number in range(1, subjects + 1)]
     shots = [Shot(number, key, key, "", f"{key}.mat", Camera(FRAME_RATE_HZ)) for number, key in enumerate(keys, 1)]
-    return plan_shots(shots, seed, setting, duration_s, size_px=_SIZE_PX, codec="mat")
+    return plan_shots(shots, seed, setting, duration_s, size_px=(240, 240), codec="mat")
 
 
 def _write(root: Path, recording: RecordingPlan) -> None:
     times_s = recording.times_s()
     with atomic_path(root / recording.path) as temporary:
         with h5py.File(temporary, "w", userblock_size=_USER_BLOCK_BYTES) as file:
-            shape = (len(times_s), _SIZE_PX[1], _SIZE_PX[0], 3)
+            width, height = recording.scene.size_px
+            shape = (len(times_s), height, width, 3)
             frames = file.create_dataset(
                 "Xsub",
                 shape,

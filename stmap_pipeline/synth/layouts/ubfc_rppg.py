@@ -11,19 +11,19 @@ from stmap_pipeline.synth.layouts.base import Layout, Shot, lines, plan_shots, p
 from stmap_pipeline.synth.recordings import Camera, RecordingPlan
 
 _OXIMETER_HZ = 62.0
-_SIMPLE = ("5-gt", "after-exercise")
+# number of the person -> folder of the first part; the others are in the second
+_SIMPLE = {2: "5-gt", 3: "after-exercise"}
 
 
 def _plan(subjects: int, seed: int, setting: str, duration_s: float) -> list[RecordingPlan]:
     shots: list[Shot] = []
     for number in range(1, subjects + 1):
-        if number == 2:
-            for name in _SIMPLE:
-                id_ = f"dataset1_{name.removesuffix('-gt').zfill(2)}"
-                shots.append(Shot(number, id_, id_, "dataset1", f"DATASET_1/{name}/vid.avi", Camera(28.7)))
-            continue
-        id_ = f"subject{number:02d}"
-        shots.append(Shot(number, id_, id_, "dataset2", f"DATASET_2/subject{number}/vid.avi", Camera(29.5, jitter=0.03)))
+        if folder := _SIMPLE.get(number):
+            id_ = f"dataset1_{folder.removesuffix('-gt').zfill(2)}"
+            shots.append(Shot(number, id_, id_, "dataset1", f"DATASET_1/{folder}/vid.avi", Camera(28.7)))
+        else:
+            id_ = f"subject{number:02d}"
+            shots.append(Shot(number, id_, id_, "dataset2", f"DATASET_2/subject{number}/vid.avi", Camera(29.5, jitter=0.03)))
     return plan_shots(shots, seed, setting, duration_s, size_px=(340, 344), codec="mjpeg-avi")
 
 
@@ -44,4 +44,4 @@ def _write(root: Path, recording: RecordingPlan) -> None:
         write_file(root, recording, 30.0)
 
 
-LAYOUT = Layout(_plan, _write, lambda *_: None, 42)
+LAYOUT = Layout(_plan, _write, lambda *_: None, 50)
