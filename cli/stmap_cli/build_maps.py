@@ -16,7 +16,7 @@ import click
 from stmap_cli import FAILED
 from stmap_cli import check as check_command
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
-from stmap_cli.options import RegistryName, config_option, folder_argument, subject_option
+from stmap_cli.options import RegistryName, config_option, folder_argument, json_option, subject_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +52,6 @@ _SAME_LENGTH = 1.5
     "time_limit_s",
     type=click.FloatRange(min=0, min_open=True),
     default=3600.0,
-    show_default=True,
     metavar="SECONDS",
     help="Give up a recording that takes longer than this.",
 )
@@ -61,7 +60,6 @@ _SAME_LENGTH = 1.5
     "memory_limit_mb",
     type=click.IntRange(min=1),
     default=2048,
-    show_default=True,
     metavar="MB",
     help="Give up a recording that needs more memory than this.",
 )
@@ -80,9 +78,7 @@ _SAME_LENGTH = 1.5
     is_flag=True,
     help="Replace maps in OUT that were built with other settings of faces or blocks: all recordings are decoded again.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the result, or the listing of --dry-run, as one JSON object on stdout."
-)
+@json_option("Print the result, or the listing of --dry-run, as one JSON object on stdout.")
 def build_maps(
     database: str,
     source: Path,

@@ -11,7 +11,7 @@ import click
 
 from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, counted, printable, say
-from stmap_cli.options import RegistryName, config_option, folder_argument, subject_option
+from stmap_cli.options import RegistryName, config_option, folder_argument, json_option, subject_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +36,7 @@ _SHOWN_NAMES = 12
 @subject_option
 @config_option("Take window lengths and limits from a TOML file, as in stmap build-maps.")
 @click.option("--list", "as_list", is_flag=True, help="Print each finding on a line of its own instead of the table.")
-@click.option("--json", "as_json", is_flag=True, help="Print all findings as one JSON object on stdout.")
+@json_option("Print all findings as one JSON object on stdout.")
 def check(database: str, source: Path, subject: str, config_path: Path | None, as_list: bool, as_json: bool) -> int:
     """Check videos, clocks and labels of the database in SOURCE.
 

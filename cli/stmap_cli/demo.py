@@ -32,13 +32,12 @@ _VIDEO = Path("data/p1/v1/source1/video.avi")
 
 @click.command()
 @folder_argument("out", default="stmap-demo", required=False)
-@click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, show_default=True, metavar="N", help="Draw N subjects.")
+@click.option("--subjects", type=click.IntRange(min=1, max=107), default=2, metavar="N", help="Draw N subjects.")
 @click.option(
     "--duration",
     "duration_s",
     type=click.FloatRange(min=1),
     default=20.0,
-    show_default=True,
     metavar="SECONDS",
     help="Make each video this long; a window of 300 frames takes up to 19 s.",
 )

@@ -12,6 +12,7 @@ import click
 
 from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, printable
+from stmap_cli.options import json_option
 
 if TYPE_CHECKING:
     from stmap_pipeline.evaluation.estimate import VideoEstimate, WindowEstimate
@@ -28,7 +29,6 @@ _MAX_EXPECTED = 10**9
 @click.option(
     "--method",
     default="pos",
-    show_default=True,
     metavar="pos|chrom|green|RUN",
     help="Find the rate by this classical method, or by the networks in the folder RUN that stmap train wrote.",
 )
@@ -36,7 +36,6 @@ _MAX_EXPECTED = 10**9
     "--window",
     "window_s",
     type=click.FloatRange(min=5, max=600),
-    default=None,
     metavar="SECONDS",
     help="Look at this much at once; a trained run has a length of its own.  [default: 10]",
 )
@@ -45,24 +44,19 @@ _MAX_EXPECTED = 10**9
     "step_s",
     type=click.FloatRange(min=0.1),
     default=2.0,
-    show_default=True,
     metavar="SECONDS",
     help="Move on by this much from one window to the next.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object a video, each on a line of its own, with POS and CHROM beside."
-)
+@json_option("Print one JSON object a video, each on a line of its own, with POS and CHROM beside.")
 @click.option(
     "--csv",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
     metavar="FILE",
     help="Write the pulse wave of the one video into this table: time_s, pulse, beat.",
 )
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
     metavar="FILE",
     help="Draw pulse, heart rate and spectrum of the one video into this .png, .svg or .pdf file.",
 )

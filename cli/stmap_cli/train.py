@@ -14,7 +14,7 @@ import click
 
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli.console import Progress, console, counted, duration, say
-from stmap_cli.options import ColorSpace, RegistryName, config_option, folder_argument
+from stmap_cli.options import ColorSpace, RegistryName, config_option, device_option, folder_argument, json_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,11 +73,9 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was stopped after its last finished epoch; start one where there is none."
 )
-@click.option(
-    "--device", default="auto", show_default=True, metavar="NAME", help="Train on cpu, cuda or cuda:1; auto prefers a GPU."
-)
+@device_option("Train on cpu, cuda or cuda:1; auto prefers a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
+@json_option("Print the result as one JSON object on stdout.")
 def train(
     *,
     maps: Path,

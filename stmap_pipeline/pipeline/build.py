@@ -34,7 +34,7 @@ from stmap_pipeline.shards import (
     write_table,
 )
 from stmap_pipeline.shards.manifest import write_manifest
-from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, TIMINGS, WINDOWS, outcome_row, timing_row, with_extra_columns
+from stmap_pipeline.shards.tables import TIMINGS, timing_row, with_extra_columns, write_build_tables
 from stmap_pipeline.version import __version__
 
 # To start a worker takes a second, in which this process derives so many recordings again.
@@ -141,11 +141,8 @@ def write_output(out: Path, config: Config, database: str, recordings: Iterable[
     rows = [one.recording for one in found if one.recording is not None]
     windows = [row for one in found for row in one.windows]
     files = _tidy(out, outcomes)
-    write_table(out / "recordings.csv", with_extra_columns(RECORDINGS, rows, METADATA), rows)
-    write_table(out / "windows.csv", WINDOWS, windows)
-    write_table(out / "outcomes.csv", OUTCOMES, [outcome_row(one) for one in outcomes])
+    tables = write_build_tables(out, rows, windows, outcomes, METADATA)
     _write_timings(out / "timings.csv", outcomes)
-    tables = [out / f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json")]
     write_manifest(
         out,
         fingerprint=config.fingerprint(),

@@ -14,9 +14,9 @@ from stmap_pipeline.pipeline.worker import Row, rows_of
 from stmap_pipeline.shards import Problem, Shards, check_manifest, read_columns, read_recording, read_table, recording_path
 from stmap_pipeline.shards.augmentation import augmentation_problems
 from stmap_pipeline.shards.recording_file import read_keys
+from stmap_pipeline.shards.tables import BUILD_TABLES
 
 _SHOWN = 3
-_TABLES = {"stmap.toml", *(f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json"))}
 
 
 def verify(out: Path, quick: bool = False) -> list[Problem]:
@@ -60,7 +60,7 @@ def verify(out: Path, quick: bool = False) -> list[Problem]:
         problems.append(Problem("work", "unfinished", "a build is at work here or was stopped; the same command finishes it"))
     try:
         # a table that is damaged is a problem already, and comparing with it would only add noise
-        if not _TABLES & known:
+        if not {"stmap.toml", *BUILD_TABLES} & known:
             problems += _compare(out, known, quick)
         if (out / "timings.csv").exists():
             read_table(out / "timings.csv")

@@ -15,16 +15,7 @@ from stmap_pipeline.maps.windows import cut_windows
 from stmap_pipeline.records import Outcome, RecordingResult
 from stmap_pipeline.shards.manifest import write_manifest
 from stmap_pipeline.shards.recording_file import recording_path, write_recording
-from stmap_pipeline.shards.tables import (
-    OUTCOMES,
-    RECORDINGS,
-    WINDOWS,
-    outcome_row,
-    recording_row,
-    window_row,
-    with_extra_columns,
-    write_table,
-)
+from stmap_pipeline.shards.tables import recording_row, window_row, write_build_tables
 
 EXAMPLE_CONFIG = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}})
 
@@ -62,13 +53,10 @@ def example_maps(
         ]
     stored = [write_recording(recording_path(root, one.recording.recording_id), one) for one in results]
     stored.sort(key=lambda one: one.recording.recording_id)
-    rows = [recording_row(one) for one in stored]
-    write_table(root / "recordings.csv", with_extra_columns(RECORDINGS, rows), rows)
     windows = [window_row(window, one.recording.subject) for one in stored for window in cut_windows(one, config.windows)]
-    write_table(root / "windows.csv", WINDOWS, windows)
     outcomes = [Outcome(one.recording.recording_id, one.recording.subject, "ok") for one in stored]
     outcomes.append(Outcome("p003_v1", "p003", "failed", "faces", "no_face", "no face in 94 % of frames (limit 50 %)"))
-    write_table(root / "outcomes.csv", OUTCOMES, [outcome_row(one) for one in outcomes])
+    write_build_tables(root, [recording_row(one) for one in stored], windows, outcomes)
     atomic_write_text(root / "stmap.toml", config.to_toml())
     files = [one for one in root.rglob("*") if one.is_file()]
     write_manifest(root, fingerprint=config.fingerprint(), files=files, settings={"database": "example"})

@@ -127,6 +127,9 @@ TIMINGS: tuple[Column, ...] = (
 #: Columns that a window is read back from; a table of windows as recorded has no speed, one of resampled windows no label columns.
 OF_WINDOW = tuple(one.name for one in fields(Window))
 
+#: Files of the tables of a build, with their dictionaries; ``timings`` differs from run to run and is no part of it.
+BUILD_TABLES = tuple(f"{name}.{kind}" for name in ("recordings", "windows", "outcomes") for kind in ("csv", "json"))
+
 # units by the ending of a name
 _UNITS = {
     "_fraction": "1",
@@ -429,6 +432,30 @@ def windows_from_columns(columns: Mapping[str, Sequence[Any]]) -> list[Window]:
     return [Window(*row) for row in zip(*cells, strict=True)]
 
 
+def write_build_tables(
+    root: Path,
+    recordings: Sequence[Row],
+    windows: Iterable[Row],
+    outcomes: Iterable[Outcome],
+    described: Mapping[str, Column] | None = None,
+) -> list[Path]:
+    """Write ``recordings.csv``, ``windows.csv`` and ``outcomes.csv`` of a build, and return what was written.
+
+    Parameters
+    ----------
+    root : Path
+    recordings, windows : iterable of dict
+        Of :func:`recording_row` and :func:`window_row`.
+    outcomes : iterable of Outcome
+    described : mapping of str to Column, optional
+        Columns of metadata; see :func:`with_extra_columns`.
+    """
+    write_table(root / "recordings.csv", with_extra_columns(RECORDINGS, recordings, described), recordings)
+    write_table(root / "windows.csv", WINDOWS, windows)
+    write_table(root / "outcomes.csv", OUTCOMES, [outcome_row(one) for one in outcomes])
+    return [root / name for name in BUILD_TABLES]
+
+
 def outcome_row(outcome: Outcome) -> Row:
     """Make the row of ``outcomes.csv``, which holds nothing that differs from run to run.
 
@@ -465,14 +492,7 @@ def timing_row(outcome: Outcome) -> Row:
     >>> timing_row(Outcome("p001_v1", "p001", "ok", frames=300, timings={"decode_s": 1.5}))
     {'recording_id': 'p001_v1', 'status': 'ok', 'frames': 300, 'video_stamp': '', 'attempt': '', 'decode_s': 1.5}
     """
-    return {
-        "recording_id": outcome.recording_id,
-        "status": outcome.status,
-        "frames": outcome.frames,
-        "video_stamp": outcome.video_stamp,
-        "attempt": outcome.attempt,
-        **dict(sorted(outcome.timings.items())),
-    }
+    return {column.name: getattr(outcome, column.name) for column in TIMINGS} | dict(sorted(outcome.timings.items()))
 
 
 def _guess(name: str, values: Sequence[Any]) -> Column:
