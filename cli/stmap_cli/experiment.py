@@ -12,7 +12,7 @@ import click
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli import train as train_command
 from stmap_cli.console import console, counted, say
-from stmap_cli.options import RegistryName, config_option, device_option, folder_argument, jobs_option, path_option
+from stmap_cli.options import RegistryName, config_option, device_option, folder_argument, jobs_option, path_option, preset_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +43,21 @@ IF_STOPPED = "run the same command to continue"
     multiple=True,
     help="Compare training with the windows that stmap augment added and without.  [default: both]",
 )
+@click.option(
+    "--init",
+    "inits",
+    type=click.Choice(["simulated", "random"]),
+    multiple=True,
+    help="Compare these initial weights: those of the package, or random ones.  [default: those of stmap train]",
+)
+@click.option(
+    "--subjects",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    help="Compare training on N subjects at most.  [default: all]",
+)
+@preset_option
 @click.option("--seeds", type=click.IntRange(min=1), default=3, metavar="N", help="Train each cell N times, with the seeds from 0.")
 @click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Pass over the training windows so many times.")
@@ -62,6 +77,9 @@ def experiment(
     mmse: Path | None,
     networks: tuple[str, ...],
     augments: tuple[Any, ...],
+    inits: tuple[str, ...],
+    subjects: tuple[int, ...],
+    preset: str | None,
     seeds: int,
     folds: tuple[int, ...],
     config_path: Path | None,
@@ -81,12 +99,23 @@ def experiment(
     Example:
         stmap experiment fg2019 --vipl maps/vipl --mmse maps/mmse runs/fg2019
         stmap experiment fg2019 --vipl maps/vipl runs/quick --seeds 1 --fold 1 --epochs 5
+        stmap experiment fg2019 --vipl maps/vipl runs/few --preset laptop --network pulse-net --init simulated --init random \\
+            --subjects 5 --subjects 20 --subjects 86
     """
     from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
 
-    settings = train_command.read_settings(config_path, None, choices)
+    settings = train_command.read_settings(config_path, preset, choices)
     plan = plan_experiment(
-        vipl, out, mmse, networks=networks or NETWORKS, augments=augments or AUGMENTS, seeds=seeds, folds=folds, settings=settings
+        vipl,
+        out,
+        mmse,
+        networks=networks or NETWORKS,
+        augments=augments or AUGMENTS,
+        inits=inits,
+        subjects=subjects,
+        seeds=seeds,
+        folds=folds,
+        settings=settings,
     )
     screen = console()
     say(screen, f"{name}: {counted(len(plan.cells), 'run')} of {counted(plan.cells[0].config.epochs, 'epoch')}   ->  {out}")

@@ -15,6 +15,12 @@ jobs_option: Decorator = click.option(
     "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Run N processes.  [default: one per core]"
 )
 
+preset_option: Decorator = click.option(
+    "--preset",
+    type=click.Choice(["laptop", "paper"]),
+    help="Settings that end in minutes to hours on a CPU, or those of the paper; other options take precedence.",
+)
+
 subject_option: Callable[[Any], Any] = click.option(
     "--subject",
     default="",

@@ -14,7 +14,7 @@ import click
 
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli.console import Progress, console, counted, duration, say
-from stmap_cli.options import ColorSpace, RegistryName, config_option, device_option, folder_argument, json_option
+from stmap_cli.options import ColorSpace, RegistryName, config_option, device_option, folder_argument, json_option, preset_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,11 +36,7 @@ if TYPE_CHECKING:
     metavar="WEIGHTS",
     help="Start from the weights of the package (simulated), from random ones (random), or from a .safetensors file.",
 )
-@click.option(
-    "--preset",
-    type=click.Choice(["laptop", "paper"]),
-    help="Settings that end in minutes to hours on a CPU, or those of the paper; other options take precedence.",
-)
+@preset_option
 @click.option(
     "--recipe",
     type=click.Choice(["simulated"]),
@@ -52,7 +48,9 @@ if TYPE_CHECKING:
     help="Hold out each official fold in turn, a share of the subjects, or none.",
 )
 @click.option("--fold", "folds", type=int, multiple=True, metavar="K", help="Train only this fold; may be given several times.")
-@click.option("--subjects", type=click.IntRange(min=1), metavar="N", help="Train on N of the training subjects, drawn at random.")
+@click.option(
+    "--subjects", type=click.IntRange(min=1), metavar="N", help="Train on N of the training subjects at most, drawn at random."
+)
 @click.option(
     "--augment",
     type=click.Choice(["plan", "none"]),

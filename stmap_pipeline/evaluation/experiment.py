@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ def plan_experiment(
     *,
     networks: Sequence[str] = NETWORKS,
     augments: Sequence[str] = AUGMENTS,
+    inits: Sequence[str] = (),
+    subjects: Sequence[int] = (),
     seeds: int = 3,
     folds: Sequence[int] = (),
     settings: Mapping[str, Any] | None = None,
@@ -94,6 +97,10 @@ def plan_experiment(
         By name; the first one is the whole method, which is also tested across databases.
     augments : sequence of {"plan", "none"}
         With the windows of the augmentation, and without.
+    inits : sequence of str
+        Initial weights: ``random``, ``simulated``; the default of each network where none is given.
+    subjects : sequence of int
+        Train on so many subjects at most; on all where none is given. More subjects include the fewer ones.
     seeds : int
         Each cell is trained with the seeds 0, 1, ... below it.
     folds : sequence of int
@@ -134,17 +141,24 @@ def plan_experiment(
             with Shards(other) as others:
                 _check_other(shards, others)
 
-    def cell(network: str, augment: str, seed: int, *, cross: bool = False) -> Cell:
-        choices = {"network": network, "augment": augment, "seed": seed, "protocol": "cross" if cross else base.protocol}
+    def cell(seed: int, network: str, augment: str, init: str | None, count: int | None, *, cross: bool = False) -> Cell:
+        choices = {"seed": seed, "network": network, "augment": augment, "protocol": "cross" if cross else base.protocol}
+        choices |= ({"init": init} if init else {}) | ({"subjects": count} if count else {})
         config = TrainConfig.from_mapping({**(settings or {}), **choices}, "experiment")
-        folder = out / f"{network}-{augment}{'-cross' if cross else ''}-seed{seed}"
-        return Cell(folder, config, () if cross else tuple(folds), cross)
+        words = [
+            network,
+            augment,
+            *([init] if init else []),
+            *([f"{count}-subjects"] if count else []),
+            *(["cross"] if cross else []),
+        ]
+        return Cell(out / "-".join([*words, f"seed{seed}"]), config, () if cross else tuple(folds), cross)
 
     cells: list[Cell] = []
     for seed in range(seeds):
-        cells += [cell(network, augment, seed) for network in networks for augment in augments]
+        cells += [cell(seed, *one) for one in product(networks, augments, inits or [None], subjects or [None])]
         if other is not None:
-            cells.append(cell(networks[0], augments[0], seed, cross=True))
+            cells.append(cell(seed, networks[0], augments[0], inits[0] if inits else None, None, cross=True))
     return Experiment(maps, other, tuple(cells))
 
 

@@ -124,9 +124,10 @@ def _draw(case: Case, maps: Path) -> Attention:
     means = face.reshape(grid.rows, grid.cols)
     figures.append(_face(means, len(many), case))
     even = float(means.max() / means.min()) if means.min() > 0 else float("inf")
+    how = "of each block over its heads and over time" if run.config.network == PULSE_NETWORK else "after its four stages"
     lead = (
         f"Spatial attention of {case.title}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
-        f"after its four stages, on windows of subjects it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
+        f"{how}, on windows of subjects it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
         f"(1 would be no choice at all), as a mean over {len(many)} windows. A weight is what the network multiplies its features with; that it is large does not prove that "
         "the pulse is there."
     )

@@ -78,7 +78,7 @@ class TrainConfig(Settings):
     subjects: int | None = Field(
         None,
         ge=1,
-        description="Train on so many subjects, drawn at random, instead of all that are not held out or chosen for validation.",
+        description="Train on so many subjects at most, drawn at random of those that are neither held out nor chosen for validation.",
     )
     augment: Literal["none", "plan"] = Field(
         "none", description="'plan': also train on the resampled windows that `stmap augment` added. 'none': as recorded alone."

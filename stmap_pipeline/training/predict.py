@@ -111,14 +111,11 @@ class Model:
             Where a shard is missing or damaged.
         """
         if self.network.rate_hz is None:
-            ours = self.metadata
-            samples = {one.frames for one in windows} - {ours.samples}
-            theirs = (*clock_of(shards), shards.config.blocks.rows * shards.config.blocks.cols, *samples)
-            if theirs != (ours.clock, ours.rate_hz, ours.blocks):
-                raise ModelError(
-                    f"{shards.root}: has windows of another kind (clock, rate_hz, blocks, samples: {theirs}) than those of the training "
-                    f"({(ours.clock, ours.rate_hz, ours.blocks, ours.samples)}); build maps alike"
-                )
+            ours, grid = self.metadata, shards.config.blocks
+            trained = _kind(ours.clock, ours.rate_hz, ours.blocks, [ours.samples])
+            theirs = _kind(*clock_of(shards), grid.rows * grid.cols, sorted({one.frames for one in windows}))
+            if theirs != trained:
+                raise ModelError(f"{shards.root}: has {theirs}; the network was trained on {trained}; build maps alike")
         return load_windows(type(self.network), shards, windows, self.device)
 
     def predict(self, shards: Shards, windows: Sequence[Window]) -> Rates:
@@ -248,3 +245,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
 
 def _joined(parts: Sequence[Tensor]) -> npt.NDArray[Any]:
     return torch.cat(list(parts)).double().cpu().numpy()
+
+
+def _kind(clock: str, rate_hz: float | None, blocks: int, samples: Sequence[int]) -> str:
+    clock = f"{clock} clock" if rate_hz is None else f"{clock} clock at {rate_hz:g} Hz"
+    return f"the {clock}, {blocks} blocks, and windows of {', '.join(map(str, samples))} samples"

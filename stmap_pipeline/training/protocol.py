@@ -158,12 +158,8 @@ def _validation_subjects(names: Sequence[str], config: TrainConfig, fold: int) -
 
 def _left_out(names: Sequence[str], config: TrainConfig, fold: int) -> set[str]:
     """Return the subjects that are not trained on because the settings limit their number; more subjects include fewer."""
-    if config.subjects is None:
-        return set()
-    if config.subjects > len(names):
-        raise ConfigError(f"fold {fold}: {len(names)} subject(s) are left to train on, fewer than subjects = {config.subjects}")
     order = np.random.default_rng((_SUBJECTS, config.seed, fold, 1)).permutation(np.array(names)).tolist()
-    return set(order[config.subjects :])
+    return set() if config.subjects is None else set(order[config.subjects :])
 
 
 def _drawn(names: Sequence[str], count: int, *seed: int) -> list[str]:

@@ -134,7 +134,7 @@ def test_cross_has_no_subject_to_evaluate_and_names_the_next_command(maps, tmp_p
         (("--fold", "7"), 1, "fold 7 (folds: 1, 2)"),
         (("--fold", "1", "--protocol", "holdout"), 1, "'within', not with 'holdout'"),
         (("--augment", "plan"), 1, "run stmap augment"),
-        (("--subjects", "3"), 1, "subjects = 3"),
+        (("--subjects", "0"), 2, "--subjects"),
         (("--recipe", "simulated"), 1, "takes no maps"),
         (("--color", "hsv"), 2, "hsv"),
         (("--init", "resnet18.safetensors"), 1, "resnet18.safetensors"),

@@ -116,9 +116,9 @@ def test_without_labels_there_are_predictions_and_no_errors(run, tmp_path):
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"grid": (3, 2)}, "3 x 2 blocks, .* 4"),
+        ({"grid": (3, 2)}, "6 blocks, .* 4 blocks"),
         ({"clock": "uniform", "rate_hz": 25.0}, "uniform clock at 25 Hz, .* native clock"),
-        ({"length": "200 frames"}, "200 samples, .* 240"),
+        ({"length": "200 frames"}, "200 samples; .* 240"),
     ],
 )
 def test_maps_of_another_kind_are_refused_in_words(run, tmp_path, more, text):

@@ -31,10 +31,10 @@ def maps(tmp_path_factory):
     return small_maps(tmp_path_factory.mktemp("attention") / "maps")
 
 
-@pytest.fixture(scope="module")
-def run(maps, tmp_path_factory):
+@pytest.fixture(scope="module", params=["attention-resnet18", "pulse-net"])
+def run(request, maps, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "run"
-    train(maps, out, folds=(2,), network="attention-resnet18", epochs=1, batch=32, validation_share=0)
+    train(maps, out, folds=(2,), network=request.param, epochs=1, batch=32, validation_share=0)
     return evaluated(out, maps)
 
 
@@ -67,7 +67,8 @@ def test_the_weights_of_the_blocks_are_the_means_of_the_networks_own(shown, run,
         windows = shards.windows(fold=2)
         given = model.data(shards, windows).batch(torch.arange(len(windows)))
     weights = model.network.attention_maps(given)
-    expected = torch.stack([weights[f"spatial{one}"] for one in range(1, 5)]).mean(dim=(0, 1, 3)).numpy()
+    spatial = [one for name, one in weights.items() if name.startswith("spatial")]
+    expected = torch.stack(spatial).mean(dim=(0, 1, 3)).numpy()
     table = np.array([[row[f"c{column}"] for column in range(2)] for row in shown.table.rows])
     assert table.ravel() == pytest.approx(expected, abs=1e-6)
     assert f"{expected.max() / expected.min():.2f} times" in shown.lead

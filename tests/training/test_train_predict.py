@@ -82,9 +82,17 @@ def test_which_fold_is_meant_must_be_clear(run, tmp_path):
 def test_maps_of_another_kind_are_refused_with_what_differs(run, tmp_path):
     model = Model.load(run, 1)
     for name, settings, text in (
-        ("blocks", {"blocks": {"rows": 3, "cols": 2}}, r"\('native', None, 6\).* \('native', None, 4, 60\)"),
-        ("clock", {"windows": {"clock": "uniform", "length": "60 frames"}}, r"\('uniform', 30.0, 4\).* \('native', None, 4, 60\)"),
-        ("length", {"windows": {"length": "90 frames"}}, r"\('native', None, 4, 90\).* \('native', None, 4, 60\)"),
+        (
+            "blocks",
+            {"blocks": {"rows": 3, "cols": 2}},
+            "native clock, 6 blocks.* native clock, 4 blocks, and windows of 60 samples",
+        ),
+        (
+            "clock",
+            {"windows": {"clock": "uniform", "length": "60 frames"}},
+            "uniform clock at 30 Hz, 4 blocks.* native clock, 4 blocks",
+        ),
+        ("length", {"windows": {"length": "90 frames"}}, "windows of 90 samples.* windows of 60 samples"),
     ):
         if name == "blocks":
             # the shards of the example have 2 x 2 blocks; the settings are compared first
