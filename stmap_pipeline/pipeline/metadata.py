@@ -12,10 +12,10 @@ import numpy.typing as npt
 from stmap_pipeline.blocks import Measurement
 from stmap_pipeline.faces import TrackingStats
 from stmap_pipeline.labels import Labels
-from stmap_pipeline.records import BlockTrace, Recording
+from stmap_pipeline.records import BlockTrace, PulseTrace, Recording
 from stmap_pipeline.shards import Column
 from stmap_pipeline.signals import face_mean, pos, pulse_lag, resample_uniform
-from stmap_pipeline.signals.lag import RATE_HZ
+from stmap_pipeline.signals.lag import RATE_HZ, Lag
 from stmap_pipeline.video import FrameStream
 from stmap_pipeline.video.clock import Clock
 
@@ -134,15 +134,20 @@ def label_metadata(labels: Labels, blocks: BlockTrace) -> dict[str, str | int | 
     """Collect the metadata that depend on the labels, the lag between the label's pulse and that of the traces among them."""
     trace, lag = labels.heart_rate, None
     if labels.pulse is not None and blocks.times_s.size > 1:
-        grid_s, colors = resample_uniform(blocks.times_s, face_mean(blocks), RATE_HZ)
-        # a beat darkens the skin, and lifts a contact pulse
-        lag = pulse_lag(grid_s, -pos(colors, RATE_HZ), labels.pulse.times_s, labels.pulse.value)
+        lag = label_lag(blocks, labels.pulse)
     return {
         "heart_rate_from": labels.heart_rate_from,
         "heart_rate_trusted_fraction": float(trace.trusted.mean()) if trace is not None and trace.times_s.size else math.nan,
         "pulse_lag_s": round(lag.lag_s, 4) if lag is not None and lag.clear else math.nan,
         "pulse_correlation": round(lag.correlation, 4) if lag is not None else math.nan,
     }
+
+
+def label_lag(blocks: BlockTrace, pulse: PulseTrace) -> Lag:
+    """Estimate how much later the pulse of a label is than the pulse in the traces (POS)."""
+    grid_s, colors = resample_uniform(blocks.times_s, face_mean(blocks), RATE_HZ)
+    # a beat darkens the skin, and lifts a contact pulse
+    return pulse_lag(grid_s, -pos(colors, RATE_HZ), pulse.times_s, pulse.value)
 
 
 def clock_metadata(recording: Recording, clock: Clock, times_s: npt.NDArray[np.float64]) -> dict[str, str | int | float]:

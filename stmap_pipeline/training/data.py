@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from torch.nn.functional import embedding
 
 from stmap_pipeline.errors import ConfigError, ShardError
 from stmap_pipeline.faces.motion import head_motion
+from stmap_pipeline.pipeline.metadata import label_lag
 from stmap_pipeline.records import RecordingResult, Window
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.signals.resample import play, resample_uniform, uniform_trace
@@ -68,7 +70,8 @@ def recorded_samples(shards: Shards, rate_hz: float | None = None) -> ReadSample
     ----------
     shards : Shards
     rate_hz : float, optional
-        Resample the recordings to this uniform clock, and also read motion and pulse; otherwise the clock is that of the maps.
+        Resample the recordings to this uniform clock, and also read motion and pulse; otherwise the clock is that of the maps. A pulse
+        label is trusted where it is found again in the traces, and freed of its lag.
 
     Examples
     --------
@@ -79,8 +82,17 @@ def recorded_samples(shards: Shards, rate_hz: float | None = None) -> ReadSample
     """
     if rate_hz is None:
         return lambda recording_id, speed: Samples(*shards.trace(recording_id, speed))
-    recording = lru_cache(maxsize=1)(shards.recording)
-    return lambda recording_id, speed: uniform_samples(recording(recording_id), rate_hz, speed)
+
+    @lru_cache(maxsize=1)
+    def aligned(recording_id: str) -> RecordingResult:
+        """Read a recording, its pulse label moved to where the pulse is in the traces, or left out where that is not clear."""
+        one = shards.recording(recording_id)
+        if one.pulse is None or len(one.blocks.times_s) < 2:
+            return one
+        lag = label_lag(one.blocks, one.pulse)
+        return replace(one, pulse=replace(one.pulse, times_s=one.pulse.times_s - lag.lag_s) if lag.clear else None)
+
+    return lambda recording_id, speed: uniform_samples(aligned(recording_id), rate_hz, speed)
 
 
 def uniform_samples(result: RecordingResult, rate_hz: float, speed: float = 1.0) -> Samples:

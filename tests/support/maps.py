@@ -62,7 +62,7 @@ def simulated_result(rate_bpm=72.0, duration_s=20.0, recording_id="p001_v1_sourc
     seconds, fine = np.arange(np.ceil(duration_s)), np.arange(0, duration_s, 1 / 60)
     rate = rate_bpm if callable(rate_bpm) else (lambda t: np.full(len(t), float(rate_bpm)))
     return RecordingResult(
-        Recording(recording_id, "vipl-hr", "p001", VideoSource("video.avi")),
+        Recording(recording_id, "vipl-hr", "p001", VideoSource(Path("video.avi"))),
         blocks,
         track,
         HeartRateTrace(seconds, rate(seconds)) if label else None,

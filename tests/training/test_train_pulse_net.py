@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.maps import add_augmentation, small_maps
+from support.maps import add_augmentation, simulated_result, small_maps
 from support.training import result
 
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.shards import Shards, read_table
+from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import SimulatedSource, TrainingSet, recorded_samples, uniform_samples
@@ -74,6 +75,24 @@ def test_means_motion_and_pulse_have_one_clock_at_any_speed(speed):
     expected = np.sin(2 * np.pi * 0.5 * found.times_s * speed)
     assert np.corrcoef(sideways, expected)[0, 1] > 0.99
     assert np.ptp(found.motion[:, 2]) < 1e-3
+
+
+def test_the_lag_of_a_pulse_label_is_taken_out_and_one_that_is_not_in_the_traces_is_left_out(tmp_path):
+    def rate_bpm(times_s):
+        return 70 + 8 * np.sin(2 * np.pi * 0.07 * times_s)
+
+    true = simulated_result(rate_bpm, 24.0, "a", pulse=True, grid=RoiGrid(2, 2))
+    late = replace(true, pulse=replace(true.pulse, times_s=true.pulse.times_s + 0.3))
+    alien = simulated_result(rate_bpm, 24.0, "b", pulse=True, grid=RoiGrid(2, 2))
+    alien = replace(alien, pulse=replace(alien.pulse, value=np.random.default_rng(0).normal(size=len(alien.pulse.value))))
+    read = recorded_samples(Shards(example_maps(tmp_path / "maps", [late, alien])), 30.0)
+    found = read("a", 1.0)
+    known = np.isfinite(found.pulse)
+    assert known.mean() > 0.95
+    expected = np.interp(found.times_s[known], true.pulse.times_s, true.pulse.value)
+    # 0.3 s later it would be 0.4
+    assert np.corrcoef(expected, found.pulse[known])[0, 1] > 0.95
+    assert np.isnan(read("b", 1.0).pulse).all()
 
 
 def test_a_window_of_its_own_length_is_cut_around_the_middle(maps):
