@@ -6,8 +6,11 @@ in column order, in which the first frame is spread over the whole array: it is 
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +26,51 @@ from stmap_pipeline.errors import RecordingError
 MAX_ARRAY_BYTES = 2**31
 # Bytes of the frames that are read at once, and of a chunk of an HDF5 file, which is decompressed as a whole.
 _BLOCK_BYTES, _MAX_CHUNK_BYTES, _CHUNK_CACHE_BYTES = 2**26, 2**28, 2**26
-_ITEM_BYTES = {"uint8": 1, "uint16": 2, "single": 4, "double": 8}
-# whatever SciPy raises for damaged files
-_SCIPY_ERRORS = (
-    MatReadError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    NotImplementedError,
-    OverflowError,
-    zlib.error,
-)
+# classes of MATLAB whose names differ from those of NumPy
+_KINDS = {"single": "float32", "double": "float64"}
+# whatever SciPy and h5py raise for damaged files
+_ERRORS = (
+    MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RuntimeError, OverflowError, zlib.error,
+)  # fmt: skip
 # a float that was computed from a whole number may be a little above one
 _ROUNDING = 1e-6
 
 Frame = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_Read = Callable[[tuple[slice, ...]], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """What the header of a file says of an array of frames.
+
+    Parameters
+    ----------
+    frames, width_px, height_px : int
+    whole : bool
+        Whether the samples are whole numbers; otherwise real ones from 0 to 1, which get 16 bits.
+    bits : int
+    reversed_axes : bool
+        Whether the axes are color, width, height, time.
+    """
+
+    frames: int
+    width_px: int
+    height_px: int
+    whole: bool
+    bits: int
+    reversed_axes: bool
+
+
+def describe_array(path: Path, name: str) -> ArrayInfo:
+    """Return what the header of a file says of an array of frames, which is not read.
+
+    Raises
+    ------
+    RecordingError
+        As in :func:`read_array_frames`, except for what only the numbers show.
+    """
+    with _opened(path, name) as (info, _):
+        return info
 
 
 def read_array_frames(path: Path, name: str) -> Iterator[Frame]:
@@ -66,69 +97,75 @@ def read_array_frames(path: Path, name: str) -> Iterator[Frame]:
         ``source_missing``, ``source_unreadable``, ``no_video_stream`` where the file has no such array, or ``unsupported_format`` where
         the array has other axes or numbers, or is too large.
     """
+    with _opened(path, name) as (info, read):
+        frame_bytes = max(1, info.width_px * info.height_px * 3 * info.bits // 8)
+        step = max(1, _BLOCK_BYTES // frame_bytes)
+        for start in range(0, info.frames, step):
+            times = slice(start, min(start + step, info.frames))
+            block = read((slice(None), slice(None), slice(None), times) if info.reversed_axes else (times,))
+            block = np.ascontiguousarray(block.transpose(3, 2, 1, 0) if info.reversed_axes else block)
+            yield from block if info.whole else _whole_numbers(path, name, block)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[ArrayInfo, _Read]]:
+    """Open a file and give what its header says of an array, and a function that reads slices of it."""
     try:
-        opened = h5py.is_hdf5(path)
-    except OSError as error:
-        raise RecordingError("decode", "source_unreadable", f"{path.name}: cannot be read ({error.strerror})") from None
-    yield from _read_hdf5(path, name) if opened else _read_matlab5(path, name)
-
-
-def _read_hdf5(path: Path, name: str) -> Iterator[Frame]:
-    try:
-        with h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES) as file:
-            # a link to another file is not followed
-            if isinstance(file.get(name, getlink=True), h5py.ExternalLink) or not isinstance(file.get(name), h5py.Dataset):
-                raise _absent(path, name, sorted(file))
-            data: Any = file[name]
-            chunk_bytes = int(np.prod(data.chunks or (1,), dtype=np.float64)) * data.dtype.itemsize
-            if data.is_virtual or data.external or chunk_bytes > _MAX_CHUNK_BYTES:
-                raise _unsupported(
-                    path, name, "is stored in other files or in chunks of more than 256 MB; write it again in plain chunks"
-                )
-            yield from _frames(path, name, data.shape, data.dtype, lambda select: np.asarray(data[select]))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from None
-
-
-def _read_matlab5(path: Path, name: str) -> Iterator[Frame]:
-    try:
-        listed = {found: (shape, kind) for found, shape, kind in scipy.io.whosmat(str(path))}
-        if name not in listed:
-            raise _absent(path, name, sorted(listed))
-        shape, kind = listed[name]
-        size = int(np.prod(shape, dtype=np.float64)) * _ITEM_BYTES.get(kind, 1)
-        if kind not in _ITEM_BYTES or size > MAX_ARRAY_BYTES:
-            what = f"{kind} {' x '.join(map(str, shape))}"
-            raise _unsupported(
-                path, name, f"is {what} of {size / 2**30:.1f} GB; numbers of up to 2 GB can be read from this kind of file"
-            )
-        values = scipy.io.loadmat(str(path), variable_names=[name])[name]
+        with _opened_hdf5(path, name) if h5py.is_hdf5(path) else _opened_matlab5(path, name) as found:
+            yield found
     except FileNotFoundError:
         raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
-    except (*_SCIPY_ERRORS, OSError) as error:
-        raise _damaged(path, error) from None
-    if values.shape != tuple(shape):
-        raise _damaged(path, ValueError(f"{name} is not what the header says"))
-    yield from _frames(path, name, values.shape, values.dtype, lambda select: values[select])
+    except _ERRORS as error:
+        what = " ".join(str(error).split())[:120] or type(error).__name__
+        message = f"{path.name}: is damaged, or no file of MATLAB or HDF5 ({what})"
+        raise RecordingError("decode", "source_unreadable", message) from None
 
 
-def _frames(
-    path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], read: Callable[[tuple[slice, ...]], npt.NDArray[Any]]
-) -> Iterator[Frame]:
-    """Yield frames of a four-dimensional array that ``read`` reads slices of."""
+@contextmanager
+def _opened_hdf5(path: Path, name: str) -> Iterator[tuple[ArrayInfo, _Read]]:
+    with h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES) as file:
+        # a link to another file is not followed
+        if isinstance(file.get(name, getlink=True), h5py.ExternalLink) or not isinstance(file.get(name), h5py.Dataset):
+            raise _absent(path, name, sorted(file))
+        data: Any = file[name]
+        chunk_bytes = int(np.prod(data.chunks or (1,), dtype=np.float64)) * data.dtype.itemsize
+        if data.is_virtual or data.external or chunk_bytes > _MAX_CHUNK_BYTES:
+            what = "is stored in other files or in chunks of more than 256 MB; write it again in plain chunks"
+            raise _unsupported(path, name, what)
+        yield _info(path, name, data.shape, data.dtype), lambda select: np.asarray(data[select])
+
+
+@contextmanager
+def _opened_matlab5(path: Path, name: str) -> Iterator[tuple[ArrayInfo, _Read]]:
+    listed = {found: (tuple(shape), kind) for found, shape, kind in scipy.io.whosmat(str(path))}
+    if name not in listed:
+        raise _absent(path, name, sorted(listed))
+    shape, kind = listed[name]
+    info = _info(path, name, shape, np.dtype(_KINDS.get(kind, kind if kind.startswith(("int", "uint")) else "O")))
+    size = int(np.prod(shape, dtype=np.float64)) * info.bits // 8
+    if size > MAX_ARRAY_BYTES:
+        what = f"is {kind} {' x '.join(map(str, shape))} of {size / 2**30:.1f} GB; up to 2 GB can be read from this kind of file"
+        raise _unsupported(path, name, what)
+
+    @functools.cache
+    def values() -> npt.NDArray[Any]:
+        found: npt.NDArray[Any] = scipy.io.loadmat(str(path), variable_names=[name])[name]
+        if found.shape != shape:
+            raise ValueError(f"{name} is not what the header says")
+        return found
+
+    yield info, lambda select: values()[select]
+
+
+def _info(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ArrayInfo:
     last = len(shape) == 4 and shape[3] == 3
     if not last and not (len(shape) == 4 and shape[0] == 3):
         axes = " x ".join(map(str, shape))
         raise _unsupported(path, name, f"is {axes}; frames have the axes time, height, width, 3 or 3, width, height, time")
     if not (dtype.kind == "f" or dtype in (np.uint8, np.uint16)):
         raise _unsupported(path, name, f"holds {dtype}; frames are whole numbers of 8 or 16 bits, or real numbers from 0 to 1")
-    count = shape[0] if last else shape[3]
-    step = max(1, _BLOCK_BYTES // max(1, int(np.prod(shape, dtype=np.float64)) // max(count, 1) * dtype.itemsize))
-    for start in range(0, count, step):
-        times = slice(start, min(start + step, count))
-        block = read((times,) if last else (slice(None), slice(None), slice(None), times))
-        block = np.ascontiguousarray(block if last else block.transpose(3, 2, 1, 0))
-        yield from _whole_numbers(path, name, block) if dtype.kind == "f" else block
+    frames, height, width = shape[:3] if last else shape[:0:-1]
+    return ArrayInfo(frames, width, height, dtype.kind != "f", 8 * dtype.itemsize, not last)
 
 
 def _whole_numbers(path: Path, name: str, block: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
@@ -145,8 +182,3 @@ def _absent(path: Path, name: str, names: list[str]) -> RecordingError:
 
 def _unsupported(path: Path, name: str, what: str) -> RecordingError:
     return RecordingError("decode", "unsupported_format", f"{path.name}: {name} {what}")
-
-
-def _damaged(path: Path, error: Exception) -> RecordingError:
-    what = " ".join(str(error).split())[:120] or type(error).__name__
-    return RecordingError("decode", "source_unreadable", f"{path.name}: is damaged, or no file of MATLAB or HDF5 ({what})")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import Recording, VideoSource
+from stmap_pipeline.video.arrays import describe_array
 from stmap_pipeline.video.images import list_images
 from stmap_pipeline.video.stream import check_video, decode, open_container
 
@@ -83,7 +84,11 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
     """
     check_video(recording)
     path = recording.video.path
-    if recording.video.kind != "file":
+    if recording.video.kind == "array":
+        info = describe_array(path, recording.video.member)
+        pixels = f"rgb{24 if info.whole and info.bits == 8 else 48}"
+        return VideoFacts(info.frames, np.zeros(0), math.nan, math.nan, info.width_px, info.height_px, pixels)
+    if recording.video.kind == "images":
         return _probe_images(recording.video)
     if path.stat().st_size == 0:
         raise RecordingError("decode", "source_unreadable", f"{path.name}: is empty (0 bytes)")
@@ -155,5 +160,4 @@ def _probe_images(source: VideoSource) -> VideoFacts:
     frame = next(iter(decode(source))).frame
     if frame is None:
         raise RecordingError("decode", "decode_error", f"{source.path.name}: its first image cannot be decoded")
-    count = len(list_images(source)) if source.kind == "images" else 0
-    return VideoFacts(count, np.zeros(0), math.nan, math.nan, frame.width, frame.height, frame.format.name)
+    return VideoFacts(len(list_images(source)), np.zeros(0), math.nan, math.nan, frame.width, frame.height, frame.format.name)

@@ -15,6 +15,7 @@ from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.records import ClockSource, Recording, VideoSource
 from stmap_pipeline.video import arrays, open_stream
 from stmap_pipeline.video.arrays import read_array_frames
+from stmap_pipeline.video.probe import probe_video
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (7, 12, 10, 3), dtype=np.uint8)
 
@@ -87,6 +88,14 @@ def test_a_missing_array_is_named_with_what_is_there(tmp_path, version):
     with pytest.raises(RecordingError, match=r"a\.mat: holds no array 'Xsub', but .*video") as caught:
         list(read_array_frames(path, "Xsub"))
     assert caught.value.reason == "no_video_stream"
+
+
+@pytest.mark.parametrize("version", WRITERS)
+def test_a_check_reads_the_header_alone(tmp_path, version, monkeypatch):
+    path = WRITERS[version](tmp_path / "a.mat", PIXELS / 255.0)
+    monkeypatch.setattr(arrays, "_whole_numbers", None)  # reading frames would fail now
+    facts = probe_video(Recording("a", "b", "a", VideoSource(path, "array", "video"), ClockSource("constant", rate_hz=30.0)))
+    assert (facts.frames, facts.width_px, facts.height_px, facts.pixel_format) == (7, 10, 12, "rgb48")
 
 
 @pytest.mark.parametrize("version", WRITERS)
