@@ -45,7 +45,7 @@ def example_run(
     >>> sorted(one.name for one in run.iterdir())
     ['maps.json', 'predictions.csv', 'predictions.json', 'run.json', 'run.toml']
     """
-    config = config or TrainConfig(validation_share=0)
+    config = config or TrainConfig(network="attention-resnet18", validation_share=0)
     maps = maps or example_maps()
     if run is None:
         run = Path(tempfile.mkdtemp(prefix="stmap-example-")) / "run"

@@ -154,11 +154,13 @@ def plan_experiment(
         ]
         return Cell(out / "-".join([*words, f"seed{seed}"]), config, () if cross else tuple(folds), cross)
 
+    starts: Sequence[str | None] = inits or [None]
+    counts: Sequence[int | None] = subjects or [None]
     cells: list[Cell] = []
     for seed in range(seeds):
-        cells += [cell(seed, *one) for one in product(networks, augments, inits or [None], subjects or [None])]
+        cells += [cell(seed, *one) for one in product(networks, augments, starts, counts)]
         if other is not None:
-            cells.append(cell(seed, networks[0], augments[0], inits[0] if inits else None, None, cross=True))
+            cells.append(cell(seed, networks[0], augments[0], starts[0], None, cross=True))
     return Experiment(maps, other, tuple(cells))
 
 

@@ -96,7 +96,7 @@ def test_a_network_without_attention_and_a_run_without_weights_are_told(run, map
         "No run has a network with attention"
     )
     bare = tmp_path / "bare"
-    example_run(bare, maps, config=TrainConfig(validation_share=0))
+    example_run(bare, maps, config=TrainConfig(network="attention-resnet18", validation_share=0))
     lead = show_attention(within_cases([load_run(evaluated(bare, maps))]), [maps]).lead
     assert "cannot be shown" in lead
     assert "no fold is finished" in lead

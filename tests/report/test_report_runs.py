@@ -173,7 +173,7 @@ def test_the_effect_of_an_idea_is_told_on_the_same_videos(tmp_path, cells):
 
 def test_runs_of_other_settings_are_not_taken_for_seeds_of_one_another(tmp_path, maps, cells):
     longer = tmp_path / "longer"
-    example_run(longer, maps, config=TrainConfig(augment="plan", epochs=80, validation_share=0))
+    example_run(longer, maps, config=TrainConfig(network="attention-resnet18", augment="plan", epochs=80, validation_share=0))
     page = page_of(tmp_path, [cells[0], evaluated(longer, maps, cells[0])])
     assert page.row("within", "attention-resnet18, with resampled windows, epochs 50")
     assert page.row("within", "attention-resnet18, with resampled windows, epochs 80")
@@ -217,7 +217,9 @@ def test_an_unfinished_run_and_one_that_is_not_evaluated_are_named(tmp_path, run
 
 
 def test_a_run_that_held_out_nobody_makes_a_page_that_says_so(tmp_path, maps):
-    run = example_run(tmp_path / "run", maps, config=TrainConfig(protocol="cross", validation_share=0))[0]
+    run = example_run(
+        tmp_path / "run", maps, config=TrainConfig(network="attention-resnet18", protocol="cross", validation_share=0)
+    )[0]
     page = page_of(tmp_path, [evaluated(run, maps)])
     for sentence in (
         "no subject was held out, and it was not tested on another database",
@@ -241,7 +243,7 @@ def test_videos_without_labels_make_a_page_that_says_so(tmp_path, run):
 
 def test_a_single_fold_of_one_person_has_a_page(tmp_path, maps):
     one = folded_maps(tmp_path / "one")
-    config = TrainConfig(validation_share=0, protocol="holdout", holdout_share=0.2)
+    config = TrainConfig(network="attention-resnet18", validation_share=0, protocol="holdout", holdout_share=0.2)
     page = page_of(tmp_path, [evaluated(example_run(tmp_path / "run", one, config=config)[0], one)])
     assert page.row("within", "attention-resnet18, as recorded")[1] == "2"
     assert "too few for an interval" in page.text
@@ -307,7 +309,9 @@ def test_the_page_of_the_same_results_has_the_same_bytes_whatever_time_the_train
 
 @pytest.mark.parametrize(("error_bpm", "tone"), [(60.0, "bad"), (1.0, "")])
 def test_a_network_that_a_constant_beats_is_never_green_and_few_videos_prove_nothing(tmp_path, maps, error_bpm, tone):
-    run = example_run(tmp_path / "run", maps, config=TrainConfig(validation_share=0), error_bpm=error_bpm)[0]
+    run = example_run(
+        tmp_path / "run", maps, config=TrainConfig(network="attention-resnet18", validation_share=0), error_bpm=error_bpm
+    )[0]
     page = write_runs_report([evaluated(run, maps)], tmp_path / "report.html").read_text("utf-8")
     (found,) = re.findall(r'<div(?: class="(\w+)")?><dt>smallest MAE', page)
     assert found == tone
