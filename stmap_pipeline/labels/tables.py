@@ -38,6 +38,7 @@ _SPREADSHEET_ERRORS = frozenset({"#n/a", "#num!", "#div/0!", "#value!", "#null!"
 # a sign, or a digit before any letter: a number, or what a device writes in place of one
 _NUMBER_LIKE = re.compile(r"[+-]|[\W_]*\d")
 # whole numbers between commas could be decimal numbers, and groups of three digits a number of thousands
+_DATE_AND_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ \t]+([0-9]{1,2}:[0-9]{2})")
 _TWO_READINGS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+(e[+-]?[0-9]+)?,*|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]*", re.I)
 # groups of thousands that nothing else can be: a decimal mark of the other kind follows, or there are two marks
 _THOUSANDS = re.compile(
@@ -399,7 +400,8 @@ def _cells(text: str, delimiter: str) -> list[str]:
     if not delimiter:
         return [text]
     if delimiter == " ":
-        return text.split()
+        # a date and the time behind it are one cell
+        return (_DATE_AND_TIME.sub(r"\1T\2", text) if ":" in text else text).split()
     if '"' in text:
         return next(csv.reader([text], delimiter=delimiter))
     return text.split(delimiter)

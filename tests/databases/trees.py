@@ -234,7 +234,7 @@ def mcd_rppg(root: Path) -> None:
         stem = f"{number}_{camera}_{step}"
         write(root / "video" / f"{stem}.avi")
         times = [f"2024-03-05 10:00:{index / 30:09.6f}" for index in range(60)]
-        write(root / "meta" / f"{stem}.txt", "".join(f"{index}\t{time}\n" for index, time in enumerate(times)))
+        write(root / "meta" / f"{stem}.txt", "".join(f"{index}  {time}\n" for index, time in enumerate(times)))
         write(root / "ppg_sync" / f"{stem}.txt", "".join(f"{index % 40} 0.003\n" for index in range(60)))
         rows.append(f"{number},23.0,F,19.03,100.0,{step},{camera},front,video/{stem}.avi,meta/{stem}.txt,ppg_sync/{stem}.txt")
     write(root / "db.csv", "\n".join(rows[:-1]) + "\n")  # one video is not in the list

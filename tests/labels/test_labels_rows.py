@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.labels.label_file import LabelFileError, format_of, read_columns
 
 
@@ -45,3 +46,10 @@ def test_whole_numbers_between_commas_are_columns_where_the_format_says_so(tmp_p
     assert [one.tolist() for one in found.values] == [[68, 68], [20, 22]]
     assert found.times is not None
     assert found.times.values.tolist() == [11, 28]
+
+
+@pytest.mark.parametrize("separator", ["  ", "\t", " "])
+@pytest.mark.parametrize("between", [" ", "T"])
+def test_a_date_and_the_time_behind_it_are_one_cell(tmp_path: Path, separator: str, between: str) -> None:
+    rows = [f"{index}{separator}2024-03-05{between}10:00:0{index}.500" for index in range(5)]
+    np.testing.assert_allclose(read_frame_times(written(tmp_path, "\n".join(rows)), column=1), range(5))

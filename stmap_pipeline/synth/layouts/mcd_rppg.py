@@ -35,7 +35,7 @@ def _plan(subjects: int, seed: int, setting: str, duration_s: float) -> list[Rec
 def _write(root: Path, recording: RecordingPlan) -> None:
     times_s = recording.times_s()
     stem = Path(recording.path).stem
-    meta = [f"{index}\t{(_START + timedelta(seconds=time_s)).isoformat(' ')}" for index, time_s in enumerate(times_s.tolist())]
+    meta = [f"{index}  {_START + timedelta(seconds=time_s)}" for index, time_s in enumerate(times_s.tolist())]
     atomic_write_bytes(root / "meta" / f"{stem}.txt", lines(meta))
     wave = np.rint(90 + 60 * recording.scene.pulse.wave(times_s)).astype(int).tolist()
     atomic_write_bytes(
