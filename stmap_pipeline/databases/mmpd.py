@@ -94,7 +94,7 @@ def _recording(path: Path, situation: dict[str, str]) -> Recording:
 
 DATABASE = Database(
     name=NAME,
-    title="MMPD: 33 subjects of all skin tones before a phone, in four lights and motions",
+    title="MMPD: 33 subjects of four skin tones before a phone, in four lights and motions",
     license="academic use under the release agreement; no commercial use",
     access="the release agreement of https://github.com/McJackTang/MMPD_rPPG_dataset, by a faculty member",
     citation=CITATION,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, file_named, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, in_order, no_recordings, once, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "pure"
@@ -82,8 +82,8 @@ def list_recordings(root: Path) -> Iterator[Recording]:
 
 def _recording(key: str, images: Path, values: Path | None, absent: bool = False) -> Recording:
     subject, setup = key.split("-")
-    # without the JSON file the recording fails by its name: no image carries its time otherwise
-    path = values or images.with_name(file_named([], f"{key}.json"))
+    # without the JSON file the recording fails by its name: nothing else has the times
+    path = values or images.with_name(f"{key}.json")
     return Recording(
         key,
         NAME,
