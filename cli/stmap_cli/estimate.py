@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stmap_pipeline.evaluation.estimate import VideoEstimate, WindowEstimate
     from stmap_pipeline.evaluation.window_rates import RateSource
 
-_CLASSICAL = ("pos", "chrom", "green")
+_METHODS = ("pulse-net", "pos", "chrom", "green")
 # rows of a long video that are printed
 _ROWS = 40
 _MAX_EXPECTED = 10**9
@@ -28,9 +28,9 @@ _MAX_EXPECTED = 10**9
 @click.argument("videos", metavar="VIDEO...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--method",
-    default="pos",
-    metavar="pos|chrom|green|RUN",
-    help="Find the rate by this classical method, or by the networks in the folder RUN that stmap train wrote.",
+    default="pulse-net",
+    metavar="pulse-net|pos|chrom|green|RUN",
+    help="Find the rate by the network that comes with stmap, by a classical method, or by the networks in the folder RUN of stmap train.",
 )
 @click.option(
     "--window",
@@ -82,11 +82,10 @@ def estimate(
     for option, file in (("--plot", plot), ("--csv", csv)):
         if file is not None and len(videos) > 1:
             raise click.UsageError(f"{option} takes one video, not {len(videos)}")
-    source: str | RateSource = method
-    if method not in _CLASSICAL:
+    if method not in _METHODS:
         if window_s is not None:
-            raise click.UsageError("--window goes with pos, chrom and green; a trained run has a length of its own")
-        source = _run(method)
+            raise click.UsageError(f"--window goes with {', '.join(_METHODS)}; a trained run has a length of its own")
+    source = _source(method)
     if plot is not None:
         from stmap_pipeline.report import check_picture
 
@@ -146,11 +145,15 @@ def _by_frame(progress: Progress, frames: bool) -> Callable[[float], None]:
     return on_frame
 
 
-def _run(method: str) -> RateSource:
-    """Load the networks of a run; what is neither a method nor a path is a typing error."""
+def _source(method: str) -> RateSource:
+    """Load a method, or the networks of a run; what is neither a method nor a path is a typing error."""
+    if method in _METHODS:
+        from stmap_pipeline.evaluation.window_rates import rate_source
+
+        return rate_source(method)
     run = Path(method)
     if not run.exists():
-        raise click.UsageError(f"--method {method!r} is neither {', '.join(_CLASSICAL)} nor the folder of a run")
+        raise click.UsageError(f"--method {method!r} is neither {', '.join(_METHODS)} nor the folder of a run")
     from stmap_pipeline.evaluation.window_rates import RunRates
 
     return RunRates(run)

@@ -19,7 +19,14 @@ from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.evaluation.heart_rate_path import HeartRatePath, best_rates, calibrated, find_path, own_time
 from stmap_pipeline.evaluation.pulse_wave import Beats, find_beats
 from stmap_pipeline.evaluation.signal_problems import SignalProblem, missing_spans_s, signal_problems
-from stmap_pipeline.evaluation.window_rates import SHORTEST_S, ClassicalRates, RateSource, WindowRates
+from stmap_pipeline.evaluation.window_rates import (
+    PULSE_NET_METHOD,
+    SHORTEST_S,
+    ClassicalRates,
+    RateSource,
+    WindowRates,
+    rate_source,
+)
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
@@ -178,7 +185,7 @@ class VideoEstimate:
 
 def estimate_video(
     video: Path,
-    method: str | RateSource = "pos",
+    method: str | RateSource = PULSE_NET_METHOD,
     *,
     window_s: float = WINDOW_S,
     step_s: float = STEP_S,
@@ -194,8 +201,8 @@ def estimate_video(
     ----------
     video : Path
     method : str or RateSource
-        ``green``, ``chrom`` or ``pos``, or what finds the rates of windows, such as
-        :class:`~stmap_pipeline.evaluation.window_rates.RunRates`.
+        ``pulse-net`` (the network that comes with the package), ``green``, ``chrom`` or ``pos``; or what finds the rates of windows,
+        such as :class:`~stmap_pipeline.evaluation.window_rates.RunRates`.
     window_s, step_s : float
         Length of a window, and time from one to the next. A shorter video has one window. A trained run has a length of its own.
     config : Config, optional
@@ -223,7 +230,7 @@ def estimate_video(
     >>> one.reason, one.heart_rate_bpm
     ('source_missing', nan)
     """
-    source = ClassicalRates(method) if isinstance(method, str) else method
+    source = rate_source(method) if isinstance(method, str) else method
     beside = [ClassicalRates(one) for one in others]
     limits = Limits()
     try:
@@ -253,7 +260,7 @@ def estimate_video(
 
 def estimate_blocks(
     blocks: BlockTrace,
-    method: str | RateSource = "pos",
+    method: str | RateSource = PULSE_NET_METHOD,
     *,
     track: LandmarkTrack | None = None,
     name: str = "",
@@ -270,7 +277,7 @@ def estimate_blocks(
     >>> round(one.heart_rate_bpm), one.probability > 0.9, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
     (81, True, [(0, 10), (2, 12), (4, 14), (5, 15)])
     """
-    source = ClassicalRates(method) if isinstance(method, str) else method
+    source = rate_source(method) if isinstance(method, str) else method
     beside = [ClassicalRates(one) for one in others]
     return _estimate(blocks, track, {}, source, beside, name, window_s=window_s, step_s=step_s)
 

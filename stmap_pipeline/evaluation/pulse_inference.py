@@ -38,18 +38,18 @@ class PulseWindows(NamedTuple):
 
     Parameters
     ----------
-    probability : (B, R) array
-        That there is a pulse and has this rate, one of :data:`RATES_BPM`.
-    no_pulse : (B,) array
-        The rest to 1.
+    log_probability : (B, R) array
+        Logarithm of the probability that there is a pulse and has this rate, one of :data:`RATES_BPM`.
+    log_no_pulse : (B,) array
+        Logarithm of the probability that there is no pulse.
     wave : (B, S) array
         At 15 Hz, of either sign; sample k stands at input sample 2 k.
     block_weights : (B, N) array
     time_weights : (B, S) array
     """
 
-    probability: Array
-    no_pulse: Array
+    log_probability: Array
+    log_no_pulse: Array
     wave: Array
     block_weights: Array
     time_weights: Array
@@ -96,9 +96,9 @@ class PulseInference:
         moments = np.repeat(weights, _STEP, axis=1)
         scores = self._rate_scores(waves, moments, moved)
         scores = np.concatenate([scores, self._no_pulse_score(face, weights, scores)], axis=1)
-        chance = np.exp(scores - scores.max(axis=1, keepdims=True))
-        chance /= chance.sum(axis=1, keepdims=True)
-        return PulseWindows(chance[:, :-1], chance[:, -1], waves[:, 0, :samples], block_weights, moments[:, :samples])
+        scores -= scores.max(axis=1, keepdims=True)
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return PulseWindows(scores[:, :-1], scores[:, -1], waves[:, 0, :samples], block_weights, moments[:, :samples])
 
     def _encode(self, blocks: Array, level: Array, seen: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         batch, count, channels, samples = blocks.shape

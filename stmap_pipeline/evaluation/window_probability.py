@@ -2,7 +2,7 @@
 
 A conditional logit: each rate has a score, a weighted sum of a few measures, and its probability is the exponential of the score over the
 sum of all of them; one more alternative, that there is no pulse, has a constant score. The weights are fitted by maximum likelihood on
-simulated windows whose rates are evenly spread, with and without a pulse; ``benchmarks/estimate_classical.py`` makes them.
+simulated windows whose rates are evenly spread, with and without a pulse; ``benchmarks/estimate_probability.py`` makes them.
 """
 
 from __future__ import annotations

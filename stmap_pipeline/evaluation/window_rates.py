@@ -1,7 +1,4 @@
-"""Distributions of heart rates in the windows of a video: by a classical method, or by the networks of a run.
-
-The network that ships with the package is in :mod:`.pulse_inference`.
-"""
+"""Distributions of heart rates in the windows of a video: by the pulse network of the package, a classical method, or the networks of a run."""
 
 from __future__ import annotations
 
@@ -13,22 +10,35 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration
+from stmap_pipeline.evaluation.pulse_inference import INPUT_HZ, WAVE_HZ, PulseInference, PulseWindows
+from stmap_pipeline.evaluation.pulse_inference import RATES_BPM as NETWORK_RATES_BPM
+from stmap_pipeline.evaluation.pulse_wave import stitch
 from stmap_pipeline.evaluation.window_probability import CALIBRATION, RATES_BPM, PulseSignals, pulse_signals, window_probability
+from stmap_pipeline.faces.motion import head_motion
 from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace
 from stmap_pipeline.signals.classical import method_named
+from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import detrend
 from stmap_pipeline.training import require_torch
+from stmap_pipeline.weights import PULSE_NET, read_calibration, read_description, read_weights
 
 if TYPE_CHECKING:
     from stmap_pipeline.training.predict import Model
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Name of the pulse network as a method.
+PULSE_NET_METHOD = "pulse-net"
+#: Of the pulse network, where the description of its weights has none.
+PATH_CALIBRATION = PathCalibration(0.0, 0.1, 1.0)
 #: Shortest stretch with a face in which a rate is looked for: five beats of 60 bpm.
 SHORTEST_S = 5.0
 # spread of the rates of a run around the truth where they are right
 _RUN_SD_BPM = 2.5
+# windows that a network reads at once; more take memory and no less time
+_TOGETHER = 8
+_NO_PULSE = PulseTrace(np.empty(0), np.empty(0))
 
 
 class WindowRates(NamedTuple):
@@ -71,6 +81,74 @@ class RateSource(Protocol):
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
         """Compute the distribution of each window of a video."""
         ...
+
+
+class PulseNetRates:
+    """The pulse network that comes with the package, in NumPy; it reads any number of blocks, and the motion of the head.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+
+    Raises
+    ------
+    ModelError
+        Where the weights are missing or damaged.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> one = example_result(frames=360, heart_rate_bpm=72.0)
+    >>> found = PulseNetRates().windows(one.blocks, one.track, 10.0, 2.0)
+    >>> found.spans_s.tolist(), found.probability.shape, found.block_weights.shape
+    ([[0.0, 10.0], [2.0, 12.0]], (2, 185), (4,))
+    """
+
+    def __init__(self, name: str = PULSE_NET) -> None:
+        self.name = PULSE_NET_METHOD
+        self._network = PulseInference(read_weights(name))
+        self._calibration = read_calibration(name)
+        self._path_calibration = PathCalibration(**read_description(name).get("path_calibration", PATH_CALIBRATION._asdict()))
+
+    def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
+        """Compute the distribution of each window."""
+        times_s, means = resample_uniform(blocks.times_s, blocks.means, INPUT_HZ)
+        motion = None
+        if track is not None and track.found.any():
+            motion = np.column_stack([np.interp(times_s, track.times_s, one) for one in head_motion(track.points_px).T])
+        return self.uniform_windows(times_s, means, motion, window_s, step_s)
+
+    def uniform_windows(
+        self, times_s: FloatArray, means: FloatArray, motion: npt.NDArray[np.floating] | None, window_s: float, step_s: float
+    ) -> WindowRates:
+        """Compute the distribution of each window of samples at 30 Hz.
+
+        Parameters
+        ----------
+        times_s : (T,) array
+        means : (T, N, 3) array
+            R, G, B in gray levels; NaN where not seen.
+        motion : (T, 4) array, optional
+            As :func:`~stmap_pipeline.faces.motion.head_motion` returns it.
+        window_s, step_s : float
+        """
+        spans_s = cut_spans(times_s, INPUT_HZ, window_s, step_s)
+        if not len(spans_s):
+            none = np.empty((0, len(NETWORK_RATES_BPM)))
+            return WindowRates(spans_s, NETWORK_RATES_BPM, none, np.empty(0), _NO_PULSE, self._path_calibration)
+        size = round((spans_s[0, 1] - spans_s[0, 0]) * INPUT_HZ)
+        # on an even sample, as the wave has half the rate
+        starts = np.round((spans_s[:, 0] - times_s[0]) * INPUT_HZ).astype(np.int64) // 2 * 2
+        parts = []
+        for first in range(0, len(starts), _TOGETHER):
+            rows = starts[first : first + _TOGETHER, None] + np.arange(size)
+            parts.append(self._network(means[rows], None if motion is None else motion[rows]))
+        found = PulseWindows(*(np.concatenate(one) for one in zip(*parts, strict=True)))
+        probability, no_pulse = self._calibration(found.log_probability.astype(np.float64), found.log_no_pulse.astype(np.float64))
+        pulse = stitch(np.where(found.time_weights > 0, found.wave.astype(np.float64), np.nan), times_s[starts], WAVE_HZ)
+        weights = found.block_weights.mean(axis=0, dtype=np.float64)
+        return WindowRates(spans_s, NETWORK_RATES_BPM, probability, no_pulse, pulse, self._path_calibration, weights)
 
 
 class ClassicalRates:
@@ -236,3 +314,21 @@ def cut_spans(times_s: FloatArray, rate_hz: float, window_s: float, step_s: floa
         starts.append(total - size)
     begin_s = times_s[starts]
     return np.stack([begin_s, begin_s + size / rate_hz], axis=1)
+
+
+def rate_source(method: str) -> RateSource:
+    """Return a method by name: ``pulse-net``, ``pos``, ``chrom`` or ``green``.
+
+    Raises
+    ------
+    UnknownNameError
+        Where there is no such method.
+    ModelError
+        Where the weights of the network are missing or damaged.
+
+    Examples
+    --------
+    >>> rate_source("pos").name
+    'pos'
+    """
+    return PulseNetRates() if method == PULSE_NET_METHOD else ClassicalRates(method)

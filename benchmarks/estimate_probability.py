@@ -1,0 +1,203 @@
+"""Fit the probabilities of an estimate on simulated videos of 30 s, and count on others how often rates of a probability are right.
+
+    python benchmarks/estimate_probability.py network [VIDEOS] [SEED]
+    python benchmarks/estimate_probability.py classical [VIDEOS] [SEED] [WINDOWS]
+
+``network`` writes the calibration of the path into the description of the weights of the package. ``classical`` prints
+:data:`~stmap_pipeline.evaluation.window_probability.WEIGHTS` and :data:`~stmap_pipeline.evaluation.window_probability.CALIBRATION`. Both count
+on videos with people, light and cameras that nothing was trained or fitted on, and add what they count to ``docs/measured/estimate.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from stmap_pipeline.evaluation.estimate import ANSWERED_SHARE, SEEN, STEP_S, WINDOW_S, known_share
+from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration, calibration_curve, find_path, path_support
+from stmap_pipeline.evaluation.window_probability import RATES_BPM, WEIGHTS, pulse_signals, window_measures
+from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, RateSource, WindowRates
+from stmap_pipeline.files import atomic_write_text
+from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.signals import dominant_rate_bpm
+from stmap_pipeline.simulation import SimulationConfig, simulate_windows
+from stmap_pipeline.weights import read_description, weights_path
+
+FloatArray = npt.NDArray[np.float64]
+RATE_HZ = 30.0
+VIDEO_S = 30.0
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.001)
+TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
+
+
+class Video:
+    """A simulated video: traces, motion of the head, and the heart rate of any interval; NaN where there is no pulse."""
+
+    def __init__(
+        self, means: npt.NDArray[np.float32], motion: npt.NDArray[np.float32], pulse: npt.NDArray[np.float32], rate_bpm: float
+    ) -> None:
+        times_s = np.arange(len(means)) / RATE_HZ
+        coverage = np.asarray(np.isfinite(means).all(axis=2), dtype=np.float32)
+        self.blocks = BlockTrace(times_s, means, coverage, RoiGrid())
+        self.motion = motion
+        self.pulse, self.rate_bpm = pulse, rate_bpm
+
+    def truth_bpm(self, start_s: float, stop_s: float) -> float:
+        """Return the rate of the pulse in an interval."""
+        if not np.isfinite(self.rate_bpm):
+            return float("nan")
+        part = self.pulse[round(start_s * RATE_HZ) : round(stop_s * RATE_HZ)]
+        return float(dominant_rate_bpm(part, RATE_HZ, (30.0, 220.0)))
+
+
+def videos(count: int, seed: int, config: SimulationConfig) -> Iterator[Video]:
+    """Simulate videos, 64 at a time."""
+    for first in range(0, count, 64):
+        made = simulate_windows(min(64, count - first), (seed, first), config)
+        for one in zip(made.means, made.motion, made.pulse, made.heart_rate_bpm.tolist(), strict=True):
+            yield Video(*one)
+
+
+def fit_windows(method: str, count: int, seed: int) -> FloatArray:
+    """Fit the weights of the measures of a window by maximum likelihood."""
+    rows, targets = [], []
+    for video in videos(count, seed, SimulationConfig(no_pulse_share=0.2)):
+        signals = pulse_signals(video.blocks, method)
+        measures = window_measures(signals, 0, len(signals.times_s))
+        if measures is None or not (np.isnan(video.rate_bpm) or 41 < video.rate_bpm < 179):
+            continue
+        target = np.zeros(len(RATES_BPM) + 1)
+        if np.isnan(video.rate_bpm):
+            target[-1] = 1.0
+        else:
+            target[:-1] = np.exp(-0.5 * ((RATES_BPM - video.rate_bpm) / 1.5) ** 2)
+        rows.append(measures)
+        targets.append(target / target.sum())
+    measured, wanted = np.array(rows), np.array(targets)
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        scores = np.column_stack([measured @ weights[:4], np.full(len(measured), weights[4])])
+        scores -= scores.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        away = (np.exp(scores - log_sum) - wanted) / len(measured)
+        slope = np.append(np.einsum("wr,wrk->k", away[:, :-1], measured), away[:, -1].sum())
+        return float(-(wanted * (scores - log_sum)).sum(axis=1).mean()), slope
+
+    found = minimize(loss, np.array([0.5, 0.3, 0.0, 1.0, 4.0]), jac=True, method="BFGS")
+    print(f"{method}: {len(rows)} windows, loss {found.fun:.3f}", flush=True)
+    return np.asarray(found.x)
+
+
+def rates_of(source: RateSource, video: Video) -> WindowRates:
+    """Compute the distributions of the windows of a video, as an estimate does."""
+    if isinstance(source, PulseNetRates):
+        return source.uniform_windows(video.blocks.times_s, video.blocks.means.astype(np.float64), video.motion, WINDOW_S, STEP_S)
+    return source.windows(video.blocks, None, WINDOW_S, STEP_S)
+
+
+def path_table(source: RateSource, made: Iterator[Video]) -> FloatArray:
+    """Return for each window of each video: chance by the path, support, whether it is right, pulse or none, and number of the video."""
+    rows = []
+    for number, video in enumerate(made):
+        rates = rates_of(source, video)
+        seen = np.isfinite(rates.no_pulse) & (known_share(video.blocks, rates.spans_s) >= SEEN)
+        if not seen.any():
+            continue
+        probability = np.where(seen[:, None], rates.probability, np.nan)
+        path = find_path(rates.rates_bpm, probability, rates.spans_s, np.where(seen, rates.no_pulse, np.nan))
+        best_bpm, chance = path.best()
+        support = path_support(path.rates_bpm, best_bpm, probability, rates.spans_s)
+        truth_bpm = np.array([video.truth_bpm(*span) for span in rates.spans_s.tolist()])
+        right = np.abs(best_bpm - truth_bpm) <= CLOSE_BPM
+        there = np.isfinite(truth_bpm)
+        rows.append(np.column_stack([chance, support, right, there, np.full(len(right), number)])[seen])
+    return np.concatenate(rows)
+
+
+def fit_path(table: FloatArray) -> PathCalibration:
+    """Fit the calibration of a path by maximum likelihood, with weights that are not negative."""
+
+    def loss(weights: FloatArray) -> float:
+        chance = np.clip(calibration_curve(table[:, 0], table[:, 1], PathCalibration(*weights.tolist())), 1e-6, 1 - 1e-6)
+        return float(-np.mean(np.where(table[:, 2] > 0.5, np.log(chance), np.log(1 - chance))))
+
+    found = minimize(loss, np.array([-1.0, 0.5, 0.5]), method="L-BFGS-B", bounds=[(-10, 10), (0.1, 5), (0.1, 5)])
+    return PathCalibration(*(round(float(one), 3) for one in found.x))
+
+
+def measure(table: FloatArray, calibration: PathCalibration) -> dict[str, Any]:
+    """Count rates of a probability and those that are right; and videos with an answer, by the rule of an estimate."""
+    chance = calibration_curve(table[:, 0], table[:, 1], calibration)
+    right, there, number = table[:, 2] > 0.5, table[:, 3] > 0.5, table[:, 4]
+    places = [(chance >= low) & (chance < high) for low, high in pairwise(EDGES)]
+    content: dict[str, Any] = {
+        "videos": len(np.unique(number)),
+        "windows": len(table),
+        "right_percent": [round(100 * float(right[one].mean())) if one.any() else None for one in places],
+        "share_percent": [round(100 * float(one.mean())) for one in places],
+        "answers": {},
+    }
+    for limit in (0.5, 0.6, 0.7, 0.8, 0.9):
+        answered, good, false = [], [], []
+        for one in np.unique(number):
+            of_video = number == one
+            given = of_video & (chance >= limit)
+            answer = given.sum() >= max(1.0, ANSWERED_SHARE * of_video.sum())
+            if there[of_video].any():
+                answered.append(answer)
+                if answer:
+                    good.append(right[given].mean() > 0.5)
+            else:
+                false.append(answer)
+        content["answers"][str(limit)] = {
+            "answered_percent": round(100 * float(np.mean(answered)), 1),
+            "right_percent": round(100 * float(np.mean(good)), 1) if good else None,
+            "answered_without_pulse_percent": round(100 * float(np.mean(false)), 1),
+        }
+    return content
+
+
+def remember(method: str, content: dict[str, Any]) -> None:
+    """Print what was counted, and write it to where the documentation takes it from."""
+    print(f"  unseen settings: {json.dumps(content)}", flush=True)
+    known: dict[str, Any] = {"edges": list(EDGES[:-1]), "methods": {}}
+    if TARGET.is_file():
+        known = json.loads(TARGET.read_text("utf-8"))
+    known["methods"][method] = content
+    TARGET.parent.mkdir(exist_ok=True)
+    atomic_write_text(TARGET, json.dumps(known, indent=1) + "\n")
+
+
+def main(what: str, count: int = 400, seed: int = 1, windows: int = 3000) -> None:
+    """Fit on one seed, count on another."""
+    training = SimulationConfig(samples=round(VIDEO_S * RATE_HZ), no_pulse_share=0.2)
+    unseen = replace(training, settings="unseen")
+    if what == "network":
+        network = PulseNetRates()
+        # the network was trained on the other settings: on these it errs as it will on what it does not know
+        calibration = fit_path(path_table(network, videos(count, seed + 1, unseen)))
+        print(calibration)
+        path = weights_path().with_suffix(".json")
+        atomic_write_text(path, json.dumps(read_description() | {"path_calibration": calibration._asdict()}, indent=1) + "\n")
+        remember(network.name, measure(path_table(network, videos(count, seed + 2, unseen)), calibration))
+        return
+    for method in WEIGHTS:
+        weights = fit_windows(method, windows, seed)
+        print(f'    "{method}": ({", ".join(f"{one:.3f}" for one in weights)}),', flush=True)
+        WEIGHTS[method] = (weights[0], weights[1], weights[2], weights[3], weights[4])
+        calibration = fit_path(path_table(ClassicalRates(method), videos(count, seed + 1, training)))
+        print(f'    "{method}": PathCalibration({", ".join(f"{one:g}" for one in calibration)}),')
+        remember(method, measure(path_table(ClassicalRates(method), videos(count, seed + 2, unseen)), calibration))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:5]))
