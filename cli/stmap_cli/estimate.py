@@ -82,9 +82,8 @@ def estimate(
     for option, file in (("--plot", plot), ("--csv", csv)):
         if file is not None and len(videos) > 1:
             raise click.UsageError(f"{option} takes one video, not {len(videos)}")
-    if method not in _METHODS:
-        if window_s is not None:
-            raise click.UsageError(f"--window goes with {', '.join(_METHODS)}; a trained run has a length of its own")
+    if method not in _METHODS and window_s is not None:
+        raise click.UsageError(f"--window goes with {', '.join(_METHODS)}; a trained run has a length of its own")
     source = _source(method)
     if plot is not None:
         from stmap_pipeline.report import check_picture

@@ -143,7 +143,7 @@ def test_a_folder_that_is_no_run(tmp_path):
     assert f"{tmp_path}: " in run.err
 
 
-def test_classical_methods_need_neither_torch_nor_matplotlib(face):
+def test_the_default_needs_neither_torch_nor_matplotlib(face):
     words = [COMMAND.with_name("python"), "-c", WITHOUT_EXTRAS, "estimate", face, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
