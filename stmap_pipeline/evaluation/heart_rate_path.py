@@ -37,6 +37,8 @@ WORTHLESS = 0.02
 CLOSE_BPM = 5.0
 #: Windows support each other up to so far.
 SUPPORT_S = 30.0
+#: Highest probability of a rate: simulations do not tell more.
+HIGHEST = 0.99
 #: Probability that a rate lies in its interval.
 INTERVAL = 0.9
 
@@ -266,7 +268,7 @@ def calibrated(path: HeartRatePath, probability: npt.ArrayLike, spans_s: npt.Arr
 def calibration_curve(chance: FloatArray, support: FloatArray, calibration: PathCalibration) -> FloatArray:
     """Return the probability that a logistic regression makes of the probabilities by the path and by the windows."""
     score = calibration.constant + calibration.chance * _logit(chance) + calibration.support * _logit(support)
-    return np.asarray(1 / (1 + np.exp(-score)))
+    return np.asarray(np.minimum(1 / (1 + np.exp(-score)), HIGHEST))
 
 
 def path_support(rates_bpm: FloatArray, best_bpm: FloatArray, probability: npt.ArrayLike, spans_s: npt.ArrayLike) -> FloatArray:
