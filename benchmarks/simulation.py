@@ -28,6 +28,7 @@ from stmap_pipeline.simulation import SHARES, SimulatedWindows, SimulationConfig
 
 RATE_HZ = 30.0
 CLOSE_BPM = 3.0
+BAND_BPM = (40.0, 180.0)
 
 
 def work(seed: int, windows: int) -> tuple[float, float, float]:
@@ -76,8 +77,9 @@ def snr_db(signal: npt.NDArray[np.float64], rate_bpm: npt.NDArray[np.float32]) -
     return np.asarray(10 * np.log10((power * (near & band)).sum(axis=1) / (power * (~near & band)).sum(axis=1)))
 
 
-def read(config: SimulationConfig, count: int) -> dict[str, npt.NDArray[np.float64]]:
+def read(shares: dict[str, float], count: int) -> dict[str, npt.NDArray[np.float64]]:
     """Amplitude, ratio and error of windows of the same seed."""
+    config = SimulationConfig(damaged_share=1, no_pulse_share=0, shares=shares, heart_rate_edges_bpm=BAND_BPM)
     windows = simulate_windows(count, 11, config)
     color = face(windows)
     waves = np.stack([pos(one, RATE_HZ) for one in color])
@@ -93,7 +95,7 @@ def read(config: SimulationConfig, count: int) -> dict[str, npt.NDArray[np.float
 def measure_damages(count: int) -> None:
     """Print a table in Markdown."""
     nothing = dict.fromkeys(SHARES, 0.0)
-    alone = read(SimulationConfig(damaged_share=1, no_pulse_share=0, shares=nothing), count)
+    alone = read(nothing, count)
     head = f"| none | 1 | {np.median(alone['snr']):.1f} dB | {100 * np.mean(alone['error'] < CLOSE_BPM):.0f} % |"
     print(
         "| damage | amplitude, 5 %, median, 95 % | change of SNR, 5 %, median, 95 % | POS within 3 bpm |",
@@ -102,7 +104,7 @@ def measure_damages(count: int) -> None:
         sep="\n",
     )
     for damage in SHARES:
-        found = read(SimulationConfig(damaged_share=1, no_pulse_share=0, shares=nothing | {damage: 1.0}), count)
+        found = read(nothing | {damage: 1.0}, count)
         ratio = np.quantile(found["amplitude"] / alone["amplitude"], (0.05, 0.5, 0.95))
         change = np.quantile(found["snr"] - alone["snr"], (0.05, 0.5, 0.95))
         close = 100 * np.mean(found["error"] < CLOSE_BPM)
@@ -115,7 +117,7 @@ def measure_methods(count: int) -> None:
     """Print the errors of classical methods on windows of unseen settings, rates of 40 to 180 bpm."""
     print("| windows | " + " | ".join(("GREEN", "CHROM", "POS")) + " |")
     for name, share in (("no damage", 0.0), ("half of them damaged", 0.5), ("all damaged", 1.0)):
-        config = SimulationConfig.unseen(damaged_share=share, no_pulse_share=0.0, heart_rate_edges_bpm=(40.0, 180.0))
+        config = SimulationConfig.unseen(damaged_share=share, no_pulse_share=0.0, heart_rate_edges_bpm=BAND_BPM)
         windows = simulate_windows(count, 5, config)
         color = face(windows)
         cells = []
