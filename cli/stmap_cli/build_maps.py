@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The ratio of lengths from which on windows of one output are not of one kind.
 _SAME_LENGTH = 1.5
+# The same note of many recordings is one line; so many lines at most.
+_MAX_NOTES = 8
 
 
 @click.command("build-maps")
@@ -229,6 +231,10 @@ def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
     """Return what there is now, what is missing and why, and what to do next."""
     out = plan.out
     rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
+    if summary.label_problems:
+        why = ", ".join(f"{number(count)} {problem}" for problem, count in summary.label_problems.items())
+        labeled = f"{number(summary.labeled_recordings)} of {counted(summary.recordings, 'recording')}"
+        rows.append(("labels", labeled, f"{out / 'windows.csv'} (without: {why})"))
     for status in ("skipped", "failed"):
         reasons = Counter(one.reason for one in outcomes if one.status == status)
         if reasons:
@@ -256,6 +262,10 @@ def _notes(plan: BuildPlan, summary: BuildSummary) -> list[str]:
             f"windows of {length} last {summary.window_min_s:.1f} to {summary.window_max_s:.1f} s, as frame rates differ; for one "
             'length set windows.length in seconds, such as "10 s"'
         )
+    shown = list(summary.notes.items())[:_MAX_NOTES]
+    notes += [f"{text} ({counted(count, 'recording')})" for text, count in shown]
+    if len(summary.notes) > len(shown):
+        notes.append(f"{len(summary.notes) - len(shown)} other notes in recordings.csv")
     return notes
 
 
@@ -290,6 +300,8 @@ def _result_json(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSum
         "resumed": sum(one.resumed for one in outcomes),
         "without_window": summary.without_window,
         "windows": summary.windows,
+        "labeled_recordings": summary.labeled_recordings,
+        "label_problems": dict(summary.label_problems),
         "failures": [
             {"recording_id": one.recording_id, "stage": one.stage, "reason": one.reason, "message": one.message}
             for one in outcomes

@@ -37,6 +37,8 @@ _NEIGHBORS = 11
 
 
 _PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
+# fewer samples a second see too little of a QRS complex, which lasts a tenth of a second
+MIN_ECG_RATE_HZ = 30.0
 # half the length of a QRS complex, about
 _QRS_S = 0.03
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less

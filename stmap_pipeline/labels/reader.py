@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, heart_rate_from_rr, heart_rate_from_wave
+from stmap_pipeline.labels.beats import (
+    MAX_HEART_RATE_BPM,
+    MIN_ECG_RATE_HZ,
+    MIN_HEART_RATE_BPM,
+    heart_rate_from_rr,
+    heart_rate_from_wave,
+)
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
 from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
@@ -253,6 +259,7 @@ class _Reading:
         if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
             return _Samples(values, times_s)
         rate_hz = self._rate_hz()
+        self._check_ecg_rate(rate_hz)
         if columns.start is not None and source.span_column is None and not source.starts_with_video:
             if source.rate_hz is None:
                 return _Samples(values, self._from_start(columns.start) + np.arange(values.size) / rate_hz)
@@ -419,8 +426,17 @@ class _Reading:
         with np.errstate(over="ignore"):
             return np.asarray(values * factor)
 
+    def _check_ecg_rate(self, rate_hz: float) -> None:
+        if self._source.kind == "ecg" and rate_hz < MIN_ECG_RATE_HZ:
+            raise self._fail(
+                f"has {rate_hz:.3g} samples a second; a QRS complex lasts a tenth of a second, so an ECG needs at least "
+                f"{MIN_ECG_RATE_HZ:g}: give the heart rate or RR intervals instead"
+            )
+
     def _check_steps(self, times_s: FloatArray) -> None:
         """Raise where the times of a wave span far more than its samples fill: it is computed on a uniform grid."""
+        if times_s.size > 1:
+            self._check_ecg_rate(1 / float(np.median(np.diff(times_s))))
         if self._source.kind in ("pulse", "ecg") and (problem := span_problem(times_s)):
             raise self._fail(problem.replace("frame", "sample"))
 

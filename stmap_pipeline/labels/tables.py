@@ -39,7 +39,7 @@ _SPREADSHEET_ERRORS = frozenset({"#n/a", "#num!", "#div/0!", "#value!", "#null!"
 _NUMBER_LIKE = re.compile(r"[+-]|[\W_]*\d")
 # whole numbers between commas could be decimal numbers, and groups of three digits a number of thousands
 _DATE_AND_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ \t]+([0-9]{1,2}:[0-9]{2})")
-_TWO_READINGS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+(e[+-]?[0-9]+)?,*|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]*", re.I)
+_TWO_READINGS = re.compile(r"[+-]?[0-9]+(,[+-]?[0-9]+)+(e[+-]?[0-9]+)?(,*| ?[a-z/]+)|[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]*", re.I)
 # groups of thousands that nothing else can be: a decimal mark of the other kind follows, or there are two marks
 _THOUSANDS = re.compile(
     r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]*|(?:\.[0-9]{3})+,[0-9]*|(?:,[0-9]{3}){2,}|(?:\.[0-9]{3}){2,}"
@@ -389,7 +389,7 @@ def _delimiter(first: str, second: str) -> str:
 
 def _separator(text: str) -> str:
     parts = text.split()
-    if len(parts) == 2 and not math.isnan(_number(parts[0])) and unit_word(parts[1]):
+    if len(parts) == 2 and "," not in text and not math.isnan(_number(parts[0])) and unit_word(parts[1]):
         return ""  # a number with its unit
     if "," in text and len(parts) > 1 and all(re.fullmatch(r"[+-]?[0-9]+(,[0-9]+)?", part) for part in parts):
         return " "  # decimal commas
@@ -453,7 +453,9 @@ def _numbers(texts: list[str]) -> tuple[npt.NDArray[np.float64], str, str]:
             continue
         match = _WITH_UNIT.fullmatch(_clean(text))
         found = unit_word(match[2]) if match else ""
-        if match and found and unit in ("", found):
+        if match and found:
+            if unit not in ("", found):
+                raise LabelFileError(f"holds values in {unit} and in {found} in one column")
             values[row], unit = _number(match[1]), found
         elif not first_text and _clean(text).casefold() not in _MISSING_WORDS | _SPREADSHEET_ERRORS:
             first_text = _clean(text)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from stmap_pipeline.pipeline.plan import BuildPlan
 from stmap_pipeline.pipeline.scratch import SET_ASIDE, RunInfo, Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
 from stmap_pipeline.pipeline.worker import RecordingTask, Rows
-from stmap_pipeline.records import Outcome
+from stmap_pipeline.records import Outcome, Window
 from stmap_pipeline.shards import (
     Shards,
     is_augmented,
@@ -232,6 +233,12 @@ class BuildSummary:
         Shortest and longest window; NaN where there is none.
     files, file_bytes : int
         Files of recordings.
+    labeled_recordings : int
+        Recordings with a heart rate in at least one window.
+    label_problems : mapping of str to int
+        For the others, by the most frequent ``label_problem`` of their windows: how many.
+    notes : mapping of str to int
+        Notes of the recordings, those that differ in numbers alone as one; of how many recordings.
     """
 
     recordings: int
@@ -246,6 +253,9 @@ class BuildSummary:
     window_max_s: float
     files: int
     file_bytes: int
+    labeled_recordings: int = 0
+    label_problems: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 def summarize(out: Path) -> BuildSummary:
@@ -276,4 +286,27 @@ def summarize(out: Path) -> BuildSummary:
             max(lengths_s, default=nan),
             len(files),
             sum(files),
+            *_label_counts(windows),
+            _note_counts(one.notes.split(" | ") for one in shards.recordings() if one.notes),
         )
+
+
+def _label_counts(windows: Iterable[Window]) -> tuple[int, dict[str, int]]:
+    """Return how many recordings have a label, and how many of the others have none for which reason."""
+    problems: dict[str, Counter[str]] = {}
+    for one in windows:
+        problems.setdefault(one.recording_id, Counter())[one.label_problem] += 1
+    without = Counter(found.most_common(1)[0][0] for found in problems.values() if not found[""])
+    return len(problems) - without.total(), dict(without.most_common())
+
+
+def _note_counts(notes: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Return each note once, with the number of recordings that have one like it."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for of_recording in notes:
+        kinds = {re.sub(r"[0-9]+([.,][0-9]+)*", "0", note): note for note in of_recording}
+        for kind, note in kinds.items():
+            first.setdefault(kind, note)
+        counts.update(kinds.keys())
+    return {first[kind]: count for kind, count in counts.most_common()}
