@@ -231,7 +231,7 @@ def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
     """Return what there is now, what is missing and why, and what to do next."""
     out = plan.out
     rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
-    if summary.label_problems:
+    if summary.label_problems and (summary.labeled_recordings or set(summary.label_problems) != {"no_label"}):
         why = ", ".join(f"{number(count)} {problem}" for problem, count in summary.label_problems.items())
         labeled = f"{number(summary.labeled_recordings)} of {counted(summary.recordings, 'recording')}"
         rows.append(("labels", labeled, f"{out / 'windows.csv'} (without: {why})"))
@@ -262,10 +262,12 @@ def _notes(plan: BuildPlan, summary: BuildSummary) -> list[str]:
             f"windows of {length} last {summary.window_min_s:.1f} to {summary.window_max_s:.1f} s, as frame rates differ; for one "
             'length set windows.length in seconds, such as "10 s"'
         )
-    shown = list(summary.notes.items())[:_MAX_NOTES]
+    listed = {note for one in plan.listed for note in one.notes}  # known before the build
+    found = [(text, count) for text, count in summary.notes.items() if text not in listed]
+    shown = found[:_MAX_NOTES]
     notes += [f"{text} ({counted(count, 'recording')})" for text, count in shown]
-    if len(summary.notes) > len(shown):
-        notes.append(f"{len(summary.notes) - len(shown)} other notes in recordings.csv")
+    if len(found) > len(shown):
+        notes.append(f"{counted(len(found) - len(shown), 'other note')} in recordings.csv")
     return notes
 
 

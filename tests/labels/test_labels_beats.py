@@ -1,0 +1,120 @@
+"""Heart rate from RR intervals, pulse waves and ECGs: a known pulse in, that pulse out."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.waves import simulated_wave
+
+from stmap_pipeline.labels import find_beats, heart_rate_from_rr, heart_rate_from_wave
+from stmap_pipeline.records.traces import LABEL_PROBLEMS, MAX_DISAGREEMENT_BPM
+
+# a window inside a recording, as windows of a video are
+MARGIN_S = 2.0
+
+
+def error_bpm(seed: int, mean_bpm: float, length_s: float, rate_hz: float, *, ecg: bool, jitter: float, noise: float = 0.0) -> float:
+    wave = simulated_wave(seed, mean_bpm, length_s + 2 * MARGIN_S, rate_hz, ecg=ecg, jitter=jitter, noise=noise)
+    trace = heart_rate_from_wave(wave.times_s, wave.values, ecg=ecg)
+    start_s, stop_s = MARGIN_S, MARGIN_S + length_s
+    assert trace.coverage_problem(start_s, stop_s) == ""
+    return trace.mean_between(start_s, stop_s) - wave.pulse.mean_between(start_s, stop_s)
+
+
+SIGNALS = {
+    "seed": st.integers(0, 2**32 - 1),
+    "mean_bpm": st.floats(40, 200),
+    "length_s": st.floats(5, 60),
+    "jitter": st.sampled_from([0.0, 0.1, 0.3]),
+}
+
+
+@given(**SIGNALS, rate_hz=st.floats(15, 256))
+@settings(max_examples=40, deadline=None)
+def test_pulses_at_any_rate_give_their_heart_rate(seed, mean_bpm, length_s, jitter, rate_hz):
+    assert abs(error_bpm(seed, mean_bpm, length_s, rate_hz, ecg=False, jitter=jitter)) <= 0.3
+
+
+@given(**SIGNALS, rate_hz=st.floats(60, 256))
+@settings(max_examples=40, deadline=None)
+def test_electrocardiograms_give_their_heart_rate(seed, mean_bpm, length_s, jitter, rate_hz):
+    assert abs(error_bpm(seed, mean_bpm, length_s, rate_hz, ecg=True, jitter=jitter)) <= 0.3
+
+
+@given(seed=st.integers(0, 2**32 - 1), mean_bpm=st.floats(45, 180), ecg=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_a_window_with_noise_is_right_or_not_trusted(seed, mean_bpm, ecg):
+    wave = simulated_wave(seed, mean_bpm, 14.0, 128.0, ecg=ecg, noise=0.15 if ecg else 0.6)
+    trace = heart_rate_from_wave(wave.times_s, wave.values, ecg=ecg)
+    found = trace.mean_between(2.0, 12.0)
+    assert np.isnan(found) or abs(found - wave.pulse.mean_between(2.0, 12.0)) < 3.0
+
+
+@given(seed=st.integers(0, 2**32 - 1), rate_hz=st.floats(20, 256))
+@settings(max_examples=20, deadline=None)
+def test_noise_has_no_heart_rate(seed, rate_hz):
+    random = np.random.default_rng(seed)
+    times_s = np.arange(round(30 * rate_hz)) / rate_hz
+    trace = heart_rate_from_wave(times_s, random.normal(size=times_s.size))
+    starts_s = np.arange(0.0, 20.0, 1.0)
+    assert np.isfinite(trace.mean_between(starts_s, starts_s + 10.0)).mean() <= 0.2
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_pulse_may_be_upside_down(sign):
+    wave = simulated_wave(3, 52.0, 30.0, 60.0)
+    trace = heart_rate_from_wave(wave.times_s, sign * wave.values)
+    assert trace.mean_between(2.0, 28.0) == pytest.approx(wave.pulse.mean_between(2.0, 28.0), abs=0.3)
+
+
+def test_the_second_wave_of_a_slow_pulse_is_no_beat():
+    times_s = np.arange(0, 30, 1 / 64)
+    angle = 2 * np.pi * times_s * 45 / 60
+    trace = heart_rate_from_wave(times_s, np.sin(angle) + 0.45 * np.sin(2 * angle + 0.3))
+    assert trace.mean_between(0.0, 30.0) == pytest.approx(45.0, abs=0.3)
+
+
+def test_a_gap_is_not_bridged():
+    wave = simulated_wave(5, 80.0, 60.0, 64.0)
+    values = np.where((wave.times_s > 20) & (wave.times_s < 40), np.nan, wave.values)
+    trace = heart_rate_from_wave(wave.times_s, values)
+    assert trace.mean_between(5.0, 15.0) == pytest.approx(wave.pulse.mean_between(5.0, 15.0), abs=0.3)
+    assert trace.coverage_problem(25.0, 35.0) == "label_gaps"
+
+
+def test_estimators_that_disagree_are_not_trusted():
+    times_s = np.arange(0, 30, 1 / 64)
+    angle = 2 * np.pi * times_s
+    # the wave of every second beat is lower: each beat is seen, and the spectrum is highest at half of the rate
+    trace = heart_rate_from_wave(times_s, np.sin(1.5 * angle) + 1.2 * np.sin(0.75 * angle))
+    assert np.abs(trace.disagreement_bpm).max() > MAX_DISAGREEMENT_BPM or trace.coverage_problem(5.0, 25.0) == ""
+    noisy = heart_rate_from_wave(times_s, np.random.default_rng(1).normal(size=times_s.size))
+    assert noisy.coverage_problem(5.0, 15.0) in set(LABEL_PROBLEMS) - {""}
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0] * 400, [np.nan] * 400])
+def test_what_does_not_move_has_no_heart_rate(values):
+    trace = heart_rate_from_wave(np.arange(len(values)) / 30, values)
+    assert not np.isfinite(trace.heart_rate_bpm).any()
+
+
+@given(st.lists(st.floats(0.3, 2.0), min_size=3, max_size=60))
+def test_the_mean_over_rr_intervals_is_beats_over_time(intervals):
+    rr_s = np.array(intervals)
+    trace = heart_rate_from_rr(np.cumsum(rr_s), rr_s)
+    covered_s = trace.times_s.size / 4.0  # a quarter of a second that is not full is left out
+    edges = np.concatenate([[0.0], np.cumsum(rr_s)])
+    beats = np.interp(covered_s, edges, np.arange(edges.size))
+    assert np.nanmean(trace.heart_rate_bpm) == pytest.approx(60 * beats / covered_s, rel=1e-6)
+
+
+def test_an_interval_of_no_heart_is_unknown():
+    trace = heart_rate_from_rr([1.0, 2.0, 6.0, 7.0], [1.0, 1.0, 4.0, 1.0])
+    assert np.isnan(trace.heart_rate_bpm).tolist() == [False] * 8 + [True] * 16 + [False] * 4
+
+
+def test_beats_have_places_between_samples():
+    rate_hz = 100.0
+    wave = np.cos(2 * np.pi * 1.3 * np.arange(1000) / rate_hz)
+    beats = find_beats(wave, rate_hz)
+    assert beats / rate_hz == pytest.approx(np.arange(1, 13) / 1.3, abs=0.002)
