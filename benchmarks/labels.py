@@ -1,7 +1,6 @@
 """Measure the heart rate that labels get from a pulse or an ECG: on simulated waves, and on a camera's finger pulse beside a chest strap.
 
-    python benchmarks/labels.py --simulated 300
-    python benchmarks/labels.py --welltory ../shared/data/welltory_ppg
+``python benchmarks/labels.py --simulated 300``, ``python benchmarks/labels.py --welltory ../shared/data/welltory_ppg``
 """
 
 from __future__ import annotations

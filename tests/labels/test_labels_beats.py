@@ -13,7 +13,9 @@ from stmap_pipeline.records.traces import LABEL_PROBLEMS, MAX_DISAGREEMENT_BPM
 MARGIN_S = 2.0
 
 
-def error_bpm(seed: int, mean_bpm: float, length_s: float, rate_hz: float, *, ecg: bool, jitter: float, noise: float = 0.0) -> float:
+def error_bpm(
+    seed: int, mean_bpm: float, length_s: float, rate_hz: float, *, ecg: bool, jitter: float, noise: float = 0.0
+) -> float:
     wave = simulated_wave(seed, mean_bpm, length_s + 2 * MARGIN_S, rate_hz, ecg=ecg, jitter=jitter, noise=noise)
     trace = heart_rate_from_wave(wave.times_s, wave.values, ecg=ecg)
     start_s, stop_s = MARGIN_S, MARGIN_S + length_s
