@@ -255,6 +255,7 @@ class RecordedSource:
         self.blocks, self.samples = data.blocks, data.samples
         self.windows = min(len(split.training), config.windows_per_epoch or len(split.training))
         self.steps = -(-self.windows // config.batch)
+        self.validated = len(split.validation)
 
     def labels(self) -> tuple[Tensor, Tensor]:
         """Return heart rates and lengths of the training windows."""
@@ -288,6 +289,7 @@ class SimulatedSource:
         self._config, self._device = config, device
         self.steps = (config.windows_per_epoch or SIMULATED_EPOCH) // config.batch
         self.windows = self.steps * config.batch
+        self.validated = SIMULATED_VALIDATION
         unseen, parts = SimulationConfig.unseen(), range(SIMULATED_VALIDATION // VALIDATION_BATCH)
         self.blocks, self.samples = unseen.rows * unseen.cols, unseen.samples
         self._validation = [self._simulate(unseen, VALIDATION_BATCH, _VALIDATION, number) for number in parts]

@@ -576,12 +576,13 @@ def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: 
 
 
 def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecast:
-    """Measure a few steps of a network that is thrown away."""
+    """Measure a few steps, and a batch of the validation, of a network that is thrown away."""
     with torch.random.fork_rng([]):
         network = build_network(plan.config.network, **plan.config.network_options).to(fabric.device)
-    begin_s, windows = 0.0, 0
+    begin_s, windows = time.monotonic(), 0
     for number, (batch, _) in enumerate(islice(sources[0].epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
         if number == 1:
+            # the first step is slower than those that follow
             begin_s, windows = time.monotonic(), 0
         with fabric.autocast():
             output = network(*network.inputs(batch))
@@ -593,8 +594,15 @@ def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecas
         if number and time.monotonic() - begin_s > _MEASURED_S:
             break
     windows_per_s = windows * fabric.world_size / (time.monotonic() - begin_s)
-    total = sum(one.windows for one in sources) * plan.config.epochs
-    return Forecast(windows_per_s, total / windows_per_s, sum(one.steps for one in sources) * plan.config.epochs)
+    begin_s, validated = time.monotonic(), list(islice(sources[0].validation(), 1))
+    predict_batches(network, validated)
+    validated_per_s = len(validated[0]) / (time.monotonic() - begin_s) if validated else math.inf
+    seconds = 0.0
+    for split, source in zip(plan.to_do, sources, strict=True):
+        folder = fold_folder(plan.out, split.fold)
+        done = len(read_table(folder / "history.csv")) if (folder / RESUME).exists() else 0
+        seconds += (plan.config.epochs - done) * (source.windows / windows_per_s + source.validated / validated_per_s)
+    return Forecast(windows_per_s, seconds, sum(one.steps for one in sources) * plan.config.epochs)
 
 
 def _finish_fold(state: TrainState, data: TrainingSet | None, split: FoldSplit, folder: Path) -> FoldResult:
