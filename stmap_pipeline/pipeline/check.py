@@ -40,6 +40,7 @@ _GAP_S = 0.5
 # a few frames more or less than times are the end of a recording that was stopped
 _FRAMES_SLACK = 2
 _DURATION_SLACK_S = 1.0
+_DOUBTFUL_CLOCK = frozenset({"cut_off", "frame_count", "frame_rate", "clock_gap", "clock_jitter"})
 _MAX_UNKNOWN_SHARE = 0.1
 _USUAL_BPM = (25.0, 240.0)
 _MAX_JUMP_BPM, _JUMP_WITHIN_S = 50.0, 2.0
@@ -157,11 +158,15 @@ class _Sources:
         self._recording, self._config = recording, config
         self._facts: VideoFacts | None = None
         self._times_s: FloatArray = np.zeros(0)
+        self._doubtful = False
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield code and message of each problem."""
-        yield from self._of_video()
-        yield from self._of_clock()
+        """Yield code and message of each problem; durations are compared where the clock is beyond doubt."""
+        before = [*self._of_video(), *self._of_clock()]
+        yield from before
+        self._doubtful = any(code in _DOUBTFUL_CLOCK for code, _ in before)
+        if self._times_s.size > 1 and not self._doubtful:
+            yield from self._of_duration()
         yield from self._of_labels()
 
     def _of_video(self) -> Iterator[tuple[str, str]]:
@@ -185,23 +190,21 @@ class _Sources:
             except RecordingError as error:
                 yield error.reason, str(error)
                 return
-            if problem := span_problem(self._times_s):
-                yield "clock_unreadable", f"{where}: {problem}"
-                return
-            if facts is not None and facts.frames and abs(facts.frames - self._times_s.size) > _FRAMES_SLACK:
+            known = facts is not None and facts.frames and not facts.cut_off
+            if known and facts is not None and abs(facts.frames - self._times_s.size) > _FRAMES_SLACK:
                 yield "frame_count", f"{where}: {self._times_s.size} times for {facts.frames} frames"
         elif clock.rate_hz is not None:
             self._times_s = np.arange(facts.frames if facts is not None else 0) / clock.rate_hz
         elif facts is not None:
             self._times_s = facts.times_s
-            if problem := span_problem(self._times_s):
-                yield "clock_unreadable", f"{where}: {problem}"
-                self._times_s = np.zeros(0)
-        yield from _problems_of_times(where, self._times_s)
-        if self._times_s.size > 1:
-            yield from self._of_duration(where)
+        found = [*_problems_of_times(where, self._times_s)]
+        yield from found
+        if not found and (problem := span_problem(self._times_s)):
+            yield "clock_unreadable", f"{where}: {problem}"
+            self._times_s = np.zeros(0)
 
-    def _of_duration(self, where: str) -> Iterator[tuple[str, str]]:
+    def _of_duration(self) -> Iterator[tuple[str, str]]:
+        where = printable((self._recording.clock.path or self._recording.video.path).name)
         duration_s = float(self._times_s[-1] - self._times_s[0] + np.median(np.diff(self._times_s)))
         windows = self._config.windows
         value, unit = parse_span(windows.length)
@@ -215,6 +218,8 @@ class _Sources:
 
     def _of_labels(self) -> Iterator[tuple[str, str]]:
         recording = self._recording
+        if self._doubtful and recording.clock.path in {one.path for one in recording.labels}:
+            return  # one file with one mistake
         for kind in dict.fromkeys(one.kind for one in recording.labels):
             paths = [one.path for one in recording.labels if one.kind == kind]
             if all(path is not None and not path.exists() for path in paths):
@@ -253,7 +258,7 @@ class _Sources:
         unknown = float(np.mean(~np.isfinite(values))) if values.size else 1.0
         if unknown > _MAX_UNKNOWN_SHARE:
             yield "label_unknown", f"{name}: {unknown:.0%} of {values.size} samples have no value"
-        if not times_s.size:
+        if not times_s.size or self._doubtful:
             return
         if times_s[-1] < first_s or times_s[0] > last_s:
             yield (
@@ -263,6 +268,9 @@ class _Sources:
             return
         # a sample stands for the time up to the next one
         spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
+        if spacing_s > (last_s - first_s) / 2:
+            yield "label_duration", f"{name}: a sample every {spacing_s:.4g} s for a video of {last_s - first_s:.1f} s; is the unit right?"
+            return
         slack_s = _DURATION_SLACK_S + spacing_s
         early, late = times_s[0] - first_s, last_s - (times_s[-1] + spacing_s)
         longer = times_s[-1] - last_s if source.rate_hz is not None or source.per_frame else 0.0
