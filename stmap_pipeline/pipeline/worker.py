@@ -40,7 +40,6 @@ from stmap_pipeline.records import (
     SourceKeys,
     StreamPositions,
 )
-from stmap_pipeline.records.outcome import Status
 from stmap_pipeline.shards import read_recording, recording_path, write_recording
 from stmap_pipeline.shards.tables import recording_row, window_row
 from stmap_pipeline.video import Frame, FrameStream, open_stream, video_start
@@ -322,33 +321,27 @@ class RecordingTask:
         forget_peak()
         start = time.perf_counter()
         timer, stamp = StageTimer(), video_stamp(self.recording) if self.stamp is None else self.stamp
-        one, decoded, frames = self.recording, False, 0
+        one, decoded = self.recording, False
         row: Row | None = None
         windows: tuple[Row, ...] = ()
-        stage = reason = message = ""
         try:
             result, decoded = self._up_to_date(scratch, timer)
             frames = len(result.blocks.times_s)
             row, windows = rows_of(result, self.config)
-            if not windows:
-                message = f"{one.recording_id}: no window: its {frames} frames are fewer than {self.config.windows.length}"
+            short = f"{one.recording_id}: no window: its {frames} frames are fewer than {self.config.windows.length}"
+            outcome = Outcome(one.recording_id, one.subject, "ok", "", "", "" if windows else short, frames, video_stamp=stamp)
         except RecordingError as error:
-            stage, reason, message = error.stage, error.reason, one_line(f"{one.recording_id}: {error}")
+            outcome = self._failure(stamp, error.stage, error.reason, str(error))
         except StmapError:
             raise
         except Exception as error:
-            stage = "run"
             if is_memory_error(error):
-                reason = "out_of_memory"
-                message = f"{one.recording_id}: needed more than {self.limits.memory_bytes / 2**20:.0f} MB; give it more with --memory-limit"
+                message = f"needed more than {self.limits.memory_bytes / 2**20:.0f} MB; give it more with --memory-limit"
+                outcome = self._failure(stamp, "run", "out_of_memory", message)
             else:
-                reason = "internal_error"
                 log = scratch.log(one.recording_id, traceback.format_exc())
-                message = one_line(f"{one.recording_id}: {type(error).__name__}: {error}; see {log}")
-        status: Status = "failed" if reason else "ok"
-        attempt = attempt_key(one, self.config, stamp) if reason else ""
-        outcome = Outcome(one.recording_id, one.subject, status, stage, reason, message, frames, video_stamp=stamp, attempt=attempt)
-        if status == "ok" and not decoded:
+                outcome = self._failure(stamp, "run", "internal_error", f"{type(error).__name__}: {error}; see {log}")
+        if outcome.status == "ok" and not decoded:
             resumed = self.stamp is not None or earlier is None
             return Rows(replace(outcome, timings=earlier.timings if earlier else {}, resumed=resumed), row, windows)
         timings = {f"{name}_s": seconds for name, seconds in timer.seconds.items()}
@@ -410,20 +403,15 @@ class RecordingTask:
             reason, message = "worker_died", f"the worker process died {MAX_DEATHS} times ({cause})"
         if mark.report:
             message += f"; see {scratch.log(one.recording_id, mark.report)}"
-        stamp = video_stamp(one)
-        outcome = Outcome(
-            one.recording_id,
-            one.subject,
-            "failed",
-            "run",
-            reason,
-            f"{one.recording_id}: {message}",
-            video_stamp=stamp,
-            attempt=attempt_key(one, self.config, stamp),
-        )
+        outcome = self._failure(video_stamp(one), "run", reason, message)
         scratch.keep_outcome(outcome)
         scratch.unmark(one.recording_id)
         return outcome
+
+    def _failure(self, stamp: str, stage: str, reason: str, message: str) -> Outcome:
+        one, attempt = self.recording, attempt_key(self.recording, self.config, stamp)
+        text = one_line(f"{one.recording_id}: {message}")
+        return Outcome(one.recording_id, one.subject, "failed", stage, reason, text, video_stamp=stamp, attempt=attempt)
 
 
 def attempt_key(recording: Recording, config: Config, stamp: str) -> str:
