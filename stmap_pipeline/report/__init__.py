@@ -2,11 +2,12 @@
 
 =========================  ==================================================================================
 :mod:`.maps_report`        the report of a build as one HTML page, or its tables
-:mod:`.recording_page`     the section of one recording; :mod:`.quality` defines and measures its figures
+:mod:`.recording_page`     panels and section of one recording; :mod:`.quality` measures what ``quality.toml`` defines
 :mod:`.runs_report`        the report of trained networks, as a page or tables
 :mod:`.runs`               runs and their evaluations, grouped into cases; :mod:`.runs_tables` compares these
 :mod:`.attention`          where on the map a network looks
-:mod:`.published`          errors that others published
+:mod:`.published`          errors that others published, of ``published.csv``
+:mod:`templates <.page>`   HTML, with titles and captions of figures and the paragraphs of the methods section
 :mod:`.page`               parts of a page, and how a report is composed of them
 :mod:`.charts`             figures of a page: data for plotly.js, maps as PNG
 :mod:`.tables`             tables as HTML, JSON, CSV and LaTeX
