@@ -7,7 +7,7 @@
 :mod:`.scene`         motion and light, as few time courses times patterns over the blocks
 :mod:`.frames`        when frames are taken, repeated and lost, and their resampling
 :mod:`.camera`        exposure, clipping, noise; :mod:`.codec`: key frames and skipped blocks
-:mod:`.courses`       random processes of a given spectrum
+:mod:`.courses`       random processes of a given spectrum; :mod:`.batch`: what is drawn of some windows together
 :mod:`.trace_model`   one long recording of VIPL-HR's kind; :mod:`.pulse`: its heart
 :mod:`.face`          mean face of both: landmarks, skin tones, and what its blocks show
 ====================  ==================================================================================

@@ -71,6 +71,11 @@ class Batch:
         """Draw the strength of a damage, log-uniform times severity; 0 in windows without it."""
         return np.asarray(self.terms[term] * self.severity * log_uniform(self.random[term], low, high, self.windows))
 
+    def frames_with(self, term: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+        """Return index, window and time of the frames of all windows that have a damage."""
+        on = np.flatnonzero(self.terms[term][self.frames.owner])
+        return on, self.frames.owner[on], self.frames.taken_s[on]
+
     def end_s(self) -> float:
         """Return the time of the last frame of all."""
         return float(self.frames.taken_s.max())

@@ -119,11 +119,15 @@ def _rhythm(batch: Batch) -> FloatArray:
     rate_hz = log_uniform(random, 0.4, 3.6, count)
     wander = grid.draw(random, low_pass(grid.rates_hz, np.full(count, 0.1), np.full(count, 1.5)), 1)
     wander *= random.uniform(0, 1.2, (count, 1, 1)).astype(np.float32)
-    angle = 2 * np.pi * (rate_hz[frames.owner] * frames.taken_s + random.random(count)[frames.owner]) + grid.read(wander)[:, 0]
+    start = random.random(count)
     strength = batch.present("periodic_motion", 0.003, 0.08)
     weights = random.normal(0, 0.7, (count, 4, 6)) * np.array([1, 1, 0.4, 0.25])[:, None] * (1, 1, 0.5, 0.8, 1, 0.4)
+    on, owner, times_s = batch.frames_with("periodic_motion")
+    angle = 2 * np.pi * (rate_hz[owner] * times_s + start[owner]) + grid.read(wander)[on, 0]
     waves = np.stack([np.sin(angle), np.cos(angle), np.sin(2 * angle), np.sin(3 * angle)], axis=1)
-    return np.asarray(np.einsum("mk,mkd->md", waves, (strength[:, None, None] * weights)[frames.owner]))
+    pose = np.zeros((len(frames.owner), len(POSE)))
+    pose[on] = np.einsum("mk,mkd->md", waves, (strength[:, None, None] * weights)[owner])
+    return pose
 
 
 def _pose_patterns(batch: Batch) -> FloatArray:
@@ -161,8 +165,10 @@ def _hand(batch: Batch) -> Term:
     random, count, people, maps = batch.random["hand"], batch.windows, batch.people, batch.maps
     start_s, length_s = random.uniform(-1, batch.end_s(), (count, 2)), log_uniform(random, 0.3, 4, (count, 2))
     rise_s = random.uniform(0.1, 0.5, (count, 1))
-    owner, times_s = batch.frames.owner, batch.frames.taken_s[:, None]
-    inside = np.clip(np.minimum(times_s - start_s[owner], (start_s + length_s)[owner] - times_s) / rise_s[owner], 0, 1)
+    on, owner, times_s = batch.frames_with("hand")
+    inside = np.zeros((len(batch.frames.owner), 2))
+    since_s, until_s = times_s[:, None] - start_s[owner], (start_s + length_s)[owner] - times_s[:, None]
+    inside[on] = np.clip(np.minimum(since_s, until_s) / rise_s[owner], 0, 1)
     place = random.uniform(-1, 1, (count, 2, 2))
     distance = np.hypot(maps.across - place[:, :, :1], maps.down - place[:, :, 1:])
     covers = np.clip((random.uniform(0.4, 1.2, (count, 2, 1)) - distance) / 0.4, 0, 1)
@@ -228,9 +234,8 @@ def _screen(batch: Batch) -> Term:
     # the level of the last scene whose cut has come, reached within its ramp
     change = np.diff(random.normal(0, 1, (count, _SCENES, 2)), axis=1, prepend=0)
     ramp_s = random.uniform(0.01, 0.1, (count, 1))
-    on = np.flatnonzero(batch.terms["screen"][frames.owner])
-    owner = frames.owner[on]
-    reached = np.clip((frames.taken_s[on, None] - cut_s[owner]) / ramp_s[owner], 0, 1)
+    on, owner, times_s = batch.frames_with("screen")
+    reached = np.clip((times_s[:, None] - cut_s[owner]) / ramp_s[owner], 0, 1)
     courses = np.zeros((len(frames.owner), 2))
     courses[on] = np.einsum("ms,msk->mk", reached, change[owner])
     level = batch.present("screen", 0.002, 0.04)
@@ -242,22 +247,27 @@ def _lamp(batch: Batch) -> Term:
     """Lamp that flickers as slowly as a pulse: a worn tube, a candle, a fan before a lamp, a blinking sign."""
     random, count, frames = batch.random["lamp"], batch.windows, batch.frames
     rate_hz, sharp = log_uniform(random, 0.4, 4.5, count), random.uniform(0.01, 2.5, count)
-    angle = 2 * np.pi * (rate_hz[frames.owner] * frames.taken_s + random.random(count)[frames.owner])
-    wave = np.tanh(sharp[frames.owner] * np.sin(angle)) / np.tanh(sharp)[frames.owner]
+    on, owner, times_s = batch.frames_with("lamp")
+    angle = 2 * np.pi * (rate_hz[owner] * times_s + random.random(count)[owner])
+    wave = np.zeros((len(frames.owner), 1))
+    wave[on, 0] = np.tanh(sharp[owner] * np.sin(angle)) / np.tanh(sharp)[owner]
     level = batch.present("lamp", 0.0007, 0.02)
     color = np.exp(random.normal(0, 0.12, (count, 1, 3)))
-    return wave[:, None], ((level[:, None] * _space(random, batch))[:, :, None] * color)[:, None]
+    return wave, ((level[:, None] * _space(random, batch))[:, :, None] * color)[:, None]
 
 
 def _mains(batch: Batch) -> Term:
     """Lamps on mains: 100 or 120 Hz, seen as what the frame rate makes of it; a rolling shutter shows each row another phase."""
     random, count, frames = batch.random["mains"], batch.windows, batch.frames
     rate_hz = random.choice([100.0, 120.0], count) * (1 + random.normal(0, 3e-4, count))
-    angle = 2 * np.pi * ((rate_hz[frames.owner] * frames.taken_s + random.random(count)[frames.owner]) % 1)
+    on, owner, times_s = batch.frames_with("mains")
+    angle = 2 * np.pi * ((rate_hz[owner] * times_s + random.random(count)[owner]) % 1)
+    courses = np.zeros((len(frames.owner), 2))
+    courses[on, 0], courses[on, 1] = np.sin(angle), np.cos(angle)
     rows = random.uniform(0, 2, (count, 1)) * batch.maps.down
     color = np.array([1.0, 0.95, 0.85]) * np.exp(random.normal(0, 0.05, (count, 1, 3)))
     both = batch.present("mains", 0.0007, 0.015)[:, None, None] * np.stack([np.cos(rows), np.sin(rows)], axis=1)
-    return np.stack([np.sin(angle), np.cos(angle)], axis=1), both[:, :, :, None] * color[:, None]
+    return courses, both[:, :, :, None] * color[:, None]
 
 
 def _steps(batch: Batch) -> Term:
@@ -273,9 +283,8 @@ def _steps(batch: Batch) -> Term:
         size *= (random.random((count, _STEPS)) < 0.6) * (present * batch.severity)[:, None]
         # red falls where blue rises
         blue = random.uniform(-1.2, -0.2, (count, 1))
-        on = np.flatnonzero(present[frames.owner])
-        owner = frames.owner[on]
-        steps = (np.clip((frames.taken_s[on, None] - start_s[owner]) / ramp_s[owner], 0, 1) * size[owner]).sum(axis=1)
+        on, owner, times_s = batch.frames_with(term)
+        steps = (np.clip((times_s[:, None] - start_s[owner]) / ramp_s[owner], 0, 1) * size[owner]).sum(axis=1)
         if term == "exposure_steps":
             courses[on, 0] = steps
         else:
