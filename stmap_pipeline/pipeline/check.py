@@ -269,7 +269,10 @@ class _Sources:
         # a sample stands for the time up to the next one
         spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
         if spacing_s > (last_s - first_s) / 2:
-            yield "label_duration", f"{name}: a sample every {spacing_s:.4g} s for a video of {last_s - first_s:.1f} s; is the unit right?"
+            yield (
+                "label_duration",
+                f"{name}: a sample every {spacing_s:.4g} s for a video of {last_s - first_s:.1f} s; is the unit right?",
+            )
             return
         slack_s = _DURATION_SLACK_S + spacing_s
         early, late = times_s[0] - first_s, last_s - (times_s[-1] + spacing_s)

@@ -1,8 +1,9 @@
-"""Time courses of random processes, many at once: the same spectra as in :mod:`.trace_model`, in single precision."""
+"""Time courses of random processes with a given spectrum, many at once, in single precision."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 Float32 = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
+Rates = TypeVar("Rates", Float32, FloatArray)
 
 GRID_HZ = 30.0
 """Rate of the grid on which processes are drawn; all of them end well below half of it."""
@@ -87,13 +89,16 @@ def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samp
     return values
 
 
-def low_pass(rates_hz: Float32, corner_hz: npt.ArrayLike, steepness: npt.ArrayLike) -> Float32:
-    """Compute ``(1 + (f / corner)^2)^(-steepness / 2)`` for one or (B,) corners and slopes."""
-    corner, slope = np.asarray(corner_hz, np.float32)[..., None], np.asarray(steepness, np.float32)[..., None]
-    return np.asarray((1 + (rates_hz / corner) ** 2) ** (-slope / 2), dtype=np.float32)
+def low_pass(rates_hz: Rates, corner_hz: npt.ArrayLike, steepness: npt.ArrayLike) -> Rates:
+    """Compute the amplitude ``(1 + (f / corner)^2)^(-steepness / 2)``: flat below the corner, ``f^-steepness`` above.
+
+    One or (B,) corners and slopes, in the precision of the rates.
+    """
+    corner, slope = np.asarray(corner_hz, rates_hz.dtype)[..., None], np.asarray(steepness, rates_hz.dtype)[..., None]
+    return np.asarray((1 + (rates_hz / corner) ** 2) ** (-slope / 2), dtype=rates_hz.dtype)
 
 
-def band(rates_hz: Float32, center_hz: npt.ArrayLike, width_hz: npt.ArrayLike) -> Float32:
+def band(rates_hz: Rates, center_hz: npt.ArrayLike, width_hz: npt.ArrayLike) -> Rates:
     """Compute a Gaussian amplitude around one or (B,) rates, with a standard deviation of ``width_hz``."""
-    center, width = np.asarray(center_hz, np.float32)[..., None], np.asarray(width_hz, np.float32)[..., None]
-    return np.asarray(np.exp(-0.5 * ((rates_hz - center) / width) ** 2), dtype=np.float32)
+    center, width = np.asarray(center_hz, rates_hz.dtype)[..., None], np.asarray(width_hz, rates_hz.dtype)[..., None]
+    return np.asarray(np.exp(-0.5 * ((rates_hz - center) / width) ** 2), dtype=rates_hz.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.records import BlockTrace, ClockSource, LandmarkTrack, Recording, RecordingResult, RoiGrid, VideoSource
+from stmap_pipeline.simulation.courses import band, low_pass
 from stmap_pipeline.simulation.face import COLS, MEAN_SHAPE, MOUTH, PERFUSION, ROWS, SHINE, SKIN_SHARE, SKIN_TONES
 from stmap_pipeline.simulation.pulse import PULSE_RGB, SampledPulse, pulse_wave, simulate_pulse
 
@@ -372,16 +373,6 @@ def shaped_noise(random: np.random.Generator, count: int, samples: int, gain: Fl
     spectrum[:, 0] = 0
     values = np.fft.irfft(spectrum, samples, axis=1)
     return np.asarray(values / values.std(axis=1, keepdims=True))
-
-
-def low_pass(rates_hz: FloatArray, corner_hz: float, steepness: float) -> FloatArray:
-    """Compute the amplitude ``(1 + (f / corner)^2)^(-steepness / 2)``: flat below the corner, ``f^-steepness`` above."""
-    return np.asarray((1 + (rates_hz / corner_hz) ** 2) ** (-steepness / 2))
-
-
-def band(rates_hz: FloatArray, center_hz: float, width_hz: float) -> FloatArray:
-    """Compute a Gaussian amplitude around a rate, with a standard deviation of ``width_hz``."""
-    return np.asarray(np.exp(-0.5 * ((rates_hz - center_hz) / width_hz) ** 2))
 
 
 def bursts(random: np.random.Generator, samples: int, rates_hz: FloatArray, share: float, length_s: float) -> FloatArray:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stmap_pipeline.evaluation import compare_heart_rate, dominant_rate_bpm
+from stmap_pipeline.simulation.courses import band, low_pass
 from stmap_pipeline.simulation.pulse import simulate_pulse
-from stmap_pipeline.simulation.trace_model import SCENARIOS, TracePlan, band, bursts, draw_person, low_pass, shaped_noise, simulate
+from stmap_pipeline.simulation.trace_model import SCENARIOS, TracePlan, bursts, draw_person, shaped_noise, simulate
 from stmap_pipeline.synth.traces import plan_recordings
 
 
