@@ -315,7 +315,7 @@ def test_the_demo_goes_the_whole_way_and_says_where_everything_is(tmp_path):
     run = stmap("demo", tmp_path / "demo", "--subjects", "1", "--duration", "6", "--jobs", "2")
     assert run.code == 0, run.err
     steps = [line for line in run.err.splitlines() if line[:1].isdigit()]
-    assert [line[0] for line in steps] == ["1", "2", "3", "4", "5", "6"]
+    assert [line[0] for line in steps] == ["1", "2", "3", "4", "5", "6", "7"]
     assert "no window is added" in run.err
     assert "no training" in run.err
     assert 'class="chart"' in (tmp_path / "demo" / "report-maps.html").read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from support import training
 from support.cli import stmap
-from support.maps import small_maps
+from support.maps import add_augmentation, small_maps
 
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
@@ -120,6 +120,18 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
     assert [one.name for one in out.glob("fold*")] == ["fold2"]
 
 
+def test_the_network_of_the_package_is_right_about_people_it_never_saw(tmp_path):
+    maps = add_augmentation(small_maps(tmp_path / "maps", frames=450, length="300 frames"))
+    # the command of stmap demo
+    options = ("--protocol", "holdout", "--validation-share", "0", "--augment", "plan", "--epochs", "1", "--batch", "16")
+    run = stmap("train", maps, tmp_path / "run", *options, "--threads", "1")
+    assert run.err.splitlines()[0].startswith("pulse-net  from the weights of the package, learned on simulated windows   ")
+    errors_bpm = {
+        line.split()[0]: float(line.split()[5]) for line in run.out.splitlines() if line.startswith(("network ", "constant "))
+    }
+    assert errors_bpm["network"] < 1 < 5 < errors_bpm["constant"]
+
+
 def test_cross_has_no_subject_to_evaluate_and_names_the_next_command(maps, tmp_path):
     run = stmap("train", maps, tmp_path / "run", *QUICK, "--protocol", "cross")
     assert run.code == 0
@@ -156,7 +168,9 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(maps, tmp_path, words,
 def test_without_a_gpu_cuda_is_refused_with_what_to_do(maps, tmp_path):
     run = stmap("train", maps, tmp_path / "run", *QUICK, "--device", "cuda")
     assert run.code == 1
-    assert re.match(r"Error: device 'cuda': torch .*; use --device cpu, or install torch for your GPU\n", run.err)
+    assert re.match(
+        r"Error: device 'cuda' cannot be used \(.*\); give cpu, cuda or cuda:1, or install torch for your GPU\n", run.err
+    )
     assert not (tmp_path / "run").exists()
 
 
