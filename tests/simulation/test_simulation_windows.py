@@ -245,7 +245,9 @@ def test_unseen_settings_have_other_windows_of_about_the_same_difficulty():
         assert (np.abs(bpm[power.argmax(axis=1)] - windows.heart_rate_bpm) < 3).mean() > 0.8
 
 
-@pytest.mark.parametrize(("rows", "cols", "samples", "rate_hz"), [(1, 1, 300, 30.0), (3, 7, 150, 25.0), (8, 8, 240, 20.0), (2, 2, 3600, 30.0)])
+@pytest.mark.parametrize(
+    ("rows", "cols", "samples", "rate_hz"), [(1, 1, 300, 30.0), (3, 7, 150, 25.0), (8, 8, 240, 20.0), (2, 2, 3600, 30.0)]
+)
 def test_other_grids_and_clocks(rows, cols, samples, rate_hz):
     windows = simulate_windows(6, 1, SimulationConfig(rows=rows, cols=cols, samples=samples, rate_hz=rate_hz))
     assert windows.means.shape == (6, samples, rows * cols, 3)
