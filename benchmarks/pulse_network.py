@@ -180,6 +180,10 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> d
         [
             ("MAE", *(f"{error[one].mean():.2f}" for one in bands)),
             ("bias", *(f"{(answers.rate_bpm - true)[one].mean():+.2f}" for one in bands)),
+            ("bias of the median", *(f"{(median - true)[one].mean():+.2f}" for one in bands)),
+            ("MAE, surest 80 %", *(f"{error[one & surest].mean():.2f}" for one in bands)),
+            ("bias, surest 80 %", *(f"{(answers.rate_bpm - true)[one & surest].mean():+.2f}" for one in bands)),
+            ("share of the surest", *(f"{surest[one].mean():.2f}" for one in bands)),
         ],
     )
     terms = [name for name, chosen in windows.terms.items() if (chosen & there).sum() >= 20]
@@ -276,10 +280,10 @@ def measure_videos(estimator: Estimator, maps: Path) -> dict[str, float]:
 def measure_clips(estimator: Estimator, maps: Path, truth: Path) -> None:
     """Print the table of real clips."""
     with truth.open(encoding="utf-8") as file:
-        true_bpm = {Path(row["file"]).stem.lower(): float(row["true_bpm"]) for row in csv.DictReader(file)}
+        true_bpm = {name: float(row["true_bpm"]) for row in csv.DictReader(file) for name in (row["file"], Path(row["file"]).stem)}
     rows, near = [], dict.fromkeys(("pulse network", *METHODS), 0)
     for name, _, old, apply in recordings(maps):
-        true = next(rate for stem, rate in true_bpm.items() if stem in name.lower() or name.lower() in stem)
+        true = true_bpm[name]
         answers = {"pulse network": apply(estimator), **old}
         for method, (rate, _) in answers.items():
             near[method] += abs(rate - true) <= max(3.0, 0.04 * true if true > 100 else 0)
@@ -416,7 +420,7 @@ def main() -> None:
     parser.add_argument("what", choices=("windows", "videos", "clips", "fingers", "speed", "package"))
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--windows", type=int, default=4000)
-    parser.add_argument("--run", type=Path)
+    parser.add_argument("--run", type=Path, help="measure these weights instead of those of the package")
     parser.add_argument("--figures", type=Path)
     given = parser.parse_args()
     show_machine()
