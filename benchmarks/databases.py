@@ -1,6 +1,6 @@
 """Each layout from end to end: a drawn tree, its maps, the labels of its windows and the heart rate by POS, beside the known pulse.
 
-    python benchmarks/databases.py [LAYOUT ...] [--subjects N] [--seconds S] [--json FILE]
+    python benchmarks/databases.py [LAYOUT ...] [--subjects N] [--limit N] [--seconds S] [--json FILE]
 
 All layouts take some minutes on two cores. Exit code 1 where the label of a window is more than 2 bpm off.
 """
@@ -11,6 +11,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,17 @@ LIMIT_BPM = 2.0
 _WINDOW_SHARE = 0.8
 
 
-def measure(layout: str, subjects: int, seconds: float, folder: Path) -> dict[str, object]:
+def measure(layout: str, subjects: int, limit: int | None, seconds: float, folder: Path) -> dict[str, object]:
     """Draw a tree, build its maps, and compare labels and POS with the known pulse."""
     start = time.monotonic()
     plan = plan_synthesis(folder / "tree", layout, subjects, seed=3, duration_s=seconds)
+    plan = replace(plan, recordings=plan.recordings[:limit])
     list(plan.run())
     truth = {one.recording_id: one for one in plan.recordings}
     config = Config.from_mapping(
         {"windows": {"length": f"{_WINDOW_SHARE * seconds:g} s"}, "limits": {"min_duration_s": seconds / 2}}
     )
-    outcomes = list(run_build(plan_build(layout, folder / "tree", folder / "maps", config), 2))
+    outcomes = list(run_build(plan_build(layout, folder / "tree", folder / "maps", config), 0))
     shards = Shards(folder / "maps")
     labels, pos, unlabeled = [], [], 0
     starts_s = {one.recording_id: shards.recording(one.recording_id).blocks.times_s[0] for one in shards.recordings()}
@@ -72,6 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("layouts", nargs="*", default=registry.names("layouts"))
     parser.add_argument("--subjects", type=int, default=2)
+    parser.add_argument("--limit", type=int, help="draw the first so many recordings of a layout")
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -79,7 +82,7 @@ def main() -> int:
     found = []
     for layout in args.layouts:
         with tempfile.TemporaryDirectory() as name:
-            found.append(measure(layout, args.subjects, args.seconds, Path(name)))
+            found.append(measure(layout, args.subjects, args.limit, args.seconds, Path(name)))
         print(found[-1], flush=True)
     head = list(found[0])
     show(

@@ -61,7 +61,27 @@ def databases() -> str:
         )
     rows = [(f"`{one.name}`", one.subjects or "", one.videos or "", one.terms, one.title) for one in known]
     parts.insert(0, table(("name", "subjects", "videos", "access", "what it is"), rows))
-    return "\n".join(parts) + "\n" + folder_keys()
+    return "\n".join(parts) + "\n" + drawn_trees() + "\n" + folder_keys()
+
+
+def drawn_trees() -> str:
+    """Describe how far labels and POS are from the pulse of drawn trees, as ``benchmarks/databases.py`` measured it."""
+    measured = json.loads((Path(__file__).parent / "measured" / "databases.json").read_text("utf-8"))
+    rows = [
+        (
+            f"`{one['layout']}`",
+            one["recordings"],
+            one["windows with label"],
+            *(f"{one[name]:.2f}" for name in ("label error bpm", "POS error bpm")),
+        )
+        for one in measured
+    ]
+    return (
+        "## Drawn trees from end to end\n\n"
+        "`stmap synth --layout NAME` writes a tree with a known pulse; maps were built of it, and the labels of the windows and the heart rate by POS "
+        "over the whole recording (6 s) compared with that pulse (`benchmarks/databases.py`).\n\n"
+        + table(("layout", "recordings", "windows", "largest error of a label, bpm", "error of POS, bpm"), rows)
+    )
 
 
 def folder_keys() -> str:

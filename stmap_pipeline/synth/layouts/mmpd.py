@@ -28,7 +28,7 @@ def _plan(subjects: int, seed: int, setting: str, duration_s: float) -> list[Rec
         if number == 0 or subject == 1
         for camera in [Camera(FRAME_RATE_HZ)]
     ]
-    return plan_shots(shots, seed, setting, duration_s, size_px=(240, 320), codec="mat")
+    return plan_shots(shots, seed, setting, duration_s, size_px=(208, 240), codec="mat")
 
 
 def _write(root: Path, recording: RecordingPlan) -> None:
