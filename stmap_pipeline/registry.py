@@ -30,6 +30,13 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "v4v": "stmap_pipeline.databases.v4v:DATABASE",
         "vipl-hr": "stmap_pipeline.databases.vipl_hr:DATABASE",
     },
+    "export_layouts": {
+        "hdf5": "stmap_pipeline.shards.layouts.hdf5:LAYOUT",
+        "nest": "stmap_pipeline.shards.layouts.nest:LAYOUT",
+        "npy": "stmap_pipeline.shards.layouts.npy:LAYOUT",
+        "png": "stmap_pipeline.shards.layouts.png:LAYOUT",
+        "rhythmnet": "stmap_pipeline.shards.layouts.rhythmnet:LAYOUT",
+    },
     "face_backends": {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
     },

@@ -8,18 +8,20 @@ from typing import Any
 import click
 
 from stmap_cli.console import Progress, console, counted, number, say
-from stmap_cli.options import color_option, folder_argument, min_valid_option
+from stmap_cli.options import RegistryName, color_option, folder_argument, min_valid_option
 
 
 @click.command()
 @folder_argument("maps")
 @folder_argument("out")
 @click.option(
+    "--layout",
     "--format",
-    "kind",
-    type=click.Choice(["hdf5", "png"]),
+    "layout",
+    type=RegistryName("export_layouts"),
+    metavar="NAME",
     default="hdf5",
-    help="Write one HDF5 file, or one PNG a window with a CSV.",
+    help="Write this layout: hdf5 (one file), png (an image a window), npy (arrays), rhythmnet or nest (for these trainers).",
 )
 @color_option
 @click.option(
@@ -43,26 +45,28 @@ from stmap_cli.options import color_option, folder_argument, min_valid_option
 @click.option("--labeled", is_flag=True, help="Leave out windows without a heart rate.")
 @click.option("--augmented", is_flag=True, help="Also write the resampled windows of `stmap augment`, for training alone.")
 @min_valid_option("Take windows in which the face was known in this share of the frames or more.")
-def export(maps: Path, out: Path, kind: Any, normalize: Any, dtype: Any, augmented: bool, min_valid: float, **choices: Any) -> None:
+def export(
+    maps: Path, out: Path, layout: str, normalize: Any, dtype: Any, augmented: bool, min_valid: float, **choices: Any
+) -> None:
     """Write finished, normalized maps into the new folder OUT.
 
     MAPS is the output of stmap build-maps. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
 
     \b
     Example:
-        stmap export maps windows --format png --color yuv
+        stmap export maps windows --layout png --color yuv
     """
     from stmap_pipeline.shards import Shards, export_windows
 
-    if kind == "png" and dtype != "uint8":
-        raise click.UsageError("a PNG holds 8 bits; for others choose --format hdf5 --dtype float32")
+    if layout == "png" and dtype != "uint8":
+        raise click.UsageError("a PNG holds 8 bits; for others choose --layout hdf5 --dtype float32")
     if dtype == "uint8" and normalize != "minmax":
-        raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --format hdf5 --dtype float32")
+        raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --layout hdf5 --dtype float32")
     with Shards(maps) as shards:
         steps = export_windows(
-            shards, out, kind, normalize=normalize, dtype=dtype, min_valid_fraction=min_valid, augmented=augmented, **choices
+            shards, out, layout, normalize=normalize, dtype=dtype, min_valid_fraction=min_valid, augmented=augmented, **choices
         )
-        screen, total = console(), len(shards.windows(augmented=augmented))
+        screen, total = console(), len(shards.recordings() if layout == "nest" else shards.windows(augmented=augmented))
         last = Progress("exporting", total, screen, if_stopped="nothing was written").follow(steps)
     written, skipped = (last.written, last.skipped) if last else (0, 0)
     left_out = f", {number(skipped)} left out   ->  {out / 'skipped.csv'}" if skipped else ""

@@ -367,7 +367,7 @@ def _folds(recordings: Sequence[Recording]) -> Iterator[Finding]:
         folds[one.subject].add(one.fold)
     without = sorted(subject for subject, found in folds.items() if found == {None})
     if without and len(without) < len(folds):
-        yield Finding("fold", f"{_few(without)} in no fold, while the others have one")
+        yield Finding("no_fold", f"{_few(without)} in no fold, while the others have one")
     for subject, found in folds.items():
         if len(found) > 1:
             yield Finding("fold", f"subject {subject} is in folds {', '.join(str(one) for one in sorted(found, key=str))}")

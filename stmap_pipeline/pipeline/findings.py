@@ -13,7 +13,7 @@ Severity = Literal["problem", "note"]
 PROBLEMS: dict[str, str] = {
     "listing": "the source folder cannot be listed as this database, or its listing contradicts itself",
     "id": "two videos would have one id",
-    "fold": "a subject in several folds, or in none while others have one",
+    "fold": "a subject in several folds",
     "copy": "one video belongs to two subjects",
     "recording_count": "subjects or recordings of the database are not there",
     "cut_off": "a video file ends before its last frame",
@@ -37,6 +37,7 @@ NOTES: dict[str, str] = {
     "label_note": "what was noticed on reading labels",
     "own_subject": "nobody named the subjects: each video counts as a subject of its own",
     "subjects_changed": "recordings of the output change to another subject",
+    "no_fold": "subjects in no fold, while others have one",
     "similar_subjects": "subjects whose names differ in upper and lower case alone",
     "same_content": "videos with the same content count as recordings of their own",
     "short": "recordings shorter than one window",

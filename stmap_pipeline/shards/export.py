@@ -1,7 +1,6 @@
-"""Finished, normalized windows for other trainers: one HDF5 file, or one PNG for each window with a CSV.
+"""Finished, normalized windows for other trainers, in one of the layouts of :mod:`stmap_pipeline.shards.layouts`.
 
-Color space, scale and filling are fixed in what is written, while the shards keep the choice open. A further
-layout is one more writer with ``columns``, ``add`` and ``finish``.
+Color space, scale and filling are fixed in what is written, while the shards keep the choice open.
 """
 
 from __future__ import annotations
@@ -13,29 +12,22 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.errors import OutputError, ShardError
+from stmap_pipeline import registry
+from stmap_pipeline.errors import ShardError
 from stmap_pipeline.files import atomic_folder
-from stmap_pipeline.maps.color import COLOR_SPACES, channel_names, split_color_space
+from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.parallel import unordered
 from stmap_pipeline.records import Window
-from stmap_pipeline.shards.hdf5 import create_file
+from stmap_pipeline.shards.layouts.base import EXPORTED, ExportChoices, LayoutWriter, SampleType
+from stmap_pipeline.shards.layouts.hdf5 import Hdf5Writer
 from stmap_pipeline.shards.reader import Shards
 from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS, Column, Row, window_row, write_table
 
-ExportFormat = Literal["hdf5", "png"]
-SampleType = Literal["float32", "uint8"]
-
-EXPORTED: tuple[Column, ...] = (
-    *RESAMPLED_WINDOWS,
-    Column("rate_hz", "Hz", "samples per second inside the window", "float"),
-    Column("unseen_blocks", "", "blocks that were not seen once in the window: rows of 0 in 8-bit maps, of NaN in float32", "int"),
-)
 SKIPPED: tuple[Column, ...] = (
     *RESAMPLED_WINDOWS,
     Column("reason", "", "valid_fraction, unlabeled, not_seen (no block was seen) or gaps (unfilled samples in an 8-bit map)"),
@@ -58,36 +50,20 @@ class ExportProgress:
     skipped: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    format: ExportFormat
-    color: str
-    normalize: Normalization
-    fill: Fill
-    dtype: SampleType
-    min_valid_fraction: float
-    labeled: bool
-    augmented: bool
-
-    def __post_init__(self) -> None:
-        for value, allowed in ((self.format, ExportFormat), (self.dtype, SampleType)):
-            if value not in get_args(allowed):
-                raise ValueError(f"{value!r} is not one of {', '.join(get_args(allowed))}")
-        if self.eight_bits and self.normalize != "minmax":
-            raise ValueError(
-                f"8-bit maps need the normalization 'minmax', not {self.normalize!r}; for others export hdf5 with float32"
-            )
-        split_color_space(self.color)
-
-    @property
-    def eight_bits(self) -> bool:
-        return self.format == "png" or self.dtype == "uint8"
+def _writer_of(layout: str, choices: ExportChoices) -> type[LayoutWriter]:
+    """Return the writer of a layout that the choices fit."""
+    writer: type[LayoutWriter] = registry.load("export_layouts", layout)
+    if (writer.eight_bits or choices.dtype == "uint8") and choices.normalize != "minmax":
+        raise ValueError(
+            f"8-bit maps need the normalization 'minmax', not {choices.normalize!r}; for others export hdf5 with float32"
+        )
+    return writer
 
 
 def export_windows(
     shards: Shards,
     out: Path,
-    format: ExportFormat = "hdf5",  # noqa: A002 - the word a user types
+    layout: str = "hdf5",
     *,
     color: str = "yuv",
     normalize: Normalization = "minmax",
@@ -103,7 +79,8 @@ def export_windows(
     shrink), and a dataset for each column of ``windows.csv``, in the order of its rows. ``png`` gives an image of N rows and T
     columns for each window under ``png/<recording>/<start>.png``, whose red, green and blue planes hold the color components in
     their order (R, G, B or Y, U, V or Y, Cb, Cr). Of a combination each space is an image of its own, as in
-    ``000015_rgb.png`` and ``000015_yuv.png``.
+    ``000015_rgb.png`` and ``000015_yuv.png``. ``npy``, ``rhythmnet`` and ``nest`` are described in their modules in
+    :mod:`stmap_pipeline.shards.layouts`.
 
     8 bits cannot say "unknown": a block not seen once in the window is a row of 0 - what a flat row is, too - and counted
     in the column ``unseen_blocks``. Windows with other gaps left after filling, and those in which nothing was seen, are
@@ -114,7 +91,8 @@ def export_windows(
     shards : Shards
     out : Path
         A folder that does not exist yet, or an empty one.
-    format : {"hdf5", "png"}
+    layout : str
+        Name in the registry ``export_layouts``.
     color, normalize, fill
         See :func:`stmap_pipeline.maps.stmap_from_means`; 8 bits need ``minmax``.
     dtype : {"uint8", "float32"}
@@ -134,11 +112,11 @@ def export_windows(
     Raises
     ------
     ShardError
-        Where windows differ in length (HDF5 only), none is left, or a shard is damaged.
+        Where windows differ in length and the layout needs one length, none is left, or a shard is damaged.
     OutputError
         Where ``out`` is not empty or cannot be written.
     UnknownNameError
-        Where the color space is unknown.
+        Where the color space or the layout is unknown.
     ValueError
         Where another choice is unknown, or does not fit 8 bits.
 
@@ -151,16 +129,18 @@ def export_windows(
     ...     print(last, sorted(one.name for one in (Path(folder) / "out" / "png" / "p001_v1").iterdir())[:2])
     ExportProgress(done=10, total=10, written=10, skipped=0) ['000000_rgb.png', '000000_yuv.png']
     """
-    choices = _Choices(format, color, normalize, fill, dtype, min_valid_fraction, labeled, augmented)
-    windows = shards.windows(augmented=augmented)
+    choices = ExportChoices(layout, color, normalize, fill, dtype, min_valid_fraction, labeled, augmented)
+    writer = _writer_of(layout, choices)
     last = None
     reasons: set[str] = set()
     with atomic_folder(out) as folder:
-        for last in _write(shards, folder, windows, choices, reasons):
-            yield last
+        with contextlib.closing(writer(folder, out, shards, choices)) as opened:
+            for last in _write(shards, folder, opened, choices, reasons):
+                yield last
         if last is None or not last.written:
+            total = last.total if last is not None else 0
             why = f"reasons: {', '.join(sorted(reasons))}; lower the limits or look at recordings.csv"
-            raise ShardError(f"{shards.root}: none of {len(windows)} windows can be exported ({why if windows else 'it has none'})")
+            raise ShardError(f"{shards.root}: none of {total} windows can be exported ({why if total else 'it has none'})")
 
 
 def export_by_subject(
@@ -210,7 +190,8 @@ def export_by_subject(
     ...     print(last.written, sorted(one.name for one in (Path(folder) / "out").iterdir()))
     8 ['p001', 'p002']
     """
-    choices = _Choices("hdf5", color, normalize, fill, dtype, min_valid_fraction, labeled=True, augmented=True)
+    choices = ExportChoices("hdf5", color, normalize, fill, dtype, min_valid_fraction, labeled=True, augmented=True)
+    _writer_of("hdf5", choices)
     with Shards(root) as shards:
         total = Counter(shards.info(one.recording_id).subject for one in shards.windows(augmented=True))
     done = written = skipped = 0
@@ -223,44 +204,50 @@ def export_by_subject(
             raise ShardError(f"{root}: none of {sum(total.values())} windows can be exported; see windows.csv")
 
 
-def _write_subject(root: Path, folder: Path, choices: _Choices, subject: str) -> ExportProgress:
+class _SubjectWriter(Hdf5Writer):
+    """Writer of the windows of one subject."""
+
+    def windows(self) -> list[Window]:
+        return self.shards.windows(subject=self.folder.name, augmented=self.choices.augmented)
+
+
+def _write_subject(root: Path, folder: Path, choices: ExportChoices, subject: str) -> ExportProgress:
     with Shards(root) as shards:
-        windows = shards.windows(subject=subject, augmented=choices.augmented)
         (folder / subject).mkdir()
-        *_, last = _write(shards, folder / subject, windows, choices, set())
+        with contextlib.closing(_SubjectWriter(folder / subject, folder / subject, shards, choices)) as writer:
+            *_, last = _write(shards, folder / subject, writer, choices, set())
         return last
 
 
-def _write(shards: Shards, folder: Path, windows: list[Window], choices: _Choices, reasons: set[str]) -> Iterator[ExportProgress]:
+def _write(
+    shards: Shards, folder: Path, writer: LayoutWriter, choices: ExportChoices, reasons: set[str]
+) -> Iterator[ExportProgress]:
     rows: list[Row] = []
     skipped: list[Row] = []
-    writer: _PngWriter | _Hdf5Writer
-    with contextlib.ExitStack() as stack:
-        if choices.format == "png":
-            writer = _PngWriter(folder, split_color_space(choices.color))
+    windows = writer.windows()
+    if writer.one_length:
+        _check_one_length(windows)
+    eight_bits = writer.eight_bits or choices.dtype == "uint8"
+    for window in windows:
+        row = window_row(window, shards.info(window.recording_id).subject, RESAMPLED_WINDOWS)
+        reason = _problem_of_window(window, choices, labeled=choices.labeled or writer.labeled)
+        if not reason:
+            values = writer.values(window)
+            seen = np.asarray(np.isfinite(values).any(axis=(1, 2)))
+            reason = _problem_of_map(values, seen, eight_bits=eight_bits)
+        if reason:
+            skipped.append({**row, "reason": reason})
+            reasons.add(reason)
         else:
-            _check_one_length(windows)
-            writer = _Hdf5Writer(stack.enter_context(create_file(folder / "windows.h5")), choices)
-        for window in windows:
-            row = window_row(window, shards.info(window.recording_id).subject, RESAMPLED_WINDOWS)
-            reason = _problem_of_window(window, choices)
-            if not reason:
-                values = shards.stmap(window, color=choices.color, normalize=choices.normalize, fill=choices.fill).values
-                seen = np.asarray(np.isfinite(values).any(axis=(1, 2)))
-                reason = _problem_of_map(values, seen, choices)
-            if reason:
-                skipped.append({**row, "reason": reason})
-                reasons.add(reason)
-            else:
-                figures = {"rate_hz": window.frames / window.duration_s, "unseen_blocks": int((~seen).sum())}
-                rows.append({**row, **figures, **writer.add(window, values)})
-            yield ExportProgress(len(rows) + len(skipped), len(windows), len(rows), len(skipped))
-        writer.finish(rows)
+            figures = {"rate_hz": window.frames / window.duration_s, "unseen_blocks": int((~seen).sum())}
+            rows.append({**row, **figures, **writer.add(window, values)})
+        yield ExportProgress(len(rows) + len(skipped), len(windows), len(rows), len(skipped))
+    writer.finish(rows)
     write_table(folder / "windows.csv", [*EXPORTED, *writer.columns], rows)
     write_table(folder / "skipped.csv", SKIPPED, skipped)
     settings = {
         **asdict(choices),
-        "dtype": "uint8" if choices.eight_bits else "float32",
+        "dtype": "uint8" if eight_bits else "float32",
         "channels": channel_names(choices.color),
         "fingerprint": shards.manifest.fingerprint,
         "software": shards.manifest.software,
@@ -277,92 +264,13 @@ def _check_one_length(windows: list[Window]) -> None:
         )
 
 
-def _problem_of_window(window: Window, choices: _Choices) -> str:
+def _problem_of_window(window: Window, choices: ExportChoices, *, labeled: bool) -> str:
     if window.valid_fraction < choices.min_valid_fraction:
         return "valid_fraction"
-    return "unlabeled" if choices.labeled and np.isnan(window.heart_rate_bpm) else ""
+    return "unlabeled" if labeled and np.isnan(window.heart_rate_bpm) else ""
 
 
-def _problem_of_map(values: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_], choices: _Choices) -> str:
+def _problem_of_map(values: npt.NDArray[np.float32], seen: npt.NDArray[np.bool_], *, eight_bits: bool) -> str:
     if not seen.any():
         return "not_seen"
-    return "gaps" if choices.eight_bits and np.isnan(values[seen]).any() else ""
-
-
-class _PngWriter:
-    """Images, one for each window and color space."""
-
-    def __init__(self, folder: Path, spaces: list[str]) -> None:
-        self.folder, self.spaces = folder, spaces
-        names = [f"file_{space}" for space in spaces] if len(spaces) > 1 else ["file"]
-        self.columns = [
-            Column(name, "", f"image; its R, G, B planes hold {', '.join(COLOR_SPACES[space].channels)}")
-            for name, space in zip(names, spaces, strict=True)
-        ]
-
-    def add(self, window: Window, values: npt.NDArray[np.float32]) -> Row:
-        """Write one map and return the cells that it adds to its row."""
-        # a fifth of a second that whoever only reads shards need not wait
-        import cv2
-
-        row: Row = {}
-        samples = _to_bytes(values)
-        (self.folder / "png" / window.recording_id).mkdir(parents=True, exist_ok=True)
-        for index, (column, space) in enumerate(zip(self.columns, self.spaces, strict=True)):
-            suffix = f"_{space}" if len(self.spaces) > 1 else ""
-            speed = f"_x{window.speed:.4f}" if window.augmented else ""
-            name = f"png/{window.recording_id}/{window.start:06d}{speed}{suffix}.png"
-            planes = samples[:, :, 3 * index : 3 * index + 3]
-            # OpenCV takes blue first
-            done, data = cv2.imencode(".png", np.ascontiguousarray(planes[:, :, ::-1]))
-            if not done:
-                raise OutputError(f"{self.folder / name}: could not be encoded as PNG")
-            (self.folder / name).write_bytes(data.tobytes())
-            row[column.name] = name
-        return row
-
-    def finish(self, rows: list[Row]) -> None:
-        """Write what is known only at the end."""
-
-
-class _Hdf5Writer:
-    """One file, one chunk for each window."""
-
-    columns: tuple[Column, ...] = ()
-
-    def __init__(self, file: Any, choices: _Choices) -> None:
-        self.file, self.dtype = file, choices.dtype
-        self.maps: Any = None
-        self.file.attrs["color_space"] = choices.color
-        self.file.attrs["channels"] = ",".join(channel_names(choices.color))
-        self.file.attrs["normalize"] = choices.normalize
-
-    def add(self, window: Window, values: npt.NDArray[np.float32]) -> Row:
-        """Write one map and return the cells that it adds to its row."""
-        if self.maps is None:
-            shape = values.shape
-            self.maps = self.file.create_dataset(
-                "maps", (0, *shape), self.dtype, maxshape=(None, *shape), chunks=(1, *shape), track_times=False
-            )
-            for axis, label in enumerate(("window", "block", "sample", "channel")):
-                self.maps.dims[axis].label = label
-        if values.shape != self.maps.shape[1:]:
-            raise ShardError(
-                f"{window.recording_id}: a map of {values.shape} among maps of {self.maps.shape[1:]}; export png instead"
-            )
-        count = len(self.maps)
-        self.maps.resize(count + 1, axis=0)
-        self.maps[count] = _to_bytes(values) if self.dtype == "uint8" else values
-        return {}
-
-    def finish(self, rows: list[Row]) -> None:
-        """Write the columns of the windows."""
-        for column in EXPORTED:
-            cells: Any = [row[column.name] for row in rows]
-            data = cells if column.kind == "str" else np.asarray(cells, dtype="<i8" if column.kind == "int" else "<f8")
-            dataset = self.file.create_dataset(column.name, data=data, track_times=False)
-            dataset.attrs["units"], dataset.attrs["description"] = column.unit, column.description
-
-
-def _to_bytes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    return np.asarray(np.rint(np.nan_to_num(values, nan=0.0)), dtype=np.uint8)
+    return "gaps" if eight_bits and np.isnan(values[seen]).any() else ""

@@ -163,10 +163,10 @@ def test_an_export_given_up_leaves_nothing(maps, tmp_path, form):
 @pytest.mark.parametrize(
     ("choices", "error", "text"),
     [
-        ({"format": "tiff"}, ValueError, "tiff.*hdf5, png"),
+        ({"layout": "tiff"}, UnknownNameError, "tiff.*hdf5, nest, npy, png, rhythmnet"),
         ({"dtype": "uint16"}, ValueError, "uint16.*float32, uint8"),
         ({"normalize": "zscore"}, ValueError, "'minmax', not 'zscore'.*hdf5 with float32"),
-        ({"format": "png", "normalize": "none", "dtype": "float32"}, ValueError, "'none'"),
+        ({"layout": "png", "normalize": "none", "dtype": "float32"}, ValueError, "'none'"),
         ({"color": "hsv"}, UnknownNameError, "'hsv'"),
         ({"fill": "zero"}, ValueError, "zero.*nan, interpolate"),
     ],
