@@ -20,6 +20,7 @@ from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
 from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
+from stmap_pipeline.labels.label_file import LabelFormat
 from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.shards import recording_file as schema
@@ -91,6 +92,12 @@ def folder_keys() -> str:
         rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in model.model_fields.items()]
         parts.append(f"### {title}\n\n" + table(("key", "default", "allowed", "meaning"), rows))
     return "\n".join(parts)
+
+
+def label_formats() -> str:
+    """List the formats of label files."""
+    found: list[LabelFormat] = [registry.load("label_formats", name) for name in registry.names("label_formats")]
+    return table(("format", "files"), [(f"`{one.name}`", one.title) for one in found])
 
 
 def reasons() -> str:
@@ -178,6 +185,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "training.md": training,
     "databases.md": databases,
     "findings.md": findings,
+    "label-formats.md": label_formats,
     "reasons.md": reasons,
     "file-format.md": file_format,
 }
