@@ -74,10 +74,10 @@ def test_the_weights_of_the_blocks_are_the_means_of_the_networks_own(shown, run,
     assert f"{expected.max() / expected.min():.2f} times" in shown.lead
 
 
-def test_pictures_have_a_row_a_block_and_a_column_a_sample(shown):
+def test_pictures_have_a_row_a_block_and_a_column_a_sample(shown, run):
     first, second = (base64.b64decode(one.source.partition(",")[2]) for one in shown.figures[0].images)
     for data in (first, second):
-        assert struct.unpack(">II", data[16:24]) == (60, 4)
+        assert struct.unpack(">II", data[16:24]) == (Model.load(run, 2).metadata.samples, 4)
     assert first != second
 
 
