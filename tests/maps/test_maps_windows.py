@@ -202,3 +202,16 @@ def test_what_was_not_seen_counts_at_each_speed():
     # frames that are missing are not seen either
     hole = window_clock(times_s[valid], np.ones(valid.sum(), bool), np.ones(valid.sum()), WindowsConfig(), 1.5)
     assert hole.valid.mean() == pytest.approx(clock.valid.mean(), abs=0.005)
+
+
+def test_a_window_without_a_trusted_label_is_listed_with_its_reason():
+    result = example_result(frames=600)
+    times_s = np.arange(80) / 4
+    rates = HeartRateTrace(times_s, np.full(80, 70.0), np.where(times_s < 10, 0.0, 9.0))
+    config = WindowsConfig(length="5 s", step="5 s")
+    windows = cut_windows(dataclasses.replace(result, heart_rate=rates), config)
+    assert [one.label_problem for one in windows] == ["", "", "label_disagrees", "label_disagrees"]
+    assert [one.label_coverage for one in windows] == [1.0, 1.0, 0.0, 0.0]
+    assert np.isnan([one.heart_rate_bpm for one in windows]).tolist() == [False, False, True, True]
+    (first, *_) = cut_windows(dataclasses.replace(result, heart_rate=None), config)
+    assert (first.label_problem, first.label_coverage) == ("no_label", 0.0)

@@ -70,3 +70,15 @@ def test_half_of_the_samples_must_be_known() -> None:
     assert HeartRateTrace(np.arange(20.0), values).mean_between(0.0, 10.0) == 70.0
     values[1] = NAN
     assert np.isnan(HeartRateTrace(np.arange(20.0), values).mean_between(0.0, 10.0))
+
+
+def test_where_two_estimators_disagree_there_is_no_mean():
+    difference = np.zeros(80)
+    difference[30:44] = 9.0  # 14 of 80 samples at 4 Hz, 14 of the 40 of a window
+    trace = HeartRateTrace(np.arange(80) / 4, np.full(80, 70.0), difference)
+    assert trace.mean_between(0.0, 20.0) == 70.0
+    assert np.isnan(trace.mean_between(5.0, 15.0))
+    assert trace.coverage_problem(5.0, 15.0) == "label_disagrees"
+    assert (trace.coverage(0.0, 20.0), trace.coverage(5.0, 15.0)) == (66 / 80, 26 / 40)
+    unknown = HeartRateTrace(trace.times_s, trace.heart_rate_bpm, np.full(80, np.nan))
+    assert unknown.coverage_problem(0.0, 20.0) == "label_disagrees"
