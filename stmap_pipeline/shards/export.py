@@ -30,7 +30,11 @@ from stmap_pipeline.shards.tables import RESAMPLED_WINDOWS, Column, Row, window_
 
 SKIPPED: tuple[Column, ...] = (
     *RESAMPLED_WINDOWS,
-    Column("reason", "", "valid_fraction, unlabeled, not_seen (no block was seen) or gaps (unfilled samples in an 8-bit map)"),
+    Column(
+        "reason",
+        "",
+        "valid_fraction, unlabeled, not_seen (no block was seen), no_pulse (the layout needs one) or gaps (unfilled samples in an 8-bit map)",
+    ),
 )
 
 
@@ -230,7 +234,7 @@ def _write(
     eight_bits = writer.eight_bits or choices.dtype == "uint8"
     for window in windows:
         row = window_row(window, shards.info(window.recording_id).subject, RESAMPLED_WINDOWS)
-        reason = _problem_of_window(window, choices, labeled=choices.labeled or writer.labeled)
+        reason = _problem_of_window(window, choices, labeled=choices.labeled or writer.labeled) or writer.problem(window)
         if not reason:
             values = writer.values(window)
             seen = np.asarray(np.isfinite(values).any(axis=(1, 2)))

@@ -158,5 +158,5 @@ def test_nest_leaves_out_what_has_no_pulse(tmp_path):
         *_, last = export_windows(shards, tmp_path / "out", "nest", color="rgb")
     assert (last.written, last.skipped) == (1, 1)
     assert [(row["recording_id"], row["reason"]) for row in read_table(tmp_path / "out" / "skipped.csv")] == [
-        ("p003_v1", "unlabeled")
+        ("p003_v1", "no_pulse")
     ]

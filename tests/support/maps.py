@@ -102,7 +102,14 @@ RATES_BPM = {"p001": (55.0, 62.0), "p002": (71.0, 84.0), "p003": (90.0, 104.0), 
 
 
 def folded_maps(
-    root: Path, *, shift_bpm: float = 0.0, label: bool = True, lost: bool = False, grid: tuple[int, int] = (2, 2), **windows: object
+    root: Path,
+    *,
+    shift_bpm: float = 0.0,
+    label: bool = True,
+    lost: bool = False,
+    pulse: bool = False,
+    grid: tuple[int, int] = (2, 2),
+    **windows: object,
 ) -> Path:
     """Four subjects in two folds, two recordings of 14 s each, windows of 8 s."""
     results = []
@@ -113,6 +120,7 @@ def folded_maps(
                 14.0,
                 f"{subject}_v{take}",
                 label=label,
+                pulse=pulse,
                 grid=RoiGrid(*grid),
                 seed=10 * number + take,
                 lost_s=[(6.0, 8.0)] if lost else [],

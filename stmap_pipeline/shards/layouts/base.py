@@ -74,6 +74,10 @@ class LayoutWriter(ABC):
         """Return what is to be written, in this order."""
         return self.shards.windows(augmented=self.choices.augmented)
 
+    def problem(self, window: Window) -> str:  # noqa: ARG002
+        """Return why a window has no place in this layout; empty where it has one."""
+        return ""
+
     def values(self, window: Window) -> MapArray:
         """Return the map of a window, (N, T, C)."""
         choices = self.choices

@@ -49,12 +49,15 @@ class NestWriter(LayoutWriter):
             clock = window_clock(blocks.times_s, blocks.valid, blocks.coverage.mean(axis=1, dtype=np.float64), _CLOCK)
             start_s, stop_s = float(clock.times_s[0]), float(clock.times_s[-1]) + 1 / RATE_HZ
             bpm = _heart_rates(result, clock.times_s)
-            # without a pulse the trainer stops
-            mean_bpm = float(np.nanmean(bpm)) if np.isfinite(bpm).any() and result.pulse is not None else float("nan")
+            mean_bpm = float(np.nanmean(bpm)) if np.isfinite(bpm).any() else float("nan")
             seen, share = float(clock.valid.mean()), float(clock.coverage.mean())
             beats = mean_bpm * (stop_s - start_s) / 60
             found.append(Window(info.recording_id, 0, clock.times_s.size, start_s, stop_s, mean_bpm, beats, seen, share, info.fold))
         return found
+
+    def problem(self, window: Window) -> str:
+        """Return ``no_pulse`` where a recording has none: the trainer would stop."""
+        return "no_pulse" if self.shards.recording(window.recording_id).pulse is None else ""
 
     def values(self, window: Window) -> MapArray:
         """Return the map of a whole recording, its blocks counted down the columns."""
