@@ -24,7 +24,7 @@ def head_motion(points_px: npt.ArrayLike) -> npt.NDArray[np.float64]:
     (T, 4) array of float64
         x and y of the center of the landmarks in face widths (the median distance of the ends of the jaw line); logarithm of the size
         (root mean square distance of the landmarks from their center) in face widths; roll of the line through the eyes in radians,
-        clockwise in the image. NaN where the face was lost.
+        clockwise in the image. NaN where the face was lost, and everywhere where no landmark ever moves: those were not tracked.
 
     Examples
     --------
@@ -38,7 +38,10 @@ def head_motion(points_px: npt.ArrayLike) -> npt.NDArray[np.float64]:
     points = np.asarray(points_px, dtype=np.float64)
     jaw_px = np.linalg.norm(points[:, _JAW_ENDS[1]] - points[:, _JAW_ENDS[0]], axis=1)
     known = np.isfinite(jaw_px)
-    width_px = float(np.median(jaw_px[known])) if known.any() else np.nan
+    # a head is never so still, not even a photograph's: these landmarks are simulated traces'
+    if not known.any() or not np.ptp(points[known], axis=0).any():
+        return np.full((len(points), 4), np.nan)
+    width_px = float(np.median(jaw_px[known]))
     center = points.mean(axis=1)
     size_px = np.sqrt(np.square(points - center[:, None]).sum(axis=2).mean(axis=1))
     x, y = (points[:, RIGHT_EYE].mean(axis=1) - points[:, LEFT_EYE].mean(axis=1)).T

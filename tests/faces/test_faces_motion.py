@@ -29,3 +29,11 @@ def test_a_lost_face_is_unknown_and_the_unit_does_not_depend_on_the_distance():
     assert np.isnan(head_motion(near)[1]).all()
     np.testing.assert_allclose(head_motion(near)[[0, 2]], head_motion(far)[[0, 2]])
     assert np.isnan(head_motion(np.full((2, 68, 2), np.nan))).all()
+
+
+def test_landmarks_that_never_move_are_no_knowledge_of_motion():
+    points = np.broadcast_to(np.random.default_rng(0).normal(300, 50, (1, 68, 2)), (20, 68, 2)).copy()
+    assert np.isnan(head_motion(points)).all()
+    points[7] += 0.01
+    assert np.isfinite(head_motion(points)).all()
+    assert np.isnan(head_motion(np.full((20, 68, 2), np.nan))).all()
