@@ -18,7 +18,8 @@ from stmap_pipeline.errors import printable
 from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
 from stmap_pipeline.labels.times import Times, text_times, time_unit_of, unwrapped, value_unit_of
 
-_MAX_BYTES = 64 * 2**20
+# as Python objects a number takes several times its digits
+_MAX_BYTES = 32 * 2**20
 _MAX_NAMES = 200
 _MAX_DEPTH = 20
 

@@ -339,6 +339,8 @@ class _Reading:
             start_s = self._first_frame_s if source.starts_with_video else self._from_start(self._columns.start)
             return np.asarray(times_s + start_s)
         if source.starts_with_video and times_s.size:
+            if times.is_absolute:
+                self._note("its first row is taken to be at the first frame, as starts_with_video says")
             return np.asarray(times_s - times_s[0] + self._first_frame_s)
         kind = times.kind
         if kind == "number":
