@@ -114,7 +114,8 @@ def _indexed(container: Any, stream: Any, quick: bool) -> tuple[npt.NDArray[np.f
     """Return the times of all frames, from the first one, and the byte at which the last one ends."""
     base = stream.time_base
     unit_s = base.numerator / base.denominator if base else math.nan
-    entries = [(one.timestamp * unit_s, one.pos + one.size) for one in stream.index_entries]
+    # PyAV 14 does not offer the index
+    entries = [(one.timestamp * unit_s, one.pos + one.size) for one in getattr(stream, "index_entries", ())]
     duration_s = (container.duration or 0) / av.time_base
     # an index may hold key frames alone, or the first fragment of a file
     if len(entries) < 2 or entries[-1][0] - entries[0][0] < _INDEXED_SHARE * duration_s:
