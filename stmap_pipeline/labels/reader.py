@@ -29,6 +29,9 @@ VideoStart = Callable[[], str]
 MAX_DURATION_DIFFERENCE_S = 1.0
 # a rate that is said and one that is measured may differ by what nominal rates are wrong
 _SAME_RATE = 0.02
+# days since 1899 as a spreadsheet has them, in 1982 to 2064; and steps that nobody samples a heart with
+_DAYS, _SHORTEST_STEP_S = (3e4, 6e4), 1e-4
+_ANOTHER_DAY_S = 86_400.0
 # RR intervals in these units are 24 to 300 bpm
 _RR_S = (0.2, 2.5)
 
@@ -345,6 +348,7 @@ class _Reading:
         kind = times.kind
         if kind == "number":
             if unix_unit_s(times_s) != 1.0:
+                self._check_relative(times_s)
                 return times_s
             kind = "unix"
         elif not times.is_absolute and not source.video_start:
@@ -360,6 +364,20 @@ class _Reading:
                 f"ends {-found[-1]:.1f} s before the video starts; correct video_start, or set starts_with_video = true"
             )
         return np.asarray(found + self._first_frame_s)
+
+    def _check_relative(self, times_s: FloatArray) -> None:
+        """Raise where numbers that should count from the start of the video count from somewhere else."""
+        if times_s.size < 2:
+            return
+        begin_s = float(times_s[0])
+        if _DAYS[0] < begin_s < _DAYS[1] and float(np.median(np.diff(times_s))) < _SHORTEST_STEP_S:
+            raise self._fail(
+                f"its times begin at {begin_s:.9g} and look like days of a spreadsheet; set time_unit_s = 86400 and starts_with_video = true"
+            )
+        if begin_s + self._source.offset_s - self._first_frame_s > _ANOTHER_DAY_S:
+            raise self._fail(
+                f"its times begin at {begin_s:.9g} s, a day or more after the video; set starts_with_video = true, offset_s, or time_unit_s"
+            )
 
     def _from_start(self, start: Moment) -> float:
         """Return how much later than time 0 of the video the file starts."""

@@ -97,6 +97,14 @@ TABLES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "UNIX times": ("t,hr\n" + rows("17147304{s:02},{hr}"), {**NAMED, "video_start": "2024-05-03T10:00:00Z"}),
     "UNIX milliseconds": ("t,hr\n" + rows("17147304{s:02}000,{hr}"), {**NAMED, "video_start": "1714730400"}),
     "an offset": ("t,hr\n" + rows("{s},{hr}", range(100, 115)), {**NAMED, "offset_s": -100.0}),
+    "days of a spreadsheet": (
+        "t,hr\n" + "".join(f"{45415.4 + i / 86400:.7f},75\n" for i in range(15)),
+        {**NAMED, "time_unit_s": 86400.0, "starts_with_video": True},
+    ),
+    "nanoseconds since another year": (
+        "t [ns],hr\n" + rows("7679664{s:02}000000000,{hr}"),
+        {"column": "hr", "time_column": "t [ns]", "starts_with_video": True},
+    ),
     "per frame": ("hr\n" + "75\n" * len(FRAMES), {"per_frame": True}),
     "RR in milliseconds": ("rr_ms\n" + "800\n" * 20, {"kind": "rr"}),
     "RR in seconds": ("0.8\n" * 20, {"kind": "rr", "unit": "s"}),
@@ -160,6 +168,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "decimal commas between commas": ("t,hr\n" + rows("{s},0,{hr},0"), NAMED, "quotes, or another separator"),
     "nothing but NaN": ("t,hr\n" + rows("{s},nan"), NAMED, "hold no number in column 'hr'"),
     "times that go back": ("t,hr\n0,75\n2,75\n1,75\n", NAMED, "line 4: time 1 s is not later than 2 s"),
+    "days of a spreadsheet": ("t,hr\n" + "".join(f"{45415.4 + i / 86400:.7f},75\n" for i in range(15)), NAMED, "time_unit_s = 86400"),
+    "nanoseconds since another year": (
+        "t [ns],hr\n" + rows("7679664{s:02}000000000,{hr}"),
+        {"column": "hr", "time_column": "t [ns]"},
+        "starts_with_video = true",
+    ),
     "cut off": ("t,hr\n0,75\n1\n2\n", NAMED, "hold no number"),
     "a wave with a leap": ("0,1\n1,2\n4000000,3\n", {"kind": "pulse", "column": 1, "time_column": 0}, "span"),
     "an ECG that is too slow": ("1\n0\n" * 200, {"kind": "ecg", "rate_hz": 20.0}, "at least 30"),
