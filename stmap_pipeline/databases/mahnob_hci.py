@@ -1,4 +1,4 @@
-"""MAHNOB-HCI: 27 subjects who watch videos, with an electrocardiogram at 256 Hz.
+"""MAHNOB-HCI: people who watch videos, with an electrocardiogram at 256 Hz.
 
 The layout, the channels and how they are synchronized are those of Idiap's package (``bob.db.hci_tagging``): a session is a folder with a .bdf file and
 a video of the color camera (``C1 trigger``); the video ran while the channel Status is not zero; of the three chest leads EXG3 is "very clean".
@@ -94,16 +94,15 @@ def _recording(folder: Path, videos: list[re.Match[str]], signals: list[re.Match
 
 DATABASE = Database(
     name=NAME,
-    title="MAHNOB-HCI: 27 subjects who watch emotional videos, with an electrocardiogram",
+    title="MAHNOB-HCI: people who watch emotional videos, with an electrocardiogram",
     license="no open license: research use under the agreement with its authors",
     access="https://mahnob-db.eu/hci-tagging, under its agreement",
     citation=CITATION,
     layout=LAYOUT,
     list_recordings=list_recordings,
-    subjects=27,
     videos=3490,
-    cameras="color camera C1, 780x580, compressed; five gray cameras (not used)",
-    frame_rate="61 frames/s",
+    cameras="color camera C1, compressed; five gray cameras (not used)",
+    frame_rate="that of the container",
     labels="electrocardiogram (256 Hz), breathing, skin conductance; no heart rate",
     terms="agreement",
     splits="Idiap's protocols all and cvpr14 lie in its package, not in the database; they are not read",

@@ -1,4 +1,4 @@
-"""V4V (Vision for Vitals): videos of 179 subjects of the BP4D+ family, with the heart rate of each frame and blood pressure at 1 kHz.
+"""V4V (Vision for Vitals): videos of the BP4D+ family, with the heart rate of each frame and blood pressure at 1 kHz.
 
 The layout is that of public loaders: of face_model_training (Benjabby, ``datasets/v4v.py``: the training set, where ``Physiology/F001_T1.txt`` has a
 line of heart rates and one of breathing rates) and of loaders of the whole delivery in two phases, where the values of the validation and test
@@ -120,9 +120,7 @@ DATABASE = Database(
     citation=CITATION,
     layout=LAYOUT,
     list_recordings=list_recordings,
-    subjects=179,
-    videos=1358,
-    cameras="one color camera, 1280x720, compressed",
+    cameras="one color camera, compressed",
     frame_rate="25 frames/s",
     labels="heart rate of each frame, blood-pressure wave (1 kHz)",
     terms="agreement",
