@@ -99,8 +99,7 @@ def experiment(
     Example:
         stmap experiment fg2019 --vipl maps/vipl --mmse maps/mmse runs/fg2019
         stmap experiment fg2019 --vipl maps/vipl runs/quick --seeds 1 --fold 1 --epochs 5
-        stmap experiment fg2019 --vipl maps/vipl runs/few --preset laptop --network pulse-net --init simulated --init random \\
-            --subjects 5 --subjects 20 --subjects 86
+        stmap experiment fg2019 --vipl maps/vipl runs/few --network pulse-net --init simulated --init random --subjects 20
     """
     from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
 

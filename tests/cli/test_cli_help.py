@@ -86,7 +86,7 @@ def test_help_of_each_command_comes_without_the_heavy_imports():
         (["build-maps", "--db", "vipl-hr", "source", "out", "--jobs", "many"], "'many'"),
         (["databases", "vipl"], "'vipl'"),
         (["export", "maps", "out", "--color", "rbg"], "did you mean 'rgb'?"),
-        (["export", "maps", "out", "--normalize", "zscore"], "--format hdf5 --dtype float32"),
+        (["export", "maps", "out", "--normalize", "zscore"], "--layout hdf5 --dtype float32"),
         (["export", "maps", "out", "--format", "png", "--dtype", "float32"], "8 bits"),
         (["show", "maps", "one", "--length", "0"], "'--length'"),
         (["synth", "out", "--layout", "vipl"], "no layout is called 'vipl'; did you mean 'vipl-hr'? (known: bp4d-plus,"),
