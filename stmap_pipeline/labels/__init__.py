@@ -3,6 +3,7 @@
 ====================  =====================================================================
 :mod:`.reader`        heart rate and pulse of a recording, read from its label files
 :mod:`.beats`         heart rate from RR intervals, a pulse wave or an ECG, by two estimators
+:mod:`.wrong_column`  counters, times, saturations and waves where a heart rate should be
 :mod:`.suggestion`    what a label file seems to hold, by the names of its columns
 :mod:`.frame_times`   the times of the frames, read from a file
 :mod:`.times`         numbers, dates, times of day and UNIX times as seconds of the video

@@ -39,6 +39,8 @@ _NEIGHBORS = 11
 _PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
 # fewer samples a second see too little of a QRS complex, which lasts a tenth of a second
 MIN_ECG_RATE_HZ = 30.0
+# what lies further outside, in units of the usual range of a pulse, is a fault of the sensor or no sample at all
+_MAX_OUTSIDE = 3.0
 # half the length of a QRS complex, about
 _QRS_S = 0.03
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
@@ -104,7 +106,8 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     >>> round(trace.mean_between(0.0, 10.0), 1), bool(np.abs(trace.disagreement_bpm).max() < 0.5)
     (72.0, True)
     """
-    grid_s, wave, rate_hz = _on_grid(np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64))
+    samples = np.asarray(values, dtype=np.float64)
+    grid_s, wave, rate_hz = _on_grid(np.asarray(times_s, dtype=np.float64), samples if ecg else _without_spikes(samples))
     if not grid_s.size:
         return HeartRateTrace(np.empty(0), np.empty(0))
     starts: list[FloatArray] = []
@@ -125,6 +128,15 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
         starts, stops, rates = [np.empty(0)], [np.empty(0)], [np.empty(0)]
     samples_s, bpm = _sampled(np.concatenate(starts), np.concatenate(stops), np.concatenate(rates), first_s, last_s)
     return HeartRateTrace(samples_s, bpm, _disagreement(samples_s, bpm, grid_s, envelope, rate_hz))
+
+
+def _without_spikes(pulse: FloatArray) -> FloatArray:
+    """Limit a pulse to its usual range and three times that beyond: after a spike the filter rings for seconds."""
+    if not np.isfinite(pulse).any():
+        return pulse
+    low, high = np.nanpercentile(pulse, (5, 95))
+    beyond = _MAX_OUTSIDE * (high - low)
+    return np.clip(pulse, low - beyond, high + beyond) if beyond > 0 else pulse
 
 
 def find_beats(wave: npt.ArrayLike, rate_hz: float, *, ecg: bool = False) -> FloatArray:

@@ -19,6 +19,7 @@ from stmap_pipeline.labels.beats import (
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
 from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
+from stmap_pipeline.labels.wrong_column import other_column, swing_problem
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
@@ -243,6 +244,7 @@ class _Reading:
         self._source, self._columns, self._notes = source, columns, notes
         self._first_frame_s, self._video_start = first_frame_s, video_start
         self._name = printable(source.name)
+        self._times_repeat = False
 
     def samples(self) -> _Samples:
         """Check times and values; what is no number or cannot be a value becomes NaN with a note."""
@@ -251,12 +253,17 @@ class _Reading:
         self._note(*columns.notes)
         self._check_numbers(values)
         rows, times_s = self._times()
+        if source.kind == "heart_rate":
+            self._check_column(values[rows], times_s)
         values = self._in_unit(self._without_codes(values))
         if source.kind == "heart_rate":
             values = self._possible_heart_rates(values)
         elif source.kind == "rr":
             values = self._possible_intervals(values)
         values = values[rows]
+        clock_s = self._row_times(values.size, times_s)
+        if source.kind == "heart_rate" and clock_s is not None and (problem := swing_problem(values, clock_s, self._times_repeat)):
+            raise self._fail(problem)
         if source.span_column is not None:
             values, times_s = self._inside_span(values, times_s, columns.values[1][rows])
         if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
@@ -325,12 +332,13 @@ class _Reading:
         spread = spread_whole_seconds(times_s, always=columns.times.kind != "number")
         if spread is not None:
             self._note("times of whole seconds repeat: the rows of each second are spread evenly in it")
-            times_s = spread
+            times_s, self._times_repeat = spread, True
         later = np.diff(times_s) > 0
         if not later.all():
             row = int(np.argmin(later)) + 1
             raise self._fail(
-                f"{columns.where(int(rows[row]))}: time {times_s[row]:.9g} s is not later than {times_s[row - 1]:.9g} s in the row before"
+                f"{columns.where(int(rows[row]))}: time {times_s[row]:.9g} s is not later than {times_s[row - 1]:.9g} s in the row before; "
+                "sort the rows by time, and keep one row of each"
             )
         self._check_steps(times_s)
         return rows, self._since_start(times_s)
@@ -470,6 +478,19 @@ class _Reading:
                 "correct unit or column"
             )
         return rr_s
+
+    def _check_column(self, values: FloatArray, times_s: FloatArray | None) -> None:
+        column, names = self._source.column, self._columns.names
+        name = column if isinstance(column, str) else names[column] if column < len(names) else ""
+        if what := other_column(name, values, self._row_times(values.size, times_s)):
+            raise self._fail(f"column {name or column!r} holds {what} and no heart rate; name the right column")
+
+    def _row_times(self, count: int, times_s: FloatArray | None) -> FloatArray | None:
+        """Return the times of the rows, from any zero; None where nothing says them in seconds."""
+        if times_s is not None or self._source.per_frame:
+            return times_s
+        rate_hz = self._columns.rate_hz or self._source.rate_hz
+        return np.arange(count) / rate_hz if rate_hz else None
 
     def _possible_heart_rates(self, bpm: FloatArray) -> FloatArray:
         known = bpm[bpm > 0]  # devices write 0 or less where there is no heart rate

@@ -24,6 +24,8 @@ FloatArray = npt.NDArray[np.float64]
 TimeKind = Literal["number", "unix", "local", "clock"]
 
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5]?[0-9]):([0-5]?[0-9](?:[.,:][0-9]+)?) ?([ap]\.?m\.?)?", re.I)
+# minutes and seconds, as Excel and PhysioNet show them; without a fraction they could be hours and minutes
+_MINUTES = re.compile(r"([0-9]{1,3}):([0-5][0-9][.,][0-9]+)")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})[T ,]+(.+)")
 _SLASHES = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})[T ,]+(.+)")
 _YEAR_FIRST = re.compile(r"([0-9]{4})[/.]([0-9]{1,2})[/.]([0-9]{1,2})[T ,]+(.+)")
@@ -238,10 +240,10 @@ def time_unit_of(name: str) -> float | None:
 
     Examples
     --------
-    >>> time_unit_of("timestamp_ms"), time_unit_of("Time [s]"), time_unit_of("time")
-    (0.001, 1.0, None)
+    >>> time_unit_of("timestamp_ms"), time_unit_of("Time [s]"), time_unit_of("msec"), time_unit_of("time")
+    (0.001, 1.0, 0.001, None)
     """
-    return next((_UNITS[word] for word in _last_words(name) if word in _UNITS), None)
+    return next((_UNITS[word] for word in (*_last_words(name), name.strip().casefold()) if word in _UNITS), None)
 
 
 def value_unit_of(name: str) -> str:
@@ -282,6 +284,8 @@ def _last_words(name: str) -> list[str]:
 
 def _clock_s(text: str) -> float:
     """Return seconds since midnight; NaN where the text is no clock time."""
+    if match := _MINUTES.fullmatch(text):
+        return int(match[1]) * 60.0 + float(match[2].replace(",", "."))
     match = _CLOCK.fullmatch(text)
     if not match:
         return math.nan
