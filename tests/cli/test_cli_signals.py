@@ -62,13 +62,19 @@ def ctrl_c(process: subprocess.Popen[str]) -> str:
     return rest
 
 
+def heading(process) -> list[str]:
+    """Read what a build of these videos says before its first recording: a summary and two notes."""
+    lines = [process.stderr.readline() for _ in range(3)]
+    assert [line.startswith("  note ") for line in lines] == [False, True, True]
+    return lines
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_stops_with_one_line_and_the_same_command_continues(slow, undisturbed, jobs, tmp_path):
     out = tmp_path / "maps"
     with started("build-maps", "--db", "folder", slow, out, "--jobs", jobs) as process:
-        before = [process.stderr.readline(), process.stderr.readline()]
-        assert before[0].startswith("folder  4 recordings")
-        assert before[1].startswith("  x a ")
+        assert heading(process)[0].startswith("folder  4 recordings")
+        assert process.stderr.readline().startswith("  x a ")
         rest = ctrl_c(process)
     found = STOPPED.fullmatch(rest.strip())
     assert found, rest
@@ -92,7 +98,7 @@ def workers_of(pid: int) -> list[Path]:
 
 def test_ctrl_c_while_the_workers_start_shows_nothing_of_them(slow, tmp_path):
     with started("build-maps", "--db", "folder", slow, tmp_path / "maps", "--jobs", "2") as process:
-        process.stderr.readline()
+        heading(process)
         while not (workers := workers_of(process.pid)) and process.poll() is None:
             time.sleep(0.001)
         # before it has imported anything that could do so, a worker is deaf: Ctrl-C in its imports would be a traceback
