@@ -13,14 +13,20 @@ from stmap_pipeline.labels.times import value_unit_of
 
 Key = str | int | float | bool
 
-# in this order: "pulse rate" is a heart rate, "pulse" a wave
+# in this order: a heart rate needs no more keys than its times; "pulse rate" is one, and "pulse" beside "pleth" or with a unit, too
 _KINDS = (
+    ("heart_rate", re.compile(r"\A(hr|heart[ _-]?rate|pulse[ _-]?rate|pr|bpm|herzfrequenz|心率|脉率)(?![a-z])", re.I)),
     ("rr", re.compile(r"\A(rr|r-r|nn|ibi|ppi|rr[ _-]?interval\w*)\b", re.I)),
-    ("heart_rate", re.compile(r"\A(hr|heart[ _-]?rate|pulse[ _-]?rate|pr|bpm)(?![a-z])", re.I)),
     ("ecg", re.compile(r"\A(ecg|ekg|exg\d*)(?![a-z])", re.I)),
-    ("pulse", re.compile(r"\A(ppg|bvp|pleth\w*|pulse|wave|gt_?ppg|d_ppg)(?![a-z])", re.I)),
+    ("pulse", re.compile(r"\A(ppg|bvp|pleth\w*|gt_?ppg|d_ppg)(?![a-z])", re.I)),
+    ("pulse", re.compile(r"\A(pulse|wave)(?![a-z])", re.I)),
 )
-_TIME = re.compile(r"\A(t|time|times|timestamp|time[ _-]?stamp|date|datetime|elapsed|sec|seconds|ms|milliseconds)(?![a-z])", re.I)
+_TIME = re.compile(
+    r"\A(?:(?:phone|device|local) )?(t|zeit|uhrzeit|时间|time|times|timestamp|time[ _-]?stamp|date|datetime|elapsed|sec|seconds|ms|milliseconds)(?![a-z])",
+    re.I,
+)
+# what is counted each minute, too, or is no series
+_OTHER_RATE = re.compile(r"resp|breath|atem|step|cadence|average|mean|max", re.I)
 _NAMES_OF_EMPATICA = {"hr": "heart_rate", "bvp": "pulse", "ibi": "rr"}
 
 
@@ -70,7 +76,7 @@ def suggest_label(path: Path) -> Suggestion:
         keys["kind"] = _NAMES_OF_EMPATICA.get(path.stem.casefold(), "rr" if "IBI" in columns else "heart_rate")
         return Suggestion(keys, columns, ("Did it start with the video (starts_with_video = true), or when did the video start?",))
     for kind, pattern in _KINDS:
-        column = next((name for name in columns if pattern.match(_last_part(name))), None)
+        column = next((name for name in columns if pattern.match(_last_part(name)) or _is_rate(kind, name)), None)
         if column is not None:
             keys |= {"kind": kind, "column": column}
             break
@@ -90,6 +96,10 @@ def suggest_label(path: Path) -> Suggestion:
     elif kind != "rr" and chosen.name not in ("edf", "opensignals"):
         questions.append("When was each row taken? Set rate_hz, or per_frame = true where row i belongs to frame i.")
     return Suggestion(keys, columns, tuple(questions))
+
+
+def _is_rate(kind: str, name: str) -> bool:
+    return kind == "heart_rate" and value_unit_of(name) == "bpm" and not _OTHER_RATE.search(name)
 
 
 def _last_part(name: str) -> str:
