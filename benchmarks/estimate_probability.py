@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from stmap_pipeline.evaluation.estimate import ANSWERED_SHARE, SEEN, STEP_S, WINDOW_S, known_share
+from stmap_pipeline.evaluation.estimate import ANSWERED_SHARE, COLORLESS, SEEN, STEP_S, WINDOW_S, known_share
 from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration, calibration_curve, find_path, path_support
+from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.window_probability import RATES_BPM, WEIGHTS, pulse_signals, window_measures
 from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, RateSource, WindowRates
 from stmap_pipeline.files import atomic_write_text
@@ -105,7 +106,9 @@ def rates_of(source: RateSource, video: Video) -> WindowRates:
 
 
 def path_table(source: RateSource, made: Iterator[Video]) -> FloatArray:
-    """Return for each window of each video: chance by the path, support, whether it is right, pulse or none, and number of the video."""
+    """Return for each window of each video: chance by the path, support, whether it is right, whether there is a pulse, number of
+    the video, and whether the rhythm has the color of a pulse.
+    """
     rows = []
     for number, video in enumerate(made):
         rates = rates_of(source, video)
@@ -119,7 +122,8 @@ def path_table(source: RateSource, made: Iterator[Video]) -> FloatArray:
         truth_bpm = np.array([video.truth_bpm(*span) for span in rates.spans_s.tolist()])
         right = np.abs(best_bpm - truth_bpm) <= CLOSE_BPM
         there = np.isfinite(truth_bpm)
-        rows.append(np.column_stack([chance, support, right, there, np.full(len(right), number)])[seen])
+        colored = has_pulse_color(color_ratio(video.blocks, rates.block_weights, rates.spans_s, best_bpm))
+        rows.append(np.column_stack([chance, support, right, there, np.full(len(right), number), colored])[seen])
     return np.concatenate(rows)
 
 
@@ -137,6 +141,7 @@ def fit_path(table: FloatArray) -> PathCalibration:
 def measure(table: FloatArray, calibration: PathCalibration) -> dict[str, Any]:
     """Count rates of a probability and those that are right; and videos with an answer, by the rule of an estimate."""
     chance = calibration_curve(table[:, 0], table[:, 1], calibration)
+    chance = np.where(table[:, 5] > 0.5, chance, np.minimum(chance, COLORLESS))
     right, there, number = table[:, 2] > 0.5, table[:, 3] > 0.5, table[:, 4]
     places = [(chance >= low) & (chance < high) for low, high in pairwise(EDGES)]
     content: dict[str, Any] = {

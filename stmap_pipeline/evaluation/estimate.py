@@ -17,6 +17,7 @@ import numpy.typing as npt
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.evaluation.heart_rate_path import HeartRatePath, best_rates, calibrated, find_path, own_time
+from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.pulse_wave import Beats, find_beats
 from stmap_pipeline.evaluation.signal_problems import SignalProblem, missing_spans_s, signal_problems
 from stmap_pipeline.evaluation.window_rates import (
@@ -40,6 +41,8 @@ WINDOW_S, STEP_S = 10.0, 2.0
 ANSWER = 0.8
 #: Least share of the time with a face in which a rate is given, for a video to have one.
 ANSWERED_SHARE = 0.2
+#: Highest probability of a rhythm that has not the color of a pulse: of simulated ones that seem likely otherwise, so many are right.
+COLORLESS = 0.4
 #: A face must be known in so much of a window.
 SEEN = 0.6
 
@@ -311,14 +314,14 @@ def _estimate(
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         message = "the color of the face does not change at all, so there is no best guess either"
         return _explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
-    found = decide(rates, seen, nothing)
+    found = decide(rates, seen, blocks, nothing)
     if beside:
         others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks) for one in beside}
         found = replace(found, others=others)
     return found
 
 
-def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], nothing: VideoEstimate) -> VideoEstimate:
+def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, nothing: VideoEstimate) -> VideoEstimate:
     """Decide from the distributions of windows what is given.
 
     A rate is given where its probability, given all of the video, is at least :data:`ANSWER`. The video has one where that holds for at
@@ -329,12 +332,13 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], nothing: VideoEstima
     rates : WindowRates
     seen : (W,) array of bool
         Windows in which the face is known for long enough; at least one.
+    blocks : BlockTrace
     nothing : VideoEstimate
         To be filled in.
     """
     path = _path_of(rates, seen)
     guess_bpm, _ = path.best()
-    chance = calibrated(path, np.where(seen[:, None], rates.probability, np.nan), rates.spans_s, rates.calibration)
+    chance = _chance(path, rates, seen, blocks)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
     path = path.reweighted(chance)
@@ -358,6 +362,9 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], nothing: VideoEstima
             f"no rate is probable enough: the best guess is {best_bpm:.0f} bpm with a probability of {best_chance:.2f}, and {ANSWER:g} is "
             f"reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%})"
         )
+        ratio = color_ratio(blocks, rates.block_weights, rates.spans_s, guess_bpm)[seen]
+        if not has_pulse_color(ratio).any():
+            message += "; this rhythm is one of brightness and not of color, as of a lamp that flickers"
         refused = replace(
             common, reason="no_pulse", message=message, guess_bpm=best_bpm, probability=best_chance, low_bpm=low, high_bpm=high
         )
@@ -382,6 +389,14 @@ def _path_of(rates: WindowRates, seen: npt.NDArray[np.bool_]) -> HeartRatePath:
     return find_path(rates.rates_bpm, probability, rates.spans_s, no_pulse)
 
 
+def _chance(path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace) -> FloatArray:
+    """Return the probability that the best rate of each window is right."""
+    probability = np.where(seen[:, None], rates.probability, np.nan)
+    chance = calibrated(path, probability, rates.spans_s, rates.calibration)
+    ratio = color_ratio(blocks, rates.block_weights, rates.spans_s, path.best()[0])
+    return np.where(has_pulse_color(ratio), chance, np.minimum(chance, COLORLESS))
+
+
 def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
     """Return the best single rate of a video, and its probability."""
     seen = known_share(blocks, rates.spans_s) >= SEEN
@@ -389,7 +404,7 @@ def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
         return float("nan"), float("nan")
     path = _path_of(rates, seen)
     best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
-    return float(best_bpm), float(np.mean(calibrated(path, rates.probability, rates.spans_s, rates.calibration)[seen]))
+    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks)[seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:

@@ -266,7 +266,7 @@ def calibrated(path: HeartRatePath, probability: npt.ArrayLike, spans_s: npt.Arr
 
 
 def calibration_curve(chance: FloatArray, support: FloatArray, calibration: PathCalibration) -> FloatArray:
-    """Return the probability that a logistic regression makes of the probabilities by the path and by the windows."""
+    """Return the probability that a logistic regression makes of what is known of a rate."""
     score = calibration.constant + calibration.chance * _logit(chance) + calibration.support * _logit(support)
     return np.asarray(np.minimum(1 / (1 + np.exp(-score)), HIGHEST))
 

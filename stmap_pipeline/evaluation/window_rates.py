@@ -109,7 +109,9 @@ class PulseNetRates:
         self.name = PULSE_NET_METHOD
         self._network = PulseInference(read_weights(name))
         self._calibration = read_calibration(name)
-        self._path_calibration = PathCalibration(**read_description(name).get("path_calibration", PATH_CALIBRATION._asdict()))
+        self._path_calibration = PathCalibration(
+            **(PATH_CALIBRATION._asdict() | read_description(name).get("path_calibration", {}))
+        )
 
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
         """Compute the distribution of each window."""
