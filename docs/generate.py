@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -180,6 +181,30 @@ def training() -> str:
     return "\n".join(parts)
 
 
+def estimate_quality() -> str:
+    """Describe what the probability of an estimate is worth, as ``benchmarks/estimate_probability.py`` measured it."""
+    measured = json.loads((Path(__file__).parent / "measured" / "estimate.json").read_text("utf-8"))
+    edges = [*measured["edges"], 1.0]
+    heads = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    right, videos = [], []
+    for name, one in measured["methods"].items():
+        right.append((name, *("-" if share is None else f"{share} %" for share in one["right_percent"])))
+        at = one["answers"]
+        videos += [
+            (name, limit, f"{at[limit]['answered_percent']} %", f"{at[limit]['right_percent']} %", f"{at[limit]['answered_without_pulse_percent']} %")
+            for limit in ("0.5", "0.7", "0.8", "0.9")
+        ]
+    count = max(one["videos"] for one in measured["methods"].values())
+    return "\n".join(
+        [
+            "Share of rates that are within 5 bpm of the truth, by their probability:\n",
+            table(("method", *heads), right),
+            f"Of {count} simulated videos of 30 s, by the least probability of an answer:\n",
+            table(("method", "least probability", "answered", "right", "answered without a pulse"), videos),
+        ]
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "training.md": training,
@@ -188,6 +213,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "label-formats.md": label_formats,
     "reasons.md": reasons,
     "file-format.md": file_format,
+    "estimate-quality.md": estimate_quality,
 }
 
 

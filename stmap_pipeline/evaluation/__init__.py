@@ -12,6 +12,7 @@
 :mod:`.window_probability`  the same for GREEN, CHROM and POS: from spectrum and agreement of blocks
 :mod:`.pulse_inference`     the pulse network in NumPy
 :mod:`.heart_rate_path`     heart rate over time from the distributions of overlapping windows
+:mod:`.pulse_color`         whether a rhythm has the color of blood
 :mod:`.pulse_wave`          one wave from those of windows, and its beats
 :mod:`.signal_problems`     what in a video hides its pulse
 ==========================  ======================================================================

@@ -22,7 +22,7 @@ _FEW_FRAMES_HZ = 14.0
 _GAP, _GAP_S = 2.5, 0.25
 _REPEATED = 0.05
 # Bits for each pixel of each frame: H.264 at its default quality (crf 23) has 0.02 to 0.1
-_FEW_BITS = 0.02
+_FEW_BITS = 0.03
 _SHORT_S = 10.0
 _LOST = 0.1
 _FEW_PIXELS = 60.0

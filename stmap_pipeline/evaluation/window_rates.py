@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 #: Name of the pulse network as a method.
 PULSE_NET_METHOD = "pulse-net"
 #: Of the pulse network, where the description of its weights has none.
-PATH_CALIBRATION = PathCalibration(1.027, 0.106, 1.063)
+PATH_CALIBRATION = PathCalibration(0.572, 0.404, 0.643)
 #: Shortest stretch with a face in which a rate is looked for: five beats of 60 bpm.
 SHORTEST_S = 5.0
 # spread of the rates of a run around the truth where they are right
