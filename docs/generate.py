@@ -191,7 +191,13 @@ def estimate_quality() -> str:
         right.append((name, *("-" if share is None else f"{share} %" for share in one["right_percent"])))
         at = one["answers"]
         videos += [
-            (name, limit, f"{at[limit]['answered_percent']} %", f"{at[limit]['right_percent']} %", f"{at[limit]['answered_without_pulse_percent']} %")
+            (
+                name,
+                limit,
+                f"{at[limit]['answered_percent']} %",
+                f"{at[limit]['right_percent']} %",
+                f"{at[limit]['answered_without_pulse_percent']} %",
+            )
             for limit in ("0.5", "0.7", "0.8", "0.9")
         ]
     count = max(one["videos"] for one in measured["methods"].values())

@@ -119,9 +119,12 @@ def test_a_face_for_two_seconds_is_too_short(face_clip):
 
 def test_a_color_that_never_moves_is_no_pulse():
     still = simulated_blocks(72.0, frame_times(12.0), amplitude=0.0, noise=0.0, light=0.0)
-    found = estimate_blocks(still)
+    found = estimate_blocks(still, "pos")
     assert found.reason == "no_pulse"
     assert np.isnan([found.guess_bpm, found.probability]).all()
+    by_network = estimate_blocks(still)
+    assert by_network.refused
+    assert by_network.probability < 0.3
 
 
 def test_an_unknown_method_is_refused_before_anything_is_read():
@@ -254,7 +257,7 @@ def test_noise_without_a_pulse_is_mostly_refused_and_a_pulse_in_little_noise_mos
 
 def test_what_is_given_under_hard_conditions_is_mostly_right():
     found, errors = accepted(1.0, 1.0, 20)
-    assert 0.2 <= found <= 0.8
+    assert found >= 0.5
     assert np.mean(errors <= 5) >= 0.7
 
 
