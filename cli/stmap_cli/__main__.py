@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -15,6 +16,9 @@ def main() -> None:
         from stmap_cli import INTERRUPTED
 
         sys.exit(INTERRUPTED)
+    finally:
+        # while Python waits for its workers to end, Ctrl-C ends the process at once
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ _SAME_RATE = 0.02
 # days since 1899 as a spreadsheet has them, in 1982 to 2064; and steps that nobody samples a heart with
 _DAYS, _SHORTEST_STEP_S = (3e4, 6e4), 1e-4
 _ANOTHER_DAY_S = 86_400.0
+# frames a second, about, where they are not known yet
+_FRAMES_HZ = 25.0
 # RR intervals in these units are 24 to 300 bpm
 _RR_S = (0.2, 2.5)
 
@@ -487,9 +489,9 @@ class _Reading:
 
     def _row_times(self, count: int, times_s: FloatArray | None) -> FloatArray | None:
         """Return the times of the rows, from any zero; None where nothing says them in seconds."""
-        if times_s is not None or self._source.per_frame:
+        if times_s is not None:
             return times_s
-        rate_hz = self._columns.rate_hz or self._source.rate_hz
+        rate_hz = _FRAMES_HZ if self._source.per_frame else self._columns.rate_hz or self._source.rate_hz
         return np.arange(count) / rate_hz if rate_hz else None
 
     def _possible_heart_rates(self, bpm: FloatArray) -> FloatArray:

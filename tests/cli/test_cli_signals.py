@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,15 @@ def slow(tmp_path_factory) -> Path:
     for name in "cd":
         (source / f"{name}.mp4").write_bytes(clip.read_bytes())
     return source
+
+
+def test_ctrl_c_while_python_ends_is_no_traceback():
+    code = "import atexit, signal, sys; atexit.register(signal.raise_signal, 2); sys.argv = ['stmap', '--version']\n"
+    code += "from stmap_cli.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
+    assert done.stdout.startswith("stmap")
+    assert done.stderr == ""
+    assert done.returncode == -signal.SIGINT
 
 
 @pytest.fixture(scope="module")

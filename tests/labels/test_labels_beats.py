@@ -100,7 +100,8 @@ def test_what_does_not_move_has_no_heart_rate(values):
     assert not np.isfinite(trace.heart_rate_bpm).any()
 
 
-@given(st.lists(st.floats(0.3, 2.0), min_size=3, max_size=60))
+# of intervals that are a beat too much or too few for those around them there is no heart rate
+@given(st.lists(st.floats(0.7, 0.95), min_size=3, max_size=60))
 def test_the_mean_over_rr_intervals_is_beats_over_time(intervals):
     rr_s = np.array(intervals)
     trace = heart_rate_from_rr(np.cumsum(rr_s), rr_s)

@@ -8,7 +8,7 @@ import pytest
 from labels.test_labels_habits import FRAMES, PULSE, PULSE_S, heart_rate_bpm, read
 
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.labels import heart_rate_from_wave
+from stmap_pipeline.labels import heart_rate_from_rr, heart_rate_from_wave
 
 SECONDS = range(40)
 
@@ -25,13 +25,22 @@ SECONDS = range(40)
         ("t,o\n" + "".join(f"{s},{s + 50.2}\n" for s in SECONDS), {"column": "o", "time_column": "t"}, "'o' holds the numbers"),
         ("t,SpO2,PR\n" + "".join(f"{s},98,75\n" for s in SECONDS), {"column": 1, "time_column": "t"}, "'SpO2' holds an oxygen"),
         ("".join(f"{80 + 25 * value:.1f}\n" for value in PULSE), {"rate_hz": 64.0}, 'kind = "pulse"'),
+        ("".join(f"{80 + 25 * value:.1f}\n" for value in PULSE), {"per_frame": True}, 'kind = "pulse"'),
         (
             "type,t,value\n" + "".join(f"HR,{s},75\nSpO2,{s},98\n" for s in SECONDS),
             {"column": "value", "time_column": "t"},
             "rows of several quantities",
         ),
     ],
-    ids=["counter", "times", "times with an offset", "oxygen saturation", "wave", "two quantities in one column"],
+    ids=[
+        "counter",
+        "times",
+        "times with an offset",
+        "oxygen saturation",
+        "wave",
+        "wave of each frame",
+        "two quantities in one column",
+    ],
 )
 def test_a_column_of_something_else_is_refused(tmp_path: Path, text: str, how: dict[str, Any], named: str) -> None:
     path = tmp_path / "hr.csv"
@@ -56,6 +65,13 @@ def test_one_sample_far_outside_changes_no_heart_rate_of_a_pulse(at: int) -> Non
     spoiled[at] = 1750.0
     trace = heart_rate_from_wave(PULSE_S, spoiled)
     assert trace.mean_between(FRAMES[0], 10.0) == pytest.approx(75, abs=0.3)
+
+
+@pytest.mark.parametrize("between", [[1.6], [0.4], [0.5, 1.1]], ids=["missed beat", "beat too much", "extrasystole"])
+def test_an_interval_unlike_its_neighbors_is_no_heart_rate(between: list[float]) -> None:
+    rr_s = np.array([0.8] * 6 + between + [0.8] * 8)
+    trace = heart_rate_from_rr(np.cumsum(rr_s), rr_s)
+    assert trace.mean_between(0.0, 10.0) == pytest.approx(75, abs=0.5)
 
 
 def test_a_text_export_of_acqknowledge_needs_no_further_keys(tmp_path: Path) -> None:
