@@ -24,6 +24,7 @@ from stmap_pipeline.databases.folder import DATABASE, LABEL_SUFFIXES, files_besi
 from stmap_pipeline.databases.folder_description import RecordingEntry
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.labels import LabelFileError, format_of, read_columns, read_frame_times
+from stmap_pipeline.labels.times import value_unit_of
 from stmap_pipeline.pipeline.check import CheckPlan, check_recording
 from stmap_pipeline.pipeline.user_videos import subject_counts
 from stmap_pipeline.records import Recording, VideoSource
@@ -33,12 +34,14 @@ FloatArray = npt.NDArray[np.float64]
 
 # words of column and file names, between other characters than letters
 _WORDS = {
-    "heart_rate": r"hr|bpm|heart ?rate|pulse ?rate|herzfrequenz|herzrate",
+    "heart_rate": r"hr|bpm|heart ?rate|pulse ?rate|herzfrequenz|herzrate|心率|脉率",
     "pulse": r"ppg|bvp|pleth|plethysmogram|pulse|puls|wave|waveform",
     "ecg": r"ecg|ekg",
     "rr": r"rr|rri|ibi|nn|rr ?intervals?",
 }
-_TIME_WORDS = r"time|times|timestamps?|datetime|t|sec|secs|seconds|elapsed|zeit"
+_TIME_WORDS = r"time|times|timestamps?|datetime|t|sec|secs|seconds|elapsed|zeit|uhrzeit|时间"
+# what is counted each minute, too
+_OTHER_RATES = r"resp|breath|atem|steps?|cadence"
 _USUAL_RATES_HZ = (1, 2, 4, 5, 10, 20, 25, 30, 32, 50, 60, 64, 100, 125, 128, 130, 200, 250, 256, 300, 500, 512, 1000, 2000)
 _SAME_RATE = 0.03
 _UNITS_S = (1.0, 1e-3, 1e-6, 1e-9)
@@ -324,6 +327,8 @@ def _named(path: Path, names: Sequence[str], facts: VideoFacts) -> Iterator[_Blo
     found = False
     for kind in _WORDS:
         columns = [name for name in names if name != times and _is(kind, name)]
+        # beside a plethysmogram, a column "pulse" is its rate
+        columns.sort(key=lambda name: _plain(name).strip() in ("pulse", "puls"))
         # elsewhere "rr" is the rate of breathing
         if columns and not (kind == "rr" and found):
             block = _block(path, kind, columns[0], times, facts)
@@ -341,11 +346,13 @@ def _is(kind: str, name: str) -> bool:
     # the heart rate by a pulse or an ECG is a heart rate
     if kind in ("pulse", "ecg") and _is("heart_rate", name):
         return False
+    if kind == "heart_rate" and value_unit_of(name) == "bpm" and not re.search(_OTHER_RATES, _plain(name)):
+        return True
     return re.search(rf"(?<![a-z])(?:{_WORDS[kind]})(?![a-z])", _plain(name)) is not None
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z]+", " ", name.casefold())
+    return re.sub(r"[^a-z\u4e00-\u9fff]+", " ", name.casefold())
 
 
 def _headers_further_down(path: Path) -> Iterator[list[str]]:

@@ -111,6 +111,18 @@ def pulse(rate_hz: float) -> np.ndarray:
             "time,hr\n" + "".join(f"2026-05-03T10:00:{second:02d}Z,72\n" for second in range(SECONDS)),
             {"kind": "heart_rate", "column": "hr", "time_column": "time", "starts_with_video": True},
         ),
+        (
+            "Zeit;Puls (1/min);Resp (1/min);SpO2\n" + "".join(f"{second},0;71,5;15;98\n" for second in range(SECONDS)),
+            {"kind": "heart_rate", "column": "Puls (1/min)", "time_column": "Zeit"},
+        ),
+        (
+            "\u65f6\u95f4,\u8109\u7387\n" + "".join(f"{second},72\n" for second in range(SECONDS)),
+            {"kind": "heart_rate", "column": "\u8109\u7387", "time_column": "\u65f6\u95f4"},
+        ),
+        (
+            "SpO2,Pulse,Pleth\n" + "".join(f"98,72,{value:.4f}\n" for value in pulse(60)),
+            {"kind": "pulse", "column": "Pleth", "rate_hz": 60.0},
+        ),
         ("rr_ms\n" + "833\n" * 14, {"kind": "rr", "column": "rr_ms"}),
         ("BVP\n" + "".join(f"{value:.4f}\n" for value in pulse(64)), {"kind": "pulse", "column": "BVP", "rate_hz": 64.0}),
         ("".join(f"{value:.4f}\n" for value in pulse(10)), {"kind": "pulse", "column": 0, "per_frame": True}),
