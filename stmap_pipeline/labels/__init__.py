@@ -4,7 +4,6 @@
 :mod:`.reader`        heart rate and pulse of a recording, read from its label files
 :mod:`.beats`         heart rate from RR intervals, a pulse wave or an ECG, by two estimators
 :mod:`.wrong_column`  counters, times, saturations and waves where a heart rate should be
-:mod:`.suggestion`    what a label file seems to hold, by the names of its columns
 :mod:`.frame_times`   the times of the frames, read from a file
 :mod:`.times`         numbers, dates, times of day and UNIX times as seconds of the video
 :mod:`.label_file`    a label file of any format: what is asked of it, and which format it has
@@ -26,13 +25,11 @@ from stmap_pipeline.labels.beats import find_beats, heart_rate_from_rr, heart_ra
 from stmap_pipeline.labels.frame_times import read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileError, format_of, read_columns
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels, without_lag
-from stmap_pipeline.labels.suggestion import Suggestion, suggest_label
 
 __all__ = [
     "Columns",
     "LabelFileError",
     "Labels",
-    "Suggestion",
     "check_sources",
     "find_beats",
     "format_of",
@@ -42,6 +39,5 @@ __all__ = [
     "read_frame_times",
     "read_labels",
     "span_problem",
-    "suggest_label",
     "without_lag",
 ]

@@ -13,7 +13,7 @@ from databases.trees import write
 from scipy.io import savemat
 
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.labels import Labels, check_sources, format_of, read_labels, suggest_label
+from stmap_pipeline.labels import Labels, check_sources, format_of, read_labels
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 FRAMES = np.arange(420) / 30.0
@@ -314,33 +314,3 @@ def test_a_data_set_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
         file.create_dataset("pulse", (10**9,), dtype="f8", chunks=(2**16,), fillvalue=0)
     with pytest.raises(RecordingError, match="1,000,000,000 values"):
         read(tmp_path / "large.h5", kind="pulse", column="pulse", rate_hz=64.0)
-
-
-# ---- suggestions
-
-
-@pytest.mark.parametrize(
-    ("content", "keys", "questions"),
-    [
-        ("time_s,hr\n0,75\n1,75\n", {"kind": "heart_rate", "column": "hr", "time_column": "time_s"}, 0),
-        ("Timestamp;PR (bpm);SpO2\n10:00:00;75;98\n", {"kind": "heart_rate", "column": "PR (bpm)", "time_column": "Timestamp"}, 1),
-        ("BVP\n0.1\n", {"kind": "pulse", "column": "BVP"}, 1),
-        ("RR\n800\n", {"kind": "rr", "column": "RR"}, 1),
-        ("1714730400.0, IBI\n0.8, 0.8\n1.6, 0.8\n", {"kind": "rr"}, 1),
-        ("Zeit;Puls (1/min);SpO2\n0;75;98\n", {"kind": "heart_rate", "column": "Puls (1/min)", "time_column": "Zeit"}, 0),
-        ("时间,脉率\n0,75\n", {"kind": "heart_rate", "column": "脉率", "time_column": "时间"}, 0),
-        ("SpO2,Pulse,Pleth\n98,75,0.3\n", {"kind": "pulse", "column": "Pleth"}, 1),
-        (
-            "Phone timestamp;HR [bpm];RR-interval [ms]\n2024-05-03T10:00:00;75;800\n",
-            {"kind": "heart_rate", "column": "HR [bpm]", "time_column": "Phone timestamp"},
-            1,
-        ),
-        ("t,Resp (1/min)\n0,15\n", {}, 1),
-        ("a,b\n1,2\n", {}, 1),
-        ("75\n75\n", {}, 1),
-    ],
-)
-def test_a_file_is_described_as_far_as_its_names_tell(tmp_path: Path, content: str, keys: dict[str, str], questions: int) -> None:
-    found = suggest_label(write(tmp_path / "label.csv", content))
-    assert found.keys == keys
-    assert len(found.open_questions) == questions
