@@ -110,8 +110,8 @@ def test_a_folder_of_somebody_else_is_left_alone(faces, tmp_path):
 
 
 def test_wrong_names_and_paths_are_named(faces, tmp_path):
-    with pytest.raises(UnknownNameError, match=r"'vipl_hr'.*'vipl-hr'"):
-        build(faces, tmp_path / "out", database="vipl_hr")
+    with pytest.raises(UnknownNameError, match=r"'vipl'.*'vipl-hr'"):
+        build(faces, tmp_path / "out", database="vipl")
     with pytest.raises(DatabaseError, match=f"{faces}/nowhere: no such folder"):
         build(faces / "nowhere", tmp_path / "out")
     with pytest.raises(DatabaseError, match=r"4 ids .*'x\*'"):
