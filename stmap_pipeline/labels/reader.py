@@ -28,6 +28,8 @@ VideoStart = Callable[[], str]
 
 # a label that starts or stops a little beside the video is the normal case; more points at a wrong file or a lost part
 MAX_DURATION_DIFFERENCE_S = 1.0
+# a user's rate_hz that is wrong, such as 32 for 64, makes the label this much shorter or longer than the video, or more
+MAX_RATE_ERROR = 0.2
 # a rate that is said and one that is measured may differ by what nominal rates are wrong
 _SAME_RATE = 0.02
 # days since 1899 as a spreadsheet has them, in 1982 to 2064; and steps that nobody samples a heart with
@@ -558,6 +560,18 @@ def _compare_durations(source: LabelSource, times_s: FloatArray, frames: FloatAr
     label_s, video_s = float(times_s[-1] - times_s[0]), float(frames[-1] - frames[0])
     # a sample of a slow label stands for the whole time up to the next one, so its end is open by that much
     spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
+    if (
+        source.required
+        and source.rate_hz is not None
+        and not source.starts_with_video
+        and abs(label_s - video_s) > MAX_RATE_ERROR * max(label_s, video_s) + MAX_DURATION_DIFFERENCE_S + spacing_s
+    ):
+        raise RecordingError(
+            "labels",
+            "label_unreadable",
+            f"{printable(source.path or source.name)}: lasts {label_s:.1f} s at {source.rate_hz:g} Hz, and the video {video_s:.1f} s; correct "
+            "rate_hz, or set starts_with_video = true where the first row was taken at the first frame",
+        )
     if abs(label_s - video_s) > MAX_DURATION_DIFFERENCE_S + spacing_s:
         milliseconds = source.time_unit_s is None and source.time_column is not None and 900 < label_s / max(video_s, 1e-3) < 1100
         hint = "; if its times are milliseconds, set time_unit_s = 0.001" if milliseconds else ""

@@ -46,6 +46,18 @@ def test_a_rate_starts_at_the_first_frame(tmp_path: Path) -> None:
     assert trace.mean_between(5.0, 8.0) == 71.0
 
 
+@pytest.mark.parametrize("rate_hz", [0.5, 2.0])
+def test_a_rate_that_does_not_fit_the_length_of_the_video_is_refused_until_the_start_is_said(tmp_path: Path, rate_hz: float) -> None:
+    frames, text = np.arange(360) / 30.0, "70\n" * 12
+    assert f"at {rate_hz:g} Hz" in failed(tmp_path, text, frames=frames, rate_hz=rate_hz, required=True)
+    for how in ({"rate_hz": rate_hz, "starts_with_video": True}, {"rate_hz": 1.0}):
+        trace = read(tmp_path, text, frames, required=True, **how).heart_rate
+        assert trace is not None
+        assert trace.mean_between(0.0, 5.0) == 70.0
+    # what a database says of its own files is a note
+    assert read(tmp_path, text, frames, rate_hz=rate_hz).notes
+
+
 def test_a_time_column_is_taken_as_it_is(tmp_path: Path) -> None:
     trace = read(tmp_path, "bpm,ms\n70,500\n71,1500\n72,2500\n", column="bpm", time_column="ms", time_unit_s=0.001).heart_rate
     assert trace is not None
