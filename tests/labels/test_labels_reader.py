@@ -47,7 +47,9 @@ def test_a_rate_starts_at_the_first_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [0.5, 2.0])
-def test_a_rate_that_does_not_fit_the_length_of_the_video_is_refused_until_the_start_is_said(tmp_path: Path, rate_hz: float) -> None:
+def test_a_rate_that_does_not_fit_the_length_of_the_video_is_refused_until_the_start_is_said(
+    tmp_path: Path, rate_hz: float
+) -> None:
     frames, text = np.arange(360) / 30.0, "70\n" * 12
     assert f"at {rate_hz:g} Hz" in failed(tmp_path, text, frames=frames, rate_hz=rate_hz, required=True)
     for how in ({"rate_hz": rate_hz, "starts_with_video": True}, {"rate_hz": 1.0}):
