@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import printable
-from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
+from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
 from stmap_pipeline.labels.times import Times, time_unit_of, value_unit_of
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -69,12 +69,7 @@ def read_hdf5(path: Path, wanted: Sequence[Column], time_column: Column | None =
         raise
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise LabelFileError(f"{printable(path)}: is damaged, or no HDF5 ({str(error)[:100]})") from None
-    lengths = {len(one) for one in series}
-    if len(lengths) > 1:
-        raise LabelFileError(
-            f"{printable(path)}: its columns have {' and '.join(map(str, sorted(lengths)))} values; they must belong together"
-        )
-    check_rows(path, lengths.pop())
+    check_columns(path, series)
     times = None if time_column is None else Times(series.pop(), "number", time_unit_of(str(time_column)))
     rate_hz = next((one for one in rates if one is not None), None)
     units = tuple(value_unit_of(str(one)) for one in wanted)

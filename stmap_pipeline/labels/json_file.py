@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from stmap_pipeline.errors import printable
-from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
+from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
 from stmap_pipeline.labels.times import Times, text_times, time_unit_of, unwrapped, value_unit_of
 
 # as Python objects a number takes several times its digits
@@ -58,12 +58,7 @@ def read_json(path: Path, wanted: Sequence[Column], time_column: Column | None =
         if not isinstance(found, list):
             raise no_column(path, one, names)
         cells.append(found)
-    lengths = {len(one) for one in cells}
-    if len(lengths) > 1:
-        raise LabelFileError(
-            f"{printable(path)}: its columns have {' and '.join(map(str, sorted(lengths)))} values; they must belong together"
-        )
-    check_rows(path, lengths.pop())
+    check_columns(path, cells)
     times = None
     if time_column is not None:
         times = _times(path, cells.pop(), str(time_column))

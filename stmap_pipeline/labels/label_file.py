@@ -6,7 +6,7 @@ A format is a module with a :class:`LabelFormat`, and a line in the registry ``l
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,6 +191,16 @@ def check_rows(path: Path, rows: int) -> None:
         )
     if not rows:
         raise LabelFileEmptyError(f"{printable(path)}: is empty")
+
+
+def check_columns(path: Path, columns: Sequence[Sized]) -> None:
+    """Raise where columns do not have the same number of rows, or one that :func:`check_rows` refuses."""
+    lengths = {len(one) for one in columns}
+    if len(lengths) > 1:
+        raise LabelFileError(
+            f"{printable(path)}: its columns have {' and '.join(map(str, sorted(lengths)))} values; they must belong together"
+        )
+    check_rows(path, lengths.pop())
 
 
 def no_column(path: Path, column: Column, names: Sequence[str]) -> LabelFileError:

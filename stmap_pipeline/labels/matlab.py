@@ -19,7 +19,7 @@ from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
 from stmap_pipeline.errors import printable
-from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
+from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
 from stmap_pipeline.labels.times import Times, time_unit_of, value_unit_of
 
 _HEADER_BYTES = 128
@@ -66,12 +66,7 @@ def read_matlab(path: Path, wanted: Sequence[Column], time_column: Column | None
         if found is None:
             raise no_column(path, one, names)
         series.append(found)
-    lengths = {len(one) for one in series}
-    if len(lengths) > 1:
-        raise LabelFileError(
-            f"{printable(path)}: its columns have {' and '.join(map(str, sorted(lengths)))} values; they must belong together"
-        )
-    check_rows(path, lengths.pop())
+    check_columns(path, series)
     times = None if time_column is None else Times(series.pop(), "number", time_unit_of(str(time_column)))
     units = tuple(value_unit_of(str(one)) for one in wanted)
     return Columns(tuple(series), names, times, units=units, width=len(names), no_number=("",) * len(asked))
