@@ -16,7 +16,7 @@ import click
 from stmap_cli import FAILED
 from stmap_cli import check as check_command
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
-from stmap_cli.options import RegistryName, config_option, folder_argument, json_option, subject_option
+from stmap_cli.options import config_option, database_option, folder_argument, json_option, subject_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,14 +31,7 @@ _MAX_NOTES = 8
 
 
 @click.command("build-maps")
-@click.option(
-    "--db",
-    "database",
-    required=True,
-    type=RegistryName("databases"),
-    metavar="NAME",
-    help="Read SOURCE as this database; `stmap databases` lists the names.",
-)
+@database_option
 @folder_argument("source")
 @folder_argument("out")
 @click.option(

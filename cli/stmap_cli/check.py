@@ -11,7 +11,7 @@ import click
 
 from stmap_cli import FAILED
 from stmap_cli.console import Progress, console, counted, printable, say
-from stmap_cli.options import RegistryName, config_option, folder_argument, json_option, subject_option
+from stmap_cli.options import config_option, database_option, folder_argument, json_option, subject_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,14 +24,7 @@ _SHOWN_NAMES = 12
 
 
 @click.command()
-@click.option(
-    "--db",
-    "database",
-    required=True,
-    type=RegistryName("databases"),
-    metavar="NAME",
-    help="Read SOURCE as this database; `stmap databases` lists the names.",
-)
+@database_option
 @folder_argument("source")
 @subject_option
 @config_option("Take window lengths and limits from a TOML file, as in stmap build-maps.")

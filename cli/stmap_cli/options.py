@@ -126,6 +126,15 @@ class ColorSpace(_LibraryName):
         return value
 
 
+database_option: Decorator = click.option(
+    "--db",
+    "database",
+    required=True,
+    type=RegistryName("databases"),
+    metavar="NAME",
+    help="Read SOURCE as this database; `stmap databases` lists the names.",
+)
+
 color_option: Decorator = click.option(
     "--color",
     type=ColorSpace(),
