@@ -394,7 +394,7 @@ def _block(path: Path, kind: str, column: str | int, times: str | int | None, fa
 
 
 def _add_clock(block: _Block, rows: int, facts: VideoFacts) -> None:
-    """Say when the rows of a file without times were taken."""
+    """Add the keys that tell when the rows of a file without times were taken."""
     if facts.frames and abs(rows - facts.frames) <= 1:
         block.keys["per_frame"] = True
         block.comments.append(f"{rows} rows for {facts.frames} frames")
