@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
@@ -20,6 +20,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
 _ARCHIVES = frozenset({".zip", ".rar", ".7z", ".gz", ".tar"})
 _SHOWN_ENTRIES = 6
 _DIGITS = re.compile(r"([0-9]+)")
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,19 +244,25 @@ def rows_of(path: Path, key: str, max_bytes: int = 2**24) -> dict[str, dict[str,
     return {row[key]: row for row in rows}
 
 
-def once(root: Path, before: Recording | None, one: Recording) -> None:
-    """Raise where a recording was found before in another place.
+def add_once(root: Path, found: dict[K, Recording], key: K, one: Recording) -> None:
+    """Add a recording to those that were found before.
 
     Raises
     ------
     DatabaseError
-        With the id and both places.
+        Where its key was found before in another place; with the id and both places.
     """
-    if before is not None:
-        raise DatabaseError(
-            f"{printable(root)}: {one.recording_id} is there twice: {printable(before.video.path)} and {printable(one.video.path)}; an archive "
-            "was unpacked twice, remove one of the two"
-        )
+    if key in found:
+        raise found_twice(root, found[key], one)
+    found[key] = one
+
+
+def found_twice(root: Path, before: Recording, one: Recording) -> DatabaseError:
+    """Return the error of a recording that stands in two places."""
+    return DatabaseError(
+        f"{printable(root)}: {one.recording_id} is there twice: {printable(before.video.path)} and {printable(one.video.path)}; an archive "
+        "was unpacked twice, remove one of the two"
+    )
 
 
 def in_order(recordings: Iterable[Recording]) -> Iterator[Recording]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stmap_pipeline.databases.base import Database, folds_of, in_order
-from stmap_pipeline.databases.mmse_hr import find_pairs, pair_recording
+from stmap_pipeline.databases.mmse_hr import CITATION, find_pairs, pair_recording
 from stmap_pipeline.records import Recording
 
 NAME = "bp4d-plus"
@@ -25,14 +25,6 @@ Physiology/F001/T1/Pulse Rate_BPM.txt     heart rate in bpm, one number a line, 
                    BP_mmHg.txt            blood pressure, one number a line, 1000 Hz
 Subjects F001..F082 and M001..M058, tasks T1..T10; the names above F001 do not matter.
 """
-
-CITATION = """\
-@inproceedings{zhang2016mmse,
-  title     = {Multimodal Spontaneous Emotion Corpus for Human Behavior Analysis},
-  author    = {Zhang, Zheng and others},
-  booktitle = {IEEE Conference on Computer Vision and Pattern Recognition (CVPR)},
-  year      = {2016}
-}"""
 
 
 @functools.cache

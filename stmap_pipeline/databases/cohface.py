@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, file_named, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, file_named, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
@@ -71,8 +71,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     found: dict[str, Recording] = {}
     for folder, names in folders:
         one = _recording(folder, names, lists)
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "COHFACE", "1/0/data.avi and 1/0/data.hdf5 at any depth")
     return in_order(found.values())

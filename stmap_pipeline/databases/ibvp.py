@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, file_named, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, file_named, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "ibvp"
@@ -75,8 +75,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             scenario=CONDITIONS[condition],
             notes=("the participant gave limited consent: no picture may be published",) if number in CONFIDENTIAL else (),
         )
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "iBVP", "folders p01_a with p01_a_rgb and p01_a_bvp.csv at any depth")
     return in_order(found.values())

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 NAME = "mahnob-hci"
@@ -22,7 +22,7 @@ _SIGNALS = re.compile(r"Part_([0-9]{1,4})_.*?([A-Za-z]+[0-9]?)\.bdf", re.I)
 _VIDEO = re.compile(r"P([0-9]{1,4})-.*C1 trigger.*\.avi", re.I)
 
 LAYOUT = """\
-Sessions/1234/P5-Rec1-2009.07.22.13.11.59_C1 trigger _C_Section_10.avi   video of the color camera, 61 frames/s
+Sessions/1234/P5-Rec1-2009.07.22.13.11.59_C1 trigger _C_Section_10.avi   video of the color camera
               Part_5_S_Trial5_emotion.bdf                                electrocardiogram and other channels, 256 Hz
               session.xml                                                (not needed)
 The folder Sessions may lie at any depth, or be given itself.
@@ -66,8 +66,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         signals = [match for name in names if (match := _SIGNALS.fullmatch(name))]
         if _SESSION.fullmatch(folder.name) and (videos or signals):
             one = _recording(folder, videos, signals)
-            once(root, found.get(one.recording_id), one)
-            found[one.recording_id] = one
+            add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "MAHNOB-HCI", "folders Sessions/1234 with a video of 'C1 trigger' and a .bdf file at any depth")
     return in_order(found.values())

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, folds_of, in_order, no_recordings, once, rows_of, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, folds_of, in_order, no_recordings, rows_of, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "mcd-rppg"
@@ -83,8 +83,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     found: dict[str, Recording] = {}
     for path in videos:
         one = _recording(path, people.get(path.name, {}))
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "MCD-rPPG", "video/1020_FullHDwebcam_before.avi at any depth")
     return in_order(found.values())

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, in_order, no_recordings, once, rows_of, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, in_order, no_recordings, rows_of, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "mmpd"
@@ -68,8 +68,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     found: dict[str, Recording] = {}
     for path in files:
         one = _recording(path, situations.get(path.name.casefold(), {}))
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "MMPD", "subject1/p1_0.mat at any depth")
     return in_order(found.values())

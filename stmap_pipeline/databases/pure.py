@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, found_twice, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "pure"
@@ -67,7 +67,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
                 values.setdefault(stem, folder / name)
         if _KEY.fullmatch(folder.name) and any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
             if folder.name in images:
-                once(root, _recording(folder.name, images[folder.name], None), _recording(folder.name, folder, None))
+                raise found_twice(root, _recording(folder.name, images[folder.name], None), _recording(folder.name, folder, None))
             images[folder.name] = folder
     for key in sorted({*images, *values}):
         found[key] = _recording(key, images.get(key, values[key].with_suffix("") if key in values else root / key), values.get(key))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "scamps"
@@ -55,8 +55,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         for name in names:
             if match := _FILE.fullmatch(name):
                 one = _recording(folder / name, f"P{match[1]}")
-                once(root, found.get(one.recording_id), one)
-                found[one.recording_id] = one
+                add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "SCAMPS", "P000001.mat at any depth")
     return in_order(found.values())

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, file_named, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, file_named, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 NAME = "ubfc-phys"
@@ -72,8 +72,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         }
         for subject, task in sorted(keys):
             one = _recording(folder, names, subject, task)
-            once(root, found.get((subject, task)), one)
-            found[subject, task] = one
+            add_once(root, found, (subject, task), one)
     if not found:
         raise no_recordings(root, "UBFC-Phys", "s1/vid_s1_T1.avi at any depth")
     return in_order(found.values())

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, file_named, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, file_named, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
 
 NAME = "ubfc-rppg"
@@ -70,8 +70,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             one = _second(folder, names, int(second[1]))
         else:
             continue
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "UBFC-rPPG", "folders subject1 with vid.avi and 5-gt with gtdump.xmp at any depth")
     return in_order(found.values())

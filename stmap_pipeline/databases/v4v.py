@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 NAME = "v4v"
@@ -79,8 +79,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
     found: dict[str, Recording] = {}
     for key, path in videos:
         one = _recording(root, key, path, pressures.get(key), rates.get(key), releases)
-        once(root, found.get(key), one)
-        found[key] = one
+        add_once(root, found, key, one)
     if not found:
         raise no_recordings(root, "V4V", "F001_T1.mkv at any depth")
     return in_order(found.values())

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from stmap_pipeline.databases.base import Database, file_named, folds_of, in_order, no_recordings, once, source_folder, walk
+from stmap_pipeline.databases.base import Database, add_once, file_named, folds_of, in_order, no_recordings, source_folder, walk
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import ClockSource, LabelSource, Recording, VideoSource
@@ -107,8 +107,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
         if key is None:
             continue
         one = _recording(folder, names, *key)
-        once(root, found.get(one.recording_id), one)
-        found[one.recording_id] = one
+        add_once(root, found, one.recording_id, one)
     if not found:
         raise no_recordings(root, "VIPL-HR", "folders p1/v1/source1 at any depth")
     for path in lists:
