@@ -37,10 +37,13 @@ DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex
 @click.option(
     "--simulated",
     is_flag=True,
-    help="Say beside every number that the recordings are simulated; for drawn videos that were built as another database.",
+    help="Say at the top, and at each table and figure, that the recordings are simulated; for drawn videos that were built as another database.",
+)
+@click.option(
+    "--title", metavar="TEXT", default="", help="Give the page this heading.  [default: the database and the name of the folder]"
 )
 @jobs_option
-def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces: bool, simulated: bool, jobs: int | None) -> None:
+def report(folders: tuple[Path, ...], output: Path | None, kind: Any, jobs: int | None, **choices: Any) -> None:
     """Write one HTML page about MAPS or a RUN.
 
     MAPS is the output of stmap build-maps. The page shows what was built and what was not, heart rates and the quality of each
@@ -63,14 +66,14 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, show_faces
     screen = console()
     runs = [one for one in folders if find_runs(one)]
     if runs:
-        if show_faces:
+        if choices.pop("show_faces"):
             raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
         maps = [one for one in folders if one not in runs]
-        write_runs_report(runs, target, kind, maps=maps, simulated=simulated, command=command)
+        write_runs_report(runs, target, kind, maps=maps, command=command, **choices)
     elif len(folders) > 1:
         raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
     else:
-        report_maps(folders[0], target, kind, screen, jobs=jobs, show_faces=show_faces, simulated=simulated, command=command)
+        report_maps(folders[0], target, kind, screen, jobs=jobs, command=command, **choices)
     click.echo(str(target))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from stmap_pipeline.shards import (
     write_table,
 )
 from stmap_pipeline.shards.manifest import write_manifest
+from stmap_pipeline.shards.notes import label_problems_by_recording, recordings_by_note
 from stmap_pipeline.shards.tables import TIMINGS, timing_row, with_extra_columns, write_build_tables
 from stmap_pipeline.version import __version__
 
@@ -287,26 +287,12 @@ def summarize(out: Path) -> BuildSummary:
             len(files),
             sum(files),
             *_label_counts(windows),
-            _note_counts(one.notes.split(" | ") for one in shards.recordings() if one.notes),
+            {note: len(ids) for note, ids in recordings_by_note(shards.recordings()).items()},
         )
 
 
 def _label_counts(windows: Iterable[Window]) -> tuple[int, dict[str, int]]:
     """Return how many recordings have a label, and how many of the others have none for which reason."""
-    problems: dict[str, Counter[str]] = {}
-    for one in windows:
-        problems.setdefault(one.recording_id, Counter())[one.label_problem] += 1
+    problems = label_problems_by_recording(windows)
     without = Counter(found.most_common(1)[0][0] for found in problems.values() if not found[""])
     return len(problems) - without.total(), dict(without.most_common())
-
-
-def _note_counts(notes: Iterable[Iterable[str]]) -> dict[str, int]:
-    """Return each note once, with the number of recordings that have one like it."""
-    first: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for of_recording in notes:
-        kinds = {re.sub(r"[0-9]+([.,][0-9]+)*", "0", note): note for note in of_recording}
-        for kind, note in kinds.items():
-            first.setdefault(kind, note)
-        counts.update(kinds.keys())
-    return {first[kind]: count for kind, count in counts.most_common()}

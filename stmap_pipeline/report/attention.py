@@ -18,7 +18,7 @@ from stmap_pipeline.evaluation.result import Predictions, read_predictions, trac
 from stmap_pipeline.records import Window
 from stmap_pipeline.report.charts import Figure, Image, png
 from stmap_pipeline.report.runs import Case
-from stmap_pipeline.report.tables import Field, Table
+from stmap_pipeline.report.tables import Field, Table, marked
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.training import require_torch
 from stmap_pipeline.training.config import PULSE_NETWORK
@@ -119,14 +119,14 @@ def _draw(case: Case, maps: Path) -> Attention:
     figures = []
     for number, (window, error) in enumerate((*good, *bad)):
         kind = "Good" if number < len(good) else "Bad"
-        title = f"{kind} example: {window.recording_id}, error {error:+.1f} bpm{_mark(case)}".replace("-", "\N{MINUS SIGN}")
-        figures.append(_example(f"attention-{number + 1}", title, pictures[number], weights[number], window))
+        title = f"{kind} example: {window.recording_id}, error {error:+.1f} bpm".replace("-", "\N{MINUS SIGN}")
+        figures.append(_example(f"attention-{number + 1}", title, pictures[number], weights[number], window, case.mark))
     means = face.reshape(grid.rows, grid.cols)
     figures.append(_face(means, len(many), case))
     even = float(means.max() / means.min()) if means.min() > 0 else float("inf")
     how = "of each block over its heads and over time" if run.config.network == PULSE_NETWORK else "after its four stages"
     lead = (
-        f"Spatial attention of {case.title}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
+        f"Spatial attention of {marked(case.label, case.mark)}, fold {fold}{f', seed {case.seeds[0]}' if len(case.seeds) > 1 else ''}: the mean of the weights "
         f"{how}, on windows of subjects it never saw. The block that it weights most gets {even:.2f} times the weight of the least "
         f"(1 would be no choice at all), as a mean over {len(many)} windows. A weight is what the network multiplies its features with; that it is large does not prove that "
         "the pulse is there."
@@ -189,7 +189,7 @@ def _stretched(values: FloatArray) -> FloatArray:
     return (values - values.min()) / span if span > 0 else np.zeros_like(values)
 
 
-def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, window: Window) -> Figure:
+def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, window: Window, mark: str) -> Figure:
     tint = _ENOUGH * _stretched(weights)[:, :, None]
     over = (0.92 - 0.67 * (1 - picture[:, :, :1])) * (1 - tint) + _TINT * tint
     span_s = f"{window.start_s:.1f} s to {window.stop_s:.1f} s"
@@ -203,11 +203,10 @@ def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, wi
         f"Rows are blocks from forehead to chin, columns are time; the true rate is {window.heart_rate_bpm:.1f} bpm. Good: orange where stripes of the pulse are, and "
         "gray where blocks are disturbed. Bad: one orange everywhere, or orange on a flash or a movement."
     )
-    return Figure(name, title, caption, images=images)
+    return Figure(name, title, caption, images, mark)
 
 
 def _face(means: FloatArray, count: int, case: Case) -> Figure:
-    title = f"Weight of each block of the face{_mark(case)}"
     alt = f"Grid of {means.shape[0]} x {means.shape[1]} blocks; the numbers stand in the table below"
     image = Image(
         png(_stretched(means)), alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows"
@@ -216,7 +215,7 @@ def _face(means: FloatArray, count: int, case: Case) -> Figure:
         "Forehead above, chin below, as in the image. Good: blocks of bare skin stand out. Bad: all alike, or the "
         "border of the face, which is background and hair."
     )
-    return Figure("attention-face", title, caption, images=[image])
+    return Figure("attention-face", "Weight of each block of the face", caption, [image], case.mark)
 
 
 def _table(means: FloatArray, case: Case) -> Table:
@@ -224,10 +223,7 @@ def _table(means: FloatArray, case: Case) -> Table:
         Field(f"c{one}", str(one + 1), "", "mean weight", "float", 3) for one in range(means.shape[1])
     ]
     rows = [
-        {"row": str(number + 1)} | {f"c{one}": float(value) for one, value in enumerate(line)} for number, line in enumerate(means)
+        {"row": str(number + 1), "mark": case.mark} | {f"c{one}": float(value) for one, value in enumerate(line)}
+        for number, line in enumerate(means)
     ]
-    return Table("attention_blocks", f"Mean weight of each block{_mark(case)}", "Row 1 is the forehead.", fields, rows)
-
-
-def _mark(case: Case) -> str:
-    return f" ({case.mark})" if case.mark else ""
+    return Table("attention_blocks", "Mean weight of each block", "Row 1 is the forehead.", fields, rows)

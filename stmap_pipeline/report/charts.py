@@ -76,12 +76,15 @@ class Figure:
     caption : str
         How to read it: what good and what bad look like.
     images : sequence of Image
+    mark : str
+        A word on where the data come from, such as ``simulated``.
     """
 
     name: str
     title: str
     caption: str
     images: Sequence[Image]
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

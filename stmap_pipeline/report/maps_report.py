@@ -20,14 +20,16 @@ from stmap_pipeline.errors import REASONS, OutputError
 from stmap_pipeline.files import atomic_write_text, sha256
 from stmap_pipeline.parallel import one_thread, unordered
 from stmap_pipeline.records import Outcome, file_name
+from stmap_pipeline.records.traces import LABEL_PROBLEMS
 from stmap_pipeline.report.charts import Bars, Chart, histogram, strip_plot
 from stmap_pipeline.report.page import LIBRARY_FILE, About, Page, Stat, check_extra, library, render
-from stmap_pipeline.report.provenance import about_maps, database_of
+from stmap_pipeline.report.provenance import about_maps, database_of, study_name
 from stmap_pipeline.report.quality import METRICS, Metric, Quality, measure_quality
 from stmap_pipeline.report.recording_page import RecordingSection, examine_recording, with_usable_clock
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table, percent, write_tables
 from stmap_pipeline.shards import Shards, read_augmentation
 from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.shards.notes import label_problems_by_recording, recordings_by_note
 
 #: Up to so many recordings have their section on the page itself; more have a file each, beside it.
 INLINE = 60
@@ -75,7 +77,9 @@ class _Task:
         with one_thread():
             if not self.html:
                 return measure_quality(with_usable_clock(result)), "", None
-            quality, thumb, section = examine_recording(result, f"r-{file_name(recording_id)}", show_faces=self.show_faces)
+            problems = _label_problems(self.root, self.manifest_sha256).get(recording_id, Counter())
+            name = f"r-{file_name(recording_id)}"
+            quality, thumb, section = examine_recording(result, name, problems=problems, show_faces=self.show_faces)
             if not self.linked:
                 return quality, thumb, section
             back = (f"../{quote(self.page.name)}#recordings-all", "all recordings")
@@ -91,6 +95,11 @@ def _open(root: Path, manifest_sha256: str) -> Shards:  # noqa: ARG001 - another
     return Shards(root)
 
 
+@lru_cache(maxsize=1)
+def _label_problems(root: Path, manifest_sha256: str) -> dict[str, Counter[str]]:
+    return label_problems_by_recording(_open(root, manifest_sha256).windows())
+
+
 def write_maps_report(
     maps: str | Path,
     output: str | Path,
@@ -99,6 +108,7 @@ def write_maps_report(
     jobs: int = 1,
     show_faces: bool = False,
     simulated: bool = False,
+    title: str = "",
     command: str = "",
     inline: int = INLINE,
 ) -> Iterator[ReportProgress]:
@@ -122,6 +132,8 @@ def write_maps_report(
         Whether the mean shape of the landmarks is drawn.
     simulated : bool
         Whether to mark the recordings as synthetic data. Maps of stmap synth are marked without it.
+    title : str
+        Name of the study, for the heading; without it the page is named after the database and the folder of the maps.
     command : str
         The command to be named in the provenance.
     inline : int
@@ -176,6 +188,9 @@ def write_maps_report(
                 database_of(shards),
                 about_maps(shards, simulated=synthetic, command=command, plan=plan),
                 links={name: f"{quote(task.folder.name)}/{files[name]}" if linked else f"#r-{file_name(name)}" for name in ids},
+                title=title or maps_title(shards),
+                notes=recordings_by_note(shards.recordings()),
+                label_problems=_label_problems(task.root, task.manifest_sha256),
                 simulated=synthetic,
                 shortfalls=[one for one in (plan or {}).get("bins", []) if one.get("shortfall")],
                 folder=task.folder.name if linked else "",
@@ -206,6 +221,26 @@ def check_target(root: Path, target: Path) -> None:
     """
     if target.resolve().is_relative_to(root.resolve()):
         raise OutputError(f"{target}: lies inside {root}, which holds the build and nothing else; write it beside")
+
+
+def maps_title(shards: Shards) -> str:
+    """Return the heading of a page about maps: their database, and the name of their folder where it says more.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     maps_title(Shards(example_maps(Path(folder) / "sleep-study"))), maps_title(Shards(example_maps(Path(folder) / "maps")))
+    ('Maps of example: sleep-study', 'Maps of example')
+    """
+    source = database_of(shards)
+    database = source["Key"] or source["Name"] or "an unnamed database"
+    study = study_name([shards.root], beside=database)
+    # videos of one's own have no database but the study
+    if study and database == "folder":
+        return f"Maps of {study}"
+    return f"Maps of {database}{f': {study}' if study else ''}"
 
 
 def _remove_stale(folder: Path, wanted: set[str], *, library_too: bool) -> None:
@@ -385,8 +420,41 @@ def metric_table(qualities: Sequence[Quality]) -> Table:
     return Table("quality", "Quality over all recordings", "", fields, rows)
 
 
+def label_problem_table(problems: Mapping[str, Counter[str]]) -> Table:
+    """Count the windows without a heart rate, and their recordings, by the reason.
+
+    Examples
+    --------
+    >>> found = {"a": Counter({"": 8, "label_gaps": 2}), "b": Counter(label_gaps=1), "c": Counter({"": 9})}
+    >>> [(row["reason"], row["windows"], row["recordings"]) for row in label_problem_table(found).rows]
+    [('label_gaps', 3, 2)]
+    """
+    windows: Counter[str] = sum(problems.values(), Counter())
+    rows = [
+        {
+            "reason": code,
+            "windows": count,
+            "recordings": sum(bool(one[code]) for one in problems.values()),
+            "meaning": LABEL_PROBLEMS.get(code, ""),
+        }
+        for code, count in windows.most_common()
+        if code
+    ]
+    fields = [
+        Field("reason", "reason", "", "label_problem, as in windows.csv"),
+        Field("windows", "windows", kind="int"),
+        Field("recordings", "recordings", "", "recordings with such a window", "int"),
+        Field("meaning", "meaning"),
+    ]
+    note = f"{windows.total() - windows['']:,} of {windows.total():,} windows as recorded have no heart rate."
+    return Table("label_problems", "Windows without a heart rate", note, fields, rows)
+
+
 def recording_table(
-    qualities: Sequence[Quality], links: Mapping[str, str] | None = None, images: Mapping[str, str] | None = None
+    qualities: Sequence[Quality],
+    links: Mapping[str, str] | None = None,
+    images: Mapping[str, str] | None = None,
+    notes: Mapping[str, int] | None = None,
 ) -> Table:
     """List the recordings with their quality figures, lowest pulse SNR first; an unknown one first.
 
@@ -405,12 +473,19 @@ def recording_table(
         *METRICS[2:],
         Field("gaps", "gaps", "", "stretches without a known face", "int"),
         Field("duration_s", "length", "s", "length of the recording", "float", 1),
+        *(
+            [Field("notes", "notes", "", "notes and label problems, which its own section lists", "int")]
+            if notes is not None
+            else []
+        ),
         Field("subject", "subject"),
         Field("scenario", "scenario", "", "in the database's own terms"),
         Field("camera", "camera", "", "in the database's own terms"),
     ]
     wanted = {one.name for one in fields}
     rows = [{key: value for key, value in one.row().items() if key in wanted} for one in order]
+    if notes is not None:
+        rows = [row | {"notes": notes.get(row["recording_id"], 0)} for row in rows]
     return Table(
         "recordings",
         "Recordings, worst first",
@@ -434,6 +509,9 @@ def render_maps(
     about: About,
     *,
     links: Mapping[str, str],
+    title: str,
+    notes: Mapping[str, Sequence[str]],
+    label_problems: Mapping[str, Counter[str]],
     simulated: bool = False,
     shortfalls: Sequence[Mapping[str, Any]] = (),
     folder: str = "",
@@ -452,6 +530,11 @@ def render_maps(
     about : About
     links : mapping of str to str
         Where the details of a recording are.
+    title : str
+    notes : mapping of str to sequence of str
+        Recordings by note, of :func:`~stmap_pipeline.shards.notes.recordings_by_note`.
+    label_problems : mapping of str to Counter
+        Of :func:`~stmap_pipeline.shards.notes.label_problems_by_recording`.
     simulated : bool
     shortfalls : sequence of mapping
         Bins of the plan of the augmentation that could not be filled.
@@ -464,11 +547,14 @@ def render_maps(
         Where Jinja2 or plotly is not installed.
     """
     qualities = [quality for quality, _, _ in examined]
-    recordings = recording_table(qualities, links, {quality.recording_id: thumb for quality, thumb, _ in examined if thumb})
+    counts = Counter(name for names in notes.values() for name in names)
+    counts.update({name: sum(bool(count) for code, count in one.items() if code) for name, one in label_problems.items()})
+    thumbs = {quality.recording_id: thumb for quality, thumb, _ in examined if thumb}
+    recordings = recording_table(qualities, links, thumbs, counts)
     sections = {section.recording_id: section for _, _, section in examined if section}
     what = "What was built and what was not, which heart rates there are, and how good each recording is."
     page = Page(
-        f"Maps of {source['Key'] or source['Name'] or 'an unnamed database'}",
+        title,
         what if source["Name"] == source["Key"] else f"{source['Name'][:1].upper()}{source['Name'][1:]}. {what}",
         about,
         simulated,
@@ -479,6 +565,9 @@ def render_maps(
         stats=_stats(outcomes, qualities, rates),
         outcomes=outcome_table(outcomes),
         reasons=group_reasons(outcomes),
+        notes=notes,
+        label_problems=label_problem_table(label_problems),
+        links=links,
         rates=rates,
         short=shortfalls,
         metrics=METRICS,

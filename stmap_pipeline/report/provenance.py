@@ -98,6 +98,37 @@ def bibtex(*keys: str) -> list[str]:
     return [by_key[one] for one in keys]
 
 
+# names of folders that say nothing of the study in them
+_USUAL = {"maps", "runs", "out", "output", "outputs", "results"}
+
+
+def study_name(folders: Sequence[Path], *, beside: str = "") -> str:
+    """Return what the user calls a study: the name of its folder, or of the folder that holds several.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Maps or runs.
+    beside : str
+        A name that the page has already, and that is not repeated.
+
+    Returns
+    -------
+    str
+        Empty where the name says nothing, as ``maps`` and ``runs`` do.
+
+    Examples
+    --------
+    >>> study_name([Path("sleep/maps/night-1")]), study_name([Path("fg2019/a"), Path("fg2019/b")]), study_name([Path("maps")])
+    ('night-1', 'fg2019', '')
+    """
+    places = {one.resolve() for one in folders}
+    parents = {one.parent for one in places}
+    found = places if len(places) == 1 else parents if len(parents) == 1 else set()
+    name = found.pop().name if found else ""
+    return "" if name.lower() in _USUAL or name == beside else name
+
+
 def database_of(shards: Shards) -> dict[str, str]:
     """Read what a build says of its source: ``Name``, ``Key``, ``License`` and ``BibTeX``, empty where it says nothing.
 

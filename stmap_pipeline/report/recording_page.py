@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
+from stmap_pipeline.records.traces import LABEL_PROBLEMS
 from stmap_pipeline.report.charts import Chart, Image, Line, Panel, around, line_chart, outline, png
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
@@ -47,6 +49,7 @@ class RecordingSection:
         By the names that the template gives them.
     facts : sequence of (str, str)
     notes : sequence of str
+        What a user should know of it, and why windows of it have no heart rate.
     """
 
     name: str
@@ -58,7 +61,9 @@ class RecordingSection:
     notes: Sequence[str]
 
 
-def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = False) -> tuple[Quality, str, RecordingSection]:
+def examine_recording(
+    result: RecordingResult, name: str, *, problems: Counter[str] | None = None, show_faces: bool = False
+) -> tuple[Quality, str, RecordingSection]:
     """Measure and draw one recording.
 
     Parameters
@@ -66,6 +71,8 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     result : RecordingResult
     name : str
         Id on the page, without a colon: its figures are named by one behind it, so that no two ids are alike.
+    problems : Counter, optional
+        Its windows by the code of why they have no heart rate; see :func:`~stmap_pipeline.shards.notes.label_problems_by_recording`.
     show_faces : bool
         Whether the mean shape of the landmarks is drawn. Shapes of faces are biometric data.
 
@@ -98,7 +105,8 @@ def examine_recording(result: RecordingResult, name: str, *, show_faces: bool = 
     }
     images = _map_images(means, flat, window, quality.recording_id) if means.size else []
     summary = _summary(quality, len(result.blocks.times_s))
-    section = RecordingSection(name, quality.recording_id, summary, images, charts, _facts(result), result.notes)
+    notes = [*result.notes, *_label_notes(problems or Counter())]
+    section = RecordingSection(name, quality.recording_id, summary, images, charts, _facts(result), notes)
     return quality, _thumb(flat), section
 
 
@@ -254,6 +262,16 @@ def _summary(one: Quality, frames: int) -> str:
     found = f"POS {one.pos_bpm:.1f} bpm" if np.isfinite(one.pos_bpm) else "POS finds no pulse"
     ratio = f", SNR {METRICS[0].show(one.snr_db)} dB" if np.isfinite(one.snr_db) else ""
     return f"{truth}, {found}{ratio}; face known in {percent(one.valid_fraction)} of {frames} frames"
+
+
+def _label_notes(problems: Counter[str]) -> list[str]:
+    """Write why windows of a recording have no heart rate."""
+    total = problems.total()
+    return [
+        f"{count} of {total} windows have no heart rate: {code}, {LABEL_PROBLEMS.get(code, 'an unknown reason')}"
+        for code, count in problems.most_common()
+        if code
+    ]
 
 
 def _facts(result: RecordingResult) -> list[tuple[str, str]]:

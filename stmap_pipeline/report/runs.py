@@ -30,6 +30,8 @@ _STAY = "\N{NO-BREAK SPACE}"
 # the two networks whose difference is the attention, in the order of the tables
 ATTENTION = {"attention-resnet18": 0, "resnet18": 1}
 AUGMENT = {"plan": "with resampled windows", "none": "as recorded"}
+#: Videos from which on an interval is taken at its word.
+ENOUGH = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ class Evaluated:
 
     @property
     def mark(self) -> str:
-        """What stands in each cell with a number of this evaluation; empty for real recordings."""
+        """What stands beside the numbers of this evaluation, once in a row, table or figure; empty for real recordings."""
         if self.simulated:
             return "simulated"
         return "trained on simulated" if self.evaluation.run.simulated else ""
@@ -235,11 +237,6 @@ class Predictor:
         first = self.tested[0]
         return first.mark if first.simulated or self.method in ("network", "constant") else ""
 
-    @property
-    def title(self) -> str:
-        """Label with the mark."""
-        return marked(self.label, self.mark)
-
     def scores(self, group: Group = "all", name: str = "") -> list[Score]:
         """List the errors on a part of the videos, one of each run that has them."""
         found = (one.evaluation.find_score(self.method, group, name) for one in self.tested)
@@ -250,8 +247,32 @@ class Predictor:
         return summarize(self.scores(group, name), measure)
 
     def cell(self, measure: str, group: Group = "all", name: str = "", **options: bool) -> str:
-        """Format one number with its mark; options are those of :meth:`Summary.text`."""
-        return marked(self.summary(measure, group, name).text(**options), self.mark)
+        """Format one number; options are those of :meth:`Summary.text`."""
+        return self.summary(measure, group, name).text(**options)
+
+    @property
+    def tone(self) -> str:
+        """Compare the mean absolute error with that of the constant on the same videos.
+
+        Returns
+        -------
+        {"good", "bad", ""}
+            ``bad`` where it is not smaller. ``good`` where it is smaller by more than chance: the upper end of its interval, or the mean and
+            the standard deviation of several seeds together, lies below the constant; it leaves out no video that the constant has; and there
+            are at least :data:`ENOUGH` of them. Empty where nothing can be said.
+        """
+        own, constant = self.summary("mae_bpm"), self.constant()
+        if self.method == "constant" or constant is None or not np.isfinite([own.value, constant.mae_bpm.value]).all():
+            return ""
+        if not own.value < constant.mae_bpm.value:
+            return "bad"
+        upper = own.high if own.runs == 1 else own.value + own.spread
+        whole = all(ENOUGH <= constant.n <= one.n for one in self.scores())
+        return "good" if upper < constant.mae_bpm.value and whole else ""
+
+    def constant(self, group: Group = "all", name: str = "") -> Score | None:
+        """Return the errors of the constant predictor on the same videos, or on a part of them."""
+        return self.tested[0].evaluation.find_score("constant", group, name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,17 +301,6 @@ class Case(Predictor):
     def seeds(self) -> list[int]:
         """Seeds of the runs."""
         return [one.metadata.config.seed for one in self.runs]
-
-
-def marked(text: str, mark: str) -> str:
-    """Write a number of ours with its mark in the same cell.
-
-    Examples
-    --------
-    >>> marked("5.40", "simulated"), marked("5.40", "")
-    ('5.40 (simulated)', '5.40')
-    """
-    return f"{text} ({mark})" if mark and text != UNKNOWN else text
 
 
 @dataclass(frozen=True, slots=True)

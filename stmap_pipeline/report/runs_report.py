@@ -17,10 +17,9 @@ from stmap_pipeline.report.attention import show_attention
 from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, Panel, bland_altman, grouped_bars, line_chart, scatter
 from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates
 from stmap_pipeline.report.page import Page, Stat, check_extra, render
-from stmap_pipeline.report.provenance import about_runs
+from stmap_pipeline.report.provenance import about_runs, study_name
 from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
 from stmap_pipeline.report.runs_tables import (
-    ENOUGH,
     TITLES,
     ablation_table,
     band_table,
@@ -33,12 +32,12 @@ from stmap_pipeline.report.runs_tables import (
     score_table,
     sources_of,
 )
-from stmap_pipeline.report.tables import Table, write_tables
+from stmap_pipeline.report.tables import Table, marked, write_tables
 from stmap_pipeline.shards import Shards
 
 BANNER = (
-    "Numbers of ours on this page come from simulated recordings wherever they say so. They show that the software works and say nothing about people. "
-    "Figures published by others stand beside them for orientation alone: they were measured on filmed people."
+    "Rows, tables and figures that are marked so come from simulated recordings. They show that the software works and say nothing about people. "
+    "Errors published by others stand beside them for orientation alone: they were measured on filmed people."
 )
 _NEAR_BPM = 10.0
 
@@ -50,6 +49,7 @@ def write_runs_report(
     *,
     maps: Sequence[str | Path] = (),
     simulated: bool = False,
+    title: str = "",
     command: str = "",
 ) -> Path:
     """Write the report of runs.
@@ -66,6 +66,8 @@ def write_runs_report(
         Maps of the training: the weights of the attention are shown on them, and their heart rates before and after balancing.
     simulated : bool
         Whether to take the recordings for synthetic data although the maps do not say so.
+    title : str
+        Name of the study, for the heading; without it the page is named after the run, or after the folder of the runs.
     command : str
         The command to be named in the provenance.
 
@@ -128,7 +130,7 @@ def write_runs_report(
     if kind == "html":
         count = len(found)
         page = Page(
-            "Heart rate by trained networks",
+            title or runs_title(found),
             f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, "
             "classical methods, and what others published.",
             about_runs(found, given, simulated=synthetic, command=command),
@@ -139,16 +141,14 @@ def write_runs_report(
         # of the first alone: a name on the page is given once
         for one in given[:1]:
             with Shards(one) as shards:
-                rates.append(
-                    (count_heart_rates(shards), " (simulated)" if (simulated or shards.simulated) and not synthetic else "")
-                )
+                rates.append((count_heart_rates(shards), "simulated" if simulated or shards.simulated else ""))
         text = render(
             "runs.html",
             page,
             stats=_stats(found, groups, all_simulated=synthetic),
             tables=tables,
             attention=show_attention(within, given),
-            bands=[band_chart(group) for group in groups],
+            bands=[(band_chart(group), group[0].mark) for group in groups],
             rates=rates,
             agreement=[(f"case{n}", *agreement_charts(one)) for n, one in enumerate(within, 1)]
             + [(f"cross{n}", *agreement_charts(one)) for n, one in enumerate(cross, 1)],
@@ -166,6 +166,22 @@ def write_runs_report(
         for_programs = [score_table(found), published_table(), *tables["runs"]]
         write_tables(for_paper if kind == "latex" else for_programs, target, kind, about=about)
     return target
+
+
+def runs_title(runs: Sequence[Run]) -> str:
+    """Return the heading of a page about runs: the database they were trained on, and the name of the run or of their folder.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> runs_title([load_run(example_run()[0])])
+    'Heart rate by a network trained on example: run'
+    """
+    databases = list(dict.fromkeys(one.metadata.maps.database for one in runs))
+    trained = f" trained on {databases[0]}" if len(databases) == 1 and databases[0] not in ("", "folder") else ""
+    what = "a network" if len(runs) == 1 else "networks"
+    study = study_name([one.metadata.path for one in runs])
+    return f"Heart rate by {what}{trained}{f': {study}' if study else ''}"
 
 
 def same_videos(cases: Sequence[Case]) -> list[list[Case]]:
@@ -225,11 +241,9 @@ def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulat
         if known := [one for one in group if np.isfinite(errors[one])]:
             best = min(known, key=errors.__getitem__)
             constant, value = best.tested[0].evaluation.score("constant").mae_bpm.value, errors[best]
-            mark = f" ({best.mark})" if best.mark and not all_simulated else ""
-            # few videos prove nothing; a network that a constant beats is never good
-            tone = "bad" if not value < constant else "good" if first.videos - first.unlabeled_videos >= ENOUGH else ""
-            stats.append(Stat(f"{value:.2f} bpm", f"smallest MAE: {best.label}{mark}", tone))
-            stats.append(Stat(f"{constant:.2f} bpm", f"MAE of the constant, which a network must beat{mark}"))
+            mark = "" if all_simulated else best.mark
+            stats.append(Stat(f"{value:.2f} bpm", marked(f"smallest MAE: {best.label}", mark), best.tone))
+            stats.append(Stat(f"{constant:.2f} bpm", marked("MAE of the constant, which a network must beat", mark)))
     return stats
 
 
@@ -253,7 +267,7 @@ def band_chart(group: Sequence[Case]) -> Chart:
     for color, case in zip(COLORS, cases, strict=False):
         found = [case.summary("mae_bpm", "band", one) for one in bands]
         ends = [(one.low, one.high) if one.runs == 1 else (one.value - one.spread, one.value + one.spread) for one in found]
-        groups.append(Bars(case.title, color, [one.value for one in found], ends))
+        groups.append(Bars(case.label, color, [one.value for one in found], ends))
     if len(groups) < len(COLORS):
         values = [first.score("constant", "band", one).mae_bpm.value for one in bands]
         groups.append(Bars(TITLES["constant"], COLORS[len(groups)], values))

@@ -11,18 +11,17 @@ from itertools import permutations
 from math import nan
 from typing import Any
 
+import numpy as np
+
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation import BANDS, Difference, compare_runs
 from stmap_pipeline.evaluation.metrics import MEASURES
 from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.report.published import PUBLISHED, RECALLED, Published, published_for
-from stmap_pipeline.report.runs import ATTENTION, AUGMENT, Case, Predictor, Run, Summary, marked
-from stmap_pipeline.report.tables import UNKNOWN, Field, Table
+from stmap_pipeline.report.runs import ATTENTION, AUGMENT, ENOUGH, Case, Predictor, Run, Summary
+from stmap_pipeline.report.tables import UNKNOWN, Field, Table, marked
 
 TITLES = {"constant": "constant: mean rate of the training", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
-#: Videos from which on an interval is taken at its word.
-ENOUGH = 10
-
 
 MEASURE_FIELDS = (
     Field("me_bpm", "ME", "bpm", "mean of estimate minus truth", "float", 2, True),
@@ -54,7 +53,15 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     first = cases[0].tested[0].evaluation
     trained, tested = cases[0].databases
     which = f"{tested}, {first.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({first.maps.name})"
-    rows = [_result_row(one) for one in predictors(cases) if one.scores()]
+    ours = [one for one in predictors(cases) if one.scores()]
+    rows = [_result_row(one) for one in ours]
+    errors = [one.summary("mae_bpm").value for one in ours]
+    best = int(np.nanargmin(errors)) if np.isfinite(errors).any() else 0
+    # the smallest error alone is good, and what a constant beats is bad wherever it stands
+    rows = [
+        row | {"tone": one.tone if one.tone == "bad" or n == best else ""}
+        for n, (row, one) in enumerate(zip(rows, ours, strict=True))
+    ]
     rows += [_published_row(one) for one in _anchors(cases[0])]
     fields = [
         Field("method", "method"),
@@ -66,7 +73,8 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
         "Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its "
         f"{100 * first.bootstrap.confidence:.0f} % bootstrap interval, drawn by {first.bootstrap.unit}, beside MAE and RMSE. "
         "Good: smaller than the constant, which uses nothing of the video; an ME near 0 and an r near 1. "
-        "Leaving out hard videos makes every other number better, so look at the videos, too."
+        "Leaving out hard videos makes every other number better, so look at the videos, too. "
+        "Red: no better than the constant. Green: the smallest MAE of ours, where it is below the constant by more than chance."
     )
     if any(len(one.runs) > 1 for one in cases):
         note += (
@@ -81,7 +89,7 @@ def _result_row(one: Predictor) -> dict[str, Any]:
     counts = dict.fromkeys(
         f"{score.n:,}" if not score.n_missing else f"{score.n:,} of {score.n + score.n_missing:,}" for score in one.scores()
     )
-    row = {"method": one.label + seeds, "videos": marked("; ".join(counts), one.mark), "source": _source(one)}
+    row = {"method": one.label + seeds, "videos": "; ".join(counts), "source": _source(one), "mark": one.mark}
     for measure in MEASURE_FIELDS:
         interval = measure.name in ("mae_bpm", "rmse_bpm")
         row[measure.name] = one.cell(measure.name, signed=measure.signed, interval=interval)
@@ -97,16 +105,15 @@ def _published_row(one: Published) -> dict[str, Any]:
         each.name: replace(each, digits=2 if each.name == "r" else one.digits).show(getattr(one, each.name))
         for each in MEASURE_FIELDS
     }
-    if not one.verified:
-        numbers = {key: marked(text, "unverified") for key, text in numbers.items()}
-    return {"method": f"{one.method}, published", "videos": UNKNOWN, **numbers, "source": one.brief}
+    mark = "" if one.verified else "unverified"
+    return {"method": f"{one.method}, published", "videos": UNKNOWN, **numbers, "source": one.brief, "mark": mark}
 
 
 def _anchors(case: Case) -> list[Published]:
     trained, tested = case.databases
     if found := published_for(trained, tested):
         return found
-    # simulated maps imitate the paper's databases, and each cell says what it is
+    # simulated maps imitate the paper's databases, and each row says what it is
     if case.tested[0].simulated:
         return published_for("vipl-hr", "vipl-hr" if case.tested[0].evaluation.held_out else "mmse-hr")
     return []
@@ -122,10 +129,11 @@ def band_table(cases: Sequence[Case]) -> Table:
     ]
     fields.append(Field("source", "source"))
     counts = {one: first.evaluation.score("network", "band", one) for one in bands}
-    videos = {one: marked(f"{score.n + score.n_missing:,}", cases[0].mark) for one, score in counts.items()}
-    rows: list[dict[str, Any]] = [{"method": "videos", "source": _source(cases[0])} | videos]
+    videos = {one: f"{score.n + score.n_missing:,}" for one, score in counts.items()}
+    rows: list[dict[str, Any]] = [{"method": "videos", "source": _source(cases[0]), "mark": cases[0].mark} | videos]
     rows += [
-        {"method": one.label, "source": _source(one)} | {band: one.cell("mae_bpm", "band", band) for band in bands}
+        {"method": one.label, "source": _source(one), "mark": one.mark}
+        | {band: one.cell("mae_bpm", "band", band) for band in bands}
         for one in predictors(cases)
     ]
     rows += [
@@ -148,12 +156,15 @@ def part_table(group: Group, title: str, cases: Sequence[Case]) -> Table | None:
         return None
     columns = {f"case{number}" if one.method == "network" else one.method: one for number, one in enumerate(predictors(cases))}
     fields = [Field("part", title), Field("videos", "videos", "", "videos with a label", "int")]
-    fields += [Field(key, one.label.partition(":")[0], "bpm", "MAE", "float", 2) for key, one in columns.items()]
+    # columns of networks trained on simulated recordings stand beside others
+    shared = cases[0].mark if len({one.mark for one in columns.values()}) == 1 else ""
+    headings = {key: marked(one.label.partition(":")[0], "" if shared else one.mark) for key, one in columns.items()}
+    fields += [Field(key, headings[key], "bpm", "MAE", "float", 2) for key in columns]
     rows = []
     for part in parts:
         score = first.evaluation.score("network", group, part)
         cells = {key: one.cell("mae_bpm", group, part, interval=one.method == "network") for key, one in columns.items()}
-        rows.append({"part": part, "videos": score.n + score.n_missing} | cells)
+        rows.append({"part": part, "videos": score.n + score.n_missing, "mark": shared} | cells)
     note = "Mean absolute error. Good: all rows alike. Bad: one row far above the others; look for what its videos have in common."
     return Table(group, f"MAE by {title}", note, fields, rows)
 
@@ -166,7 +177,7 @@ def ablation_table(cases: Sequence[Case]) -> Table:
     fields = [Field("network", "network"), *(Field(one, words[one], "bpm", "MAE and RMSE", "float") for one in augments)]
     rows = []
     for network in networks:
-        row = {"network": network}
+        row = {"network": network, "mark": cases[0].mark}
         for augment in augments:
             found = [one for one in cases if (one.config.network, one.config.augment) == (network, augment)]
             row[augment] = "; ".join(_ablation_cell(one, named=len(found) > 1) for one in found) or UNKNOWN
@@ -180,7 +191,7 @@ def ablation_table(cases: Sequence[Case]) -> Table:
 
 def _ablation_cell(case: Case, *, named: bool) -> str:
     text = f"{case.summary('mae_bpm').text()}, RMSE {case.summary('rmse_bpm').text()}"
-    return marked(f"{case.label}: {text}" if named else text, case.mark)
+    return f"{case.label}: {text}" if named else text
 
 
 def effect_tables(idea: str, title: str, effects: Sequence[Effect]) -> list[Table]:
@@ -202,15 +213,15 @@ def effect_tables(idea: str, title: str, effects: Sequence[Effect]) -> list[Tabl
         both, figure = one.difference, one.difference.difference_bpm
         means = [Summary(value, nan, nan, nan, 1).text() for value in (both.first_mae_bpm, both.second_mae_bpm)]
         change = Summary(figure.value, nan, figure.low, figure.high, 1).text(signed=True)
-        cells = dict(zip(("without", "with", "difference"), (marked(text, one.mark) for text in (*means, change)), strict=True))
+        cells = dict(zip(("without", "with", "difference"), (*means, change), strict=True))
         part = "any rate" if both.group == "all" else f"{both.name} bpm"
         # a column of two words is easier to read on one line
         part, verdict = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (part, one.verdict))
-        rows.append({"what": one.what, "part": part, "n": both.n, **cells, "verdict": verdict})
+        rows.append({"what": one.what, "part": part, "n": both.n, **cells, "verdict": verdict, "mark": one.mark})
     note = (
         "Errors of both on the same videos; of several seeds the error of a video is the mean over them. Below 0 it helps. "
         "Where the interval holds 0, these data do not decide. Of twenty comparisons of equals, one comes out as a difference by chance. "
-        "How much seeds themselves vary is not in the interval; see the spread above."
+        "How much seeds themselves vary is not in the interval; see the spread above. What helps and still errs as much as the constant is of no use."
     )
     return [Table(f"effect_{idea}", title, note, fields, rows)]
 
@@ -256,12 +267,15 @@ class Effect:
         Without it first, with it second.
     mark : str
         As :attr:`~.runs.Evaluated.mark`.
+    constant_bpm : float
+        Mean absolute error of the constant predictor on these videos.
     """
 
     what: str
     idea: str
     difference: Difference
     mark: str
+    constant_bpm: float = nan
 
     @property
     def verdict(self) -> str:
@@ -271,7 +285,9 @@ class Effect:
             return "too few videos"
         if not one.is_clear:
             return "no clear difference"
-        return "helps" if one.difference_bpm.value < 0 else "harms"
+        if one.difference_bpm.value > 0:
+            return "harms"
+        return "helps, but no better than the constant" if one.second_mae_bpm >= self.constant_bpm else "helps"
 
 
 def find_effects(cases: Sequence[Case]) -> tuple[list[Effect], list[str]]:
@@ -304,7 +320,10 @@ def find_effects(cases: Sequence[Case]) -> tuple[list[Effect], list[str]]:
         except ModelError as error:
             troubles.append(f"{without.label} and {other.label} are not compared: {error}")
             continue
-        effects += [Effect(_words(idea, other), idea, one, without.mark) for one in found.rows]
+        for one in found.rows:
+            constant = other.constant(one.group, one.name)
+            value = constant.mae_bpm.value if constant else nan
+            effects.append(Effect(_words(idea, other), idea, one, without.mark, value))
     return effects, troubles
 
 

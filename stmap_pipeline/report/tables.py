@@ -80,7 +80,8 @@ class Table:
     title, caption : str
     fields : sequence of Field
     rows : sequence of mapping
-        By :attr:`Field.name`; what a row lacks is unknown.
+        By :attr:`Field.name`; what a row lacks is unknown. Two more keys are no columns: ``mark``, a word on where all numbers of the row
+        come from, such as ``simulated``, and ``tone``, ``good`` or ``bad``, by which the page colors the mean absolute error.
     sort_by : str
         The column by which the rows are sorted already; the page then lets a reader sort by any. Empty: no sorting.
     descending : bool
@@ -116,6 +117,16 @@ class Table:
     def brief(self) -> bool:
         """Whether the page shows the first rows alone until it is asked for all: a thousand rows take a second to lay out."""
         return bool(self.sort_by) and len(self.rows) > BRIEF
+
+    @property
+    def mark(self) -> str:
+        """The mark that all rows share, which stands once, at the title; empty where rows differ, and each has its own."""
+        return "" if self.mixed or not self.rows else str(self.rows[0].get("mark", ""))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether rows differ in their mark, so that each has its own and the title none."""
+        return len({row.get("mark", "") for row in self.rows}) > 1
 
     def sorting(self, one: Field) -> str:
         """Return the value of ``aria-sort`` for a column."""
@@ -211,7 +222,7 @@ def to_latex(tables: Sequence[Table], about: Mapping[str, Any]) -> str:
     parts = [r"% needs \usepackage{booktabs,longtable}"]
     parts += [f"% {key}: {' '.join(str(value).split())}" for key, value in about.items()]
     for one in tables:
-        title = one.title + (" (simulated data)" if about.get("simulated") else "")
+        title = marked(one.title, one.mark or ("simulated" if about.get("simulated") and not one.mixed else ""))
         heads = [latex_text(f"{each.heading} ({each.unit})" if each.unit else each.heading) for each in one.fields]
         kinds = "".join("r" if each.numeric else "l" for each in one.fields)
         lines = [
@@ -222,12 +233,29 @@ def to_latex(tables: Sequence[Table], about: Mapping[str, Any]) -> str:
             " & ".join(heads) + r"\\",
             r"\midrule",
             r"\endhead",
-            *(" & ".join(latex_text(each.show(row.get(each.name))) for each in one.fields) + r"\\" for row in one.rows),
+            *(" & ".join(map(latex_text, _cells(one, row))) + r"\\" for row in one.rows),
             r"\bottomrule",
             r"\end{longtable}",
         ]
         parts += lines
     return "\n".join(parts) + "\n"
+
+
+def marked(text: str, mark: str) -> str:
+    """Write a text with a mark behind it.
+
+    Examples
+    --------
+    >>> marked("POS", "simulated"), marked("POS", "")
+    ('POS (simulated)', 'POS')
+    """
+    return f"{text} ({mark})" if mark else text
+
+
+def _cells(table: Table, row: Mapping[str, Any]) -> list[str]:
+    """Write the cells of a row, the first one with the mark of the row."""
+    first, *more = (one.show(row.get(one.name)) for one in table.fields)
+    return [marked(first, row.get("mark", "") if table.mixed else ""), *more]
 
 
 _LATEX = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -270,6 +271,9 @@ def many(count):
         {"Name": "vipl-hr", "Key": "vipl-hr", "License": "", "BibTeX": ""},
         About([], [], []),
         links={name: f"report_files/{name}.html" for name in names},
+        title="Maps of vipl-hr",
+        notes={f"note {number}": names for number in range(10)},
+        label_problems={name: Counter({"": 20, "label_gaps": 3}) for name in names},
         simulated=True,
         folder="report_files",
     )
@@ -294,7 +298,7 @@ def test_a_whole_database_stays_small_and_can_be_sorted_and_searched(browser, tm
         assert page.evaluate(on_screen) == BRIEF
         page.locator("button[data-all]").press("Enter")
         assert page.evaluate(on_screen) == 2378
-        # said beside each number, not at the top alone
+        # said at each figure and table, not at the top alone
         assert page.locator(".badge").count() > page.locator("figure").count()
 
 

@@ -14,11 +14,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.maps import add_augmentation, content, simulated_result, small_maps
+from support.pages import Page
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ExtraMissingError, OutputError, ShardError
 from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.records import LandmarkTrack
+from stmap_pipeline.records import HeartRateTrace, LandmarkTrack
 from stmap_pipeline.report.maps_report import WORTH_A_PROCESS, write_maps_report
 from stmap_pipeline.report.page import LIBRARY_FILE
 from stmap_pipeline.report.quality import measure_quality, motion
@@ -81,19 +82,50 @@ def test_no_face_is_drawn_unless_asked_for(tmp_path):
     assert written(maps, tmp_path / "b.html", show_faces=True).read_text().count("Mean shape of the landmarks") == 2 * 3
 
 
-def test_simulated_data_is_called_so_beside_every_figure_table_and_number(tmp_path):
+def test_simulated_data_is_called_so_at_the_top_and_once_at_each_figure_and_table(tmp_path):
     maps = example_maps(tmp_path / "maps")
     manifest = json.loads((maps / "manifest.json").read_text())
     manifest["settings"]["database"] = "synthetic"
     (maps / "manifest.json").write_text(json.dumps(manifest))
     page = without_scripts(written(maps, tmp_path / "report.html", inline=0))
-    assert page.count('<span class="badge">simulated</span>') == sum(
-        page.count(one) for one in ("<figure", "<caption", "<dt>", "<h1")
-    ) - len(re.findall(r"<dt>", page[page.index('class="terms"') :]))
+    # and at the heading above the large numbers
+    assert page.count('<span class="badge">simulated</span>') == sum(page.count(one) for one in ("<figure", "<caption", "<h1")) + 1
+    assert page.count("Simulated data.") == 1
     detail = without_scripts(tmp_path / "report_files/p001_v1.html")
     assert detail.count("simulated</span>") == detail.count("<figure") + 1
-    assert "(simulated data)" in written(maps, tmp_path / "a.tex", "latex").read_text()
+    assert "(simulated)" in written(maps, tmp_path / "a.tex", "latex").read_text()
     assert json.loads(written(maps, tmp_path / "a.json", "json").read_text())["about"]["simulated"] is True
+
+
+def test_the_heading_is_the_name_of_the_study(tmp_path):
+    maps = example_maps(tmp_path / "sleep & study")
+    for options, heading in (({}, "Maps of example: sleep &amp; study"), ({"title": "Night <1>"}, "Night &lt;1&gt;")):
+        page = written(maps, tmp_path / "report.html", **options).read_text()
+        assert f"<title>{heading}</title>" in page
+        assert f"<h1>{heading}</h1>" in page
+
+
+def test_notes_and_label_problems_are_listed_once_with_their_recordings_and_in_each_recording(tmp_path):
+    results = []
+    for number in range(3):
+        one = example_result(f"p{number}_v1", subject=f"p{number}", frames=300)
+        results.append(replace(one, notes=("lamp", f"{number + 2} frames repaired") if number < 2 else ()))
+    ends = results[1].heart_rate
+    results[1] = replace(results[1], heart_rate=HeartRateTrace(ends.times_s[:4], ends.heart_rate_bpm[:4]))
+    maps = example_maps(tmp_path / "maps", results)
+    without = [one.recording_id for one in Shards(maps).windows() if one.label_problem == "label_ends"]
+    assert len(set(without)) == 1
+    path = written(maps, tmp_path / "report.html")
+    page, text = Page(path.read_text("utf-8")), text_of(path)
+    assert page.row("label_problems", "label_ends")[1:3] == [str(len(without)), "1"]
+    assert "lamp (2 recordings) p0_v1 , p1_v1" in text
+    # numbers alone make no other note
+    assert "2 frames repaired (2 recordings)" in text
+    # under its own heading each recording has its own number
+    assert text.count("3 frames repaired") == 1
+    assert f"{len(without)} of 9 windows have no heart rate: label_ends" in text
+    counts = {row[0]: row[page.tables["recordings"][0].index("notes")] for row in page.tables["recordings"][1:]}
+    assert counts == {"p0_v1": "2", "p1_v1": "3", "p2_v1": "0"}
 
 
 def test_the_methods_of_simulated_traces_claim_no_face(tmp_path):

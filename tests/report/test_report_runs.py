@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ from support.pages import Page
 from support.runs import ERRORS_BPM, balanced_maps, evaluated, four_cells, renamed_database
 
 from stmap_pipeline.errors import ModelError, OutputError
-from stmap_pipeline.evaluation import read_evaluation, read_videos
+from stmap_pipeline.evaluation import Difference, Interval, read_evaluation, read_videos, score
 from stmap_pipeline.evaluation.example import example_run
+from stmap_pipeline.evaluation.result import ScoreRow
 from stmap_pipeline.report import write_runs_report
+from stmap_pipeline.report.runs import Evaluated, Predictor
+from stmap_pipeline.report.runs_tables import Effect
 from stmap_pipeline.report.tables import UNKNOWN
 from stmap_pipeline.shards import read_table, write_table
 from stmap_pipeline.training.config import TrainConfig
@@ -52,10 +56,10 @@ def number(cell):
 
 
 def is_published(row):
-    return row[0].endswith(", published")
+    return ", published" in row[0]
 
 
-def test_nothing_simulated_stands_beside_a_published_number_without_the_word_in_the_same_cell(tmp_path, cells):
+def test_simulated_rows_beside_published_ones_are_marked_once_and_other_tables_at_their_title(tmp_path, cells):
     page = page_of(tmp_path, cells, simulated=True)
     beside = {name: rows for name, rows in page.tables.items() if any(is_published(row) for row in rows)}
     assert set(beside) == {"within", "bands"}
@@ -63,11 +67,14 @@ def test_nothing_simulated_stands_beside_a_published_number_without_the_word_in_
         ours = [row for row in rows[1:] if not is_published(row)]
         assert len(ours) >= 8, name
         for row in ours:
-            assert all("simulated" in cell for cell in row[1:-1] if cell != UNKNOWN), row
-            assert any("simulated" in cell for cell in row[1:-1])
+            assert row[0].endswith(" simulated"), row
+            assert not any("simulated" in cell for cell in row[1:]), row
         assert not any("simulated" in cell for row in rows if is_published(row) for cell in row)
-    for row in [row for rows in page.tables.values() for row in rows[1:] if any("±" in cell for cell in row)]:
-        assert all("simulated" in cell for cell in row if "±" in cell), row
+        assert "simulated" not in page.captions[name]
+    for name, rows in page.tables.items():
+        if name not in beside:
+            assert page.captions[name].count("simulated") == 1, name
+            assert not any("simulated" in cell for row in rows for cell in row if name != "runs"), name
 
 
 def test_one_simulated_run_among_real_ones_keeps_its_mark(tmp_path, maps, cells):
@@ -76,28 +83,31 @@ def test_one_simulated_run_among_real_ones_keeps_its_mark(tmp_path, maps, cells)
     page = page_of(tmp_path, [real, drawn])
     tables = [rows for name, rows in page.tables.items() if name.startswith("within")]
     assert len(tables) == 2
-    marked = [all("simulated" in cell for cell in rows[1][1:-1]) for rows in tables]
+    marked = [all("simulated" in row[0] for row in rows[1:] if not is_published(row)) for rows in tables]
     assert sorted(marked) == [False, True]
-    assert any("simulated" in text for text in page.texts if text.startswith("Bland-Altman"))
+    titles = [number for number, text in enumerate(page.texts) if text.startswith("Bland-Altman")]
+    assert sorted(page.texts[number + 1] for number in titles)[-1] == "simulated"
     assert "not compared" not in page.text
 
 
-def test_trained_on_simulated_and_tested_on_people_is_said_in_the_cell(tmp_path, run):
+def test_trained_on_simulated_and_tested_on_people_is_said_in_the_row(tmp_path, run):
     renamed_database(run, "vipl-hr")
     content = json.loads((run / "evaluation.json").read_text())
     content["run"]["simulated"] = True
     (run / "evaluation.json").write_text(json.dumps(content))
     page = page_of(tmp_path, [run])
-    assert all("trained on simulated" in cell for cell in page.row("within", "attention-resnet18")[1:-1])
-    assert not any("simulated" in cell for cell in page.row("within", "POS", whole=True)[1:-1])
+    assert page.row("within", "attention-resnet18")[0].endswith(" trained on simulated")
+    assert page.row("within", "constant: mean rate of the training")[0].endswith(" trained on simulated")
+    assert page.row("within", "POS", whole=True)
 
 
-def test_what_is_only_recalled_says_so_in_each_cell_and_the_rest_names_its_source(tmp_path, run):
+def test_what_is_only_recalled_says_so_in_its_row_and_the_rest_names_its_source(tmp_path, run):
     page = page_of(tmp_path, [renamed_database(run, "vipl-hr")])
     assert "simulated" not in page.text
     row = page.row("within", "Niu et al. (FG 2019)")
     assert row[-1] == "as recalled, unverified"
-    assert [cell for cell in row[2:-1] if not cell.endswith("(unverified)")] == []
+    assert row[0].endswith(", published unverified")
+    assert page.row("within", "CHROM (2013)")[0] == "CHROM (2013), published"
     assert page.row("within", "CHROM (2013)")[4:] == ["11.4", "16.9", UNKNOWN, "0.28", "RS-rPPG, table I"]
     assert page.row("within", "RhythmMamba")[2:4] == ["+1.50", "7.33"]
     assert "computed from published per-video results" in page.text
@@ -188,8 +198,8 @@ def test_another_database_stands_in_a_table_of_its_own(tmp_path, run, maps):
     (on / "evaluation.json").write_text(json.dumps(content))
     shutil.move(on, renamed_database(run, "vipl-hr") / "on-mm")
     page = page_of(tmp_path, [run])
-    assert all("simulated" in cell for cell in page.row("cross", "attention-resnet18")[1:-1])
-    assert page.row("cross", "Niu et al. (FG 2019)")[5] == "10.10 (unverified)"
+    assert page.row("cross", "attention-resnet18")[0].endswith(" simulated")
+    assert page.row("cross", "Niu et al. (FG 2019)")[5] == "10.10"
     assert "trained on vipl-hr, tested on mmse-hr (mm <b>)" in page.text
 
 
@@ -260,13 +270,13 @@ def test_files_for_programs_keep_ours_and_published_apart(tmp_path, cells):
     assert json.loads((tmp_path / "tables/about.json").read_text())["simulated"] is True
 
 
-def test_tables_for_a_paper_say_simulated_in_the_cell(tmp_path, cells):
+def test_tables_for_a_paper_say_simulated_in_the_row(tmp_path, cells):
     text = write_runs_report(cells, tmp_path / "a.tex", "latex", simulated=True).read_text("utf-8")
     rows = [line for line in text.splitlines() if line.startswith("attention-resnet18, with resampled windows (2 seeds)")]
     assert len(rows) == 1
-    assert rows[0].count("(simulated)") == 7
-    assert "(unverified)" in text
-    assert "(simulated data)" in text
+    assert rows[0].count("(simulated)") == 1
+    assert "published (unverified)" in text
+    assert r"\caption{Attention and resampled windows (simulated)}" in text
 
 
 def test_each_id_is_given_once_and_a_folder_of_runs_stands_for_them(tmp_path, cells, maps):
@@ -315,3 +325,37 @@ def test_a_network_that_a_constant_beats_is_never_green_and_few_videos_prove_not
     page = write_runs_report([evaluated(run, maps)], tmp_path / "report.html").read_text("utf-8")
     (found,) = re.findall(r'<div(?: class="(\w+)")?><dt>smallest MAE', page)
     assert found == tone
+    assert ('<tr class="bad"><th scope="row">attention-resnet18' in page) == (tone == "bad")
+    assert '<tr class="good">' not in page
+
+
+def predictor(run, error_bpm, *, videos=40, lost=0, seeds=1):
+    """A network that errs so much on recordings of many rates, of which it leaves out some."""
+    true = 40.0 + 2.0 * np.arange(videos)
+    names = [f"p{one}" for one in range(videos)]
+    found = true + error_bpm
+    found[:lost] = np.nan
+    rows = [
+        ScoreRow("videos", method, "all", "", score(said, true, names))
+        for method, said in (("network", found), ("constant", np.full(videos, true.mean())))
+    ]
+    tested = Evaluated(run, replace(read_evaluation(run), rows=rows), [], simulated=False)
+    return Predictor("one", [tested] * seeds, "network")
+
+
+def test_green_needs_more_videos_and_a_clearer_error_than_chance_would_give(cells):
+    run = cells[0]
+    assert predictor(run, 2.0).tone == "good"
+    assert predictor(run, 2.0, seeds=3).tone == "good"
+    assert predictor(run, 2.0, videos=9).tone == ""
+    # leaving out hard videos is no way to be green
+    assert predictor(run, 2.0, lost=1).tone == ""
+    # the constant errs by 20 bpm on these
+    assert predictor(run, 20.0).tone == "bad"
+    assert predictor(run, np.nan).tone == ""
+
+
+def test_an_idea_that_helps_and_still_errs_as_much_as_the_constant_is_not_said_to_help_alone():
+    both = Difference("all", "", 50, 0, 12.0, 9.0, Interval(-3.0, -4.0, -2.0))
+    assert Effect("attention", "attention", both, "", 9.5).verdict == "helps"
+    assert Effect("attention", "attention", both, "", 8.5).verdict == "helps, but no better than the constant"

@@ -81,7 +81,7 @@ def test_json_is_strict_and_says_what_the_columns_mean(tmp_path):
 def test_latex_holds_no_command_of_a_name_and_says_simulated():
     text = to_latex([TABLE], {"maps": "a\nb", "simulated": True})
     assert r"\textbackslash{}input\{/etc/passwd\}" in text
-    assert r"\caption{Errors \& more (simulated data)}" in text
+    assert r"\caption{Errors \& more (simulated)}" in text
     assert "% maps: a b\n" in text
     for line in text.splitlines():
         if line.endswith(r"\\") and not line.startswith("\\"):

@@ -13,11 +13,13 @@ import pytest
 
 
 class Page(HTMLParser):
-    """The tables of a page as lists of rows of cells, by the id of the table; and all of its ids."""
+    """The tables of a page as lists of rows of cells, by the id of the table, and their captions; and all of its ids."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tables: dict[str, list[list[str]]] = {}
+        self.captions: dict[str, str] = {}
+        self._caption = ""
         self.ids: list[str] = []
         self.texts: list[str] = []
         self._rows: list[list[str]] | None = None
@@ -30,6 +32,9 @@ class Page(HTMLParser):
             self.ids.append(given["id"])
         if tag == "table":
             self._rows = self.tables[given["id"]] = []
+            self.captions[given["id"]] = ""
+        elif tag == "caption":
+            self._caption = next(reversed(self.captions))
         elif tag == "tr" and self._rows is not None:
             self._rows.append([])
         elif tag in ("td", "th") and self._rows is not None:
@@ -42,11 +47,15 @@ class Page(HTMLParser):
             self._rows = None
         elif tag in ("td", "th"):
             self._in_cell = False
+        elif tag == "caption":
+            self._caption = ""
         self._hidden = False
 
     def handle_data(self, data):
         if self._in_cell and self._rows is not None:
             self._rows[-1][-1] += data.replace("\N{NO-BREAK SPACE}", " ")
+        if self._caption:
+            self.captions[self._caption] += data
         if not self._hidden:
             self.texts.append(data)
 
