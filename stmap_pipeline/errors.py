@@ -28,6 +28,7 @@ REASONS: dict[str, str] = {
     "clock_unreadable": "the frame times cannot be read, do not increase, or leap so far that a time must be wrong",
     "clock_mismatch": "the number of frame times and of decoded frames differ by more than the allowed share",
     "label_unreadable": "a label file cannot be read, or its numbers cannot be what the listing says, such as RR intervals as heart rates",
+    "label_overlap": "a label does not overlap with the video at all",
     # while decoding and tracking
     "decode_error": "the stream is damaged beyond what the decoder can skip",
     "no_frames": "not one frame could be decoded",

@@ -70,8 +70,10 @@ class LabelEntry(_Entry):
     column: _Column = Field(
         0, description="Column of the values: header name, or number from 0; in JSON, HDF5, MATLAB and EDF its path or name."
     )
-    unit: Literal["", "bpm", "hz", "ms", "s"] = Field(
-        "", description="Unit of a heart rate (bpm, hz) or of RR intervals (ms, s); empty: as the file says, otherwise bpm."
+    unit: Literal["", "bpm", "hz", "ms", "s", "1/1024 s"] = Field(
+        "",
+        description="Unit of a heart rate (bpm, hz) or of RR intervals (ms, s, 1/1024 s as Bluetooth straps send them); empty: as the "
+        "file says, otherwise bpm.",
     )
     missing: Annotated[tuple[float, ...], BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,))] = (
         Field((), description="Values that stand for 'no value'.")
@@ -104,7 +106,7 @@ class LabelEntry(_Entry):
             raise ValueError(f"one of rate_hz, time_column and per_frame says when a row was taken, not {' and '.join(given)}")
         if self.time_column is not None and self.time_column == self.column:
             raise ValueError(f"column and time_column are both {self.column!r}; say which column holds the values")
-        fits = {"heart_rate": ("", "bpm", "hz"), "rr": ("", "ms", "s")}.get(self.kind, ("",))
+        fits = {"heart_rate": ("", "bpm", "hz"), "rr": ("", "ms", "s", "1/1024 s")}.get(self.kind, ("",))
         if self.unit not in fits:
             raise ValueError(f"unit = {self.unit!r} is none of a {self.kind}; allowed: {', '.join(filter(None, fits)) or 'none'}")
         return self

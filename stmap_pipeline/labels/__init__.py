@@ -3,6 +3,9 @@
 ====================  =====================================================================
 :mod:`.reader`        heart rate and pulse of a recording, read from its label files
 :mod:`.beats`         heart rate from RR intervals, a pulse wave or an ECG, by two estimators
+:mod:`.no_reading`    codes for "no finger", values that stand still, summary rows
+:mod:`.rr_unit`       RR intervals whose sum or heart rate contradicts their unit
+:mod:`.video_span`    the time of a label beside that of its video
 :mod:`.wrong_column`  counters, times, saturations and waves where a heart rate should be
 :mod:`.frame_times`   the times of the frames, read from a file
 :mod:`.times`         numbers, dates, times of day and UNIX times as seconds of the video

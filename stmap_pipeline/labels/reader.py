@@ -18,18 +18,19 @@ from stmap_pipeline.labels.beats import (
 )
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
+from stmap_pipeline.labels.no_reading import FILL_CODE_BPM, fill_codes, held_values, summary_rows
+from stmap_pipeline.labels.rr_unit import UNITS_S, elapsed_problem, other_source_problem
 from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
+from stmap_pipeline.labels.video_span import check_span
 from stmap_pipeline.labels.wrong_column import other_column, swing_problem
 from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
 
 FloatArray = npt.NDArray[np.float64]
 #: Returns date and time of the first frame as the video's own metadata have it; empty where they have none.
 VideoStart = Callable[[], str]
+#: Returns the times of the frames as far as they are known before decoding; none where they are not.
+FrameTimes = Callable[[], FloatArray]
 
-# a label that starts or stops a little beside the video is the normal case; more points at a wrong file or a lost part
-MAX_DURATION_DIFFERENCE_S = 1.0
-# a user's rate_hz that is wrong, such as 32 for 64, makes the label this much shorter or longer than the video, or more
-MAX_RATE_ERROR = 0.2
 # a rate that is said and one that is measured may differ by what nominal rates are wrong
 _SAME_RATE = 0.02
 # days since 1899 as a spreadsheet has them, in 1982 to 2064; and steps that nobody samples a heart with
@@ -68,18 +69,20 @@ class Labels:
     lag_auto: bool = False
 
 
-def check_sources(recording: Recording, video_start: VideoStart | None = None) -> None:
+def check_sources(recording: Recording, video_start: VideoStart | None = None, frame_times: FrameTimes | None = None) -> None:
     r"""Raise where the label files or the clock file of a recording cannot be used, before a frame is decoded.
 
-    All that :func:`read_labels` and :func:`~stmap_pipeline.labels.read_frame_times` require of these files is checked, for it
-    needs no times of frames: files are there, hold the columns that are named, times increase and can be compared with those of the
-    video, values are numbers and, for a heart rate, in its range.
+    All that :func:`read_labels` and :func:`~stmap_pipeline.labels.read_frame_times` require of these files is checked: files are
+    there, hold the columns that are named, times increase, belong to the video and are in the unit that is said, values are numbers
+    and, for a heart rate, in its range.
 
     Parameters
     ----------
     recording : Recording
     video_start : callable, optional
         Returns the start of the video by its own metadata; called where a label has absolute times and nothing else says it.
+    frame_times : callable, optional
+        Returns the times of the frames as far as the container has them; called where a label is required and no file has them.
 
     Raises
     ------
@@ -99,14 +102,15 @@ def check_sources(recording: Recording, video_start: VideoStart | None = None) -
     Traceback (most recent call last):
     stmap_pipeline.errors.RecordingError: ...hr.csv: heart rates of 1.2 to 1.3 bpm look like hertz; set unit = "hz"
     """
-    clock = recording.clock
-    first_s = 0.0
+    clock, frames = recording.clock, np.zeros(0)
     if clock.path is not None:
-        times_s = read_frame_times(clock.path, clock.unit_s, clock.column)
-        if problem := span_problem(times_s):
+        frames = read_frame_times(clock.path, clock.unit_s, clock.column)
+        if problem := span_problem(frames):
             raise RecordingError("decode", "clock_unreadable", f"{printable(clock.path)}: {problem}")
-        first_s = float(times_s[0])
-    _read_sources(recording, first_s, video_start)
+    elif frame_times is not None and any(one.required for one in recording.labels):
+        frames = frame_times()
+    found, notes = _read_sources(recording, float(frames[0]) if frames.size else 0.0, video_start)
+    _on_clock(found, frames, notes)
 
 
 def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start: VideoStart | None = None) -> Labels:
@@ -130,7 +134,7 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start:
     RecordingError
         ``source_missing`` where a required file is not there or empty; ``label_unreadable`` where a file is no table, has no
         such column, has times that do not increase or cannot be compared with the video's, more than half of its values are no
-        numbers, or its heart rates are none.
+        numbers, or its heart rates are none; ``label_overlap`` where it covers another time than the video.
 
     Examples
     --------
@@ -150,12 +154,7 @@ def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start:
     """
     frames = np.asarray(frame_times_s, dtype=np.float64)
     found, notes = _read_sources(recording, float(frames[0]) if frames.size else 0.0, video_start)
-    series: dict[str, tuple[FloatArray, FloatArray]] = {}
-    for source, samples in found:
-        times_s, values = _on_frames(source, samples, frames, notes)
-        series[source.kind] = times_s, values
-        if not source.per_frame and source.heart_rate_bpm is None:
-            _compare_durations(source, times_s, frames, notes)
+    series = _on_clock(found, frames, notes)
     kind = next((one for one in _HEART_RATE_KINDS if one in series), "")
     heart_rate = _heart_rate(kind, *series[kind]) if kind else None
     if kind in ("rr", "ecg", "pulse"):
@@ -189,6 +188,26 @@ def without_lag(labels: Labels, lag_s: float) -> Labels:
     )
 
 
+def _on_clock(
+    found: list[tuple[LabelSource, _Samples]], frames: FloatArray, notes: list[str]
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return times on the clock of the frames and values of each kind, after a look at whether they belong to the video."""
+    series: dict[str, tuple[FloatArray, FloatArray]] = {}
+    for source, samples in found:
+        times_s, values = _on_frames(source, samples, frames, notes)
+        series[source.kind] = times_s, values
+        if not source.per_frame and source.heart_rate_bpm is None:
+            check_span(source, times_s, frames, time_unit_s=samples.time_unit_s, notes=notes)
+    sources = {source.kind: source for source, _ in found}
+    other = next((kind for kind in ("heart_rate", "ecg", "pulse") if kind in series), "")
+    if "rr" in series and other and series["rr"][0].size and series[other][0].size:
+        problem = other_source_problem(_heart_rate("rr", *series["rr"]), _heart_rate(other, *series[other]))
+        if problem and other != "heart_rate":
+            raise RecordingError("labels", "label_unreadable", f"{printable(sources['rr'].path or '')}: {problem}")
+        notes += [f"{printable(sources['rr'].name)}: not used, and {problem}"] if problem else []
+    return series
+
+
 def _heart_rate(kind: str, times_s: FloatArray, values: FloatArray) -> HeartRateTrace:
     if kind == "heart_rate":
         return HeartRateTrace(times_s, values)
@@ -202,6 +221,8 @@ class _Samples:
     values: FloatArray
     times_s: FloatArray | None = None
     rate_hz: float | None = None
+    # of times that are plain numbers: the unit in which they were read
+    time_unit_s: float | None = None
 
 
 def _read_sources(
@@ -259,19 +280,26 @@ class _Reading:
         rows, times_s = self._times()
         if source.kind == "heart_rate":
             self._check_column(values[rows], times_s)
-        values = self._in_unit(self._without_codes(values))
+        values = self._without_codes(values)
+        if source.kind == "heart_rate":
+            values = self._without_summary(values)
+        values = self._in_unit(values)
         if source.kind == "heart_rate":
             values = self._possible_heart_rates(values)
         elif source.kind == "rr":
             values = self._possible_intervals(values)
         values = values[rows]
         clock_s = self._row_times(values.size, times_s)
-        if source.kind == "heart_rate" and clock_s is not None and (problem := swing_problem(values, clock_s, self._times_repeat)):
+        if source.kind == "heart_rate" and clock_s is not None:
+            if problem := swing_problem(values, clock_s, self._times_repeat):
+                raise self._fail(problem)
+            values = self._real_readings(values, clock_s)
+        if source.kind == "rr" and times_s is not None and (problem := elapsed_problem(times_s, values)):
             raise self._fail(problem)
         if source.span_column is not None:
             values, times_s = self._inside_span(values, times_s, columns.values[1][rows])
         if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
-            return _Samples(values, times_s)
+            return _Samples(values, times_s, time_unit_s=self._plain_unit_s())
         rate_hz = self._rate_hz()
         self._check_ecg_rate(rate_hz)
         if columns.start is not None and source.span_column is None and not source.starts_with_video:
@@ -311,6 +339,14 @@ class _Reading:
             self._note(f'{count} of {values.size} values {"are" if count > 1 else "is"} the code for "no value"')
         return np.where(coded, np.nan, values)
 
+    def _without_summary(self, values: FloatArray) -> FloatArray:
+        # a row with a time of its own is a reading
+        rows = summary_rows(values) if self._columns.times is None else 0
+        if not rows:
+            return values
+        self._note(f"its last {rows} rows are a summary of those before, and left out")
+        return np.where(np.arange(values.size) < values.size - rows, values, np.nan)
+
     # ---- times
 
     def _raw_seconds(self) -> FloatArray:
@@ -321,6 +357,13 @@ class _Reading:
             return in_seconds(times.values, 1.0)
         unit_s = self._source.time_unit_s or times.unit_s or self._unix_unit_s() or 1.0
         return in_seconds(times.values, unit_s)
+
+    def _plain_unit_s(self) -> float | None:
+        """Return the unit in which times that are numbers are read; None for dates and the like, and for a format that has it."""
+        times = self._columns.times
+        if times is None or times.is_absolute or times.kind != "number" or self._columns.start is not None:
+            return None
+        return self._source.time_unit_s or times.unit_s or 1.0
 
     def _unix_unit_s(self) -> float:
         return unix_unit_s(self._columns.times.values) if self._columns.times is not None else 0.0
@@ -444,15 +487,15 @@ class _Reading:
         source = self._source
         unit = source.unit or (self._columns.units[0] if self._columns.units else "")
         if source.kind == "heart_rate":
-            if unit in ("ms", "s"):
+            if unit in UNITS_S:
                 raise self._fail(f'its unit is {unit}: RR intervals are no heart rates; set kind = "rr"')
             factor = 60.0 if unit == "hz" else 1.0
         elif source.kind == "rr":
             if unit in ("bpm", "hz"):
                 raise self._fail(f"its unit is {unit}: these are heart rates and no RR intervals")
             if not unit:
-                raise self._fail('RR intervals need their unit; set unit = "ms" or "s"')
-            factor = 0.001 if unit == "ms" else 1.0
+                raise self._fail('RR intervals need their unit; set unit = "ms", "s" or "1/1024 s"')
+            factor = UNITS_S[unit]
         else:
             factor = 1.0
         with np.errstate(over="ignore"):
@@ -499,6 +542,11 @@ class _Reading:
     def _possible_heart_rates(self, bpm: FloatArray) -> FloatArray:
         known = bpm[bpm > 0]  # devices write 0 or less where there is no heart rate
         low, high = MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM
+        if not known.size and np.isfinite(bpm).any():
+            raise self._fail(
+                f"all {int(np.isfinite(bpm).sum())} heart rates are 0 or less: the device had none; name the right column, or leave this "
+                "label out"
+            )
         unusual = int(((known < low) | (known > high)).sum())
         if 2 * unusual > known.size:
             if known.max() < 4:
@@ -512,6 +560,26 @@ class _Reading:
         if impossible.any():
             self._note(f"{int(impossible.sum())} of {bpm.size} heart rates taken out (not within {low:g} to {high:g} bpm)")
         return np.where(impossible, np.nan, bpm)
+
+    def _real_readings(self, bpm: FloatArray, times_s: FloatArray) -> FloatArray:
+        """Return heart rates without codes for "no finger" and values that stand still."""
+        known = np.isfinite(bpm)
+        codes = fill_codes(bpm, times_s)
+        if codes.any():
+            many = "are" if codes.sum() > 1 else "is"
+            self._note(f'{int(codes.sum())} of {bpm.size} values {many} the code {FILL_CODE_BPM:g} for "no finger"')
+        held = held_values(np.where(codes, np.nan, bpm), times_s)
+        if held.any():
+            self._note(f"{int(held.sum())} of {bpm.size} heart rates taken out (one value for more than a minute)")
+        left = np.where(codes | held, np.nan, bpm)
+        if known.any() and not np.isfinite(left).any():
+            value = bpm[np.isfinite(bpm)][0]
+            span_s = float(np.ptp(times_s[known]))
+            raise self._fail(
+                f"is {value:g} throughout, for {span_s:.0f} s, and no heart stands still; name the right column, or give one heart rate for "
+                f"the whole video by heart_rate_bpm = {value:g} in place of the label"
+            )
+        return left
 
 
 _ABSOLUTE = {"unix": "UNIX times or dates with a time zone", "local": "dates", "clock": "times of day", "number": "numbers"}
@@ -545,35 +613,3 @@ def _on_frames(source: LabelSource, samples: _Samples, frames: FloatArray, notes
         name = printable(source.name)
         notes.append(f"{name}: {values.size} rows for {frames.size} frames; the first {count} of both are used")
     return frames[:count] + shift_s, values[:count]
-
-
-def _compare_durations(source: LabelSource, times_s: FloatArray, frames: FloatArray, notes: list[str]) -> None:
-    if times_s.size == 0 or frames.size == 0:
-        return
-    name = printable(source.name)
-    if times_s[-1] < frames[0] or times_s[0] > frames[-1]:
-        notes.append(
-            f"{name}: covers {times_s[0]:.9g} s to {times_s[-1]:.9g} s, and the video {frames[0]:.2f} s to {frames[-1]:.2f} s: "
-            "no window has a label"
-        )
-        return
-    label_s, video_s = float(times_s[-1] - times_s[0]), float(frames[-1] - frames[0])
-    # a sample of a slow label stands for the whole time up to the next one, so its end is open by that much
-    spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
-    if (
-        source.required
-        and source.rate_hz is not None
-        and not source.starts_with_video
-        and abs(label_s - video_s) > MAX_RATE_ERROR * max(label_s, video_s) + MAX_DURATION_DIFFERENCE_S + spacing_s
-    ):
-        raise RecordingError(
-            "labels",
-            "label_unreadable",
-            f"{printable(source.path or source.name)}: lasts {label_s:.1f} s at {source.rate_hz:g} Hz, and the video {video_s:.1f} s; correct "
-            "rate_hz, or set starts_with_video = true where the first row was taken at the first frame",
-        )
-    if abs(label_s - video_s) > MAX_DURATION_DIFFERENCE_S + spacing_s:
-        milliseconds = source.time_unit_s is None and source.time_column is not None and 900 < label_s / max(video_s, 1e-3) < 1100
-        hint = "; if its times are milliseconds, set time_unit_s = 0.001" if milliseconds else ""
-        label = f"{label_s:.1f}" if label_s < 1e6 else f"{label_s:.3g}"
-        notes.append(f"{name}: lasts {label} s, and the video {video_s:.1f} s{hint}")

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import printable
 from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileEmptyError, LabelFileError, LabelFormat
+from stmap_pipeline.labels.no_reading import is_summary
 from stmap_pipeline.labels.times import TimeKind, Times, text_times, time_unit_of, unit_word, unwrapped, value_unit_of
 
 # an hour at 1 kHz is some 35 MB; what is larger is not a label of a face video
@@ -31,6 +32,7 @@ MAX_COLUMNS = 1_000
 
 _BLOCK_BYTES = 2**20
 _MAX_HEADER_LINES = 100
+_MAX_SUMMARY_LINES = 20
 _MISSING_WORDS = frozenset(
     {"", "nan", "na", "n/a", "n.a.", "null", "none", "nil", "missing", "invalid", "error", "unknown", "inf", "infinity"}
 )
@@ -95,15 +97,22 @@ def read_table(
         numbers, time_cells = [_Numbers() for _ in wanted], _TimeCells()
         parsers = [*numbers, time_cells][: len(everything)]
         line, last_line = layout.first_line, layout.first_line
+        last_rows: list[tuple[int, list[str]]] = []
         for block in _after(head[layout.first_line - 1 :], blocks):
             rows = [_cells(text, layout.delimiter) for text in block] if layout.delimiter else []
             _check_widths(rows, layout, line)
             for parser, index in zip(parsers, indices, strict=True):
                 parser.add([row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block)
             last_line = next((line + i for i in reversed(range(len(block))) if block[i]), last_line)
+            end = range(max(0, len(rows) - _MAX_SUMMARY_LINES), len(rows))
+            last_rows = [*last_rows, *((line + i, rows[i]) for i in end if block[i])][-_MAX_SUMMARY_LINES:]
             line += len(block)
             if line - layout.first_line > MAX_ROWS:
                 raise LabelFileError(f"holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
+        summary = 0
+        while len(last_rows) > 1 and is_summary(last_rows[-1][1]):
+            last_rows.pop()
+            summary, last_line = summary + 1, last_rows[-1][0]
         # blank lines inside are rows without a value, those at the end are none
         count = last_line - layout.first_line + 1
         names = [layout.name(index) for index in indices]
@@ -126,6 +135,7 @@ def read_table(
         first_line=layout.first_line,
         width=layout.width,
         no_number=tuple(parser.no_number for parser in parsers) + (() if times is None else ("",)),
+        notes=(f"its last {summary} rows are a summary of those before, and left out",) if summary else (),
     )
 
 

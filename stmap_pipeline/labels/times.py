@@ -247,7 +247,7 @@ def time_unit_of(name: str) -> float | None:
 
 
 def value_unit_of(name: str) -> str:
-    """Return the unit of values, ``bpm``, ``hz``, ``ms`` or ``s``, that the name of a column ends in; empty where it names none.
+    """Return the unit of values, ``bpm``, ``hz``, ``ms``, ``s`` or ``1/1024 s``, that the name of a column ends in; empty where it names none.
 
     Examples
     --------
@@ -261,6 +261,8 @@ def value_unit_of(name: str) -> str:
             return "ms"
         if word in ("s", "sec", "seconds"):
             return "s"
+        if word.replace(" ", "") == "1/1024s":
+            return "1/1024 s"
     return ""
 
 

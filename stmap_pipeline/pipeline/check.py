@@ -260,12 +260,6 @@ class _Sources:
             yield "label_unknown", f"{name}: {unknown:.0%} of {values.size} samples have no value"
         if not times_s.size or self._doubtful:
             return
-        if times_s[-1] < first_s or times_s[0] > last_s:
-            yield (
-                "label_overlap",
-                f"{name}: covers {times_s[0]:.6g} s to {times_s[-1]:.6g} s, and the video {first_s:.1f} s to {last_s:.1f} s",
-            )
-            return
         # a sample stands for the time up to the next one
         spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
         if spacing_s > (last_s - first_s) / 2:

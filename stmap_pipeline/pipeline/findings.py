@@ -23,7 +23,6 @@ PROBLEMS: dict[str, str] = {
     "clock_jitter": "times between frames vary more than those of a camera",
     "clock_gap": "frames are missing for longer than half a second",
     "label_duration": "a label begins or ends inside the video, or lasts longer where both begin together",
-    "label_overlap": "a label does not overlap with the video at all",
     "label_unknown": "a label has no value in more than a tenth of its samples",
     "heart_rate_range": "heart rates that no person has",
     "heart_rate_jump": "a heart rate jumps between two samples",

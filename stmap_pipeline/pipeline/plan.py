@@ -25,7 +25,7 @@ from stmap_pipeline.pipeline.worker import attempt_key, one_line, stored_path
 from stmap_pipeline.records import Outcome, Recording, SourceKeys
 from stmap_pipeline.shards import Shards, check_manifest, read_manifest, read_table, recording_path
 from stmap_pipeline.shards.recording_file import read_keys, storage_problem
-from stmap_pipeline.video import check_video, video_start
+from stmap_pipeline.video import check_video, known_frame_times, video_start
 
 # Listed as unusable by what is known of the database; `limits.known_bad = "build"` tries them all the same.
 _KNOWN_BAD = ("known_missing_frames", "known_too_short", "known_excluded")
@@ -250,7 +250,7 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
         if problem := storage_problem(one):
             raise RecordingError("list", "not_storable", problem)
         check_video(one)
-        check_sources(one, partial(video_start, one.video))
+        check_sources(one, partial(video_start, one.video), partial(known_frame_times, one))
     except RecordingError as error:
         return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, one_line(f"{one.recording_id}: {error}"))
     return None

@@ -111,8 +111,8 @@ class LabelSource:
         Values that stand for "no value", such as 255.
     required : bool
         Whether a recording without this file fails; otherwise its absence is a note.
-    unit : {"", "bpm", "hz", "ms", "s"}
-        Unit of a heart rate (bpm, hz) or of RR intervals (ms, s). Without it, the unit that the file names; without one, bpm for a
+    unit : {"", "bpm", "hz", "ms", "s", "1/1024 s"}
+        Unit of a heart rate (bpm, hz) or of RR intervals (ms, s, 1/1024 s). Without it, the unit that the file names; without one, bpm for a
         heart rate and an error for RR intervals.
     format : str
         Name in the registry ``label_formats``; without it the format is recognized by the content.
@@ -142,7 +142,7 @@ class LabelSource:
     per_frame: bool = False
     missing: tuple[float, ...] = ()
     required: bool = False
-    unit: Literal["", "bpm", "hz", "ms", "s"] = ""
+    unit: Literal["", "bpm", "hz", "ms", "s", "1/1024 s"] = ""
     format: str = ""
     skip_rows: int = 0
     offset_s: float = 0.0

@@ -14,7 +14,7 @@ Faces are found in the frames by :mod:`stmap_pipeline.faces`.
 """
 
 from stmap_pipeline.video.frame import Frame, Image, StreamInfo
-from stmap_pipeline.video.probe import VideoFacts, probe_video
+from stmap_pipeline.video.probe import VideoFacts, known_frame_times, probe_video
 from stmap_pipeline.video.start import video_start
 from stmap_pipeline.video.stream import FrameStream, check_video, open_stream
 
@@ -25,6 +25,7 @@ __all__ = [
     "StreamInfo",
     "VideoFacts",
     "check_video",
+    "known_frame_times",
     "open_stream",
     "probe_video",
     "video_start",

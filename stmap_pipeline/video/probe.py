@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.records import Recording, VideoSource
 from stmap_pipeline.video.arrays import describe_array
 from stmap_pipeline.video.images import list_images
@@ -108,6 +109,33 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
         if not quick:
             _decode_one(container, stream, path)
         return facts
+
+
+def known_frame_times(recording: Recording) -> npt.NDArray[np.float64]:
+    """Return the times of the frames of a recording as far as they are known without decoding.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    (T,) array of float64
+        Seconds; only the first and the last where the container says no more than how long it lasts, and none where it says nothing or
+        cannot be read.
+    """
+    try:
+        clock = recording.clock
+        if clock.path is not None:
+            return read_frame_times(clock.path, clock.unit_s, clock.column)
+        facts = probe_video(recording, quick=True)
+    except RecordingError:
+        return np.zeros(0)
+    if clock.rate_hz is not None:
+        return np.arange(facts.frames) / clock.rate_hz
+    if facts.times_s.size > 1 or not facts.duration_s > 0:
+        return facts.times_s
+    return np.array([0.0, facts.duration_s])
 
 
 def _indexed(container: Any, stream: Any, quick: bool) -> tuple[npt.NDArray[np.float64], int]:

@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "hertz": ("t,hr\n" + rows("{s},1.25"), NAMED, 'unit = "hz"'),
     "RR intervals": ("rr_ms\n" + "800\n" * 20, {"rate_hz": 1.0}, 'kind = "rr"'),
     "RR intervals without a name": ("800\n" * 20, {"rate_hz": 1.0}, 'kind = "rr" and unit = "ms"'),
-    "RR without a unit": ("800\n" * 20, {"kind": "rr"}, 'unit = "ms" or "s"'),
+    "RR without a unit": ("800\n" * 20, {"kind": "rr"}, 'unit = "ms", "s" or "1/1024 s"'),
     "RR in the wrong unit": ("800\n" * 20, {"kind": "rr", "unit": "s"}, "correct unit or column"),
     "heart rates as RR": ("hr_bpm\n" + "75\n" * 20, {"kind": "rr"}, "heart rates and no RR"),
     "no clock": ("t,hr\n" + rows("{s},{hr}"), {"column": "hr"}, "give rate_hz, time_column, or per_frame = true; its columns are t, hr"),

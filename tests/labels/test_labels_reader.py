@@ -256,21 +256,53 @@ def test_durations_that_differ_are_noted(tmp_path: Path, rows: int, rate_hz: flo
         assert "and the video 34.7 s" in labels.notes[0]
 
 
-def test_milliseconds_read_as_seconds_are_named_and_label_nothing(tmp_path: Path) -> None:
-    text = "t,hr\n" + "".join(f"{1000 * i},70\n" for i in range(30))
-    labels = read(tmp_path, text, np.arange(900) / 30, column="hr", time_column="t")
-    assert "time_unit_s = 0.001" in labels.notes[0]
-    assert labels.heart_rate is not None
-    assert np.isnan(labels.heart_rate.mean_between(0.0, 10.0))
+FRAMES_30_S = np.arange(900) / 30
+NAMED = {"column": "hr", "time_column": "t"}
+
+
+@pytest.mark.parametrize(
+    ("step", "how", "unit_s"),
+    [
+        (1000, NAMED, 0.001),
+        (1e9, NAMED, 1e-9),
+        (1 / 60, NAMED, 60),
+        (1 / 86400, NAMED, 86400),
+        (1, {**NAMED, "time_unit_s": 0.001}, 1),
+    ],
+    ids=["ms", "ns", "min", "days", "s as ms"],
+)
+def test_times_in_another_unit_are_refused_with_the_unit(tmp_path: Path, step: float, how: dict[str, Any], unit_s: float) -> None:
+    text = "t,hr\n" + "".join(f"{step * i},{70 + i % 2}\n" for i in range(30))
+    assert f"time_unit_s = {unit_s:g}" in failed(tmp_path, text, frames=FRAMES_30_S, **how)
+    trace = read(tmp_path, text, FRAMES_30_S, **{**how, "time_unit_s": unit_s}).heart_rate
+    assert trace is not None
+    assert trace.mean_between(0.0, 10.0) == pytest.approx(70.5)
+
+
+def test_a_label_of_one_sample_in_a_video_is_refused(tmp_path: Path) -> None:
+    text = "t,hr\n" + "".join(f"{60 * i},{70 + i % 2}\n" for i in range(60))
+    assert "a sample every 60 s" in failed(tmp_path, text, frames=FRAMES_30_S, **NAMED)
+    # a session of an hour around a video of half a minute is usual
+    text = "t,hr\n" + "".join(f"{i},{70 + i % 2}\n" for i in range(3600))
+    assert read(tmp_path, text, FRAMES_30_S, **NAMED).heart_rate is not None
 
 
 def test_a_rate_near_zero_makes_no_long_note(tmp_path: Path) -> None:
     assert all(len(note) < 200 for note in read(tmp_path, "70\n71\n", rate_hz=1e-300).notes)
 
 
-def test_a_label_of_another_time_is_noted(tmp_path: Path) -> None:
-    labels = read(tmp_path, "1700,70\n1701,71\n", column=1, time_column=0)
-    assert "no window has a label" in labels.notes[0]
+def test_a_label_of_another_time_is_refused(tmp_path: Path) -> None:
+    text = "".join(f"{1000 + i},{70 + i % 2}\n" for i in range(30))
+    one = recording(LabelSource("heart_rate", write(tmp_path / "label.csv", text), column=1, time_column=0, required=True))
+    for attempt in (lambda: read_labels(one, FRAMES_30_S), lambda: check_sources(one, None, lambda: FRAMES_30_S[[0, -1]])):
+        with pytest.raises(RecordingError) as caught:
+            attempt()
+        assert (caught.value.stage, caught.value.reason) == ("labels", "label_overlap")
+        assert "offset_s" in caught.value.message
+    check_sources(one, None, lambda: np.zeros(0))  # a container may not say how long it lasts
+    moved = read(tmp_path, text, FRAMES_30_S, column=1, time_column=0, offset_s=-1000.0)
+    assert moved.heart_rate is not None
+    assert moved.heart_rate.mean_between(0.0, 10.0) == pytest.approx(70.5)
 
 
 # ---- through the databases

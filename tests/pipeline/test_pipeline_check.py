@@ -226,7 +226,7 @@ OWN: dict[str, tuple[str, Defect]] = {
     "heart rate in hertz": ("label_unreadable", content("hr.csv", series([one / 60 for one in HR]))),
     "times that go back": ("label_unreadable", content("hr.csv", series(HR, -1.0))),
     "times of another clock": ("label_overlap", content("hr.csv", series(HR, start_s=5000))),
-    "times in ms": ("label_duration", content("hr.csv", series(HR, 1000))),
+    "times in ms": ("label_unreadable", content("hr.csv", series(HR, 1000))),
     "a label that ends early": ("label_duration", content("hr.csv", series(HR[:9]))),
     "a label that begins late": ("label_duration", content("hr.csv", series(HR[:9], start_s=6))),
     "no value in a third": ("label_unknown", content("hr.csv", series([*HR[:10], *["nan"] * 6]))),
