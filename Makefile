@@ -41,6 +41,7 @@ test: $(STAMP) browser
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows stmap_pipeline cli/stmap_cli
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q
 

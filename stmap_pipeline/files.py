@@ -10,6 +10,7 @@ import secrets
 import shutil
 import socket
 import stat
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
@@ -19,6 +20,9 @@ from stmap_pipeline.errors import OutputError
 
 _MARK = ".stmap-tmp"
 _SMALLEST_COPY_BYTES, _END_BYTES = 1024, 65_536
+# Windows: access denied, sharing violation, lock violation
+_IN_USE = {5, 32, 33}
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _PATIENCE_S = 0.01, 0.5, 5.0
 
 
 def read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -39,9 +43,14 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
 
     Examples
     --------
-    >>> read_bytes(Path("/dev/zero"), 100)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "times.txt"
+    ...     _ = path.write_bytes(b"0.00 0.04")
+    ...     print(read_bytes(path, 9))
+    ...     read_bytes(path, 8)
     Traceback (most recent call last):
-    OSError: [Errno 22] is not a regular file: '/dev/zero'
+    OSError: [Errno 27] is larger than 8 bytes: ...
     """
     with _open_regular(path) as file:
         data = file.read(max_bytes + 1)
@@ -60,9 +69,12 @@ def sha256(path: Path) -> str:
 
     Examples
     --------
-    >>> sha256(Path("/dev/null"))
-    Traceback (most recent call last):
-    OSError: [Errno 22] is not a regular file: '/dev/null'
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     path = Path(name) / "times.txt"
+    ...     _ = path.write_bytes(b"0.00 0.04")
+    ...     sha256(path)[:12]
+    '4e2825b62f22'
     """
     with _open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -189,7 +201,7 @@ def atomic_path(path: Path, check: Callable[[Path], None] | None = None) -> Iter
             os.fsync(file.fileno())
         if check:
             check(temporary)
-        temporary.replace(path)
+        replace(temporary, path)
         flush_folder(path.parent)
     except OSError as error:
         raise _refused(path, error) from error
@@ -273,7 +285,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():  # renaming onto an empty folder is not allowed everywhere
             path.rmdir()
-        temporary.replace(path)
+        replace(temporary, path)
         flush_folder(path.parent)
     except OSError as error:
         raise _refused(path, error) from error
@@ -301,6 +313,44 @@ def remove_temporaries(folder: Path) -> int:
         else:
             one.unlink(missing_ok=True)
     return len(found)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename a file or folder; a file at the target is replaced.
+
+    Windows refuses that while another program, often one that scans for viruses, has a file open: it is tried again for five seconds.
+    Elsewhere whoever reads the old file goes on reading it.
+
+    Raises
+    ------
+    OSError
+        Where the system refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     old, new = Path(name) / "a.txt", Path(name) / "new.txt"
+    ...     _ = old.write_text("old"), new.write_text("new")
+    ...     replace(new, old)
+    ...     old.read_text()
+    'new'
+    """
+    pause_s, end_s = _FIRST_PAUSE_S, time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError as error:
+            if not _is_in_use(error) or time.monotonic() > end_s:
+                raise
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _is_in_use(error: OSError) -> bool:
+    # only errors of Windows have this number
+    return getattr(error, "winerror", None) in _IN_USE
 
 
 def flush_folder(folder: Path) -> None:
@@ -346,6 +396,5 @@ def _is_alive(pid: int) -> bool:
 
 def _refused(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(
-        f"{path}: cannot be written ({reason}); free space or correct the permissions, then run the same command again"
-    )
+    what_to_do = "close the program that has it open" if _is_in_use(error) else "free space or correct the permissions"
+    return OutputError(f"{path}: cannot be written ({reason}); {what_to_do}, then run the same command again")

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from stmap_pipeline.errors import OutputError
+
+with warnings.catch_warnings():
+    # of a system that has no locks on files; the existence of the file is the lock then
+    warnings.filterwarnings("ignore", message="only soft file lock", category=UserWarning)
+    from filelock import FileLock, Timeout
 
 LOCK = ".stmap-lock"
 # :func:`holder` takes the lock for a moment to look
@@ -53,9 +56,11 @@ def locked(out: Path) -> Iterator[None]:
         _acquire(lock, _WAIT_S)
     except Timeout:
         owner = _owner(path)
+        # Windows lets nobody read a locked file
+        process = "process {pid} on {host}".format(**owner) if owner else "another process"
         raise OutputError(
-            f"{out}: is being written by process {owner.get('pid', '?')} on {owner.get('host', '?')}; wait for it or stop it, or give "
-            f"another folder (if that process is surely gone: remove {LOCK})"
+            f"{out}: is being written by {process}; wait for it or stop it, or give another folder (if that process is surely gone: "
+            f"remove {LOCK})"
         ) from None
     try:
         owner = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -63,7 +68,7 @@ def locked(out: Path) -> Iterator[None]:
         if _owner(path) != owner:
             # the lock holds without it, and on a full disk the first file of the caller has the better error
             with contextlib.suppress(OSError):
-                path.write_text("{pid}\n{host}\n".format(**owner), encoding="utf-8")
+                path.write_bytes("{pid}\n{host}\n".format(**owner).encode())
         yield
     finally:
         # removed while it is held: a process that has opened it meanwhile sees that its name is gone and starts over

@@ -7,6 +7,7 @@ the process that works on them dies or hangs. Workers of a cluster are in :mod:`
 from __future__ import annotations
 
 import math
+import multiprocessing
 import os
 import signal
 import sys
@@ -320,11 +321,27 @@ def begin_worker(parent: int) -> None:
 
     def watch() -> None:
         # a killed parent cannot stop its worker, which would continue to write where another run works by then
-        while os.getppid() == parent:
-            time.sleep(0.2)
+        wait_for_parent(parent)
         os._exit(1)
 
     threading.Thread(target=watch, name="stmap-parent-watch", daemon=True).start()
+
+
+def wait_for_parent(parent: int) -> None:
+    """Wait until the process that started this one has ended.
+
+    Parameters
+    ----------
+    parent : int
+        Its number.
+    """
+    started_by = multiprocessing.parent_process()
+    if os.name == "nt" and started_by is not None:
+        # a process keeps the number of its parent there, but has a handle of it
+        started_by.join()
+        return
+    while os.getppid() == parent:
+        time.sleep(0.2)
 
 
 @contextmanager
@@ -342,18 +359,27 @@ def children_without_interrupts() -> Iterator[None]:
     if ours and callable(before):
         # the mask is not enough for this process: a thread of a numeric library may take the signal in its place
         signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    # a child inherits the mask from its first moment on, but not a handler; Windows has no masks
-    set_mask = getattr(signal, "pthread_sigmask", None)
-    mask = set_mask(signal.SIG_BLOCK, {signal.SIGINT}) if set_mask else None
     try:
-        yield
+        with _blocked_interrupts():
+            yield
     finally:
-        if set_mask:
-            set_mask(signal.SIG_SETMASK, mask)
         if ours and callable(before):
             signal.signal(signal.SIGINT, before)
             if came:
                 signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _blocked_interrupts() -> Iterator[None]:
+    """Block the signal of Ctrl-C: a child inherits this from its first moment on, but not a handler. Windows has no such thing."""
+    if sys.platform == "win32" or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager

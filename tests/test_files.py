@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from stmap_pipeline import files
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.files import (
     atomic_folder,
@@ -171,3 +173,53 @@ def test_only_regular_files_of_a_bounded_size_are_read(tmp_path):
     for name, message in (("pipe", "not a regular"), ("zero", "not a regular"), ("file", "larger than 4"), ("none", "No such")):
         with pytest.raises(OSError, match=message):
             read_bytes(tmp_path / name, 4)
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Rename as Windows does: not onto a name in ``held``, which other programs have open; each try is one less for them to hold it."""
+    held: dict[str, int] = {}
+    replace = Path.replace
+
+    def refusing(self, target):
+        if held.get(Path(target).name, 0) > 0:
+            held[Path(target).name] -= 1
+            error = PermissionError(13, "The process cannot access the file because it is being used by another process")
+            error.winerror = 32
+            raise error
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refusing)
+    return held
+
+
+def test_a_file_that_a_reader_holds_open_is_replaced_when_it_is_closed(tmp_path, windows):
+    (tmp_path / "a.txt").write_text("old")
+    windows.update({"a.txt": 3, "out": 2})
+    atomic_write_text(tmp_path / "a.txt", "new")
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "b.txt").write_text("x")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert names(tmp_path) == ["a.txt", "b.txt", "out"]
+    assert not any(windows.values())
+
+
+def test_a_file_that_stays_open_is_left_and_the_message_says_what_to_do(tmp_path, windows, monkeypatch):
+    monkeypatch.setattr(files, "_PATIENCE_S", 0.1)
+    (tmp_path / "a.txt").write_text("old")
+    windows["a.txt"] = 1000
+    with pytest.raises(OutputError, match="close the program that has it open"):
+        atomic_write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_lack_of_permission_is_not_waited_for(tmp_path, monkeypatch):
+    def refused(self, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    start = time.monotonic()
+    with pytest.raises(OutputError, match="correct the permissions"):
+        atomic_write_text(tmp_path / "a.txt", "new")
+    assert time.monotonic() - start < 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import socket
@@ -45,7 +44,7 @@ def no_system_locks(monkeypatch):
     def refuse(handle, operation):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refuse)
 
 
 def test_a_second_build_is_refused_by_name_and_goes_on_when_the_first_is_killed(other, tmp_path):

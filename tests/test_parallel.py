@@ -18,13 +18,20 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import WorkerError
-from stmap_pipeline.parallel import children_without_interrupts, run_tasks, unordered
+from stmap_pipeline.parallel import begin_worker, children_without_interrupts, run_tasks, unordered
 from stmap_pipeline.pipeline.worker import StageTimer, build_recording
 from stmap_pipeline.records import Recording, VideoSource
 
 
 def listens(_):
     return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def begin_as_on_windows(parent, mark):
+    os.name = "nt"
+    begin_worker(parent)
+    mark.touch()
+    time.sleep(100)
 
 
 def process(_):
@@ -185,6 +192,34 @@ def test_workers_end_within_two_seconds_of_the_kill_of_their_parent(tmp_path):
         while any(running(one) for one in pids) and time.monotonic() < end_s:
             time.sleep(0.05)
         assert not any(running(one) for one in pids)
+
+
+_WINDOWS_ORPHAN = """
+import multiprocessing, os, sys, time
+sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+from test_parallel import begin_as_on_windows
+if __name__ == "__main__":
+    mark = Path(sys.argv[1])
+    child = multiprocessing.get_context("spawn").Process(target=begin_as_on_windows, args=(0, mark))
+    child.start()
+    while not mark.exists():
+        time.sleep(0.01)
+    print(child.pid, flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell the state of a process")
+def test_on_windows_the_end_of_a_parent_is_seen_by_its_handle(tmp_path):
+    # the number of the parent, which Windows keeps, is not looked at: 0 is none
+    (tmp_path / "orphan.py").write_text(_WINDOWS_ORPHAN)
+    words = [sys.executable, str(tmp_path / "orphan.py"), str(tmp_path / "mark"), str(Path(__file__).parent)]
+    pid = int(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    end_s = time.monotonic() + 20
+    while running(pid) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert not running(pid)
 
 
 def test_a_system_without_signal_masks_can_start_processes(monkeypatch):

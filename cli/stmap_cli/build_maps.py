@@ -56,7 +56,7 @@ _MAX_NOTES = 8
     type=click.IntRange(min=1),
     default=2048,
     metavar="MB",
-    help="Give up a recording that needs more memory than this.",
+    help="Give up a recording that needs more memory than this; on Linux only.",
 )
 @config_option("Take settings from a TOML file; what it leaves out has its default.")
 @subject_option
@@ -103,6 +103,7 @@ def build_maps(
     """
     from stmap_pipeline.config import Config
     from stmap_pipeline.pipeline import Limits, plan_build
+    from stmap_pipeline.pipeline.limits import memory_is_limited
 
     config = Config.from_toml(config_path) if config_path is not None else Config()
     plan = plan_build(
@@ -115,6 +116,8 @@ def build_maps(
     if dry_run:
         return _dry_run(plan, subject, screen, as_json=as_json)
     limits = Limits(time_limit_s, memory_limit_mb * 2**20)
+    if not memory_is_limited():
+        say(screen, "  note     this system cannot limit the memory of a recording: --memory-limit has no effect")
     return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
 
 

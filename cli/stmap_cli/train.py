@@ -216,5 +216,5 @@ def _screen() -> Console:
     """Return a console; under torchrun only that of the first process is visible."""
     screen = console()
     if not _is_main_process():
-        screen.file = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+        screen.file = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     return screen

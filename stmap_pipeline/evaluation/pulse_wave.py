@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
-from stmap_pipeline.files import atomic_path
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import PulseTrace
 from stmap_pipeline.signals.classical import known_runs
 from stmap_pipeline.signals.resample import nearest_frame
@@ -120,8 +120,7 @@ def write_pulse(pulse: PulseTrace, beats: Beats | None, path: Path) -> None:
         is_beat[nearest_frame(pulse.times_s, beats.times_s)[0]] = 1
     rows = zip(pulse.times_s.tolist(), pulse.value.tolist(), is_beat.tolist(), strict=True)
     lines = [f"{time_s:.4f},{'' if np.isnan(value) else f'{value:.4f}'},{beat}\n" for time_s, value, beat in rows]
-    with atomic_path(path) as temporary:
-        temporary.write_text("time_s,pulse,beat\n" + "".join(lines))
+    atomic_write_text(path, "time_s,pulse,beat\n" + "".join(lines))
 
 
 def _steep_side_up(value: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.synthetic import is_drawn
 from stmap_pipeline.errors import OutputError, ShardError
-from stmap_pipeline.files import atomic_write_text, remove_temporaries
+from stmap_pipeline.files import atomic_write_text, remove_temporaries, replace
 from stmap_pipeline.lock import locked
 from stmap_pipeline.parallel import run_tasks
 from stmap_pipeline.pipeline.limits import Limits
@@ -176,7 +176,7 @@ def _tidy(out: Path, outcomes: Sequence[Outcome]) -> list[Path]:
     for path in set(folder.iterdir()) - built:
         if path.name in failed:
             aside.mkdir(exist_ok=True)
-            path.replace(aside / path.name)
+            replace(path, aside / path.name)
         elif path.suffix == ".h5":
             path.unlink()
     for path in aside.iterdir() if aside.is_dir() else ():

@@ -9,14 +9,15 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from stmap_pipeline.errors import ConfigError, RecordingError
 
 try:
-    import resource
+    import resource as _module
 except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+    _module = None  # type: ignore[assignment]
+resource: Any = _module
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Limits:
         Seconds for one recording. Checked at each frame; a decoder that hangs inside one is ended with its process after
         twice the time, at most 30 s later.
     memory_bytes : int
-        Memory that a worker may allocate for a recording, beyond what it holds before. Linux only.
+        Memory that a worker may allocate for a recording, beyond what it holds before. Linux only, see :func:`memory_is_limited`.
 
     Raises
     ------
@@ -124,9 +125,14 @@ def is_memory_error(error: Exception) -> bool:
     return isinstance(error, MemoryError) or getattr(error, "code", None) == _OPENCV_NO_MEMORY
 
 
+def memory_is_limited() -> bool:
+    """Return whether this system can limit the memory of a process: Linux can; macOS ignores such limits, Windows has none."""
+    return resource is not None and _status("VmData") is not None
+
+
 @contextlib.contextmanager
 def limited_memory(memory_bytes: int) -> Iterator[None]:
-    """Limit the memory that the process may allocate in a block, beyond what it holds before; Linux only."""
+    """Limit the memory that the process may allocate in a block, beyond what it holds before, where the system can do that."""
     held = _status("VmData")
     if held is None or resource is None:
         yield
@@ -146,7 +152,7 @@ def limited_memory(memory_bytes: int) -> Iterator[None]:
 def forget_peak() -> None:
     """Reset the peak memory of this process, where the system can do that."""
     with contextlib.suppress(OSError):
-        (_PROC / "clear_refs").write_text("5")
+        (_PROC / "clear_refs").write_bytes(b"5")
 
 
 def peak_memory_bytes() -> int:
@@ -169,7 +175,7 @@ def peak_memory_bytes() -> int:
 
 def _status(name: str) -> int | None:
     try:
-        for line in (_PROC / "status").read_text().splitlines():
+        for line in (_PROC / "status").read_text("utf-8").splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):

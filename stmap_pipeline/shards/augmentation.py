@@ -17,7 +17,7 @@ import numpy as np
 
 from stmap_pipeline.balance import Augmentation, BalanceOptions, choose_windows
 from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapError
-from stmap_pipeline.files import atomic_folder, read_bytes
+from stmap_pipeline.files import atomic_folder, atomic_write_text, read_bytes
 from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards.manifest import MAX_BYTES, Manifest, Problem, check_manifest, read_manifest, write_manifest
@@ -96,7 +96,7 @@ def write_augmentation(shards: Shards, plan: Augmentation, pictures: Mapping[str
     with atomic_folder(shards.root / FOLDER) as folder:
         rows = (window_row(one, shards.info(one.recording_id).subject, RESAMPLED_WINDOWS) for one in plan.windows)
         write_table(folder / "windows.csv", RESAMPLED_WINDOWS, rows)
-        (folder / PLAN).write_text(json.dumps(plan.to_mapping(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        atomic_write_text(folder / PLAN, json.dumps(plan.to_mapping(), indent=1, ensure_ascii=False) + "\n")
         for name, data in (pictures or {}).items():
             (folder / name).write_bytes(data)
         made_from = {"windows_sha256": _windows_sha256(shards.manifest)}

@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ShardError
-from stmap_pipeline.files import atomic_folder
+from stmap_pipeline.files import atomic_folder, atomic_write_text
 from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.parallel import unordered
-from stmap_pipeline.records import Window
+from stmap_pipeline.records import Window, file_name
 from stmap_pipeline.shards.layouts.base import EXPORTED, ExportChoices, LayoutWriter, SampleType
 from stmap_pipeline.shards.layouts.hdf5 import Hdf5Writer
 from stmap_pipeline.shards.reader import Shards
@@ -211,15 +211,20 @@ def export_by_subject(
 class _SubjectWriter(Hdf5Writer):
     """Writer of the windows of one subject."""
 
+    def __init__(self, folder: Path, shards: Shards, choices: ExportChoices, subject: str) -> None:
+        super().__init__(folder, folder, shards, choices)
+        self.subject = subject
+
     def windows(self) -> list[Window]:
-        return self.shards.windows(subject=self.folder.name, augmented=self.choices.augmented)
+        return self.shards.windows(subject=self.subject, augmented=self.choices.augmented)
 
 
 def _write_subject(root: Path, folder: Path, choices: ExportChoices, subject: str) -> ExportProgress:
     with Shards(root) as shards:
-        (folder / subject).mkdir()
-        with contextlib.closing(_SubjectWriter(folder / subject, folder / subject, shards, choices)) as writer:
-            *_, last = _write(shards, folder / subject, writer, choices, set())
+        own = folder / file_name(subject)
+        own.mkdir()
+        with contextlib.closing(_SubjectWriter(own, shards, choices, subject)) as writer:
+            *_, last = _write(shards, own, writer, choices, set())
         return last
 
 
@@ -256,7 +261,7 @@ def _write(
         "fingerprint": shards.manifest.fingerprint,
         "software": shards.manifest.software,
     }
-    (folder / "export.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    atomic_write_text(folder / "export.json", json.dumps(settings, indent=1) + "\n")
 
 
 def _check_one_length(windows: list[Window]) -> None:

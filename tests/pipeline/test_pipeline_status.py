@@ -129,7 +129,7 @@ def test_while_somebody_writes_into_an_output_verify_judges_nothing(out):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize("make", [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
 @pytest.mark.parametrize(
     "name", ["manifest.json", "stmap.toml", "dataset_description.json", "recordings.json", "windows.csv", "timings.csv"]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -168,10 +167,11 @@ def test_a_machine_that_has_no_process_left_is_said(face_clip, tmp_path, monkeyp
     (source / "anna.mp4").write_bytes(face_clip.read_bytes())
     drop_idle_workers()
     # no file can be opened any more, and so no pipe to a worker
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     plan = plan_build("folder", source, tmp_path / "maps", PLAIN)
     running = run_build(plan, 3)
-    monkeypatch.setattr(parallel, "_new_pool", starved(parallel._new_pool, hard))
+    monkeypatch.setattr(parallel, "_new_pool", starved(parallel._new_pool, resource, hard))
     try:
         with pytest.raises(WorkerError, match="--jobs"):
             list(running)
@@ -181,7 +181,7 @@ def test_a_machine_that_has_no_process_left_is_said(face_clip, tmp_path, monkeyp
     assert {name: one.status for name, one in build(source, tmp_path / "maps", PLAIN).items()} == {"anna": "ok"}
 
 
-def starved(new_pool, hard):
+def starved(new_pool, resource, hard):
     def make():
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())), hard))
         return new_pool()

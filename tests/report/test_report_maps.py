@@ -322,7 +322,7 @@ def test_a_recording_whose_times_leap_costs_its_own_figures_alone(tmp_path):
     assert rows["p002_v1"]["coverage"] == 1.0
 
 
-@pytest.mark.parametrize("harm", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+@pytest.mark.parametrize("harm", [lambda path: os.mkfifo(path), lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
 def test_a_description_that_is_no_file_is_not_waited_for(tmp_path, harm):
     maps = example_maps(tmp_path / "maps")
     (maps / "dataset_description.json").unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from stmap_pipeline.config import WindowsConfig
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.maps import stmap_from_means
 from stmap_pipeline.maps.windows import window_clock
-from stmap_pipeline.records import RecordingResult, Window
+from stmap_pipeline.records import RecordingResult, Window, file_name
 from stmap_pipeline.shards.layouts.base import LayoutWriter, MapArray, to_bytes
 from stmap_pipeline.shards.layouts.png import write_png
 from stmap_pipeline.shards.tables import Row
@@ -71,7 +71,7 @@ class NestWriter(LayoutWriter):
         """Write image and labels of one recording."""
         result = self.shards.recording(window.recording_id)
         vipl = result.recording.database == "vipl-hr"
-        folder = self.folder / window.recording_id
+        folder = self.folder / file_name(window.recording_id)
         labels = folder / ("Label_CSI" if vipl else "Label")
         labels.mkdir(parents=True)
         write_png(folder / "STMap" / ("STMap_RGB_Align_CSI.png" if vipl else "STMap.png"), to_bytes(values))

@@ -9,7 +9,7 @@ import numpy as np
 
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.maps.color import COLOR_SPACES, split_color_space
-from stmap_pipeline.records import Window
+from stmap_pipeline.records import Window, file_name
 from stmap_pipeline.shards.layouts.base import ExportChoices, LayoutWriter, MapArray, to_bytes
 from stmap_pipeline.shards.reader import Shards
 from stmap_pipeline.shards.tables import Column, Row
@@ -37,7 +37,7 @@ class PngWriter(LayoutWriter):
         for index, (column, space) in enumerate(zip(self.columns, self.spaces, strict=True)):
             suffix = f"_{space}" if len(self.spaces) > 1 else ""
             speed = f"_x{window.speed:.4f}" if window.augmented else ""
-            name = f"png/{window.recording_id}/{window.start:06d}{speed}{suffix}.png"
+            name = f"png/{file_name(window.recording_id)}/{window.start:06d}{speed}{suffix}.png"
             write_png(self.folder / name, samples[:, :, 3 * index : 3 * index + 3])
             row[column.name] = name
         return row

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from stmap_pipeline.records import Window
+from stmap_pipeline.records import Window, file_name
 from stmap_pipeline.records.recording import hashed_id
 from stmap_pipeline.shards.layouts.base import ExportChoices, LayoutWriter, MapArray, folds_of, to_bytes
 from stmap_pipeline.shards.reader import Shards
@@ -93,7 +93,7 @@ class RhythmNetWriter(LayoutWriter):
 
 
 def video_name(window: Window) -> str:
-    """Return the name of a video's files: without a dot, at which the trainer would cut it.
+    """Return the name of a video's files: legal on each system, and without a dot, at which the trainer would cut it.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def video_name(window: Window) -> str:
     ('p001_v1_x12500', 'a_mov-2783dc')
     """
     one = window.recording_id
-    name = hashed_id(one.replace(".", "_"), one) if "." in one else one
+    name = file_name(hashed_id(one.replace(".", "_"), one) if "." in one else one)
     return f"{name}_x{round(10_000 * window.speed)}" if window.augmented else name
 
 
