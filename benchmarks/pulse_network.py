@@ -37,8 +37,9 @@ from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
-from stmap_pipeline.training.data import uniform_samples
-from stmap_pipeline.training.networks import Batch, Network, build_network
+from stmap_pipeline.torch import Batch
+from stmap_pipeline.torch.dataset import recording_signals
+from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.networks.pulse_net import INPUT_HZ, NEAR_BPM, RATES_BPM, SAMPLES, WAVE_HZ, PulseNetwork
 from stmap_pipeline.training.predict import read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
@@ -249,12 +250,13 @@ def recordings(
     shards = Shards(maps)
     for info in shards.recordings():
         result = shards.recording(info.recording_id)
-        samples = uniform_samples(result, INPUT_HZ)
+        times_s, means = shards.trace(info.recording_id, rate_hz=INPUT_HZ)
+        motion = recording_signals(result).at(times_s)[:, :-1]
         label = result.heart_rate
         true = float(np.nanmean(label.heart_rate_bpm)) if label is not None and len(label.times_s) else np.nan
         _, face = resample_uniform(result.blocks.times_s, face_mean(result.blocks), INPUT_HZ)
         old = {one: (dominant_rate_bpm(method_named(one)(face, INPUT_HZ), INPUT_HZ), 1.0) for one in METHODS}
-        yield info.recording_id, true, old, partial(whole_video, means=samples.means, motion=samples.motion)
+        yield info.recording_id, true, old, partial(whole_video, means=means, motion=motion)
 
 
 def measure_videos(estimator: Estimator, maps: Path) -> dict[str, float]:

@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
-from stmap_pipeline.training.networks import Batch, pulse_net
+from stmap_pipeline.torch import Batch
+from stmap_pipeline.training.networks import pulse_net
 from stmap_pipeline.training.networks.pulse_net import Features, PulseNetwork
 
 BATCH, RATE = 32, 3e-3

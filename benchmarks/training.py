@@ -32,8 +32,8 @@ from stmap_pipeline.balance.plan import SPEEDS
 from stmap_pipeline.records import Window
 from stmap_pipeline.registry import names
 from stmap_pipeline.synth.traces import plan_traces
-from stmap_pipeline.training.data import TrainingSet
-from stmap_pipeline.training.networks import Batch, Network, build_network
+from stmap_pipeline.torch import Batch, MapDataset
+from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.predict import load_windows, network_class
 from stmap_pipeline.training.train import start_fabric
 
@@ -54,7 +54,7 @@ def with_resampled(shards: Shards, windows: list[Window], share: float, random: 
 class Trainer:
     """A step of training, as in :func:`stmap_pipeline.training.train.train_fold`, on any maps."""
 
-    def __init__(self, fabric: Fabric, network: Network, data: TrainingSet) -> None:
+    def __init__(self, fabric: Fabric, network: Network, data: MapDataset) -> None:
         self.fabric, self.data = fabric, data
         network.fit_target(torch.from_numpy(data.heart_rate_bpm), torch.from_numpy(data.duration_s))
         self.network = network.to(fabric.device).train()
@@ -62,7 +62,7 @@ class Trainer:
 
     def batch(self, index: np.ndarray) -> tuple[tuple[Tensor | None, ...], Batch]:
         """Make a batch, as the trainer does."""
-        batch = self.data.batch(index)
+        batch = self.data.traces(index)
         return self.network.inputs(batch), batch
 
     def learn(self, batches: Iterable[tuple[tuple[Tensor | None, ...], Batch]]) -> None:

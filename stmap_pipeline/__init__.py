@@ -3,7 +3,7 @@
 Packages in the order of the data. Each imports only packages before it::
 
     records -> databases -> labels -> video -> faces -> blocks -> maps -> balance -> shards
-            -> pipeline -> training -> evaluation -> report, synth
+            -> pipeline -> torch -> training -> evaluation -> report, synth
 
 Start at :func:`stmap_pipeline.pipeline.build` to make maps and at :class:`stmap_pipeline.Shards` to read them.
 """

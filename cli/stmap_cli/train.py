@@ -101,7 +101,7 @@ def train(
         stmap train maps runs/paper --preset paper --augment plan --resume
         stmap train --recipe simulated runs/simulated
     """
-    from stmap_pipeline.training import require_torch
+    from stmap_pipeline.torch import require_torch
 
     require_torch("lightning_fabric")
     import torch

@@ -42,7 +42,7 @@ from stmap_pipeline.records import Window
 from stmap_pipeline.shards import RecordingInfo, Shards
 from stmap_pipeline.shards.manifest import MANIFEST
 from stmap_pipeline.signals.classical import METHODS
-from stmap_pipeline.training import require_torch
+from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.protocol import FoldSplit, plan_protocol
 from stmap_pipeline.training.run_folder import MapsMetadata, read_json

@@ -18,7 +18,7 @@ from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardErr
 from stmap_pipeline.evaluation.evaluate import evaluate_run
 from stmap_pipeline.evaluation.result import Evaluation, read_evaluation, traces_sha256
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.training import require_torch
+from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import TrainConfig
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace
 from stmap_pipeline.signals.classical import method_named
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import detrend
-from stmap_pipeline.training import require_torch
+from stmap_pipeline.torch import require_torch
 from stmap_pipeline.weights import PULSE_NET, read_calibration, read_description, read_weights
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from stmap_pipeline.report.charts import Figure, Image, png
 from stmap_pipeline.report.runs import Case
 from stmap_pipeline.report.tables import Field, Table, marked
 from stmap_pipeline.shards import Shards
-from stmap_pipeline.training import require_torch
+from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import PULSE_NETWORK
 
 if TYPE_CHECKING:
@@ -168,12 +168,12 @@ def _attention_and_maps(model: Model, shards: Shards, windows: Sequence[Window])
 
     if not windows:
         return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))
-    from stmap_pipeline.training.networks.map_network import maps_from_means
+    from stmap_pipeline.torch import maps_from_means
 
     data = model.data(shards, windows)
     weights, maps = [], []
     for first in range(0, len(windows), 16):
-        part = data.batch(torch.arange(first, min(first + 16, len(windows)), device=model.device))
+        part = data.traces(torch.arange(first, min(first + 16, len(windows)), device=model.device))
         found = {name: one for name, one in model.network.attention_maps(part).items() if name.startswith("spatial")}
         if not found:
             return np.empty((0, 0, 0)), np.empty((0, 0, 0, 0))

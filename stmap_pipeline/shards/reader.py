@@ -41,12 +41,12 @@ from stmap_pipeline.shards.tables import (
     read_table,
     windows_from_columns,
 )
-from stmap_pipeline.signals.resample import UniformTrace, play, resample_uniform, uniform_trace
+from stmap_pipeline.signals.resample import UniformTrace, play, played_times, resample_uniform, uniform_trace
 
 T = TypeVar("T")
 
-# half a minute at 30 frames/s with 25 blocks takes 0.3 MB, all of VIPL-HR 0.6 GB
-CACHE_BYTES = 2**30
+# half a minute at 30 frames/s with 25 blocks takes 0.3 MB as recorded, and again where other speeds are read; all of VIPL-HR 0.6 and 1.4 GB
+CACHE_BYTES = 2**31
 # databases of synthetic data; outputs of 0.1 tell it by the name alone
 _SIMULATED = ("synthetic", "synthetic-traces")
 
@@ -137,7 +137,7 @@ class Shards:
         The output folder of ``stmap build-maps``.
     cache_bytes : int
         Traces that were read last stay in memory, up to this size in each process. Reading in random order is fast while the
-        traces of all recordings fit: those of VIPL-HR have 0.6 GB.
+        traces of all recordings fit: those of VIPL-HR have 0.6 GB, with resampled windows 1.4 GB.
 
     Raises
     ------
@@ -160,6 +160,7 @@ class Shards:
         self.manifest = read_manifest(self.root)
         self.config = Config.from_toml(self.root / "stmap.toml")
         self._bytes = {entry.path: entry.bytes for entry in self.manifest.files}
+        self.cache_bytes = cache_bytes
         self._cache = LruCache(cache_bytes)
 
     @property
@@ -206,6 +207,7 @@ class Shards:
         subject: str | Collection[str] | None = None,
         fold: int | Collection[int] | None = None,
         recording_id: str | Collection[str] | None = None,
+        heart_rate_bpm: tuple[float, float] | None = None,
         augmented: bool = False,
     ) -> list[Window]:
         """List the windows as recorded, all of them unless filtered.
@@ -218,6 +220,8 @@ class Shards:
             Only windows with a heart rate.
         subject, fold, recording_id : one or several, optional
             Only these.
+        heart_rate_bpm : (low, high), optional
+            Only windows with a heart rate from ``low`` up to, but not including, ``high``.
         augmented : bool
             Also those that ``stmap augment`` added, behind the others. They are for training alone; :meth:`split` keeps to that.
 
@@ -227,11 +231,13 @@ class Shards:
             Where a table is damaged, or an augmentation was made from other windows than there are now.
         """
         subjects, folds, names = _several(subject), _several(fold), _several(recording_id)
+        low_bpm, high_bpm = heart_rate_bpm or (-np.inf, np.inf)
         return [
             one
             for one in (self._windows + self._resampled if augmented else self._windows)
             if one.valid_fraction >= min_valid_fraction
             and not (labeled and np.isnan(one.heart_rate_bpm))
+            and (heart_rate_bpm is None or low_bpm <= one.heart_rate_bpm < high_bpm)
             and _among(self._infos[one.recording_id].subject, subjects)
             and _among(one.fold, folds)
             and _among(one.recording_id, names)
@@ -347,7 +353,9 @@ class Shards:
             datasets = open_datasets(file, ("times_s", "means"))
             return read_all(datasets["times_s"]), read_all(datasets["means"])
 
-    def trace(self, recording_id: str, speed: float = 1.0, start: int = 0, stop: int | None = None) -> Trace:
+    def trace(
+        self, recording_id: str, speed: float = 1.0, start: int = 0, stop: int | None = None, *, rate_hz: float | None = None
+    ) -> Trace:
         """Read block means on the clock that windows are counted in, played ``speed`` times as fast.
 
         At speed 1 the samples are the frames as recorded (native clock) or a uniform grid at ``windows.rate_hz``. At another
@@ -362,6 +370,8 @@ class Shards:
             Factor on the heart rate, above 0.
         start, stop : int
             First sample and one past the last; the whole recording where they are not given.
+        rate_hz : float, optional
+            Read samples on a uniform grid at this rate, whatever the clock of the windows is.
 
         Returns
         -------
@@ -382,22 +392,40 @@ class Shards:
         >>> maps.trace("p001_v1").means.shape, maps.trace("p001_v1", speed=1.5).means.shape
         ((120, 4, 3), (80, 4, 3))
         """
+        rate_hz = self._rate_hz if rate_hz is None else rate_hz
         if speed != 1:
-            settings = self.config.windows
-            interval_s = 1 / settings.rate_hz if settings.clock == "uniform" else None
             try:
-                return Trace(*play(self._uniform(recording_id), speed, interval_s, start, stop))
+                return Trace(*play(self._uniform(recording_id), speed, rate_hz and 1 / rate_hz, start, stop))
             except ValueError as error:
                 raise ShardError(f"{self.root}: {recording_id}: {error}") from None
-        whole = self._recorded(recording_id)
+        whole = self._recorded(recording_id, rate_hz)
         samples = len(whole.times_s)
         end = samples if stop is None else stop
         if not 0 <= start < end <= samples:
+            clock = "native clock" if rate_hz is None else f"uniform clock at {rate_hz:g} Hz"
             raise ShardError(
-                f"{self.root}: {recording_id}: samples {start} to {end} do not lie inside its {samples} samples "
-                f"({self.config.windows.clock} clock)"
+                f"{self.root}: {recording_id}: samples {start} to {end} do not lie inside its {samples} samples ({clock})"
             )
         return Trace(whole.times_s[start:end], whole.means[start:end])
+
+    def sample_times(self, recording_id: str, speed: float = 1.0, *, rate_hz: float | None = None) -> npt.NDArray[np.float64]:
+        """Return the times (T,) of all samples of :meth:`trace`.
+
+        Raises
+        ------
+        UnknownNameError, ShardError
+            As :meth:`trace`.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> Shards(example_maps()).sample_times("p001_v1", speed=2.0, rate_hz=10.0)[:3].tolist()
+        [0.0, 0.1, 0.2]
+        """
+        rate_hz = self._rate_hz if rate_hz is None else rate_hz
+        if speed == 1:
+            return self._recorded(recording_id, rate_hz).times_s
+        return played_times(self._uniform(recording_id).frame_times_s, speed, rate_hz and 1 / rate_hz)
 
     def stmap(self, window: Window, *, color: str = "yuv", normalize: Normalization = "minmax", fill: Fill = "nan") -> STMap:
         """Compute the map of a window from its part of :meth:`trace`.
@@ -460,7 +488,7 @@ class Shards:
 
     def __reduce__(self) -> tuple[partial[Shards], tuple[()]]:
         # the folder is the whole state; it is absolute, as the other process may stand elsewhere
-        return partial(Shards, self.root.absolute(), cache_bytes=self._cache.max_bytes), ()
+        return partial(Shards, self.root.absolute(), cache_bytes=self.cache_bytes), ()
 
     def __repr__(self) -> str:
         try:
@@ -532,24 +560,30 @@ class Shards:
                 raise ShardError(f"{path}: has {size} bytes, not {self._bytes[name]}; build again or restore a copy")
         return path
 
-    def _recorded(self, recording_id: str) -> Trace:
-        """Return the trace on the clock of the windows."""
+    @property
+    def _rate_hz(self) -> float | None:
+        """Rate of the clock that windows are counted in; None where it is the native one."""
+        return self.config.windows.rate_hz if self.config.windows.clock == "uniform" else None
+
+    def _recorded(self, recording_id: str, rate_hz: float | None) -> Trace:
+        """Return the trace as recorded, or on a uniform clock."""
 
         def read() -> tuple[Trace, int]:
             times_s, means = self.means(recording_id)
-            settings = self.config.windows
-            if settings.clock == "uniform":
-                times_s, values = resample_uniform(times_s, means, settings.rate_hz)
+            if rate_hz is not None:
+                times_s, values = resample_uniform(times_s, means, rate_hz)
                 means = values.astype(np.float32)
             return Trace(times_s, means), times_s.nbytes + means.nbytes
 
-        return self._cache.get(("recorded", recording_id), read)
+        return self._cache.get(("recorded", recording_id, rate_hz), read)
 
     def _uniform(self, recording_id: str) -> UniformTrace:
         """Return the trace from which other speeds are resampled."""
 
         def read() -> tuple[UniformTrace, int]:
-            trace = uniform_trace(*self.means(recording_id))
+            # on the native clock the frames themselves are wanted, too
+            frames = self._recorded(recording_id, None) if self._rate_hz is None else self.means(recording_id)
+            trace = uniform_trace(*frames)
             return trace, trace.nbytes
 
         return self._cache.get(("uniform", recording_id), read)

@@ -21,9 +21,10 @@ torch is imported with the first name that needs it, so a run can be read, and n
 
 from typing import TYPE_CHECKING, Any
 
+from stmap_pipeline.torch import require_torch
+
 if TYPE_CHECKING:
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.data import TrainingSet
     from stmap_pipeline.training.networks import Network, build_network
     from stmap_pipeline.training.predict import Model
     from stmap_pipeline.training.train import FoldResult, Forecast, Progress, TrainPlan, plan_training, run_training
@@ -31,38 +32,15 @@ if TYPE_CHECKING:
 # module of each name, imported when the name is first asked for
 _LAZY = {
     **dict.fromkeys(("TrainConfig",), "config"),
-    **dict.fromkeys(("TrainingSet",), "data"),
     **dict.fromkeys(("Network", "build_network"), "networks"),
     **dict.fromkeys(("Model",), "predict"),
     **dict.fromkeys(("FoldResult", "Forecast", "Progress", "TrainPlan", "plan_training", "run_training"), "train"),
 }
 
 __all__ = [
-    "FoldResult", "Forecast", "Model", "Network", "Progress", "TrainConfig", "TrainPlan", "TrainingSet",
-    "build_network", "plan_training", "require_torch", "run_training",
+    "FoldResult", "Forecast", "Model", "Network", "Progress", "TrainConfig", "TrainPlan",
+    "build_network", "plan_training", "run_training",
 ]  # fmt: skip
-
-
-def require_torch(*more: str) -> None:
-    """Raise an error where the extra ``train`` is missing. To be called before a module of this package is imported.
-
-    Parameters
-    ----------
-    more : str
-        Packages that are needed in addition to torch and safetensors.
-
-    Raises
-    ------
-    ExtraMissingError
-        Where one of them is not installed.
-    """
-    import importlib.util
-
-    from stmap_pipeline.errors import ExtraMissingError
-
-    for name in ("torch", "safetensors", *more):
-        if importlib.util.find_spec(name) is None:
-            raise ExtraMissingError(f"training and its networks need {name}, which is not installed: pip install 'stmap[train]'")
 
 
 def __getattr__(name: str) -> Any:

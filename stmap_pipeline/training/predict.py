@@ -15,13 +15,14 @@ from safetensors.torch import load
 from torch import Tensor
 
 from stmap_pipeline import registry
-from stmap_pipeline.errors import ModelError, UnknownNameError
+from stmap_pipeline.errors import ModelError, ShardError, UnknownNameError
 from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import BlockTrace, Window
 from stmap_pipeline.shards import Shards
+from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import Samples, TrainingSet, batches, find_device, recorded_samples
-from stmap_pipeline.training.networks import Batch, Network, Rates, build_network
+from stmap_pipeline.training.data import VALIDATION_BATCH, batches, find_device
+from stmap_pipeline.training.networks import Network, Rates, build_network
 from stmap_pipeline.training.run_folder import WEIGHTS, ModelMetadata, finished_folds, fold_folder, parse_json
 
 # a hundred times the built-in networks
@@ -100,7 +101,7 @@ class Model:
             raise ModelError(f"{path}: does not fit the network {config.network!r} ({str(error).splitlines()[0]})") from None
         return cls(network, metadata, find_device(str(device)))
 
-    def data(self, shards: Shards, windows: Sequence[Window]) -> TrainingSet:
+    def data(self, shards: Shards, windows: Sequence[Window]) -> MapDataset:
         """Load windows as the network reads them, on its device.
 
         Raises
@@ -168,24 +169,31 @@ class Model:
         blocks, samples = trace.means.shape[1], self.metadata.samples
         if blocks != self.metadata.blocks and self.network.rate_hz is None:
             raise ModelError(f"the trace has {blocks} blocks, the network was trained on {self.metadata.blocks}")
-        windows = [
-            Window("video", start, start + samples, 0.0, length_s, np.nan, np.nan, 1.0)
-            for start, length_s in zip(starts, duration_s, strict=True)
-        ]
-        data = TrainingSet(lambda *_: Samples(trace.times_s, trace.means), windows, device=self.device)
-        return predict_batches(self.network, batches(data, np.arange(len(windows))))
+        frames = len(trace.means)
+        if outside := [one for one in starts if not 0 <= one <= frames - samples]:
+            raise ShardError(f"samples {outside[0]} to {outside[0] + samples} do not lie inside the trace of {frames} samples")
+        means, length_s = torch.from_numpy(trace.means), torch.as_tensor(duration_s, dtype=torch.float32)
+
+        def windows(part: Sequence[int]) -> Batch:
+            cut = torch.stack([means[starts[one] : starts[one] + samples] for one in part]).to(self.device)
+            return Batch(cut, None, None, torch.full((len(part),), torch.nan), length_s[part].to(self.device))
+
+        parts = np.array_split(np.arange(len(starts)), -(-len(starts) // VALIDATION_BATCH))
+        return predict_batches(self.network, (windows(part.tolist()) for part in parts))
 
 
-def load_windows(network: type[Network], shards: Shards, windows: Sequence[Window], device: torch.device | str) -> TrainingSet:
+def load_windows(network: type[Network], shards: Shards, windows: Sequence[Window], device: torch.device | str) -> MapDataset:
     """Load windows as a kind of network reads them.
 
     Raises
     ------
     ConfigError, ShardError, UnknownNameError
-        As :class:`TrainingSet`.
+        As :class:`MapDataset`.
     """
-    read = recorded_samples(shards, network.rate_hz)
-    return TrainingSet(read, windows, rate_hz=network.rate_hz, samples=network.samples, device=device)
+    traces = MapDataset(
+        shards, windows, output="trace", rate_hz=network.rate_hz, samples=network.samples, pulse=network.rate_hz is not None
+    )
+    return traces.to(device)
 
 
 def clock_of(shards: Shards) -> tuple[str, float | None]:

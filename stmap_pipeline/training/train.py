@@ -45,8 +45,9 @@ from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.shards import Shards, read_table, write_table
+from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, TrainingSet, batches, find_device
+from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, batches, find_device
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
@@ -297,7 +298,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
         if on_gpu:
             # all batches have one size, or two: worth looking for the fastest convolution
             stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=True))
-        data: TrainingSet | None = None
+        data: MapDataset | None = None
         if (to_do := plan.to_do) and plan.shards is not None:
             data = load_windows(network_class(config.network), plan.shards, plan.protocol.windows, fabric.device)
         sources: list[Source] = [
@@ -313,7 +314,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
 
 
 def train_fold(
-    fabric: Fabric, source: Source, split: FoldSplit, plan: TrainPlan, data: TrainingSet | None = None
+    fabric: Fabric, source: Source, split: FoldSplit, plan: TrainPlan, data: MapDataset | None = None
 ) -> Iterator[Progress | FoldResult]:
     """Train one fold: epochs of batches, validation and saving after each epoch, predictions at the end.
 
@@ -324,7 +325,7 @@ def train_fold(
         Training and validation windows.
     split : FoldSplit
     plan : TrainPlan
-    data : TrainingSet, optional
+    data : MapDataset, optional
         All windows of the run, those held out included.
     """
     config, folder = plan.config, fold_folder(plan.out, split.fold)
@@ -605,7 +606,7 @@ def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecas
     return Forecast(windows_per_s, seconds, sum(one.steps for one in sources) * plan.config.epochs)
 
 
-def _finish_fold(state: TrainState, data: TrainingSet | None, split: FoldSplit, folder: Path) -> FoldResult:
+def _finish_fold(state: TrainState, data: MapDataset | None, split: FoldSplit, folder: Path) -> FoldResult:
     """Estimate the windows held out by the weights that were kept; ``predictions.csv`` marks the fold as finished."""
     state.used.load_state_dict(read_tensors(folder / WEIGHTS)[0])
     rows, maes_bpm, index = [], [math.nan, math.nan], split.evaluation

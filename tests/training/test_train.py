@@ -24,8 +24,8 @@ from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardErr
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import TrainingSet
 from stmap_pipeline.training.networks import build_network
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.train import FoldResult, Forecast, Progress, learning_rate, plan_training, run_training
@@ -118,8 +118,8 @@ def test_without_validation_the_last_epoch_predicts(maps, tmp_path):
 
 def test_an_epoch_may_draw_a_part_of_the_windows_and_another_one_each_time(maps, tmp_path, monkeypatch):
     drawn: list[list[int]] = []
-    batch_of = TrainingSet.batch
-    monkeypatch.setattr(TrainingSet, "batch", lambda self, index: drawn.append(index.tolist()) or batch_of(self, index))
+    batch_of = MapDataset.traces
+    monkeypatch.setattr(MapDataset, "traces", lambda self, index: drawn.append(index.tolist()) or batch_of(self, index))
     settings = {"windows_per_epoch": 12, "batch": 6, "validation_share": 0, "epochs": 2}
     events = train(maps, tmp_path / "part", folds=(1,), **settings)
     assert [one.steps for one in events if isinstance(one, Progress)][-1] == 4

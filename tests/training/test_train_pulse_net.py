@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from support.maps import add_augmentation, simulated_result, small_maps
+from support.maps import add_augmentation, small_maps
 from support.training import result
 
-from stmap_pipeline.maps.example import example_result
-from stmap_pipeline.records import LandmarkTrack, RoiGrid
 from stmap_pipeline.shards import Shards, read_table
-from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import SimulatedSource, TrainingSet, recorded_samples, uniform_samples
+from stmap_pipeline.training.data import SimulatedSource
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
 
@@ -45,71 +41,6 @@ def few_windows(monkeypatch):
 
 def train(maps, out, *, resume=False, **settings):
     return list(run_training(plan_training(maps, out, TrainConfig.from_mapping(settings), resume=resume), "cpu"))
-
-
-def turning(result, x_px):
-    """The same recording with a head that moves sideways and has a size."""
-    points = np.random.default_rng(0).normal([300.0, 200.0], 40.0, (1, 68, 2)).repeat(len(x_px), axis=0)
-    points[:, :, 0] += x_px[:, None]
-    times_s = result.blocks.times_s
-    return replace(result, track=LandmarkTrack(times_s, points.astype(np.float32), np.ones(len(times_s), dtype=np.float32)))
-
-
-@pytest.mark.parametrize("speed", [1.0, 1.5])
-def test_means_motion_and_pulse_have_one_clock_at_any_speed(speed):
-    one = example_result(frames=300, heart_rate_bpm=72.0, grid=RoiGrid(2, 2))
-    times_s = one.blocks.times_s
-    one = turning(one, 10 * np.sin(2 * np.pi * 0.5 * times_s))
-    found = uniform_samples(one, 30.0, speed)
-    assert np.allclose(np.diff(found.times_s), 1 / 30)
-    assert found.times_s[-1] == pytest.approx(times_s[-1] / speed, abs=0.06)
-    known = np.isfinite(found.pulse)
-    assert known.mean() > 0.9
-    # a pulse of 72 bpm, played faster; green falls where the pulse rises, or the other way round, at the same moments
-    spectrum = np.abs(np.fft.rfft(found.pulse[known] - found.pulse[known].mean(), 8192))
-    assert np.fft.rfftfreq(8192, 1 / 30)[spectrum.argmax()] * 60 == pytest.approx(72 * speed, abs=1.5)
-    green = found.means[:, 0, 1] - found.means[:, 0, 1].mean()
-    assert abs(np.corrcoef(green[known], found.pulse[known])[0, 1]) > 0.9
-    # half a turn of the head in a second as recorded
-    sideways = found.motion[:, 0] - found.motion[:, 0].mean()
-    expected = np.sin(2 * np.pi * 0.5 * found.times_s * speed)
-    assert np.corrcoef(sideways, expected)[0, 1] > 0.99
-    assert np.ptp(found.motion[:, 2]) < 1e-3
-
-
-def test_the_lag_of_a_pulse_label_is_taken_out_and_one_that_is_not_in_the_traces_is_left_out(tmp_path):
-    def rate_bpm(times_s):
-        return 70 + 8 * np.sin(2 * np.pi * 0.07 * times_s)
-
-    true = simulated_result(rate_bpm, 24.0, "a", pulse=True, grid=RoiGrid(2, 2))
-    late = replace(true, pulse=replace(true.pulse, times_s=true.pulse.times_s + 0.3))
-    alien = simulated_result(rate_bpm, 24.0, "b", pulse=True, grid=RoiGrid(2, 2))
-    alien = replace(alien, pulse=replace(alien.pulse, value=np.random.default_rng(0).normal(size=len(alien.pulse.value))))
-    read = recorded_samples(Shards(example_maps(tmp_path / "maps", [late, alien])), 30.0)
-    found = read("a", 1.0)
-    known = np.isfinite(found.pulse)
-    assert known.mean() > 0.95
-    expected = np.interp(found.times_s[known], true.pulse.times_s, true.pulse.value)
-    # 0.3 s later it would be 0.4
-    assert np.corrcoef(expected, found.pulse[known])[0, 1] > 0.95
-    assert np.isnan(read("b", 1.0).pulse).all()
-
-
-def test_a_window_of_its_own_length_is_cut_around_the_middle(maps):
-    shards = Shards(maps)
-    windows = shards.windows(recording_id="p001_v1")
-    data = TrainingSet(recorded_samples(shards, 30.0), windows, rate_hz=30.0, samples=200)
-    batch = data.batch(np.arange(len(windows)))
-    whole = recorded_samples(shards, 30.0)("p001_v1", 1.0)
-    for number, one in enumerate(windows):
-        middle = round((one.start_s + one.stop_s) / 2 * 30)
-        start = min(max(middle - 100, 0), len(whole.means) - 200)
-        np.testing.assert_array_equal(batch.means[number].numpy(), whole.means[start : start + 200])
-    assert batch.motion.shape == (len(windows), 200, 4)
-    # longer than the recording: nothing is known beyond its end
-    batch = TrainingSet(recorded_samples(shards, 30.0), windows[:1], rate_hz=30.0, samples=600).batch(np.array([0]))
-    assert batch.means[0, len(whole.means) :].isnan().all()
-    assert batch.means[0, : len(whole.means)].isfinite().all()
 
 
 def test_further_from_the_weights_of_the_package_it_estimates_with_a_confidence(maps, tmp_path):

@@ -9,6 +9,7 @@
 ===================  ==========================================================================
 """
 
-from stmap_pipeline.training.networks.base import Batch, Network, Rates, build_network
+from stmap_pipeline.torch import Batch
+from stmap_pipeline.training.networks.base import Network, Rates, build_network
 
 __all__ = ["Batch", "Network", "Rates", "build_network"]

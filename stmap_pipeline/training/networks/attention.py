@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from stmap_pipeline.training.networks.base import Batch
+from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks.resnet18 import ResNet18
 
 

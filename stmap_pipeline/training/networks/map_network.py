@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stmap_pipeline.maps.color import channel_names, color_matrix
-from stmap_pipeline.maps.normalize import FLAT_GRAY_LEVELS
-from stmap_pipeline.training.networks.base import Batch, Network, Rates
+from stmap_pipeline.maps.color import channel_names
+from stmap_pipeline.torch import Batch, maps_from_means
+from stmap_pipeline.training.networks.base import Network, Rates
 
 
 class MapNetwork(Network):
@@ -41,8 +41,11 @@ class MapNetwork(Network):
 
     @torch.no_grad()
     def inputs(self, batch: Batch) -> tuple[Tensor]:
-        """Return the maps (B, C, N, T) of a batch, see :func:`maps_from_means`."""
-        return (maps_from_means(batch.means, self.color),)
+        """Return the maps (B, C, N, T) of a batch, from -1 to 1 in each row over the window, and 0 where nothing was seen.
+
+        The middle of the range is also what convolutions see beyond the edge of a map. A row on which nothing moves is -1.
+        """
+        return (maps_from_means(batch.means, self.color).div_(127.5).sub_(1),)
 
     def loss(self, output: Tensor, batch: Batch) -> Tensor:
         """Return the mean absolute error in standard units of the windows that have a label."""
@@ -55,41 +58,3 @@ class MapNetwork(Network):
         """Return heart rates; there is no confidence."""
         rate_bpm = (output.double() * self.beats_scale + self.beats_mean) * 60 / batch.duration_s.double()
         return Rates(rate_bpm, torch.full_like(rate_bpm, torch.nan))
-
-
-def maps_from_means(means: Tensor, color: str = "yuv") -> Tensor:
-    """Convert the color space, stretch each row over the window from -1 to 1, and fill what was not seen with 0.
-
-    The arithmetic is that of :mod:`stmap_pipeline.maps.color` and of ``minmax`` in :mod:`stmap_pipeline.maps.normalize`, for a batch. The
-    middle of the range is also what convolutions see beyond the edge of a map. A row on which nothing moves is -1.
-
-    Parameters
-    ----------
-    means : (B, T, N, 3) tensor of float32
-        R, G, B in gray levels, NaN where not seen.
-    color : str
-        A color space of :mod:`stmap_pipeline.maps.color`, or two joined by ``+``.
-
-    Returns
-    -------
-    (B, C, N, T) tensor of float32
-
-    Examples
-    --------
-    >>> means = torch.tensor([10.0, 12.0, float("nan"), 11.0])[None, :, None, None].expand(1, 4, 1, 3)
-    >>> maps_from_means(means, "rgb")[0, 0, 0].tolist()
-    [-1.0, 1.0, 0.0, 0.0]
-    """
-    # float32 has seven digits and the pulse is in the last ones: without the mean of each row they survive the color conversion
-    means = means - means.nanmean(dim=1, keepdim=True)
-    red, green, blue = means.permute(3, 0, 2, 1)[:, :, None]
-    # three products and no matrix product: on a GPU that might be rounded to ten bits. An offset would not change the result
-    weight = torch.as_tensor(color_matrix(color)[0]).to(means)[:, :, None, None]
-    rows = weight[:, 0] * red + weight[:, 1] * green + weight[:, 2] * blue
-    seen = rows.isfinite()
-    low = rows.masked_fill(~seen, torch.inf).amin(dim=3, keepdim=True)
-    span = rows.masked_fill(~seen, -torch.inf).amax(dim=3, keepdim=True) - low
-    # a flat row is divided by infinity, as in normalize_rows
-    rows = (rows - low) * (2 / span.masked_fill(~(span > FLAT_GRAY_LEVELS), torch.inf)) - 1
-    filled: Tensor = rows.masked_fill(~seen, 0.0)
-    return filled

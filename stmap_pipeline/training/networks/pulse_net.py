@@ -25,7 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
-from stmap_pipeline.training.networks.base import Batch, Network, Rates
+from stmap_pipeline.torch import Batch
+from stmap_pipeline.training.networks.base import Network, Rates
 
 #: Clock of the input, in samples per second.
 INPUT_HZ = 30.0
