@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stmap_pipeline.errors import ConfigError
 from stmap_pipeline.files import read_bytes
+from stmap_pipeline.validation import explain
 
 _MAX_BYTES = 2**20
 _SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(frames?|s)\s*\Z")
@@ -80,8 +81,7 @@ class Settings(_Section):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            lines = [f"  {'.'.join(str(part) for part in one['loc'])} = {one['input']!r}: {one['msg']}" for one in error.errors()]
-            raise ConfigError(f"{where}:\n" + "\n".join(lines)) from None
+            raise ConfigError("\n  ".join([f"{where}:", *explain(error, cls)])) from None
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:

@@ -7,6 +7,8 @@ that recording while the run continues; see :mod:`stmap_pipeline.records.outcome
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 # Reason code -> what it means. `outcomes.csv` holds no other code, and the reference page is made from this table.
@@ -44,6 +46,10 @@ REASONS: dict[str, str] = {
 }
 
 
+# share of two names that must agree for one to be a misspelling of the other
+_NEAR = 0.65
+
+
 class StmapError(Exception):
     """Base of all errors that a user can correct."""
 
@@ -54,6 +60,10 @@ class ConfigError(StmapError):
 
 class UnknownNameError(StmapError):
     """A name that is not in a registry, such as an unknown database."""
+
+
+class ProjectError(StmapError):
+    """A project folder does not say, or does not hold, what a command needs."""
 
 
 class DatabaseError(StmapError):
@@ -113,6 +123,40 @@ class RecordingError(StmapError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the end of a message about an unknown name: the known name that is nearest to it; empty where none is near.
+
+    Case, and hyphens or underscores, do not matter.
+
+    Parameters
+    ----------
+    name : str
+        As it was typed.
+    known : iterable of str
+    prefix : str
+        Written before the known name.
+
+    Examples
+    --------
+    >>> did_you_mean("VIPL", ["pure", "vipl-hr"]), did_you_mean("xyz", ["pure"])
+    ("; did you mean 'vipl-hr'?", '')
+    """
+    plain = {plain_name(one): one for one in known}
+    near = difflib.get_close_matches(plain_name(name), plain, n=1, cutoff=_NEAR)
+    return f"; did you mean '{prefix}{plain[near[0]]}'?" if near else ""
+
+
+def plain_name(name: str) -> str:
+    """Return a name for comparison: without case, and with hyphens for underscores.
+
+    Examples
+    --------
+    >>> plain_name("VIPL_HR")
+    'vipl-hr'
+    """
+    return name.casefold().replace("_", "-")
 
 
 def printable(path: Path | str) -> str:

@@ -6,11 +6,12 @@ An extension is one file and one line here; another package adds its own through
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 from importlib.metadata import entry_points
 from typing import Any
+
+from stmap_pipeline.errors import UnknownNameError, did_you_mean, plain_name
 
 REGISTRIES: dict[str, dict[str, str]] = {
     "databases": {
@@ -111,18 +112,14 @@ def find(kind: str, name: str) -> str:
     >>> find("databases", "VIPL_HR")
     'vipl-hr'
     """
-    from stmap_pipeline.errors import UnknownNameError
-
     known = _all(kind)
-    plain = {one.casefold().replace("_", "-"): one for one in known}
-    wanted = name.casefold().replace("_", "-")
+    plain = {plain_name(one): one for one in known}
     if name in known:
         return name
-    if wanted in plain:
-        return plain[wanted]
-    near = difflib.get_close_matches(wanted, plain, n=1)
-    hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
-    raise UnknownNameError(f"no {kind.rstrip('s').replace('_', ' ')} is called {name!r}{hint} (known: {', '.join(sorted(known))})")
+    if plain_name(name) in plain:
+        return plain[plain_name(name)]
+    what = kind.rstrip("s").replace("_", " ")
+    raise UnknownNameError(f"no {what} is called {name!r}{did_you_mean(name, known)} (known: {', '.join(sorted(known))})")
 
 
 def load(kind: str, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stmap_cli import places
 from stmap_cli.console import Progress, console, counted, default_jobs, number, say
 from stmap_cli.options import Numbers, folder_argument, jobs_option, json_option, min_valid_option, path_option, seed_option
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@folder_argument("maps")
+@folder_argument("maps", required=False)
 @click.option("--balance", is_flag=True, help="Bring the histogram of heart rates to the target.")
 @click.option(
     "--rule",
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
 def augment(
     ctx: click.Context,
     /,
-    maps: Path,
+    maps: Path | None,
     balance: bool,
     rule: Any,
     dry_run: bool,
@@ -92,7 +93,7 @@ def augment(
 ) -> None:
     """Balance the heart rates of MAPS by windows resampled in time.
 
-    MAPS is the output of stmap build-maps. The new windows are listed in the folder MAPS/augmentation, and nothing else changes; no
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. The new windows are listed in the folder MAPS/augmentation, and nothing else changes; no
     sample is copied, and --reset removes the folder. They are for training alone: each stays with its subject, and Shards.split()
     keeps them out of evaluation.
 
@@ -102,6 +103,10 @@ def augment(
         stmap augment maps --balance
     """
     screen = console()
+    folder = maps
+    maps = places.maps_of_project(folder, f"stmap augment {{}} {'--reset' if reset else '--balance'}")
+    if folder is None:
+        say(screen, f"project  {maps}")
     if reset:
         if balance or rule or dry_run or write_shards:
             raise click.UsageError("--reset stands alone; to plan anew, no reset is needed")

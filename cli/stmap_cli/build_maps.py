@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli import FAILED
+from stmap_cli import FAILED, places
 from stmap_cli import check as check_command
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, number, say, size
 from stmap_cli.options import config_option, database_option, folder_argument, json_option, subject_option
@@ -32,8 +32,8 @@ _MAX_NOTES = 8
 
 @click.command("build-maps")
 @database_option
-@folder_argument("source")
-@folder_argument("out")
+@folder_argument("source", required=False)
+@folder_argument("out", required=False)
 @click.option(
     "-j",
     "--jobs",
@@ -75,9 +75,9 @@ _MAX_NOTES = 8
 )
 @json_option("Print the result, or the listing of --dry-run, as one JSON object on stdout.")
 def build_maps(
-    database: str,
-    source: Path,
-    out: Path,
+    database: str | None,
+    source: Path | None,
+    out: Path | None,
     jobs: int | None,
     config_path: Path | None,
     subject: str,
@@ -94,23 +94,36 @@ def build_maps(
     """Build maps of the database in SOURCE into the folder OUT.
 
     Each listed recording ends in one row of OUT/outcomes.csv. The command can be stopped at any time; the same command
-    resumes where it stopped, and follows changed labels, clocks and windows without decoding again.
+    resumes where it stopped, and follows changed labels, clocks and windows without decoding again. In a project (stmap init), SOURCE
+    is what STMAP_NAME or stmap.toml says, and OUT is maps/NAME.
 
     \b
     Example:
         stmap synth videos --layout vipl-hr --subjects 2
         stmap build-maps --db vipl-hr videos maps --jobs 2
     """
-    from stmap_pipeline.config import Config
     from stmap_pipeline.pipeline import Limits, plan_build
     from stmap_pipeline.pipeline.limits import memory_is_limited
 
-    config = Config.from_toml(config_path) if config_path is not None else Config()
+    found = places.source_of_project(database, source, "stmap build-maps")
+    config = places.build_settings(config_path)
     plan = plan_build(
-        database, source, out, config, subject=subject, limit=limit, only=only, retry_failed=retry_failed, rebuild=rebuild
+        found.database,
+        found.path,
+        places.out_of_project(out, found, "stmap build-maps"),
+        config,
+        subject=subject,
+        limit=limit,
+        only=only,
+        retry_failed=retry_failed,
+        rebuild=rebuild,
     )
     screen = console()
     say(screen, _header(plan, dry_run=dry_run))
+    if out is None:
+        say(screen, f"  project  {plan.source}  ->  {plan.out}")
+    for line in places.lines_of_settings(config_path):
+        say(screen, line)
     for line in _lines_before(plan):
         say(screen, line)
     if dry_run:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stmap_cli import FAILED
+from stmap_cli import FAILED, places
 from stmap_cli.console import Progress, console, counted, printable, say
 from stmap_cli.options import config_option, database_option, folder_argument, json_option, subject_option
 
@@ -25,25 +25,26 @@ _SHOWN_NAMES = 12
 
 @click.command()
 @database_option
-@folder_argument("source")
+@folder_argument("source", required=False)
 @subject_option
 @config_option("Take window lengths and limits from a TOML file, as in stmap build-maps.")
 @click.option("--list", "as_list", is_flag=True, help="Print each finding on a line of its own instead of the table.")
 @json_option("Print all findings as one JSON object on stdout.")
-def check(database: str, source: Path, subject: str, config_path: Path | None, as_list: bool, as_json: bool) -> int:
+def check(database: str | None, source: Path | None, subject: str, config_path: Path | None, as_list: bool, as_json: bool) -> int:
     """Check videos, clocks and labels of the database in SOURCE.
 
-    Nothing is built: of each video no more than one frame is decoded. Exit code 3 means that something is wrong.
+    Nothing is built: of each video no more than one frame is decoded. Exit code 3 means that something is wrong. In a project (stmap
+    init), SOURCE is what STMAP_NAME or stmap.toml says.
 
     \b
     Example:
         stmap synth videos --layout vipl-hr --subjects 2
         stmap check --db vipl-hr videos
     """
-    from stmap_pipeline.config import Config
     from stmap_pipeline.pipeline.check import plan_check
 
-    plan = plan_check(database, source, Config.from_toml(config_path) if config_path is not None else None, subject=subject)
+    found = places.source_of_project(database, source, "stmap check")
+    plan = plan_check(found.database, found.path, places.build_settings(config_path), subject=subject)
     screen = console()
     findings = look(plan, screen)
     table_on = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,17 +29,23 @@ def databases(name: str | None) -> None:
     """
     from stmap_pipeline import registry
 
+    here = _folders()
     if name is None:
         known: list[Database] = [registry.load("databases", one) for one in registry.names("databases")]
         rows = [
             (one.name, *(str(count or "-") for count in (one.subjects, one.videos)), one.terms or "-", one.title) for one in known
         ]
         click.echo(_table(("name", "subjects", "videos", "access", "what it is"), rows))
+        if here:
+            click.echo("\nin this project:")
+            click.echo(_table(("name", "folder"), list(here.items())))
         return
     database: Database = registry.load("databases", name)
     click.echo(f"{database.name}: {database.title}\n")
     for word, text in database.facts().items():
         click.echo(textwrap.fill(f"{word}: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+    if name in here:
+        click.echo(f"folder: {here[name]}")
     click.echo("\nlayout:")
     click.echo(textwrap.indent(textwrap.dedent(database.layout).strip("\n"), "  "))
     if database.defects:
@@ -48,6 +55,20 @@ def databases(name: str | None) -> None:
     if database.citation:
         click.echo("\ncite:")
         click.echo(textwrap.indent(textwrap.dedent(database.citation).strip("\n"), "  "))
+
+
+def _folders() -> dict[str, str]:
+    """Return where the databases of the project are, by name, as environment and ``stmap.toml`` say."""
+    from stmap_pipeline import registry
+    from stmap_pipeline.errors import ProjectError
+    from stmap_pipeline.project import find_project, find_source
+
+    project = find_project()
+    found = {}
+    for name in [*registry.names("databases"), *(project.sources if project is not None else ())]:
+        with contextlib.suppress(ProjectError):
+            found[name] = str(find_source(name, project).path)
+    return found
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

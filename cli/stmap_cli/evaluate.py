@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stmap_cli import places
 from stmap_cli.console import Progress, console, counted, default_jobs, say
 from stmap_cli.options import device_option, folder_argument, jobs_option, json_option, path_option, seed_option
 
@@ -19,8 +20,8 @@ TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom
 
 
 @click.command()
-@folder_argument("run_folder", metavar="RUN")
-@folder_argument("maps")
+@folder_argument("run_folder", metavar="[RUN]", required=False)
+@folder_argument("maps", required=False)
 @path_option(
     "--out", metavar="FOLDER", text="Write the tables here.  [default: RUN; for other maps RUN/on-NAME, with the name of MAPS]"
 )
@@ -40,13 +41,15 @@ TITLES = {"network": "network", "constant": "constant", "green": "GREEN", "chrom
 @device_option("Run the network here, on other maps: cpu, cuda, or auto.")
 @jobs_option
 @json_option("Print evaluation.json on stdout in place of the table.")
-def evaluate(run_folder: Path, maps: Path, resample: Any, resamples: int, seed: int, as_json: bool, **choices: Any) -> None:
+def evaluate(
+    run_folder: Path | None, maps: Path | None, resample: Any, resamples: int, seed: int, as_json: bool, **choices: Any
+) -> None:
     """Measure how well the network of RUN predicts heart rates.
 
     RUN is the output of stmap train. On the maps of its training, each network is evaluated on the subjects that its fold held out; on
     other maps, the mean of the predictions of all folds' networks. For comparison there are, on the same windows, a constant (the mean
     heart rate of the training videos) and the classical methods GREEN, CHROM and POS. The estimate for a video is the mean over its
-    windows.
+    windows. In a project (stmap init), RUN is its only run and MAPS those of its training, where they are not given.
 
     \b
     Example:
@@ -56,6 +59,8 @@ def evaluate(run_folder: Path, maps: Path, resample: Any, resamples: int, seed: 
     from stmap_pipeline.evaluation import Bootstrap
 
     screen = console()
+    run_folder = places.run_of_project(run_folder, "stmap evaluate {}")
+    maps = maps or places.maps_of_training(run_folder, f"stmap evaluate {run_folder} {{}}")
     bootstrap = Bootstrap(resample, resamples, seed=seed)
     evaluation = run(run_folder, maps, screen, bootstrap=bootstrap, **choices)
     if as_json:

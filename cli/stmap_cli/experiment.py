@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli import evaluate as evaluate_command
+from stmap_cli import places
 from stmap_cli import train as train_command
 from stmap_cli.console import console, counted, say
 from stmap_cli.options import RegistryName, config_option, device_option, folder_argument, jobs_option, path_option, preset_option
@@ -25,8 +26,10 @@ IF_STOPPED = "run the same command to continue"
 
 @click.command()
 @click.argument("name", type=click.Choice(["fg2019"]), metavar="fg2019")
-@folder_argument("out")
-@path_option("--vipl", required=True, metavar="MAPS", text="Train on these maps, by their official folds.")
+@folder_argument("out", required=False)
+@path_option(
+    "--vipl", metavar="MAPS", text="Train on these maps, by their official folds.  [default: those of vipl-hr in the project]"
+)
 @path_option("--mmse", metavar="MAPS", text="Also test on these maps of another database.")
 @click.option(
     "--network",
@@ -72,8 +75,8 @@ IF_STOPPED = "run the same command to continue"
 def experiment(
     *,
     name: str,
-    out: Path,
-    vipl: Path,
+    out: Path | None,
+    vipl: Path | None,
     mmse: Path | None,
     networks: tuple[str, ...],
     augments: tuple[Any, ...],
@@ -93,7 +96,8 @@ def experiment(
 
     The experiment fg2019 trains on VIPL-HR's folds: with and without attention, with and without resampled windows, with several seeds;
     with --mmse also on all of VIPL-HR, to be tested on MMSE-HR. Each is a run OUT/NETWORK-WINDOWS-seedS; it ends in
-    OUT/report.html. A run that was stopped resumes with the same command. The maps are not changed: run stmap augment before.
+    OUT/report.html. A run that was stopped resumes with the same command. The maps are not changed: run stmap augment before. In a
+    project (stmap init) OUT is runs/fg2019 where it is not given.
 
     \b
     Example:
@@ -103,6 +107,8 @@ def experiment(
     """
     from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
 
+    out = places.new_run(out, name, f"stmap experiment {name} --vipl MAPS OUT")
+    vipl = places.maps_named(vipl, "vipl-hr", f"stmap experiment {name} --vipl {{}}")
     settings = train_command.read_settings(config_path, preset, choices)
     plan = plan_experiment(
         vipl,

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
+from stmap_cli import places
 from stmap_cli.console import Progress, console, counted, number, say
-from stmap_cli.options import RegistryName, color_option, folder_argument, min_valid_option
+from stmap_cli.options import RegistryName, color_option, min_valid_option
 
 
 @click.command()
-@folder_argument("maps")
-@folder_argument("out")
+@click.argument("words", metavar="[MAPS] OUT", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--layout",
     "--format",
@@ -46,11 +46,11 @@ from stmap_cli.options import RegistryName, color_option, folder_argument, min_v
 @click.option("--augmented", is_flag=True, help="Also write the resampled windows of `stmap augment`, for training alone.")
 @min_valid_option("Take windows in which the face was known in this share of the frames or more.")
 def export(
-    maps: Path, out: Path, layout: str, normalize: Any, dtype: Any, augmented: bool, min_valid: float, **choices: Any
+    words: tuple[Path, ...], layout: str, normalize: Any, dtype: Any, augmented: bool, min_valid: float, **choices: Any
 ) -> None:
     """Write finished, normalized maps into the new folder OUT.
 
-    MAPS is the output of stmap build-maps. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
 
     \b
     Example:
@@ -62,6 +62,10 @@ def export(
         raise click.UsageError("a PNG holds 8 bits; for others choose --layout hdf5 --dtype float32")
     if dtype == "uint8" and normalize != "minmax":
         raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --layout hdf5 --dtype float32")
+    *folder, out = words
+    if len(folder) > 1:
+        raise click.UsageError(f"give the folder of the maps and a new folder, not {len(words)} names")
+    maps = places.maps_of_project(folder[0] if folder else None, f"stmap export {{}} {out}")
     with Shards(maps) as shards:
         steps = export_windows(
             shards, out, layout, normalize=normalize, dtype=dtype, min_valid_fraction=min_valid, augmented=augmented, **choices

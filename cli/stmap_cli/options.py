@@ -114,6 +114,24 @@ class RegistryName(_LibraryName):
         return [CompletionItem(one) for one in registry.names(self._kind) if one.startswith(incomplete)]
 
 
+class SourceName(RegistryName):
+    """Name of a database, or of a folder of videos of the project."""
+
+    def __init__(self) -> None:
+        super().__init__("databases")
+
+    def known(self, value: str) -> str:
+        from stmap_pipeline import registry
+        from stmap_pipeline.errors import UnknownNameError
+        from stmap_pipeline.project import find_name, find_project
+
+        try:
+            # fast, and right also where stmap.toml is broken
+            return registry.find("databases", value)
+        except UnknownNameError:
+            return find_name(value, find_project())
+
+
 class ColorSpace(_LibraryName):
     """Color space, or two joined by a plus sign."""
 
@@ -129,10 +147,9 @@ class ColorSpace(_LibraryName):
 database_option: Decorator = click.option(
     "--db",
     "database",
-    required=True,
-    type=RegistryName("databases"),
+    type=SourceName(),
     metavar="NAME",
-    help="Read SOURCE as this database; `stmap databases` lists the names.",
+    help="Read this database; `stmap databases` lists the names. Not needed where the project has one.",
 )
 
 color_option: Decorator = click.option(

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stmap_cli.console import Progress, console, default_jobs
+from stmap_cli import places
+from stmap_cli.console import Progress, console, default_jobs, say
 from stmap_cli.options import folder_argument, jobs_option, path_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex": "report.tex"}
+NAMES = {"html": "report.html", "json": "report.json", "csv": "report", "latex": "report.tex"}
 
 
 @click.command()
-@folder_argument("folders", metavar="MAPS|RUN...", nargs=-1, required=True)
+@folder_argument("folders", metavar="[MAPS|RUN]...", nargs=-1)
 @path_option(
     "-o",
     "--output",
     metavar="FILE",
-    text="Write the report here; tables as CSV go into a folder.  [default: report.html, .json or .tex, or the folder report]",
+    text="Write the report here; tables as CSV go into a folder.  [default: report.html, .json or .tex, or the folder report, in MAPS or RUN]",
 )
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(list(DEFAULT)),
+    type=click.Choice(list(NAMES)),
     default="html",
     help="Write the page, or its tables for another program or a paper.",
 )
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.option("--show-faces", is_flag=True, help="Draw the mean shape of each face; without this no face is in the report.")
 @click.option(
     "--simulated",
@@ -43,14 +47,23 @@ DEFAULT = {"html": "report.html", "json": "report.json", "csv": "report", "latex
     "--title", metavar="TEXT", default="", help="Give the page this heading.  [default: the database and the name of the folder]"
 )
 @jobs_option
-def report(folders: tuple[Path, ...], output: Path | None, kind: Any, jobs: int | None, **choices: Any) -> None:
-    """Write one HTML page about MAPS or a RUN.
+def report(
+    folders: tuple[Path, ...],
+    output: Path | None,
+    kind: Any,
+    open_page: bool,
+    show_faces: bool,
+    jobs: int | None,
+    **choices: Any,
+) -> None:
+    """Write one HTML page about MAPS or a RUN, into its folder.
 
     MAPS is the output of stmap build-maps. The page shows what was built and what was not, heart rates and the quality of each
     recording, and loads nothing from a network. Details of more than 60 recordings go to files in a folder beside it.
 
     RUN is the output of stmap train, or a folder of several. The page has the errors on the same and on another database beside
     published ones, the ablation, where the network looks (give the maps of the training, too), and the error by heart rate.
+    In a project (stmap init), nothing need be given: the page of its maps is written, and that of its run, if there is one.
     Pages need the extra "plot": pip install "stmap[plot]".
 
     \b
@@ -61,20 +74,61 @@ def report(folders: tuple[Path, ...], output: Path | None, kind: Any, jobs: int 
     from stmap_pipeline.report import write_runs_report
     from stmap_pipeline.report.runs import find_runs
 
-    target = output or Path(DEFAULT[kind])
-    command = shlex.join(["stmap", *sys.argv[1:]])
     screen = console()
-    runs = [one for one in folders if find_runs(one)]
-    if runs:
-        if choices.pop("show_faces"):
-            raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
+    maps, runs = _of_project(screen) if not folders else ([], [one for one in folders if find_runs(one)])
+    if folders:
         maps = [one for one in folders if one not in runs]
-        write_runs_report(runs, target, kind, maps=maps, command=command, **choices)
-    elif len(folders) > 1:
-        raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
-    else:
-        report_maps(folders[0], target, kind, screen, jobs=jobs, command=command, **choices)
+        if len(maps) > 1 and not runs:
+            raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
+    if output is not None and not folders and maps and runs:
+        raise click.UsageError(f"--output is one file, and there is a page of {maps[0]} and one of {runs[0]}: name one of them")
+    if show_faces and folders and runs:
+        raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
+    command = shlex.join(["stmap", *sys.argv[1:]])
+    if maps and (not runs or not folders):
+        target = output or maps[0] / NAMES[kind]
+        report_maps(maps[0], target, kind, screen, jobs=jobs, show_faces=show_faces, command=command, **choices)
+        _say_written(target, screen, open_page=open_page)
+    if runs:
+        target = output or _beside(runs) / NAMES[kind]
+        write_runs_report(runs, target, kind, maps=maps or _maps_of(runs), command=command, **choices)
+        _say_written(target, screen, open_page=open_page)
+
+
+def _of_project(screen: Console) -> tuple[list[Path], list[Path]]:
+    """Return the only maps and the only run of the project; the run may be missing."""
+    maps = places.maps_of_project(None, "stmap report {}")
+    project = places.here()
+    there = project is not None and project.list_runs()
+    run = [places.run_of_project(None, "stmap report {}")] if there else []
+    say(screen, f"project  {', '.join(map(str, [maps, *run]))}")
+    return [maps], run
+
+
+def _maps_of(runs: list[Path]) -> list[Path]:
+    """Return the maps of the project that runs were trained on: the page shows where on them a network looks."""
+    project = places.here()
+    if project is None:
+        return []
+    found = (project.maps_of_run(one) for one in runs if (one / "run.toml").is_file())
+    return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def _beside(runs: list[Path]) -> Path:
+    """Return the folder of a run; of several, the folder that all of them are in."""
+    if len(runs) == 1:
+        return runs[0]
+    return Path(os.path.relpath(os.path.commonpath([one.resolve().parent for one in runs])))
+
+
+def _say_written(target: Path, screen: Console, *, open_page: bool) -> None:
     click.echo(str(target))
+    if target.suffix != ".html":
+        return
+    link = target.resolve().as_uri()
+    say(screen, f"  open     {link}")
+    if open_page:
+        webbrowser.open(link)
 
 
 def report_maps(maps: Path, target: Path, kind: Any, screen: Console, *, jobs: int | None, **choices: Any) -> None:

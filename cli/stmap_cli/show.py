@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from stmap_cli.options import color_option, folder_argument, path_option
+from stmap_cli import places
+from stmap_cli.options import color_option, path_option
 
 
 @click.command()
-@folder_argument("maps")
-@click.argument("recording")
+@click.argument("words", metavar="[MAPS] RECORDING", nargs=-1, required=True, type=click.Path(path_type=Path))
 @path_option("-o", "--output", metavar="FILE", text="Write this picture: .png, .svg or .pdf.  [default: RECORDING.png]")
 @color_option
 @click.option("--method", type=click.Choice(["pos", "chrom", "green"]), default="pos", help="Extract the pulse this way.")
@@ -27,10 +27,10 @@ from stmap_cli.options import color_option, folder_argument, path_option
     metavar="SECONDS",
     help="Make the map's window this long.",
 )
-def show(maps: Path, recording: str, output: Path | None, **choices: Any) -> None:
+def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
     """Draw one RECORDING: map, pulse, heart rate and spectrum.
 
-    MAPS is the output of stmap build-maps. Pictures need the extra "plot": pip install "stmap[plot]".
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Pictures need the extra "plot": pip install "stmap[plot]".
 
     \b
     Example:
@@ -39,7 +39,13 @@ def show(maps: Path, recording: str, output: Path | None, **choices: Any) -> Non
     from stmap_pipeline.report import draw_recording
     from stmap_pipeline.shards import Shards
 
-    target = output or Path(f"{recording}.png")
+    *folder, name = words
+    if len(folder) > 1:
+        raise click.UsageError(f"give the folder of the maps and one recording, not {len(words)} names")
+    recording = str(name)
+    maps = places.maps_of_project(folder[0] if folder else None, f"stmap show {{}} {recording}")
     with Shards(maps) as shards:
-        draw_recording(shards.recording(recording), target, **choices)
+        found = shards.recording(recording)
+        target = output or Path(f"{found.recording.recording_id}.png")
+        draw_recording(found, target, **choices)
     click.echo(str(target))

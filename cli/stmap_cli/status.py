@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stmap_cli import places
 from stmap_cli.console import number
 from stmap_cli.options import folder_argument, json_option
 
@@ -19,10 +20,10 @@ _NAMES = 8
 
 
 @click.command()
-@folder_argument("out")
+@folder_argument("out", metavar="[MAPS]", required=False)
 @json_option("Print one JSON object.")
-def status(out: Path, as_json: bool) -> None:
-    """Show how far the build in the folder OUT is.
+def status(out: Path | None, as_json: bool) -> None:
+    """Show how far the build in the folder MAPS is.
 
     It can run meanwhile, have been stopped, or be finished; nothing is touched.
 
@@ -32,6 +33,7 @@ def status(out: Path, as_json: bool) -> None:
     """
     from stmap_pipeline.pipeline import read_status
 
+    out = places.maps_of_project(out, "stmap status {}", unfinished=True)
     found = read_status(out)
     click.echo(json.dumps({"out": str(out), **asdict(found)}) if as_json else "\n".join(_lines(found)))
 

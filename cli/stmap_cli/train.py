@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stmap_cli import evaluate as evaluate_command
+from stmap_cli import places
 from stmap_cli.console import Progress, console, counted, duration, say
 from stmap_cli.options import ColorSpace, RegistryName, config_option, device_option, folder_argument, json_option, preset_option
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@folder_argument("maps")
+@folder_argument("maps", required=False)
 @folder_argument("run", required=False)
 @click.option(
     "--network",
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
 @json_option("Print the result as one JSON object on stdout.")
 def train(
     *,
-    maps: Path,
+    maps: Path | None,
     run: Path | None,
     folds: tuple[int, ...],
     config_path: Path | None,
@@ -89,9 +90,11 @@ def train(
 ) -> None:
     """Train a network on MAPS into the folder RUN.
 
-    MAPS is the output of stmap build-maps. The network is pulse-net, which starts from the weights of the package, learned on
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given, and RUN is
+    runs/MAPS-NETWORK. The network is pulse-net, which starts from the weights of the package, learned on
     simulated windows. No subject is both trained on and evaluated, and windows that stmap augment added are never evaluated. Options
-    that are not given have the values of --config or --preset, or the defaults of the reference page. How long it will take is
+    that are not given have the values of --config, --preset or stmap.toml, or the defaults of stmap config train; what is chosen to suit
+    the maps is printed. How long it will take is
     measured and printed first. The command can be stopped at any time; the same command with --resume continues after the last
     finished epoch.
 
@@ -112,12 +115,24 @@ def train(
 
     if threads is not None:
         torch.set_num_threads(threads)
-    config = TrainConfig.from_mapping(read_settings(config_path, preset, choices), "options")
-    source, out = (maps, run) if run is not None else (None, maps)
-    if source is None and config.recipe != "simulated":
-        raise click.UsageError("Missing argument 'RUN': give the folder of the maps, then one for the run.")
-    plan = plan_training(source, out, config, folds=folds, resume=resume)
+    settings = read_settings(config_path, preset, choices)
     screen = _screen()
+    if settings.get("recipe") == "simulated":
+        if run is not None:
+            raise click.UsageError("--recipe simulated takes no maps: give the folder of the run alone")
+        source, out = None, places.new_run(maps, "simulated", "stmap train --recipe simulated RUN")
+        config = TrainConfig.from_mapping(settings, "options")
+    else:
+        source = places.maps_of_project(maps, "stmap train {}" if places.here() else "stmap train {} RUN")
+        settings, notes = _fit(source, settings)
+        config = TrainConfig.from_mapping(settings, "options")
+        name = "-".join([source.resolve().name, config.network, *(["balanced"] if config.augment == "plan" else [])])
+        out = places.new_run(run, name, f"stmap train {source} RUN")
+        if run is None:
+            say(screen, f"project  {source}  ->  {out}")
+        for one in notes:
+            say(screen, f"  chosen   {one}")
+    plan = plan_training(source, out, config, folds=folds, resume=resume)
     to_do = not plan.finished
     if to_do:
         say_header(plan, str(find_device(device)), screen)
@@ -132,12 +147,23 @@ def train(
 
 
 def read_settings(path: Path | None, preset: str | None, choices: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a preset, overridden by those of a file, overridden by the options that were given."""
-    from stmap_pipeline.config import read_toml
+    """Return the settings of the project, or of a file in their place, with those of a preset below the file, and options above all."""
+    from stmap_pipeline.project import read_train_settings
     from stmap_pipeline.training.config import PRESETS
 
-    given = {key: value for key, value in choices.items() if value is not None}
-    return {**(PRESETS[preset] if preset else {}), **(read_toml(path) if path else {}), **given}
+    project = places.here() if path is None else None
+    settings = dict(project.train) if project is not None else {}
+    settings |= PRESETS[preset] if preset else {}
+    settings |= read_train_settings(path) if path is not None else {}
+    return settings | {key: value for key, value in choices.items() if value is not None}
+
+
+def _fit(maps: Path, settings: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    from stmap_pipeline.shards import Shards
+    from stmap_pipeline.training.protocol import fit_settings
+
+    with Shards(maps) as shards:
+        return fit_settings(shards, settings)
 
 
 def run_with_progress(

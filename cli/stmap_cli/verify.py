@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from stmap_cli import ERROR
+from stmap_cli import ERROR, places
 from stmap_cli.console import console, counted, printable, say
 from stmap_cli.options import folder_argument, json_option
 
 
 @click.command()
-@folder_argument("out")
+@folder_argument("out", metavar="[MAPS]", required=False)
 @click.option("--quick", is_flag=True, help="Look at names and sizes only, and read no sample.")
 @json_option("Print one JSON object.")
-def verify(out: Path, quick: bool, as_json: bool) -> int:
-    """Check that the output in the folder OUT is whole.
+def verify(out: Path | None, quick: bool, as_json: bool) -> int:
+    """Check that the output in the folder MAPS is whole.
 
     Each file is hashed and compared with the manifest, each shard is read, and the tables are compared with the shards. Prints a line
     for each problem; the exit code is 1 where there is one. Nothing is touched.
@@ -29,6 +29,7 @@ def verify(out: Path, quick: bool, as_json: bool) -> int:
     """
     from stmap_pipeline.pipeline import verify as find_problems
 
+    out = places.maps_of_project(out, "stmap verify {}")
     problems = find_problems(out, quick)
     if as_json:
         click.echo(json.dumps({"out": str(out), "problems": [asdict(one) for one in problems]}))

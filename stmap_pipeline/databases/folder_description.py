@@ -26,6 +26,7 @@ from pydantic import (
 
 from stmap_pipeline.errors import DatabaseError, printable
 from stmap_pipeline.files import read_bytes
+from stmap_pipeline.validation import explain
 
 PLACEHOLDERS = ("stem", "parent", "grandparent", "dir")
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -168,25 +169,7 @@ def checked(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {_explained(dict(one), model)}" for one in error.errors()]
-        raise DatabaseError(f"{where}:\n" + "\n".join(dict.fromkeys(lines))) from None
-
-
-def _explained(error: dict[str, Any], model: type[BaseModel]) -> str:
-    """Return one error of pydantic as a line: where, key, value, what is allowed."""
-    loc = list(error["loc"])
-    place = ""
-    if len(loc) > 1 and loc[0] == "label" and isinstance(loc[1], int):
-        place, model, loc = f"label {loc[1] + 1}: ", LabelEntry, loc[2:]
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return f"{place}unknown key {loc[0]!r}; the keys are {', '.join(model.model_fields)}"
-    if not loc:
-        return f"{place}{message}"
-    if error["type"] == "missing":
-        return f"{place}{loc[0]} is missing"
-    value = repr(error["input"])
-    return f"{place}{loc[0]} = {value if len(value) <= 80 else value[:80] + '...'}: {message}"
+        raise DatabaseError("\n  ".join([f"{where}:", *explain(error, model)])) from None
 
 
 class _Document(BaseModel):
@@ -244,7 +227,7 @@ def read_toml(path: Path) -> Description:
     ...     read_toml(path)
     Traceback (most recent call last):
     stmap_pipeline.errors.DatabaseError: ...database.toml: recording 1:
-      unknown key 'rate'; the keys are subject, scenario, camera, ...
+      unknown key 'rate'; did you mean 'rate_hz'?
     """
     try:
         values = tomllib.loads(_text(path))

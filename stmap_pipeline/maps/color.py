@@ -6,13 +6,12 @@ reader and costs nothing at build time. A further space is one entry of :data:`C
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.errors import UnknownNameError
+from stmap_pipeline.errors import UnknownNameError, did_you_mean
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -80,8 +79,7 @@ def split_color_space(name: str) -> list[str]:
     parts = name.split("+")
     for part in parts:
         if part not in COLOR_SPACES:
-            near = difflib.get_close_matches(part, COLOR_SPACES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(part, COLOR_SPACES)
             raise UnknownNameError(
                 f"no color space is called {part!r}{hint} (known: {', '.join(COLOR_SPACES)}; combine them as 'rgb+yuv')"
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError
+from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError, did_you_mean
 from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
@@ -126,9 +126,11 @@ def plan_build(
     findings: list[Finding] = []
     if adapter.list_by_subject is not None:
         settings, findings = fit_windows(everything, settings)
-    listed = [one for one in everything if only is None or fnmatch.fnmatchcase(one.recording_id, only)][:limit]
+    listed = [one for one in everything if only is None or _matches(one.recording_id, only)][:limit]
     if not listed:
-        near = f"none of {len(everything)} ids matches {only!r}" if only and everything else "the listing is empty"
+        ids = [one.recording_id for one in everything]
+        hint = (did_you_mean(only, ids) or f", such as '{ids[0]}'") if only and ids else ""
+        near = f"none of {len(ids)} ids matches '{only}'{hint}" if only and ids else "the listing is empty"
         raise DatabaseError(f"{source}: nothing to build: {near}")
     differences = _check_output(out, database, settings, rebuild)
     asked = {one.recording_id for one in listed}
@@ -167,6 +169,10 @@ def plan_build(
         complete,
         tuple(findings),
     )
+
+
+def _matches(recording_id: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(recording_id.casefold(), pattern.casefold())
 
 
 def list_recordings(adapter: Database, source: Path, subject: str = "") -> list[Recording]:

@@ -28,7 +28,7 @@ from stmap_pipeline.report.quality import METRICS, Metric, Quality, measure_qual
 from stmap_pipeline.report.recording_page import RecordingSection, examine_recording, with_usable_clock
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table, percent, write_tables
 from stmap_pipeline.shards import Shards, read_augmentation
-from stmap_pipeline.shards.manifest import MANIFEST
+from stmap_pipeline.shards.manifest import MANIFEST, REPORTS
 from stmap_pipeline.shards.notes import label_problems_by_recording, recordings_by_note
 
 #: Up to so many recordings have their section on the page itself; more have a file each, beside it.
@@ -206,7 +206,7 @@ def write_maps_report(
 
 
 def check_target(root: Path, target: Path) -> None:
-    """Refuse to write into a build, whose manifest knows each of its files.
+    """Refuse to write into a build, whose manifest knows each of its files, under another name than those of reports.
 
     Raises
     ------
@@ -216,11 +216,15 @@ def check_target(root: Path, target: Path) -> None:
     Examples
     --------
     >>> check_target(Path("maps"), Path("maps/report.html"))
+    >>> check_target(Path("maps"), Path("maps/windows.csv"))
     Traceback (most recent call last):
-    stmap_pipeline.errors.OutputError: maps/report.html: lies inside maps, which holds the build and nothing else; write it beside
+    stmap_pipeline.errors.OutputError: maps/windows.csv: lies inside maps, which holds the build; call it maps/report.html, or write it elsewhere
     """
-    if target.resolve().is_relative_to(root.resolve()):
-        raise OutputError(f"{target}: lies inside {root}, which holds the build and nothing else; write it beside")
+    inside = target.resolve().is_relative_to(root.resolve())
+    if inside and (target.resolve().parent != root.resolve() or target.name not in REPORTS):
+        raise OutputError(
+            f"{target}: lies inside {root}, which holds the build; call it {root / 'report.html'}, or write it elsewhere"
+        )
 
 
 def maps_title(shards: Shards) -> str:

@@ -20,8 +20,10 @@ CHECKSUM = "checksum"
 # a thousand times VIPL-HR has 30 MB
 MAX_BYTES = 2**28
 
+#: What `stmap report` writes into a build.
+REPORTS = ("report.html", "report_files", "report.json", "report", "report.tex")
 #: What is not listed: it differs from run to run, is safe to delete, or has a manifest of its own.
-UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs", "set-aside", "augmentation")
+UNLISTED = (MANIFEST, "timings.csv", "timings.json", "work", "logs", "set-aside", "augmentation", *REPORTS)
 
 
 @dataclass(frozen=True, slots=True)

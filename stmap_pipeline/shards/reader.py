@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.balance import Source
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError
+from stmap_pipeline.errors import ShardError, StmapError, UnknownNameError, did_you_mean, plain_name
 from stmap_pipeline.files import sha256
 from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.maps.stmap import stmap_from_means
@@ -312,18 +312,27 @@ class Shards:
             return [outcome_from_row(row) for row in read_table(path)]
 
     def info(self, recording_id: str) -> RecordingInfo:
-        """Return the row of one recording.
+        """Return the row of one recording, whose id may be written in any case.
 
         Raises
         ------
         UnknownNameError
-            Where the build has no such recording.
+            Where the build has no such recording; with the nearest id, or the reason why it was not built.
         """
-        if recording_id not in self._infos:
-            raise UnknownNameError(
-                f"{self.root}: no recording is called {recording_id!r}; recordings() lists them, outcomes() the others"
-            )
-        return self._infos[recording_id]
+        if recording_id in self._infos:
+            return self._infos[recording_id]
+        wanted = plain_name(recording_id)
+        for name, info in self._infos.items():
+            if plain_name(name) == wanted:
+                return info
+        raise UnknownNameError(f"{self.root}: no recording is called '{recording_id}'{self._why_not(recording_id)}")
+
+    def _why_not(self, recording_id: str) -> str:
+        for one in self.outcomes():
+            if plain_name(one.recording_id) == plain_name(recording_id) and one.reason:
+                return f" here: it {'failed' if one.status == 'failed' else 'was skipped'} ({one.reason}): {one.message}"
+        first = next(iter(self._infos), "")
+        return did_you_mean(recording_id, self._infos) or (f"; the first of {len(self._infos)} is '{first}'" if first else "")
 
     def recording(self, recording_id: str) -> RecordingResult:
         """Read a whole recording - traces, landmarks, labels - and compare it with its checksum.
@@ -337,7 +346,7 @@ class Shards:
         """
         path = self._checked_path(recording_id)
         result = read_recording(path)
-        if result.recording.recording_id != recording_id:
+        if result.recording.recording_id != self.info(recording_id).recording_id:
             raise ShardError(f"{path}: holds the recording {result.recording.recording_id!r}")
         return result
 
@@ -543,7 +552,7 @@ class Shards:
     def _opened(self, recording_id: str) -> Iterator[Any]:
         path = self._checked_path(recording_id)
         with open_recording(path) as file:
-            if attribute(file, "recording_id", "str") != recording_id:
+            if attribute(file, "recording_id", "str") != self.info(recording_id).recording_id:
                 raise ShardError(f"{path}: holds another recording")
             yield file
 

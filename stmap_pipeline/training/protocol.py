@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -164,3 +166,41 @@ def _left_out(names: Sequence[str], config: TrainConfig, fold: int) -> set[str]:
 
 def _drawn(names: Sequence[str], count: int, *seed: int) -> list[str]:
     return sorted(np.random.default_rng((_SUBJECTS, *seed)).choice(np.array(names), count, replace=False).tolist())
+
+
+def fit_settings(shards: Shards, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return settings of a training that suit the maps, where the user has chosen none, and a line about each choice.
+
+    Resampled windows are trained on where there are any, a share of the subjects is held out where the database has no official folds,
+    and the last epoch is taken where no subject can be spared to choose one.
+
+    Parameters
+    ----------
+    shards : Shards
+    given : mapping
+        What the user has chosen.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> fit_settings(Shards(example_maps()), {})[0]
+    {'validation_share': 0}
+    """
+    settings, notes = dict(given), []
+    if "augment" not in given and (count := sum(one.augmented for one in shards.windows(labeled=True, augmented=True))):
+        settings["augment"] = "plan"
+        notes.append(f"also on the {count} resampled windows of stmap augment; --augment none leaves them out")
+    subjects = {one.subject: one.fold for one in shards.recordings()}
+    folds = Counter(fold for fold in subjects.values() if fold)
+    if "protocol" not in given and not folds and len(subjects) > 1:
+        settings["protocol"] = "holdout"
+        notes.append("a share of the subjects is held out, as the database has no official folds; --protocol chooses otherwise")
+    protocol = settings.get("protocol", TrainConfig.model_fields["protocol"].default)
+    share = TrainConfig.model_fields["holdout_share"].default
+    held_out = max(folds.values(), default=0) if protocol == "within" else max(1, round(share * len(subjects)))
+    if "validation_share" not in given and protocol != "cross" and len(subjects) - held_out <= 1:
+        settings["validation_share"] = 0
+        notes.append(
+            "the last epoch is taken, as there are too few subjects to choose one on; --validation-share chooses otherwise"
+        )
+    return settings, notes

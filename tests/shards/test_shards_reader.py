@@ -164,7 +164,7 @@ def test_no_file_stays_open_and_closing_is_not_the_end(folder):
 
 
 def test_unknown_names_are_answered(maps):
-    with pytest.raises(UnknownNameError, match=r"'p009'; recordings\(\) lists them"):
+    with pytest.raises(UnknownNameError, match="'p009'; the first of 3 is 'p001_v1'"):
         maps.recording("p009")
     with pytest.raises(UnknownNameError, match="'hsv'"):
         maps.stmap(maps.windows()[0], color="hsv")
