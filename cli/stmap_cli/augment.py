@@ -93,8 +93,8 @@ def augment(
 ) -> None:
     """Balance the heart rates of MAPS by windows resampled in time.
 
-    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. The new windows are listed in the folder MAPS/augmentation, and nothing else changes; no
-    sample is copied, and --reset removes the folder. They are for training alone: each stays with its subject, and Shards.split()
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. The new
+    windows are listed in the folder MAPS/augmentation, and nothing else changes; no sample is copied, and --reset removes the folder. They are for training alone: each stays with its subject, and Shards.split()
     keeps them out of evaluation.
 
     \b

@@ -50,7 +50,8 @@ def export(
 ) -> None:
     """Write finished, normalized maps into the new folder OUT.
 
-    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Windows that are not written are listed in OUT/skipped.csv, each with the reason.
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Windows
+    that are not written are listed in OUT/skipped.csv, each with the reason.
 
     \b
     Example:

@@ -11,6 +11,7 @@ from stmap_cli import ERROR, INTERRUPTED
 from stmap_cli.augment import augment
 from stmap_cli.build_maps import build_maps
 from stmap_cli.check import check
+from stmap_cli.config import config
 from stmap_cli.console import printable
 from stmap_cli.databases import databases
 from stmap_cli.demo import demo
@@ -47,6 +48,7 @@ for command in (
     augment,
     build_maps,
     check,
+    config,
     databases,
     demo,
     estimate,

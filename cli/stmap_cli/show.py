@@ -30,7 +30,8 @@ from stmap_cli.options import color_option, path_option
 def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
     """Draw one RECORDING: map, pulse, heart rate and spectrum.
 
-    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Pictures need the extra "plot": pip install "stmap[plot]".
+    MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Pictures need the extra
+    "plot": pip install "stmap[plot]".
 
     \b
     Example:

@@ -134,7 +134,7 @@ def test_nothing_built_is_said_with_the_reasons(faces, tmp_path):
         (None, ["--only", "x*"], "'x*'"),
         ("[blocks", ["--config", "c.toml"], "c.toml: "),
         ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "blocks.rows = 500: "),
-        ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "blocks.colls = 3: "),
+        ("[blocks]\nrows = 500\ncolls = 3", ["--config", "c.toml"], "unknown key 'blocks.colls'; did you mean 'blocks.cols'?"),
         (None, ["--config", "nowhere.toml"], "nowhere.toml: "),
     ],
 )

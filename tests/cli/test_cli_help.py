@@ -78,8 +78,8 @@ def test_help_of_each_command_comes_without_the_heavy_imports():
     ("words", "message"),
     [
         (["bild-maps"], "'bild-maps'"),
-        (["build-maps"], "Missing argument 'SOURCE'"),
-        (["build-maps", "source", "out"], "Missing option '--db'"),
+        (["build-maps"], "which database? Type stmap build-maps --db NAME"),
+        (["build-maps", "source", "out"], "which database? Type stmap build-maps --db NAME"),
         (["build-maps", "--db", "vipl-hr", "source", "out", "--retry"], "Did you mean '--retry-failed'?"),
         (["build-maps", "--db", "vipl", "source", "out"], "did you mean 'vipl-hr'? (known: "),
         (["build-maps", "--db", "vipl-hr", "source", "out", "--limit", "0"], "'--limit'"),

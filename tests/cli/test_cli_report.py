@@ -22,16 +22,31 @@ def here(tmp_path, monkeypatch):
     ("kind", "name", "first"),
     [("html", "report.html", "<!DOCTYPE html>"), ("json", "report.json", "{"), ("latex", "report.tex", "% needs")],
 )
-def test_the_page_or_its_tables_get_a_name_that_is_printed(here, kind, name, first):
-    run = stmap("report", example_maps(), "--format", kind, "--jobs", "1")
-    assert (run.code, run.out, run.err) == (0, f"{name}\n", "")
-    assert (here / name).read_text("utf-8").startswith(first)
+def test_the_page_or_its_tables_are_written_into_the_folder_they_describe(here, kind, name, first):
+    maps = example_maps()
+    run = stmap("report", maps, "--format", kind, "--jobs", "1")
+    assert (run.code, run.out) == (0, f"{maps / name}\n")
+    assert run.err == (f"  open     {(maps / name).resolve().as_uri()}\n" if kind == "html" else "")
+    assert (maps / name).read_text("utf-8").startswith(first)
+    assert list(here.iterdir()) == []
+    # the manifest does not list it, and the output is whole
+    assert stmap("verify", maps).code == 0
+
+
+def test_a_page_opens_in_the_browser_when_asked(here, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert stmap("report", example_maps(), "-o", "a page.html", "-j", "1").code == 0
+    assert opened == []
+    assert stmap("report", example_maps(), "-o", "a page.html", "-j", "1", "--open").code == 0
+    assert opened == [(here / "a page.html").resolve().as_uri()]
 
 
 def test_csv_goes_into_a_folder(here):
-    run = stmap("report", example_maps(), "--format", "csv", "--jobs", "1")
-    assert (run.code, run.out) == (0, "report\n")
-    assert {one.name for one in (here / "report").glob("*.csv")} == {
+    maps = example_maps()
+    run = stmap("report", maps, "--format", "csv", "--jobs", "1")
+    assert (run.code, run.out) == (0, f"{maps / 'report'}\n")
+    assert {one.name for one in (maps / "report").glob("*.csv")} == {
         "outcomes.csv",
         "heart_rates.csv",
         "quality.csv",
