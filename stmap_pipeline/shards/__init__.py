@@ -5,6 +5,7 @@
 :mod:`.reader`             :class:`Shards`: recordings, windows and maps of a finished build
 :mod:`.tables`             CSV with a description of each column, and the tables of a build
 :mod:`.notes`              what a user should know of a build, each once with where it occurs
+:mod:`.frames`             tables as pandas data frames, recordings as xarray datasets
 :mod:`.manifest`           sizes and hashes of all files, written last
 :mod:`.augmentation`       the folder ``augmentation/``: resampled windows for training alone
 :mod:`.export`             finished maps for other trainers

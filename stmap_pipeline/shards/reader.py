@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from stmap_pipeline.maps.normalize import Fill, Normalization
 from stmap_pipeline.maps.stmap import stmap_from_means
 from stmap_pipeline.records import Outcome, RecordingResult, STMap, Window
 from stmap_pipeline.shards.augmentation import FOLDER, augmentation_manifest, is_augmented
+from stmap_pipeline.shards.frames import dataset_from_recording, frame_from_rows
 from stmap_pipeline.shards.hdf5 import attribute, guarded, read_all
 from stmap_pipeline.shards.manifest import MANIFEST, Manifest, read_manifest, unsafe_path
 from stmap_pipeline.shards.recording_file import (
@@ -36,12 +37,19 @@ from stmap_pipeline.shards.recording_file import (
 from stmap_pipeline.shards.tables import (
     OF_WINDOW,
     RECORDINGS,
+    WINDOWS_FRAME,
     outcome_from_row,
     read_cells,
+    read_columns,
     read_table,
+    window_row,
     windows_from_columns,
 )
 from stmap_pipeline.signals.resample import UniformTrace, play, played_times, resample_uniform, uniform_trace
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 T = TypeVar("T")
 
@@ -242,6 +250,87 @@ class Shards:
             and _among(one.fold, folds)
             and _among(one.recording_id, names)
         ]
+
+    def windows_frame(self, **selection: Any) -> pandas.DataFrame:
+        """Return windows as a data frame: the columns of ``windows.csv``, and ``speed``.
+
+        Parameters
+        ----------
+        selection
+            Arguments of :meth:`windows`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each window, in the order of :meth:`windows`; ``frame.attrs["units"]`` has the unit of each column.
+
+        Raises
+        ------
+        ExtraMissingError
+            Where pandas is not installed: it comes with the extra ``frames``.
+        ShardError
+            As :meth:`windows`.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> frame = Shards(example_maps()).windows_frame(labeled=True)
+        >>> frame.groupby("subject")["heart_rate_bpm"].agg(["count", "min", "max"]).values.tolist()
+        [[7.0, 66.0, 96.0], [3.0, 72.0, 72.0]]
+        """
+        rows = (window_row(one, self._infos[one.recording_id].subject, WINDOWS_FRAME) for one in self.windows(**selection))
+        return frame_from_rows(WINDOWS_FRAME, rows)
+
+    def recordings_frame(self, **selection: Any) -> pandas.DataFrame:
+        """Return recordings as a data frame: the columns of ``recordings.csv``.
+
+        Parameters
+        ----------
+        selection
+            Arguments of :meth:`recordings`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each recording; ``frame.attrs["units"]`` has the unit of each column.
+
+        Raises
+        ------
+        ExtraMissingError
+            Where pandas is not installed: it comes with the extra ``frames``.
+        ShardError
+            As :meth:`recordings`.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> frame = Shards(example_maps()).recordings_frame(subject="p001")
+        >>> frame[["recording_id", "frames"]].values.tolist(), frame.attrs["units"]["duration_s"]
+        ([['p001_v1', 120], ['p001_v2', 150]], 's')
+        """
+        fixed = [column.name for column in RECORDINGS]
+        rows = ({name: getattr(one, name) for name in fixed} | one.attributes for one in self.recordings(**selection))
+        return frame_from_rows(read_columns(self.root / "recordings.csv"), rows)
+
+    def to_xarray(self, recording_id: str) -> xarray.Dataset:
+        """Return all samples of a recording as a dataset with named dimensions, see :func:`~stmap_pipeline.shards.frames.dataset_from_recording`.
+
+        Raises
+        ------
+        ExtraMissingError
+            Where xarray is not installed: it comes with the extra ``frames``.
+        UnknownNameError, ShardError
+            As :meth:`recording`.
+
+        Examples
+        --------
+        >>> from stmap_pipeline.shards.example import example_maps
+        >>> data = Shards(example_maps()).to_xarray("p001_v1")
+        >>> green = data.means.sel(color="G").where(data.row == 0, drop=True).mean("block")
+        >>> green.dims, green.sel(time=1.0, method="nearest").time.item()
+        (('time',), 1.0)
+        """
+        return dataset_from_recording(self.recording(recording_id))
 
     def split(
         self,

@@ -107,6 +107,9 @@ RESAMPLED_WINDOWS: tuple[Column, ...] = (
     Column("speed", "1", "factor on the heart rate: time t of the recording is t / speed here", "float"),
 )
 
+#: Of a data frame of windows, as recorded and resampled.
+WINDOWS_FRAME: tuple[Column, ...] = (*WINDOWS, RESAMPLED_WINDOWS[-1])
+
 OUTCOMES: tuple[Column, ...] = (
     _ID,
     _SUBJECT,
