@@ -37,7 +37,17 @@ NAMES = {"html": "report.html", "json": "report.json", "csv": "report", "latex":
     help="Write the page, or its tables for another program or a paper.",
 )
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
-@click.option("--show-faces", is_flag=True, help="Draw the mean shape of each face; without this no face is in the report.")
+@click.option(
+    "--show-faces",
+    is_flag=True,
+    help="Show of each recording the first frame with its face, the grid drawn on it, and the mean shape of the face. Faces are biometric "
+    "data: without this no face is in any page, and with it ask whether you may pass the page on. Frames need --source.",
+)
+@path_option(
+    "--source",
+    metavar="FOLDER",
+    text="Read the frames of --show-faces from the videos here: the folder that the maps were built from.  [default: that of the project]",
+)
 @click.option(
     "--simulated",
     is_flag=True,
@@ -53,6 +63,7 @@ def report(
     kind: Any,
     open_page: bool,
     show_faces: bool,
+    source: Path | None,
     jobs: int | None,
     **choices: Any,
 ) -> None:
@@ -69,6 +80,7 @@ def report(
     \b
     Example:
         stmap report maps --output report.html
+        stmap report maps --show-faces --source /data/VIPL-HR
         stmap report runs/attention runs/plain maps
     """
     from stmap_pipeline.report import write_runs_report
@@ -84,10 +96,12 @@ def report(
         raise click.UsageError(f"--output is one file, and there is a page of {maps[0]} and one of {runs[0]}: name one of them")
     if show_faces and folders and runs:
         raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
+    if show_faces and source is None and maps:
+        source = _videos_of(maps[0])
     command = shlex.join(["stmap", *sys.argv[1:]])
     if maps and (not runs or not folders):
         target = output or maps[0] / NAMES[kind]
-        report_maps(maps[0], target, kind, screen, jobs=jobs, show_faces=show_faces, command=command, **choices)
+        report_maps(maps[0], target, kind, screen, jobs=jobs, show_faces=show_faces, source=source, command=command, **choices)
         _say_written(target, screen, open_page=open_page)
     if runs:
         target = output or _beside(runs) / NAMES[kind]
@@ -103,6 +117,17 @@ def _of_project(screen: Console) -> tuple[list[Path], list[Path]]:
     run = [places.run_of_project(None, "stmap report {}")] if there else []
     say(screen, f"project  {', '.join(map(str, [maps, *run]))}")
     return [maps], run
+
+
+def _videos_of(maps: Path) -> Path | None:
+    """Return where the project has the videos of maps, if it has them."""
+    from stmap_pipeline.errors import ProjectError, UnknownNameError
+    from stmap_pipeline.project import find_source
+
+    try:
+        return find_source(maps.resolve().name, places.here()).path
+    except (ProjectError, UnknownNameError):
+        return None
 
 
 def _maps_of(runs: list[Path]) -> list[Path]:

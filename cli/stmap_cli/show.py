@@ -30,6 +30,7 @@ from stmap_cli.options import color_option, path_option
 def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
     """Draw one RECORDING: map, pulse, heart rate and spectrum.
 
+    Rows of the map are numbered as the blocks on the drawn face beside it.
     MAPS is the output of stmap build-maps; in a project (stmap init) with one set of maps it need not be given. Pictures need the extra
     "plot": pip install "stmap[plot]".
 
@@ -48,5 +49,5 @@ def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
     with Shards(maps) as shards:
         found = shards.recording(recording)
         target = output or Path(f"{found.recording.recording_id}.png")
-        draw_recording(found, target, **choices)
+        draw_recording(found, target, blocks=shards.config.blocks, **choices)
     click.echo(str(target))

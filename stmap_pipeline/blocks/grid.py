@@ -16,9 +16,10 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.faces.backend import BROWS, LEFT_EYE, RIGHT_EYE, STEADY, Points, TrackedFrame
 from stmap_pipeline.faces.pose import Affine, Depths, FaceDepth, Pose, PoseFit, fit_similarity, transform
-from stmap_pipeline.records import RoiGrid
+from stmap_pipeline.records import LandmarkTrack, RoiGrid
 
 Box = npt.NDArray[np.float64]
 """(2, 3) from grid coordinates (column, row, 1), or (2, 4) with the depth of the point on the face as fourth coordinate."""
@@ -145,6 +146,48 @@ def _drained(queue: deque[TrackedFrame]) -> Iterator[TrackedFrame]:
     # each frame is released as it is used: the images must not pile up
     while queue:
         yield queue.popleft()
+
+
+def grid_corners_px(track: LandmarkTrack, frame: int, grid: RoiGrid, config: BlocksConfig) -> _Array:
+    """Return where the corners of the blocks lay in a frame, from the stored landmarks of a recording.
+
+    Parameters
+    ----------
+    track : LandmarkTrack
+    frame : int
+        One with a face.
+    grid : RoiGrid
+    config : BlocksConfig
+        Settings of the build.
+
+    Returns
+    -------
+    (2, rows + 1, cols + 1) array
+        x and y in pixels.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.maps.example import example_result
+    >>> one = example_result()
+    >>> corners = grid_corners_px(one.track, 0, RoiGrid(4, 2), BlocksConfig())
+    >>> corners.shape, bool(np.isfinite(corners).all())
+    ((2, 5, 3), True)
+    """
+    column, row = (one.ravel() for one in np.meshgrid(np.arange(grid.cols + 1.0), np.arange(grid.rows + 1.0)))
+    points = track.points_px.astype(np.float64)
+    frames = (
+        TrackedFrame(index, time_s, points[index] if known else None, 1.0, None, (0, 0))
+        for index, (time_s, known) in enumerate(zip(track.times_s.tolist(), track.found.tolist(), strict=True))
+    )
+    reference = find_reference(frames)[0] if config.align == "pose" else None
+    if reference is None:
+        box = face_box(points[frame], grid, config.height_factor)
+        corners = box @ np.stack([column, row, np.ones_like(row)])
+    else:
+        box = face_box(reference.points_px, grid, config.height_factor)
+        depth = reference.depth.at(transform(box, np.stack([column, row], axis=1)))
+        corners = project_box(box, reference.poses([points[frame]]))[0] @ np.stack([column, row, np.ones_like(row), depth])
+    return np.asarray(corners.reshape(2, grid.rows + 1, grid.cols + 1))
 
 
 class GridEdges:

@@ -3,6 +3,7 @@
 =========================  ==================================================================================
 :mod:`.maps_report`        the report of a build as one HTML page, or its tables
 :mod:`.recording_page`     panels and section of one recording; :mod:`.quality` measures what ``quality.toml`` defines
+:mod:`.face_outline`       where the blocks lie: on a drawn face, and on a frame where faces may be shown
 :mod:`.runs_report`        the report of trained networks, as a page or tables
 :mod:`.runs`               runs and their evaluations, grouped into cases; :mod:`.runs_tables` compares these
 :mod:`.attention`          where on the map a network looks

@@ -206,6 +206,44 @@ def strip_plot(values: Mapping[str, float], *, x_label: str, limits: Span | None
     return Chart.of(text, [dots], 150, xaxis=_axis(x_label, range=ends), yaxis={"visible": False, "fixedrange": True})
 
 
+def grouped_strips(groups: Mapping[str, Mapping[str, float]], *, x_label: str) -> Chart:
+    """Draw one dot for each recording and a box for each group, the groups below each other over one axis.
+
+    Parameters
+    ----------
+    groups : mapping of str to mapping of str to float
+        By the name of the group and of the recording; NaN is left out.
+    x_label : str
+
+    Examples
+    --------
+    >>> grouped_strips({"rest": {"a": 3.0, "b": 6.0}, "talk": {"c": 1.0}, "walk": {"d": float("nan")}}, x_label="dB").text
+    'median of rest: 4.5; of talk: 1; of walk: unknown'
+    """
+    data, words = [], []
+    # plotly sets the first one at the bottom
+    for group, values in list(groups.items())[::-1]:
+        names = [key for key, value in values.items() if np.isfinite(value)]
+        known = np.array([values[key] for key in names], dtype=np.float64)
+        words.append(f"of {group}: {_short(float(np.median(known))) if known.size else 'unknown'}")
+        if not known.size:
+            continue
+        label = _plain(group)
+        dots = _trace("box", group, "s1", f"%{{text}}<br>%{{x}} {_plain(x_label)}", x=_list(known), y=[label] * len(names))
+        dots |= {
+            "text": [_plain(one) for one in names],
+            "boxpoints": "all",
+            "pointpos": 0,
+            "jitter": 0.8 if len(names) > 8 else 0.3,
+        }
+        dots |= {"hoveron": "points", "orientation": "h", "line": {"color": "soft", "width": 1.3}, "fillcolor": "transparent"}
+        data.append(dots | {"marker": _dot(len(names) * len(groups))})
+    if not data:
+        return Chart("No recording has a value.")
+    height_px = 90 + 42 * len(groups)
+    return Chart.of(f"median {'; '.join(reversed(words))}", data, height_px, xaxis=_axis(x_label), yaxis={"type": "category"})
+
+
 def line_chart(panel: Panel) -> Chart:
     """Draw a panel.
 

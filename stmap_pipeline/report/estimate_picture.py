@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stmap_pipeline.blocks.grid import face_box
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.evaluation.estimate import VideoEstimate
-from stmap_pipeline.report.pictures import ESTIMATE, SHADE, TRUTH, check_picture, new_figure, save_figure
+from stmap_pipeline.report.face_outline import sketch_corners
+from stmap_pipeline.report.pictures import ESTIMATE, SHADE, TRUTH, check_picture, draw_outline, new_figure, save_figure
 from stmap_pipeline.signals import power_spectrum
 from stmap_pipeline.signals.classical import known_runs
-from stmap_pipeline.simulation.face import MEAN_SHAPE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
 CAPTION = (
     "Good: even beats, a narrow bright line along which the dots lie, one peak in the spectrum, attention on skin.\n"
     "Bad: a wave without order, brightness at many rates, open dots, which are guesses; gray where no face is known."
-)
-# parts of the 68 landmarks that are drawn as lines, and whether they are closed
-_LINES = (
-    (slice(0, 17), False),
-    (slice(17, 22), False),
-    (slice(22, 27), False),
-    (slice(27, 31), False),
-    (slice(31, 36), False),
-    (slice(36, 42), True),
-    (slice(42, 48), True),
-    (slice(48, 60), True),
 )
 
 
@@ -141,22 +129,15 @@ def _draw_face(axes: Axes, found: VideoEstimate) -> None:
     """Draw the outline of a mean face with the blocks, and the attention to each where a network has one."""
     assert found.blocks is not None  # noqa: S101
     grid = found.blocks.grid
-    box = face_box(MEAN_SHAPE, grid, BlocksConfig().height_factor)
-    columns, rows = np.meshgrid(np.arange(grid.cols + 1.0), np.arange(grid.rows + 1.0))
-    corners = np.einsum("ij,jrc->irc", box, np.stack([columns, rows, np.ones_like(rows)]))
+    corners = sketch_corners(grid, BlocksConfig().height_factor)
     if found.block_weights is not None:
         weights = found.block_weights.reshape(grid.rows, grid.cols)
         axes.pcolormesh(*corners, weights, cmap="Oranges", vmin=0, vmax=max(float(weights.max()), 1e-6), rasterized=True)
     else:
         axes.plot(corners[0], corners[1], color="0.8", linewidth=0.6)
         axes.plot(corners[0].T, corners[1].T, color="0.8", linewidth=0.6)
-    for part, closed in _LINES:
-        points = MEAN_SHAPE[part]
-        points = np.concatenate([points, points[:1]]) if closed else points
-        axes.plot(*points.T, color="0.2", linewidth=1.2)
-    axes.set(title="Attention to the blocks" if found.block_weights is not None else "Blocks of the face", aspect="equal")
-    axes.invert_yaxis()
-    axes.axis("off")
+    draw_outline(axes)
+    axes.set_title("Attention to the blocks" if found.block_weights is not None else "Blocks of the face")
 
 
 def _draw_spectrum(axes: Axes, found: VideoEstimate) -> None:

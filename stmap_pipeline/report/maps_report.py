@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,9 +20,9 @@ from stmap_pipeline.balance import normalized_entropy
 from stmap_pipeline.errors import REASONS, OutputError
 from stmap_pipeline.files import atomic_write_text, sha256
 from stmap_pipeline.parallel import one_thread, unordered
-from stmap_pipeline.records import Outcome, file_name
+from stmap_pipeline.records import Outcome, Recording, file_name
 from stmap_pipeline.records.traces import LABEL_PROBLEMS
-from stmap_pipeline.report.charts import Bars, Chart, histogram, strip_plot
+from stmap_pipeline.report.charts import Bars, Chart, grouped_strips, histogram, strip_plot
 from stmap_pipeline.report.page import LIBRARY_FILE, About, Page, Stat, check_extra, library, render
 from stmap_pipeline.report.provenance import about_maps, database_of, study_name
 from stmap_pipeline.report.quality import METRICS, Metric, Quality, measure_quality
@@ -64,6 +65,7 @@ class _Task:
     html: bool
     show_faces: bool
     simulated: bool
+    title: str
     page: Path
     linked: bool
 
@@ -71,19 +73,37 @@ class _Task:
     def folder(self) -> Path:
         return self.page.absolute().with_name(f"{self.page.stem}_files")
 
-    def examine(self, recording_id: str) -> _Examined:
-        """Measure a recording; for a page draw it, too, and where it has a file of its own write that."""
-        result = _open(self.root, self.manifest_sha256).recording(recording_id)
+    def examine(self, item: tuple[str, Recording | None]) -> _Examined:
+        """Measure a recording; for a page draw it, too, and where it has a file of its own write that.
+
+        Parameters
+        ----------
+        item : (str, Recording or None)
+            Its id, and where its video is, if a frame of it is to be shown.
+        """
+        recording_id, listed = item
+        shards = _open(self.root, self.manifest_sha256)
+        result = shards.recording(recording_id)
         with one_thread():
             if not self.html:
                 return measure_quality(with_usable_clock(result)), "", None
             problems = _label_problems(self.root, self.manifest_sha256).get(recording_id, Counter())
             name = f"r-{file_name(recording_id)}"
-            quality, thumb, section = examine_recording(result, name, problems=problems, show_faces=self.show_faces)
+            quality, thumb, section = examine_recording(
+                result, name, shards.config.blocks, problems=problems, show_faces=self.show_faces, listed=listed
+            )
             if not self.linked:
                 return quality, thumb, section
-            back = (f"../{quote(self.page.name)}#recordings-all", "all recordings")
-            page = Page(recording_id, section.summary, simulated=self.simulated, back=back)
+            names = [one.recording_id for one in shards.recordings()]
+            before, after = neighbors(names, recording_id)
+            page = Page(
+                recording_id,
+                section.summary,
+                simulated=self.simulated,
+                back=(f"../{quote(self.page.name)}#recordings-all", self.title),
+                before=(quote(f"{file_name(before)}.html"), before) if before else None,
+                after=(quote(f"{file_name(after)}.html"), after) if after else None,
+            )
             text = render("recording.html", page, shared=True, section=section)
             atomic_write_text(self.folder / f"{file_name(recording_id)}.html", text)
             return quality, thumb, None
@@ -107,6 +127,7 @@ def write_maps_report(
     *,
     jobs: int = 1,
     show_faces: bool = False,
+    source: str | Path | None = None,
     simulated: bool = False,
     title: str = "",
     command: str = "",
@@ -129,7 +150,9 @@ def write_maps_report(
     jobs : int
         Processes.
     show_faces : bool
-        Whether the mean shape of the landmarks is drawn.
+        Whether the mean shape of the landmarks is drawn, and a frame with the grid on the face where ``source`` has the video.
+    source : str or Path, optional
+        The folder that the maps were built from. It is looked at for ``show_faces`` alone.
     simulated : bool
         Whether to mark the recordings as synthetic data. Maps of stmap synth are marked without it.
     title : str
@@ -146,6 +169,8 @@ def write_maps_report(
     ------
     ShardError
         Where the build is unfinished or damaged.
+    DatabaseError
+        Where a face is to be shown, and nothing of the database is under ``source``.
     OutputError
         Where the output lies inside the build, or cannot be written.
     ExtraMissingError
@@ -168,13 +193,16 @@ def write_maps_report(
         ids = [one.recording_id for one in shards.recordings()]
         synthetic = simulated or shards.simulated
         linked = kind == "html" and len(ids) > inline
-        task = _Task(root.absolute(), sha256(root / MANIFEST), kind == "html", show_faces, synthetic, target, linked)
+        heading = title or maps_title(shards)
+        task = _Task(root.absolute(), sha256(root / MANIFEST), kind == "html", show_faces, synthetic, heading, target, linked)
+        videos = _listed(shards.database, Path(source)) if show_faces and kind == "html" and source is not None else {}
+        items = [(one, videos.get(one)) for one in ids]
         if linked:
             atomic_write_text(task.folder / LIBRARY_FILE, library())
         jobs = min(jobs, len(ids) // WORTH_A_PROCESS)
         examined: dict[str, _Examined] = {}
         yield ReportProgress(0, len(ids))
-        for one in unordered(task.examine, ids, jobs) if jobs > 1 else map(task.examine, ids):
+        for one in unordered(task.examine, items, jobs) if jobs > 1 else map(task.examine, items):
             examined[one[0].recording_id] = one
             yield ReportProgress(len(examined), len(ids))
         rates = count_heart_rates(shards)
@@ -188,7 +216,7 @@ def write_maps_report(
                 database_of(shards),
                 about_maps(shards, simulated=synthetic, command=command, plan=plan),
                 links={name: f"{quote(task.folder.name)}/{files[name]}" if linked else f"#r-{file_name(name)}" for name in ids},
-                title=title or maps_title(shards),
+                title=heading,
                 notes=recordings_by_note(shards.recordings()),
                 label_problems=_label_problems(task.root, task.manifest_sha256),
                 simulated=synthetic,
@@ -225,6 +253,65 @@ def check_target(root: Path, target: Path) -> None:
         raise OutputError(
             f"{target}: lies inside {root}, which holds the build; call it {root / 'report.html'}, or write it elsewhere"
         )
+
+
+def _listed(database: str, source: Path) -> dict[str, Recording]:
+    """List where the videos of a database are."""
+    # decoding, face models and databases are needed for faces alone
+    from stmap_pipeline import registry
+    from stmap_pipeline.pipeline.plan import list_recordings
+
+    return {one.recording_id: one for one in list_recordings(registry.load("databases", database), source)}
+
+
+def recording_links(maps: Path, target: Path) -> dict[str, str]:
+    """Return where another page finds the recordings of maps that have a report of their own, ``report.html`` in their folder.
+
+    Parameters
+    ----------
+    maps : Path
+    target : Path
+        The other page; addresses are relative to it.
+
+    Returns
+    -------
+    dict of str to str
+        Address by recording; empty where the maps have no such report.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> maps = example_maps()
+    >>> (maps / "report.html").touch()
+    >>> recording_links(maps, maps.parent / "run" / "report.html")["p001_v1"].endswith("/report.html#r-p001_v1")
+    True
+    """
+    page = maps / "report.html"
+    if not page.is_file():
+        return {}
+    files = page.with_name(f"{page.stem}_files")
+    # parts of an address are divided by slashes on every system
+    place = quote(Path(os.path.relpath(maps.resolve(), target.resolve().parent)).as_posix())
+    with Shards(maps) as shards:
+        names = {one.recording_id: file_name(one.recording_id) for one in shards.recordings()}
+    return {
+        one: f"{place}/{quote(files.name)}/{quote(name)}.html"
+        if (files / f"{name}.html").is_file()
+        else f"{place}/{page.name}#r-{name}"
+        for one, name in names.items()
+    }
+
+
+def neighbors(names: Sequence[str], name: str) -> tuple[str, str]:
+    """Return the names before and after one in a list; empty at its ends.
+
+    Examples
+    --------
+    >>> neighbors(["a", "b", "c"], "b"), neighbors(["a", "b", "c"], "c")
+    (('a', 'c'), ('b', ''))
+    """
+    place = names.index(name)
+    return (names[place - 1] if place else ""), (names[place + 1] if place + 1 < len(names) else "")
 
 
 def maps_title(shards: Shards) -> str:
@@ -575,6 +662,7 @@ def render_maps(
         rates=rates,
         short=shortfalls,
         metrics=METRICS,
+        groups=[one for one in (group_panels(name, qualities) for name in ("scenario", "camera")) if one is not None],
         strips={one.name: _strip(one, qualities) for one in METRICS},
         quality=metric_table(qualities),
         recordings=recordings,
@@ -597,6 +685,56 @@ def _stats(outcomes: Sequence[Outcome], qualities: Sequence[Quality], rates: Hea
         Stat(f"{int(rates.added.sum()):,}", "windows added by resampling"),
         Stat(percent(near / len(errors)) if errors else UNKNOWN, f"of labeled recordings with POS within {NEAR_BPM:g} bpm"),
     ]
+
+
+#: So many scenarios or cameras are shown side by side; more are names of single recordings rather than groups.
+MOST_GROUPS = 40
+
+
+def group_panels(name: Literal["scenario", "camera"], qualities: Sequence[Quality]) -> tuple[Table, Chart, Chart] | None:
+    """Compare the recordings by scenario or by camera; None where they are not divided so.
+
+    Returns
+    -------
+    (Table, Chart, Chart) or None
+        Medians of each group; pulse SNR and error of POS of each recording.
+    """
+    groups: dict[str, list[Quality]] = {}
+    for one in sorted(qualities, key=lambda one: getattr(one, name)):
+        groups.setdefault(getattr(one, name) or "not named", []).append(one)
+    if not 2 <= len(groups) <= MOST_GROUPS:
+        return None
+    measures = [one for one in METRICS if one.name in ("snr_db", "abs_error_bpm", "coverage", "motion_per_s")]
+    rows = []
+    for part, many in groups.items():
+        errors = [one.abs_error_bpm for one in many if np.isfinite(one.abs_error_bpm)]
+        known = {one.name: [getattr(each, one.name) for each in many if np.isfinite(getattr(each, one.name))] for one in measures}
+        rows.append(
+            {
+                "part": part,
+                "recordings": len(many),
+                "labeled": sum(bool(np.isfinite(one.true_bpm)) for one in many),
+                "near": percent(sum(one <= NEAR_BPM for one in errors) / len(errors)) if errors else UNKNOWN,
+                **{key: float(np.median(values)) if values else float("nan") for key, values in known.items()},
+            }
+        )
+    fields = [
+        Field("part", name),
+        Field("recordings", "recordings", kind="int"),
+        Field("labeled", "with a label", "", "recordings whose mean heart rate is known", "int"),
+        Field("near", f"within {NEAR_BPM:g} bpm", "", "share of labeled recordings with POS this near to the label", "float"),
+        *measures,
+    ]
+    note = "Medians over the recordings of each group. Good: all rows alike. Bad: one row far from the others; look for what its recordings share."
+    table = Table(f"by_{name}", f"Recordings by {name}", note, fields, rows)
+    snr, error = (
+        grouped_strips(
+            {part: {one.recording_id: getattr(one, metric.name) for one in many} for part, many in groups.items()},
+            x_label=metric.axis,
+        )
+        for metric in METRICS[:2]
+    )
+    return table, snr, error
 
 
 def _strip(metric: Metric, qualities: Sequence[Quality]) -> Chart:

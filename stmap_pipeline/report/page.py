@@ -76,6 +76,8 @@ class Page:
         Says so at the top, and beside each figure and table.
     back : (str, str), optional
         Address and name of the page that this one belongs to.
+    before, after : (str, str), optional
+        Address and name of the pages beside this one.
     banner : str
         What to say at the top of simulated data, where it is not what every page says.
     """
@@ -85,6 +87,8 @@ class Page:
     about: About | None = None
     simulated: bool = False
     back: tuple[str, str] | None = None
+    before: tuple[str, str] | None = None
+    after: tuple[str, str] | None = None
     banner: str = ""
 
 

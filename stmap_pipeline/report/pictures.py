@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stmap_pipeline.balance import Augmentation, BinResult
+from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError
 from stmap_pipeline.evaluation import HeartRateComparison, compare_heart_rate, detrend, uniform_pulse
 from stmap_pipeline.files import atomic_path
 from stmap_pipeline.maps import make_stmap, normalize_rows
-from stmap_pipeline.records import RecordingResult
+from stmap_pipeline.records import RecordingResult, RoiGrid
 from stmap_pipeline.report.charts import Panel
+from stmap_pipeline.report.face_outline import block_names, contours, sketch_corners
 from stmap_pipeline.report.recording_page import gaps_s, pulse_panel, rate_panel, spectrum_panel
+from stmap_pipeline.simulation.face import MEAN_SHAPE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,9 +108,13 @@ def draw_recording(
     method: str = "pos",
     start_s: float | None = None,
     window_s: float = 10.0,
+    blocks: BlocksConfig | None = None,
     dpi: int = 120,
 ) -> Path:
     """Draw the map of one window with the pulse below it, and heart rate and spectrum of the whole recording.
+
+    Beside the map the blocks are numbered on the outline of a mean face, and the pulse has that of the contact sensor over it where there
+    is one.
 
     The first map is min-max normalized over the window, as a network sees it; the second one is the same without what is
     slower than 0.25 Hz, where a pulse shows even in moving light. The three channels are shown as red, green and blue. A
@@ -124,6 +131,8 @@ def draw_recording(
         How the pulse is extracted.
     start_s, window_s : float
         The window of the map in seconds of the recording's clock; it starts at the first frame with a face where not given.
+    blocks : BlocksConfig, optional
+        Settings of the build: they say where the blocks lie; the usual ones where not given.
     dpi : int
         Dots per inch of a .png.
 
@@ -153,19 +162,43 @@ def draw_recording(
     pulse = uniform_pulse(result.blocks, method)
     row = compare_heart_rate(result, method, pulse)
 
-    figure = new_figure(11, 10)
-    grid = figure.add_gridspec(4, 2, height_ratios=(2.6, 2.6, 1.1, 1.9), width_ratios=(3, 2))
-    map_axes = figure.add_subplot(grid[0, :])
-    flat_axes = figure.add_subplot(grid[1, :], sharex=map_axes)
+    figure = new_figure(12.5, 10)
+    grid = figure.add_gridspec(4, 3, height_ratios=(2.6, 2.6, 1.3, 1.9), width_ratios=(3, 1.1, 1.1))
+    map_axes = figure.add_subplot(grid[0, :2])
+    flat_axes = figure.add_subplot(grid[1, :2], sharex=map_axes)
+    face_axes = figure.add_subplot(grid[0, 2])
+    draw_blocks(face_axes, result.blocks.grid, (blocks or BlocksConfig()).height_factor)
+    face_axes.set_title("blocks on a drawn face", fontsize=9)
     _draw_map(map_axes, result, color, window, flatten=False)
     _draw_map(flat_axes, result, color, window, flatten=True)
-    _draw_panel(figure.add_subplot(grid[2, :], sharex=map_axes), pulse_panel(pulse, window, method))
+    _draw_panel(figure.add_subplot(grid[2, :2], sharex=map_axes), pulse_panel(result, pulse, window, method))
     _draw_panel(figure.add_subplot(grid[3, 0]), rate_panel(result, pulse, window, gaps_s(result.blocks), method))
-    _draw_panel(figure.add_subplot(grid[3, 1]), spectrum_panel(pulse, row.true_bpm))
+    _draw_panel(figure.add_subplot(grid[3, 1:]), spectrum_panel(pulse, row.true_bpm))
     figure.suptitle(_title(result, row, method), fontsize=12)
     figure.supxlabel(RECORDING_CAPTION, fontsize=8, color="0.3")
     save_figure(figure, target, dpi)
     return target
+
+
+def draw_blocks(axes: Axes, grid: RoiGrid, height_factor: float) -> None:
+    """Draw the outline of a mean face with the grid and the numbers of its blocks."""
+    corners = sketch_corners(grid, height_factor)
+    axes.plot(corners[0], corners[1], color=ESTIMATE, linewidth=0.6)
+    axes.plot(corners[0].T, corners[1].T, color=ESTIMATE, linewidth=0.6)
+    draw_outline(axes)
+    middles = (corners[:, :-1, :-1] + corners[:, 1:, 1:]) / 2
+    for block, name in block_names(grid):
+        x, y = middles[:, block // grid.cols, block % grid.cols].tolist()
+        axes.text(x, y, name, fontsize=7, ha="center", va="center")
+
+
+def draw_outline(axes: Axes) -> None:
+    """Draw the outline of a mean face, as it is seen in an image."""
+    for part in contours(MEAN_SHAPE):
+        axes.plot(*part.T, color="0.35", linewidth=1.1)
+    axes.set_aspect("equal")
+    axes.invert_yaxis()
+    axes.axis("off")
 
 
 def _window(result: RecordingResult, start_s: float | None, window_s: float) -> tuple[float, float]:

@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.evaluation import UniformPulse, detrend, heart_rate_over_time, power_spectrum, uniform_pulse
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.maps import normalize_rows, resample_blocks
 from stmap_pipeline.maps.color import convert_color
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, RecordingResult
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, Recording, RecordingResult
 from stmap_pipeline.records.traces import LABEL_PROBLEMS
 from stmap_pipeline.report.charts import Chart, Image, Line, Panel, around, line_chart, outline, png
+from stmap_pipeline.report.face_outline import contours, face_crop, face_sketch
 from stmap_pipeline.report.quality import METRICS, Quality, measure_quality, motion
 from stmap_pipeline.report.tables import UNKNOWN, percent
 from stmap_pipeline.signals.classical import known_runs
@@ -28,10 +30,9 @@ RATE_HZ = 30.0
 WINDOW_S = 10.0
 THUMB_PX = 75
 GREEN = 1
+NO_VIDEO = "No frame is shown: the folder of the videos was not given (--source), or does not list this recording."
 # color and entry in the legend
 GAP = ("gap", "no face known")
-# contours of the 68-point order: first and last point, and whether the line is closed
-_CONTOURS = ((0, 16, 0), (17, 21, 0), (22, 26, 0), (27, 30, 0), (31, 35, 0), (36, 41, 1), (42, 47, 1), (48, 59, 1), (60, 67, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class RecordingSection:
     facts : sequence of (str, str)
     notes : sequence of str
         What a user should know of it, and why windows of it have no heart rate.
+    sketch : str
+        SVG of where its blocks lie on a face, not its own.
+    face : Image or str
+        A frame with the grid on it, or why there is none; empty where none was asked for.
     """
 
     name: str
@@ -59,10 +64,18 @@ class RecordingSection:
     charts: Mapping[str, Chart | None]
     facts: Sequence[tuple[str, str]]
     notes: Sequence[str]
+    sketch: str
+    face: Image | str = ""
 
 
 def examine_recording(
-    result: RecordingResult, name: str, *, problems: Counter[str] | None = None, show_faces: bool = False
+    result: RecordingResult,
+    name: str,
+    blocks: BlocksConfig,
+    *,
+    problems: Counter[str] | None = None,
+    show_faces: bool = False,
+    listed: Recording | None = None,
 ) -> tuple[Quality, str, RecordingSection]:
     """Measure and draw one recording.
 
@@ -71,10 +84,14 @@ def examine_recording(
     result : RecordingResult
     name : str
         Id on the page, without a colon: its figures are named by one behind it, so that no two ids are alike.
+    blocks : BlocksConfig
+        Settings of the build: they say where the blocks lie.
     problems : Counter, optional
         Its windows by the code of why they have no heart rate; see :func:`~stmap_pipeline.shards.notes.label_problems_by_recording`.
     show_faces : bool
-        Whether the mean shape of the landmarks is drawn. Shapes of faces are biometric data.
+        Whether the mean shape of the landmarks is drawn, and a frame with the face. Both are biometric data.
+    listed : Recording, optional
+        The recording with the path of its video; without it no frame can be shown.
 
     Returns
     -------
@@ -84,7 +101,7 @@ def examine_recording(
     Examples
     --------
     >>> from stmap_pipeline.maps.example import example_result
-    >>> quality, thumb, section = examine_recording(example_result(frames=300), "r1")
+    >>> quality, thumb, section = examine_recording(example_result(frames=300), "r1", BlocksConfig())
     >>> quality.true_bpm, thumb[:14], section.charts["spectrum"].text
     (72.0, 'data:image/png', '...Marked: label 72.0.')
     """
@@ -97,7 +114,7 @@ def examine_recording(
     flat = _without_trend(means)
     charts = {
         "map": None if means.size else Chart("No frame to draw."),
-        "pulse": line_chart(pulse_panel(pulse, window)),
+        "pulse": line_chart(pulse_panel(result, pulse, window)),
         "rate": line_chart(rate_panel(result, pulse, window, gaps)),
         "spectrum": line_chart(spectrum_panel(pulse, quality.true_bpm)),
         "motion": line_chart(_motion_panel(result, speed, gaps)),
@@ -106,7 +123,11 @@ def examine_recording(
     images = _map_images(means, flat, window, quality.recording_id) if means.size else []
     summary = _summary(quality, len(result.blocks.times_s))
     notes = [*result.notes, *_label_notes(problems or Counter())]
-    section = RecordingSection(name, quality.recording_id, summary, images, charts, _facts(result), notes)
+    face: Image | str = ""
+    if show_faces:
+        face = face_crop(result, listed, blocks) if listed is not None else NO_VIDEO
+    sketch = face_sketch(result.blocks.grid, blocks.height_factor)
+    section = RecordingSection(name, quality.recording_id, summary, images, charts, _facts(result), notes, sketch, face)
     return quality, _thumb(flat), section
 
 
@@ -186,11 +207,23 @@ def _map_images(means: npt.NDArray[np.float32], flat: FloatArray, window: Span, 
     ]
 
 
-def pulse_panel(pulse: UniformPulse, window: Span, method: str = "pos") -> Panel:
-    """Return the pulse in the window of the map."""
+def pulse_panel(result: RecordingResult, pulse: UniformPulse, window: Span, method: str = "pos") -> Panel:
+    """Return the pulse in the window of the map, and over it that of the contact sensor where there is one.
+
+    The estimate is turned over, since a beat darkens the skin and lifts a contact pulse. The contact pulse, without what is slower than
+    a pulse, is scaled to the deviation of the estimate; its times stay as they are.
+    """
     inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
-    lines = [Line("", "s1", pulse.times_s[inside], 100 * pulse.value[inside])]
-    return Panel(lines, "time (s)", f"{method.upper()} (%)", window, nothing="There is no pulse to be seen.")
+    found = -100 * pulse.value[inside]
+    lines = [Line(method.upper(), "s1", pulse.times_s[inside], found)]
+    contact = None if result.pulse is None else uniform_pulse(result.pulse)
+    if contact is not None:
+        inside = (contact.times_s >= window[0]) & (contact.times_s < window[1])
+        wave = detrend(contact.value[inside], contact.rate_hz)
+        height, unit = (float(np.nanstd(one)) if np.isfinite(one).any() else 0.0 for one in (found, wave))
+        if unit > 0:
+            lines.append(Line("contact pulse, scaled", "s2", contact.times_s[inside], wave / unit * (height or 1.0)))
+    return Panel(lines, "time (s)", f"{method.upper()} turned over (%)", window, nothing="There is no pulse to be seen.")
 
 
 def rate_panel(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span], method: str = "pos") -> Panel:
@@ -320,5 +353,4 @@ def face_chart(track: LandmarkTrack) -> Chart:
     shape = mean_shape(track)
     if shape is None:
         return Chart("No face was known.")
-    points = [[*range(first, last + 1), *([first] if closed else [])] for first, last, closed in _CONTOURS]
-    return outline("Contours of jaw, brows, nose, eyes and mouth.", [shape[one] for one in points])
+    return outline("Contours of jaw, brows, nose, eyes and mouth.", contours(shape))

@@ -12,10 +12,11 @@ import numpy as np
 
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.evaluation import BANDS
+from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report.attention import show_attention
 from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, Panel, bland_altman, grouped_bars, line_chart, scatter
-from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates
+from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates, recording_links
 from stmap_pipeline.report.page import Page, Stat, check_extra, render
 from stmap_pipeline.report.provenance import about_runs, study_name
 from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
@@ -40,6 +41,9 @@ BANNER = (
     "Errors published by others stand beside them for orientation alone: they were measured on filmed people."
 )
 _NEAR_BPM = 10.0
+# how the videos are divided, and what the page calls it
+_PARTS: dict[Group, str] = {"scenario": "scenario", "camera": "source", "fold": "fold"}
+_MOST_PARTS = 16
 
 
 def write_runs_report(
@@ -120,11 +124,7 @@ def write_runs_report(
         "attention": effect_tables("attention", "Does attention help?", effects),
         "augmentation": effect_tables("augmentation", "Do resampled windows help?", effects),
         "bands": _numbered(band_table, groups),
-        "parts": [
-            *_numbered(partial(part_table, "scenario", "scenario"), groups),
-            *_numbered(partial(part_table, "camera", "source"), groups),
-            *_numbered(partial(part_table, "fold", "fold"), groups),
-        ],
+        "parts": [one for by, title in _PARTS.items() for one in _numbered(partial(part_table, by, title), groups)],
         "runs": [run_table(found)],
     }
     if kind == "html":
@@ -150,6 +150,13 @@ def write_runs_report(
             attention=show_attention(within, given),
             bands=[(band_chart(group), group[0].mark) for group in groups],
             rates=rates,
+            parts=[
+                (f"parts-{by}-{number}", f"MAE by {_PARTS[by]}", chart, group[0].mark)
+                for number, group in enumerate(groups, 1)
+                for by in _PARTS
+                if (chart := part_chart(group, by)) is not None
+            ],
+            recording_links={key: place for one in given for key, place in recording_links(one, target).items()},
             agreement=[(f"case{n}", *agreement_charts(one)) for n, one in enumerate(within, 1)]
             + [(f"cross{n}", *agreement_charts(one)) for n, one in enumerate(cross, 1)],
             learning=_learning([*within, *cross]),
@@ -258,22 +265,33 @@ def _notes(runs: Sequence[Run]) -> list[str]:
 
 
 def band_chart(group: Sequence[Case]) -> Chart:
-    """Draw the mean absolute error by band of true heart rate: of up to four cases, with attention where there are any, and the constant."""
+    """Draw the mean absolute error by band of true heart rate."""
+    parts = group[0].tested[0].evaluation.names("band")
+    return _error_bars(group, "band", [one for one in BANDS if one in parts], "true heart rate in bpm (videos)")
+
+
+def part_chart(group: Sequence[Case], by: Group) -> Chart | None:
+    """Draw the mean absolute error by scenario, camera or fold; None where the videos are not divided so, or into too many for a chart."""
+    parts = group[0].tested[0].evaluation.names(by)
+    return _error_bars(group, by, parts, f"{_PARTS[by]} (videos)") if 2 <= len(parts) <= _MOST_PARTS else None
+
+
+def _error_bars(group: Sequence[Case], by: Group, parts: Sequence[str], x_label: str) -> Chart:
+    """Draw the mean absolute error by part: of up to four cases, with attention where there are any, and the constant."""
     cases = [one for one in group if "attention" in one.config.network] or list(group)
     cases.sort(key=lambda one: one.config.augment == "plan")
     first = cases[0].tested[0].evaluation
-    bands = [one for one in BANDS if one in first.names("band")]
     groups = []
     for color, case in zip(COLORS, cases, strict=False):
-        found = [case.summary("mae_bpm", "band", one) for one in bands]
+        found = [case.summary("mae_bpm", by, one) for one in parts]
         ends = [(one.low, one.high) if one.runs == 1 else (one.value - one.spread, one.value + one.spread) for one in found]
         groups.append(Bars(case.label, color, [one.value for one in found], ends))
     if len(groups) < len(COLORS):
-        values = [first.score("constant", "band", one).mae_bpm.value for one in bands]
+        values = [first.score("constant", by, one).mae_bpm.value for one in parts]
         groups.append(Bars(TITLES["constant"], COLORS[len(groups)], values))
-    counts = [first.score("network", "band", one) for one in bands]
-    names = [f"{one} ({score.n + score.n_missing})" for one, score in zip(bands, counts, strict=True)]
-    return grouped_bars(names, groups, x_label="true heart rate in bpm (videos)", y_label="MAE (bpm)")
+    counts = [first.score("network", by, one) for one in parts]
+    names = [f"{one} ({score.n + score.n_missing})" for one, score in zip(parts, counts, strict=True)]
+    return grouped_bars(names, groups, x_label=x_label, y_label="MAE (bpm)")
 
 
 def agreement_charts(case: Case) -> tuple[Case, Chart, Chart]:

@@ -107,6 +107,7 @@ def runs_report(tmp_path_factory):
         runs.append(renamed_database(evaluated(run, maps, runs[0] if runs else None), SHORT, simulated=True))
     unfinished = example_run(folder / f"{NAME} unfinished", maps)[0]
     (unfinished / "run.json").unlink()
+    (maps / "report.html").write_text("<article id=r-elsewhere></article>")
     return write_runs_report([*runs, unfinished], folder / "report.html", maps=[maps], command=f"stmap report '{SHORT}'")
 
 
@@ -175,8 +176,40 @@ def test_hovering_a_dot_names_its_recording_and_a_chart_can_be_saved_as_a_pictur
         page.locator("#q-snr-db .hovertext").wait_for()
         assert "_v1" in page.locator("#q-snr-db .hovertext").text_content()
         with page.expect_download() as download:
-            page.locator("#q-snr-db .modebar-btn[data-title*='ownload']").click()
+            page.locator("#q-snr-db .save button", has_text="PNG").click()
         assert download.value.suggested_filename == "q-snr-db.png"
+        with page.expect_download() as download:
+            page.locator("#q-snr-db .save button", has_text="SVG").click()
+        drawing = Path(download.value.path()).read_text("utf-8")
+        assert download.value.suggested_filename == "q-snr-db.svg"
+        # it says what it shows, and is white whatever the page is
+        assert "Pulse SNR" in drawing
+        assert "rgb(255, 255, 255)" in drawing
+        with page.expect_download() as download:
+            page.locator("article .save a", has_text="PNG 2").first.click()
+        assert Path(download.value.path()).read_bytes()[1:4] == b"PNG"
+
+
+def test_a_press_on_a_dot_opens_its_recording_and_recordings_lead_to_their_neighbors(browser, report, linked):
+    with visited(browser, report) as page:
+        all_drawn(page)
+        page.locator("#g-by_scenario-snr, #q-snr-db").first.scroll_into_view_if_needed()
+        page.locator("#q-snr-db .point").first.click(force=True)
+        assert page.evaluate("document.querySelector(':target').tagName") == "ARTICLE"
+        assert "_v1" in page.evaluate("location.hash")
+        page.locator("article a[rel=next]").first.click()
+        shown_now = page.evaluate("location.hash")
+        page.locator(f"article{shown_now} a[rel=prev]").click()
+        assert page.evaluate("location.hash") != shown_now
+    with visited(browser, linked.with_name(f"{linked.stem}_files") / "p1_v1.html") as page:
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
+        page.locator("a[rel=next]").click()
+        assert page.locator("h1").inner_text().startswith("p2_v1")
+        assert page.locator("a[rel=next]").count() == 0
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
+        page.locator("a[rel=prev]").click()
+        assert page.locator("h1").inner_text().startswith("p1_v1")
+        page.locator(".chart .main-svg").first.wait_for(state="attached")
 
 
 def test_every_picture_says_what_it_shows(browser, page_path):
@@ -196,8 +229,10 @@ def test_ids_are_unique_and_links_inside_the_page_lead_somewhere(browser, report
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
         assert len(ids) == len(set(ids))
         for address in page.evaluate("[...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"):
-            assert address.startswith("#")
-            assert address[1:] in ids
+            # images are saved from the page itself
+            if not address.startswith("data:image/png;base64,"):
+                assert address.startswith("#")
+                assert address[1:] in ids
         page.locator("#recordings tbody a").first.click()
         assert page.evaluate("document.querySelector(':target').tagName") == "ARTICLE"
 
@@ -226,6 +261,15 @@ def test_links_of_the_page_of_runs_lead_somewhere(browser, runs_report):
         assert page.evaluate("(ids) => ids.every((id) => document.getElementById(id))", targets)
 
 
+def test_a_press_on_a_dot_of_a_run_opens_the_recording_in_the_report_of_the_maps(browser, runs_report):
+    with visited(browser, runs_report) as page:
+        all_drawn(page)
+        page.locator("#case1-bland").scroll_into_view_if_needed()
+        page.locator("#case1-bland .point").first.click(force=True)
+        page.wait_for_url("**/report.html#r-*")
+        assert page.evaluate("decodeURIComponent(location.pathname)").endswith("/maps <i>/report.html")
+
+
 def test_paper_is_white_and_holds_all_columns_of_a_table_in_its_width(browser, report):
     with visited(browser, report, width=700, scheme="dark") as page:
         page.emulate_media(media="print")
@@ -249,7 +293,7 @@ def test_linked_files_are_there_and_lead_back(browser, linked):
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth && window.evil === undefined")
         # plotly.js comes from the file beside the pages
         page.locator(".chart .main-svg").first.wait_for(state="attached")
-        page.locator(".back a").click()
+        page.locator(".back a").first.click()
         page.locator("#recordings-all:target").wait_for(state="attached")
 
 

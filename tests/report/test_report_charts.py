@@ -18,6 +18,7 @@ from stmap_pipeline.report.charts import (
     Panel,
     bland_altman,
     grouped_bars,
+    grouped_strips,
     histogram,
     line_chart,
     outline,
@@ -50,6 +51,7 @@ def strings(value):
 CHARTS = {
     "histogram": histogram([0, 1, 2], [Bars(EVIL, "s1", [1, 2]), Bars("b", "s2", [0, 1])], x_label=EVIL, y_label=EVIL),
     "strip": strip_plot({EVIL: 1.0, "b": 2.0, "c": 9.0}, x_label=EVIL),
+    "groups": grouped_strips({EVIL: {EVIL: 1.0, "b": 2.0}, "c": {"d": 3.0}}, x_label=EVIL),
     "lines": line_chart(
         Panel([Line(EVIL, "s1", [0, 1], [0, 1])], EVIL, EVIL, marks=[(0.5, "s2", EVIL)], spans=[(0, 0.2, "gap", EVIL)])
     ),

@@ -77,7 +77,7 @@ function library() {
   });
   return ready;
 }
-function draw(box) {
+function chart(box, picture = false) {
   const page = getComputedStyle(document.documentElement), color = (name) => page.getPropertyValue(`--${name}`).trim() || name;
   const spec = JSON.parse(box.nextElementSibling.textContent, (key, one) => typeof one === "string" && /color$/.test(key) ? color(one) : one);
   const axis = { gridcolor: color("grid"), linecolor: color("line"), zeroline: false, automargin: true, separatethousands: true };
@@ -89,13 +89,70 @@ function draw(box) {
     legend: { orientation: "h", traceorder: "normal", x: 0, y: 1, yanchor: "bottom", font: { size: 11 } },
     hoverlabel: { bgcolor: color("card"), bordercolor: color("line"), font: { color: color("ink"), size: 12 }, align: "left" },
     ...given,
+    // a picture of its own says what it shows, and is white
+    ...(picture ? { paper_bgcolor: color("card"), title: { text: titleOf(box), x: 0.01, y: 0.98, yanchor: "top", font: { size: 13, color: color("ink") } },
+      margin: { l: 54, r: 18, t: 64, b: 48 } } : {}),
     xaxis: { ...axis, ...given.xaxis }, yaxis: { ...axis, ...given.yaxis },
     annotations: (given.annotations ?? []).map((one) => ({ font: { color: color("ink"), size: 11 }, bgcolor: color("card"), borderpad: 1, showarrow: false, ...one })),
   };
-  const buttons = { format: "png", scale: 3, filename: box.id.replace(/:chart$/, "").replace(/[^A-Za-z0-9_-]/g, "_") };
-  Plotly.react(box, spec.data, layout, { responsive: true, displaylogo: false, toImageButtonOptions: buttons,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+  return { data: spec.data, layout };
+}
+function titleOf(box) {
+  const head = box.closest("figure").querySelector("h3"), badge = head.querySelector(".badge");
+  const text = badge ? head.textContent.replace(badge.textContent, `(${badge.textContent})`) : head.textContent;
+  // plotly.js reads titles as markup
+  return text.trim().replace(/\s+/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;");
+}
+function draw(box) {
+  const { data, layout } = chart(box);
+  Plotly.react(box, data, layout, { responsive: true, displaylogo: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"] });
+  if (!drawn.has(box)) {
+    const places = (event) => event.points.map((one) => addressOf(one.text)).filter(Boolean), layer = () => box.querySelector(".nsewdrag");
+    box.on("plotly_click", (event) => { const [place] = places(event); if (place) location.href = place; });
+    box.on("plotly_hover", (event) => { if (places(event).length) layer().style.cursor = "pointer"; });
+    box.on("plotly_unhover", () => { layer().style.cursor = ""; });
+  }
   drawn.add(box);
+}
+// a dot leads where the row of its recording leads, or to the page of the maps where that is another one
+let addresses = null;
+function addressOf(name) {
+  if (!addresses) {
+    const elsewhere = document.getElementById("recording-links");
+    addresses = new Map(Object.entries(elsewhere ? JSON.parse(elsewhere.textContent) : {}));
+    document.querySelectorAll("#recordings tbody th a").forEach((one) => addresses.set(one.textContent, one.getAttribute("href")));
+  }
+  return addresses.get(name);
+}
+// Pictures of figures: a chart as drawn on paper, a map with a pixel for each of its values.
+function fileName(id) { return id.replace(/:chart$/, "").replace(/[^A-Za-z0-9_-]/g, "_"); }
+async function save(box, format) {
+  await library();
+  document.documentElement.classList.add("paper");
+  const { data, layout } = chart(box, true);
+  document.documentElement.classList.remove("paper");
+  Plotly.downloadImage({ data, layout }, { format, filename: fileName(box.id), width: 900, height: Math.max(420, 1.3 * box.offsetHeight), scale: format === "png" ? 3 : 1 });
+}
+for (const figure of document.querySelectorAll("figure")) {
+  const box = figure.querySelector(".chart"), images = [...figure.querySelectorAll("img.map")], line = document.createElement("p");
+  line.className = "save";
+  line.append("Save as");
+  for (const format of box ? ["SVG", "PNG"] : []) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = format;
+    button.addEventListener("click", () => save(box, format.toLowerCase()));
+    line.append(button);
+  }
+  images.forEach((one, number) => {
+    const link = document.createElement("a");
+    link.href = one.src;
+    link.download = `${fileName(figure.id)}${images.length > 1 ? `_${number + 1}` : ""}.png`;
+    link.textContent = images.length > 1 ? `PNG ${number + 1}` : "PNG";
+    line.append(link);
+  });
+  if (box || images.length) figure.append(line);
 }
 const near = new IntersectionObserver(async (entries) => {
   const boxes = entries.filter((one) => one.isIntersecting).map((one) => one.target);
