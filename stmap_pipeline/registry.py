@@ -48,6 +48,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "hdf5": "stmap_pipeline.labels.hdf5:FORMAT",
         "json": "stmap_pipeline.labels.json_file:FORMAT",
         "matlab": "stmap_pipeline.labels.matlab:FORMAT",
+        "labchart": "stmap_pipeline.labels.labchart:FORMAT",
         "opensignals": "stmap_pipeline.labels.opensignals:FORMAT",
         "rows": "stmap_pipeline.labels.rows:FORMAT",
         "text": "stmap_pipeline.labels.tables:FORMAT",

@@ -43,6 +43,12 @@ MIN_ECG_RATE_HZ = 30.0
 _MAX_OUTSIDE = 3.0
 # half the length of a QRS complex, about
 _QRS_S = 0.03
+# where a beat has fewer samples, interpolation between them moves its peak; its place is then found by the phase of the wave at the samples
+_FEW_PER_BEAT = 10.0
+# up to here the second crest of a wave may look like the first, which is this much of a beat away
+_SOME_PER_BEAT, _OTHER_CREST = 25.0, 0.08
+# beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
+_REACH_BEATS, _HARMONICS, _PER_HARMONIC = 2.0, 3, 1.5
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
 MIN_PROMINENCE = 0.35
 
@@ -107,8 +113,10 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     >>> round(trace.mean_between(0.0, 10.0), 1), bool(np.abs(trace.disagreement_bpm).max() < 0.5)
     (72.0, True)
     """
-    samples = np.asarray(values, dtype=np.float64)
-    grid_s, wave, rate_hz = _on_grid(np.asarray(times_s, dtype=np.float64), samples if ecg else _without_spikes(samples))
+    measured_s, samples = np.asarray(times_s, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if not ecg:
+        samples = _without_spikes(samples)
+    grid_s, wave, rate_hz = _on_grid(measured_s, samples)
     if not grid_s.size:
         return HeartRateTrace(np.empty(0), np.empty(0))
     starts: list[FloatArray] = []
@@ -119,6 +127,8 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
         if (run.stop - run.start) < MIN_RUN_S * rate_hz:
             continue
         beats = find_beats(wave[run], rate_hz, ecg=ecg) / rate_hz + grid_s[run.start]
+        if not ecg:
+            beats = _by_phase(beats, measured_s, samples)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
         start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz)
         starts.append(start_s)
@@ -197,6 +207,44 @@ def _refined(peaks: IntArray, height: FloatArray) -> FloatArray:
     curve = left - 2 * center + right
     shift = np.divide(0.5 * (left - right), curve, out=np.zeros(peaks.size), where=curve < 0)
     return np.asarray(peaks + np.clip(shift, -0.5, 0.5), dtype=np.float64)
+
+
+def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> FloatArray:
+    """Return beats of a pulse that is sampled at few places, moved to where the phase of its first harmonic is zero.
+
+    Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
+    Beats that lie too near the ends for that are moved as the others are. Where beats have enough samples, peaks are
+    kept, since they follow a heart rate that changes from beat to beat, which a fit over four beats smooths; only a beat that was found
+    on another crest of the wave than the others are is moved to its place among them.
+    """
+    if beats_s.size < 3:
+        return beats_s
+    length_s = median_filter(np.gradient(beats_s), size=5, mode="nearest")
+    known = np.isfinite(values)
+    at_s, value = times_s[known], values[known]
+    per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
+    if per_beat > _SOME_PER_BEAT:
+        return beats_s
+    harmonics = np.arange(1, min(_HARMONICS, int(per_beat / _PER_HARMONIC)) + 1)
+    phase = np.full(beats_s.size, np.nan)
+    for index, (beat_s, period_s) in enumerate(zip(beats_s, length_s, strict=True)):
+        reach_s = _REACH_BEATS * period_s
+        first, last = np.searchsorted(at_s, (beat_s - reach_s, beat_s + reach_s))
+        from_s = at_s[first:last] - beat_s
+        if from_s.size < 3 + 2 * harmonics.size or max(from_s[0], -from_s[-1]) > -0.8 * reach_s:
+            continue
+        angle = 2 * np.pi * np.outer(from_s, harmonics) / period_s
+        model = np.hstack([np.ones((from_s.size, 1)), from_s[:, None], np.cos(angle), np.sin(angle)])
+        weight = np.cos(0.5 * np.pi * from_s / reach_s)
+        found = np.linalg.lstsq(model * weight[:, None], value[first:last] * weight, rcond=None)[0]
+        phase[index] = np.arctan2(found[2 + harmonics.size], found[2])
+    seen = np.isfinite(phase)
+    usual = np.angle(np.exp(1j * phase[seen]).sum())
+    # beats at the ends, which cannot be fitted, are where the others are
+    turns = np.where(seen, np.angle(np.exp(1j * (phase - usual))), 0.0) / (2 * np.pi)
+    if per_beat > _FEW_PER_BEAT:
+        turns[np.abs(turns) < _OTHER_CREST] = 0.0
+    return np.asarray(beats_s + turns * length_s)
 
 
 def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:

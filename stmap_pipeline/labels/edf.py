@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,16 @@ def read_edf(path: Path, wanted: Sequence[Column], time_column: Column | None = 
     >>> found.rate_hz, found.values[0].size
     (256.0, 512)
     """
-    # edfio warns of a file that is cut off inside a record
+    # edfio warns of a file that is cut off inside a record, and of headers that differ from the standard
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        file = _open(path)
+        found = _read(path, wanted, time_column)
+    notes = dict.fromkeys(" ".join(str(one.message).split()) for one in warned)
+    return replace(found, notes=tuple(notes))
+
+
+def _read(path: Path, wanted: Sequence[Column], time_column: Column | None) -> Columns:
+    file = _open(path)
     names = tuple(str(one.label) for one in file.signals)
     if time_column is not None:
         raise LabelFileError(f"{printable(path)}: has a sampling rate in its header; leave time_column out")
@@ -81,10 +88,7 @@ def read_edf(path: Path, wanted: Sequence[Column], time_column: Column | None = 
         raise LabelFileError(
             f"{printable(path)}: its channels have {' and '.join(f'{one:g}' for one in sorted(rates))} Hz; they must have one rate"
         )
-    notes = tuple(" ".join(str(one.message).split()) for one in warned)
-    return Columns(
-        tuple(values), names, None, rates.pop(), _start(file), width=len(names), no_number=("",) * len(values), notes=notes
-    )
+    return Columns(tuple(values), names, None, rates.pop(), _start(file), width=len(names), no_number=("",) * len(values))
 
 
 def _open(path: Path) -> Any:
@@ -111,6 +115,10 @@ def _start(file: Any) -> Moment | None:
         return None
 
 
-FORMAT = LabelFormat(
-    "edf", "EDF, EDF+ and BDF", recognizes, read_edf, lambda path: tuple(str(one.label) for one in _open(path).signals)
-)
+def _list_columns(path: Path) -> tuple[str, ...]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading says what they say
+        return tuple(str(one.label) for one in _open(path).signals)
+
+
+FORMAT = LabelFormat("edf", "EDF, EDF+ and BDF", recognizes, read_edf, _list_columns)

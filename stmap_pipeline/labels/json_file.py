@@ -26,7 +26,8 @@ _MAX_DEPTH = 20
 
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether a file begins as JSON does."""
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[") and not head.lstrip().startswith(b"[[")
+    text = head.decode(json.detect_encoding(head), "replace").removeprefix("\ufeff").lstrip()
+    return text[:1] in ("{", "[") and not text.startswith("[[")
 
 
 def read_json(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
@@ -59,13 +60,13 @@ def read_json(path: Path, wanted: Sequence[Column], time_column: Column | None =
             raise no_column(path, one, names)
         cells.append(found)
     check_columns(path, cells)
+    odd = [next((str(cell)[:80] for cell in one if isinstance(cell, str) and np.isnan(_number(cell))), "") for one in cells]
     times = None
     if time_column is not None:
         times = _times(path, cells.pop(), str(time_column))
     units = tuple(value_unit_of(str(one)) for one in wanted)
-    odd = [next((str(cell)[:80] for cell in one if isinstance(cell, str) and np.isnan(_number(cell))), "") for one in cells]
     values = tuple(np.array([_number(cell) for cell in one], dtype=np.float64) for one in cells)
-    return Columns(values, tuple(names), times, units=units, width=len(names), no_number=(*odd, *([] if times is None else [""])))
+    return Columns(values, tuple(names), times, units=units, width=len(names), no_number=tuple(odd))
 
 
 def _times(path: Path, cells: list[Any], name: str) -> Times:
@@ -83,7 +84,7 @@ def _content(path: Path) -> Any:
     if path.stat().st_size > _MAX_BYTES:
         raise LabelFileError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB; a label of a video is smaller")
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return json.loads(path.read_bytes())  # in UTF-8, UTF-16 or UTF-32
     except (ValueError, RecursionError) as error:
         raise LabelFileError(f"{printable(path)}: is not JSON ({str(error)[:100]})") from None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.errors import printable
-from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_rows, no_column
+from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
 from stmap_pipeline.labels.times import Times
 
 _MAX_BYTES = 64 * 2**20
@@ -65,12 +65,7 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
             series.append(np.array([float(cell) for cell in cells[words:]]))
         except ValueError as error:
             raise LabelFileError(f"{printable(path)}: line {index + 1}: {error}") from None
-    lengths = {len(one) for one in series}
-    if len(lengths) > 1:
-        raise LabelFileError(
-            f"{printable(path)}: its lines hold {' and '.join(map(str, sorted(lengths)))} numbers; they belong together"
-        )
-    check_rows(path, lengths.pop())
+    check_columns(path, series)
     values = [np.where(np.isfinite(one), one, np.nan) for one in series]
     times = None if time_column is None else Times(values.pop())
     return Columns(tuple(values), (), times, width=len(rows), no_number=("",) * len(asked))

@@ -89,7 +89,7 @@ def read_table(
     (array([0., 1.]), array([71.5,  nan]))
     """
     everything = [*wanted] if time_column is None else [*wanted, time_column]
-    blocks = _blocks(path, skip_rows)
+    blocks = line_blocks(path, skip_rows)
     try:
         head = next(blocks, [])
         layout = _layout(head, everything, delimiter)
@@ -148,7 +148,7 @@ def list_columns(path: Path) -> tuple[str, ...]:
         As :func:`read_table`.
     """
     try:
-        layout = _layout(next(_blocks(path, 0), []), [])
+        layout = _layout(next(line_blocks(path), []), [])
     except LabelFileError as error:
         raise type(error)(f"{printable(path)}: {error}") from None
     return layout.header or tuple(map(str, range(layout.width)))
@@ -205,7 +205,7 @@ def _after(first: list[str], rest: Iterator[list[str]]) -> Iterator[list[str]]:
     yield from rest
 
 
-def _blocks(path: Path, skip_rows: int) -> Iterator[list[str]]:
+def line_blocks(path: Path, skip_rows: int = 0) -> Iterator[list[str]]:
     """Yield the lines of a file, without line ends and blanks around them, some at a time; those left out are empty."""
     try:
         status = path.stat()
@@ -425,7 +425,8 @@ def _check_widths(rows: list[list[str]], layout: _Layout, line: int) -> None:
     if max(map(len, rows), default=0) <= layout.width:
         return
     for number, row in enumerate(rows, start=line):
-        if any(map(_clean, row[layout.width :])):
+        # some programs write comments behind a row
+        if any(map(_clean, row[layout.width :])) and not _clean(row[layout.width]).startswith("#"):
             hint = "; numbers with decimal commas need quotes, or another separator" if layout.delimiter == "," else ""
             what = "the header names" if layout.header else "the first row holds"
             raise LabelFileError(f"line {number} holds {len(row)} cells, but {what} {layout.width}{hint}")

@@ -160,6 +160,9 @@ def _subjects(root: Path, videos: Sequence[Path]) -> list[str]:
         # rest and walk of each person: the folder above has the names
         if len(grandparents) > 1 and all(len(one) > 1 for one in places) and len(parents) < len({one[-2:] for one in places}):
             return ["{grandparent}"] * len(videos)
+        tops = [one[0] for one in places]
+        if len({len(one) for one in places}) > 1 and len(set(tops)) > 1:
+            return tops  # visits of some people have folders of their own
         if len(parents) > 1:
             return ["{parent}"] * len(videos)
     stems = [re.match(r"(.+?)[ _-]+(?=.)", one.stem) for one in videos]

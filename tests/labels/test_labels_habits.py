@@ -48,6 +48,18 @@ POLAR = (
     "Name,Sport,Date,Start time,Duration,Average heart rate (bpm)\nAnna,OTHER,03-05-2024,10:00:00,00:00:14,75\n"
     "Sample rate,Time,HR (bpm),Speed (km/h)\n" + "".join(f"{1 if s == 0 else ''},00:00:{s:02},75,\n" for s in SECONDS)
 )
+LABCHART = (
+    "Interval=\t{interval}\nExcelDateTime=\t4.5415416666666664e+004\t03/05/2024 10:00:00.000\nTimeFormat=\tStartOfBlock\nDateFormat=\t\n"
+    "ChannelTitle=\tPulse\tECG\nRange=\t10.000 V\t5.000 mV\n{rows}"
+)
+
+
+def labchart_rows(*, times: bool) -> str:
+    rows = [f"{f'{at:.6f}' + chr(9) if times else ''}{value:.5f}\t0.1" for at, value in zip(PULSE_S, PULSE, strict=True)]
+    rows[100] += "\t#1 the lamp was moved"
+    return "\n".join(rows) + "\n"
+
+
 # name -> text, and how it is described
 TABLES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "tabs": ("t\thr\n" + rows("{s}\t{hr}"), NAMED),
@@ -132,6 +144,12 @@ TABLES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
         json.dumps({"/FullPackage": [{"Timestamp": s * 10**9, "Value": {"pulseRate": 75}} for s in SECONDS]}),
         {"column": "/FullPackage/Value/pulseRate", "time_column": "/FullPackage/Timestamp", "time_unit_s": 1e-9},
     ),
+    "LabChart": (LABCHART.format(interval="0.015625 s", rows=labchart_rows(times=True)), {"kind": "pulse", "column": "Pulse", "starts_with_video": True}),
+    "LabChart without times": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=False)), {"kind": "pulse", "column": "Pulse", "rate_hz": 64.0}),
+    "LabChart, start given": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": 1, "video_start": "2024-05-03 10:00:00"}),
+    "LabChart by its times": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": "pulse", "time_column": "Time"}),
+    "LabChart, lines counted": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": 1, "time_column": 0, "skip_rows": 6}),
+    "JSON in UTF-16": (json.dumps({"hr": [75] * 15, "time": list(SECONDS)}).encode("utf-16"), {"column": "hr", "time_column": "time"}),
     "JSON lists": (json.dumps({"hr": [75] * 15, "time": list(SECONDS)}), {"column": "hr", "time_column": "time"}),
 }  # fmt: skip
 
@@ -175,6 +193,14 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "starts_with_video = true",
     ),
     "cut off": ("t,hr\n0,75\n1\n2\n", NAMED, "hold no number"),
+    "LabChart in two blocks": (
+        2 * LABCHART.format(interval="1 s", rows="0\t75\t1\n"), {"column": 1, "rate_hz": 1.0}, "has 2 blocks",
+    ),
+    "LabChart without an interval": (LABCHART.format(interval="1", rows="0\t75\t1\n"), {"column": 1}, "no interval between samples"),
+    "LabChart without such a channel": (
+        LABCHART.format(interval="1 s", rows="0\t75\t1\n"), {"column": "HR"}, "has no column 'HR'; it holds Time, Pulse, ECG",
+    ),
+    "words as times in JSON": (json.dumps({"hr": [75] * 9, "t": ["0 sec"] * 9}), NAMED, "in column 't' (the first is '0 sec')"),
     "a wave with a leap": ("0,1\n1,2\n4000000,3\n", {"kind": "pulse", "column": 1, "time_column": 0}, "span"),
     "an ECG that is too slow": ("1\n0\n" * 200, {"kind": "ecg", "rate_hz": 20.0}, "at least 30"),
 }  # fmt: skip
@@ -221,6 +247,16 @@ def test_one_heart_rate_is_that_of_each_window() -> None:
 
 
 # ---- containers
+
+
+def test_what_the_reader_of_edf_warns_of_is_a_note(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "label.edf"
+    how = edf(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert format_of(path).list_columns(path) == ("EDA", "BVP")
+    labels = read(path, **how)
+    assert any(note.startswith("label.edf: ") and "record" in note for note in labels.notes)
+    assert capfd.readouterr() == ("", "")
 
 
 def edf(path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def test_a_series_is_found_by_its_line_or_by_its_name(tmp_path: Path) -> None:
 
 
 def test_series_of_different_lengths_do_not_belong_together(tmp_path: Path) -> None:
-    with pytest.raises(LabelFileError, match="2 and 3 numbers"):
+    with pytest.raises(LabelFileError, match="2 and 3 values"):
         read_columns(written(tmp_path, "1 2 3\n0 1\n"), [0], 1, format_name="rows")
 
 

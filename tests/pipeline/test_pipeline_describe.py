@@ -48,6 +48,12 @@ def labels(entry: dict) -> dict:
     return {key: value for key, value in label.items() if key != "file"}
 
 
+def test_where_some_people_have_folders_of_visits_the_upper_folders_are_the_people(tmp_path):
+    for name in ("anna/visit_1/rest", "anna/visit_2/rest", "bea/rest", "cleo/visit_1/rest"):
+        video(tmp_path / f"{name}.avi")
+    assert [one["subject"] for one in proposed(tmp_path)] == ["anna", "anna", "bea", "cleo"]
+
+
 def test_folders_are_people_and_one_entry_describes_all(tmp_path):
     for name in ("anna/rest", "anna/walk", "\u674e/rest"):
         video(tmp_path / f"{name}.avi")
