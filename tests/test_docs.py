@@ -192,7 +192,7 @@ def test_the_databases_described_on_the_pages_are_accepted(tmp_path):
             assert recording.subject == "anna"
             assert recording.labels[0].path.parent == root / "anna"
             found += 1
-    assert found == 3
+    assert found == 2
 
 
 def test_the_adapter_of_the_how_to_works_as_it_stands(tmp_path):

@@ -2,6 +2,7 @@
 
 import configparser
 import email
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -21,6 +22,10 @@ import stmap_pipeline
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 SOURCES = {"stmap_pipeline": ROOT / "stmap_pipeline", "stmap_cli": ROOT / "cli/stmap_cli"}
+
+
+# pinned with all that they bring, but not everywhere installed
+_NOT_LOOKED_INTO = ("torch", "lightning-fabric", "safetensors", "setuptools", "build", "twine")
 
 
 def pinned():
@@ -116,7 +121,7 @@ def test_constraints_pin_one_version_of_each_requirement():
 
 def test_constraints_pin_what_the_requirements_bring_along():
     pins, seen = pinned(), set()
-    waiting = [one for one in required() if one.name not in ("torch", "lightning-fabric", "safetensors", "setuptools")]
+    waiting = [one for one in required() if one.name not in _NOT_LOOKED_INTO]
     while waiting:
         wanted = waiting.pop()
         name = canonicalize_name(wanted.name)
@@ -148,6 +153,55 @@ def test_help_comes_without_the_heavy_imports():
     assert "stmap_cli.main" in imported
     heavy = {"numpy", "scipy", "h5py", "cv2", "dlib", "av", "pydantic", "joblib", "rich", "matplotlib", "torch"}
     assert not heavy & imported
+
+
+@pytest.fixture(scope="module")
+def image():
+    """Steps of the Dockerfile; .ci/run carries them out."""
+    spec = importlib.util.spec_from_file_location("dockerfile", ROOT / ".ci/dockerfile.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.steps((ROOT / "Dockerfile").read_text("utf-8"))
+
+
+def test_the_image_is_built_of_what_is_there_and_runs_without_rights(image):
+    last = max(index for index, (word, _) in enumerate(image) if word == "FROM")
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
+    copied = [rest.split()[:-1] for word, rest in image[:last] if word == "COPY"]
+    assert {name for names in copied for name in names} == allowed
+    assert all((ROOT / name).exists() for name in allowed)
+    words = [word for word, _ in image[last:]]
+    assert words.index("USER") < words.index("ENTRYPOINT")
+    assert dict(image)["USER"] not in ("root", "0")
+    assert dict(image)["ENTRYPOINT"] == '["stmap"]'
+    python = dict(image)["ARG"].partition("=")[2]
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
+
+
+def test_the_source_archive_is_told_of_each_folder():
+    told = (ROOT / "MANIFEST.in").read_text("utf-8")
+    names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".") or path.name in (".ci", ".github")}
+    # what git ignores, and what setuptools takes by itself
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()}
+    own = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE", "MANIFEST.in", "stmap_pipeline", "stmap.egg-info"}
+    for name in names - ignored - own:
+        assert re.search(rf"\s{re.escape(name)}(\s|$)", told), f"{name} is not in MANIFEST.in"
+
+
+def test_forms_and_citation_can_be_read():
+    yaml = pytest.importorskip("yaml", reason="read by PyYAML, which comes with the extra 'docs'")
+    for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"):
+        form = yaml.safe_load(path.read_text("utf-8"))
+        assert path.name == "config.yml" or {"name", "description", "body"} <= form.keys()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    (paper,) = citation["references"]
+    assert (paper["authors"][0]["family-names"], paper["year"]) == ("Niu", 2019)
+
+
+def test_the_picture_of_the_readme_is_light():
+    (name,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert (ROOT / name).stat().st_size < 300_000
 
 
 def test_the_commands_that_the_readme_shows_are_those_of_the_makefile():
