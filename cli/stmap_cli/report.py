@@ -54,7 +54,10 @@ NAMES = {"html": "report.html", "json": "report.json", "csv": "report", "latex":
     help="Say at the top, and at each table and figure, that the recordings are simulated; for drawn videos that were built as another database.",
 )
 @click.option(
-    "--title", metavar="TEXT", default="", help="Give the page this heading.  [default: the database and the name of the folder]"
+    "--title",
+    metavar="TEXT",
+    default="",
+    help="Give the page this heading.  [default: the project and the folder; without a project, the database and the folder]",
 )
 @jobs_option
 def report(
@@ -65,7 +68,8 @@ def report(
     show_faces: bool,
     source: Path | None,
     jobs: int | None,
-    **choices: Any,
+    title: str,
+    simulated: bool,
 ) -> None:
     """Write one HTML page about MAPS or a RUN, into its folder.
 
@@ -101,11 +105,15 @@ def report(
     command = shlex.join(["stmap", *sys.argv[1:]])
     if maps and (not runs or not folders):
         target = output or maps[0] / NAMES[kind]
-        report_maps(maps[0], target, kind, screen, jobs=jobs, show_faces=show_faces, source=source, command=command, **choices)
+        heading = title or _of_study(maps[0], "maps of")
+        faces = {"show_faces": show_faces, "source": source}
+        report_maps(maps[0], target, kind, screen, jobs=jobs, simulated=simulated, title=heading, command=command, **faces)
         _say_written(target, screen, open_page=open_page)
     if runs:
         target = output or _beside(runs) / NAMES[kind]
-        write_runs_report(runs, target, kind, maps=maps or _maps_of(runs), command=command, **choices)
+        heading = title or _of_study(_beside(runs), "heart rate by")
+        given = maps or _maps_of(runs)
+        write_runs_report(runs, target, kind, maps=given, simulated=simulated, title=heading, command=command)
         _say_written(target, screen, open_page=open_page)
 
 
@@ -119,15 +127,25 @@ def _of_project(screen: Console) -> tuple[list[Path], list[Path]]:
     return [maps], run
 
 
+def _of_study(folder: Path, what: str) -> str:
+    """Return the heading of a page about a folder of the project: a study is called as its project; empty outside of one."""
+    project = places.here()
+    place = folder.resolve()
+    if project is None or place.parent not in (project.maps.resolve(), project.runs.resolve()):
+        return ""
+    return f"{project.root.resolve().name}: {what} {place.name}"
+
+
 def _videos_of(maps: Path) -> Path | None:
-    """Return where the project has the videos of maps, if it has them."""
+    """Return where the project has the videos of maps, if they are there."""
     from stmap_pipeline.errors import ProjectError, UnknownNameError
     from stmap_pipeline.project import find_source
 
     try:
-        return find_source(maps.resolve().name, places.here()).path
+        path = find_source(maps.resolve().name, places.here()).path
     except (ProjectError, UnknownNameError):
         return None
+    return path if path.exists() else None
 
 
 def _maps_of(runs: list[Path]) -> list[Path]:

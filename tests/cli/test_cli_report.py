@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from support.cli import stmap
 
+from stmap_pipeline.project import create_project
 from stmap_pipeline.shards.example import example_maps
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
@@ -78,3 +80,31 @@ def test_mistakes_are_one_line(here):
     run = stmap("report", example_maps(), "-o", "file/report.html", "-j", "1")
     assert (run.code, run.out) == (1, "")
     assert "file/report.html: " in run.err
+
+
+def test_in_a_project_the_heading_is_the_name_of_the_study(here):
+    study = here / "sleep lab"
+    create_project(study)
+    example_maps(study / "maps/example")
+    for words, heading in (((), "sleep lab: maps of example"), (("--title", "Night 1"), "Night 1")):
+        run = stmap("report", study / "maps/example", "-j", "1", *words)
+        assert run.code == 0, run.err
+        assert f"<h1>{heading if words else 'Maps of example'}</h1>" in (study / "maps/example/report.html").read_text("utf-8")
+    os.chdir(study)
+    run = stmap("report", "-j", "1")
+    assert run.code == 0, run.err
+    assert "<h1>sleep lab: maps of example</h1>" in (study / "maps/example/report.html").read_text("utf-8")
+
+
+def test_frames_with_faces_need_the_flag_and_the_folder_of_the_videos(here):
+    maps = example_maps(here / "maps")
+    pages = []
+    for words in ((), ("--source", here), ("--show-faces",)):
+        run = stmap("report", maps, "-j", "1", *words)
+        assert run.code == 0, run.err
+        pages.append((maps / "report.html").read_text("utf-8"))
+    assert ["Face and blocks" in one for one in pages] == [False, False, True]
+    assert pages[2].count("No frame is shown: ") == 3
+    run = stmap("report", maps, "--show-faces", "--source", here / "nowhere")
+    assert run.code == 1
+    assert run.err.startswith("Error: ")
