@@ -53,10 +53,11 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/throughput.py
 
 docs: $(STAMP)
+	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build/html
 	@echo 'docs/_build/html/index.html'
 
 clean:
-	rm -rf $(VENV) demo build dist docs/_build docs/_generated stmap.egg-info
+	rm -rf $(VENV) demo build dist docs/_build stmap.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find stmap_pipeline cli tests docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,22 +1,24 @@
-"""Write the reference pages that must not drift from the code: settings, databases, reason codes, file format.
+"""Write what must not drift from the code into the pages: commands, settings, databases, reason codes, file format, names of the API.
 
-Run by conf.py at each build; ``python docs/generate.py`` alone writes the same files to docs/_generated.
+``python docs/generate.py`` replaces, in all pages, what stands between ``<!-- generated: NAME -->`` and ``<!-- end of NAME -->``. A test compares.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from stmap_cli.main import cli
 from stmap_pipeline import registry
-from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.folder_description import LabelEntry, RecordingEntry
 from stmap_pipeline.errors import REASONS
@@ -24,6 +26,8 @@ from stmap_pipeline.evaluation.result import BASELINES, VIDEOS
 from stmap_pipeline.labels.label_file import LabelFormat
 from stmap_pipeline.pipeline.findings import NOTES, PROBLEMS
 from stmap_pipeline.pipeline.metadata import METADATA
+from stmap_pipeline.project import ProjectFile
+from stmap_pipeline.settings_text import allowed, default_of
 from stmap_pipeline.shards import recording_file as schema
 from stmap_pipeline.shards.hdf5 import DatasetSpec
 from stmap_pipeline.shards.tables import OUTCOMES, RECORDINGS, RESAMPLED_WINDOWS, TIMINGS, WINDOWS
@@ -37,16 +41,53 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(_cell(str(one)) for one in line) + " |" for line in lines) + "\n"
 
 
-def configuration() -> str:
-    """Describe each section and field of the configuration."""
+def commands() -> str:
+    """Describe each command with its arguments and options."""
     parts = []
-    for name, field in Config.model_fields.items():
+    for name, command in sorted(cli.commands.items()):
+        context = click.Context(command, info_name=f"stmap {name}", parent=None, show_default=True)
+        text, _, example = inspect.cleandoc(command.help or "").replace("\b\n", "").partition("Example:\n")
+        usage = " ".join([f"stmap {name}", *command.collect_usage_pieces(context)])
+        options = [
+            (
+                f"`{', '.join(one.opts)}{f' {metavar}' if not one.is_flag and (metavar := one.make_metavar(context)) else ''}`",
+                _help(one, context),
+            )
+            for one in command.params
+            if isinstance(one, click.Option)
+        ]
+        parts.append(
+            f"## stmap {name}\n\n```text\n{usage}\n```\n\n{_escaped(text.strip())}\n\n```sh\n{inspect.cleandoc(example)}\n```\n\n"
+            + (table(("option", "meaning"), options) if options else "")
+        )
+    return "\n".join(parts)
+
+
+def _help(option: click.Option, context: click.Context) -> str:
+    """Return the help of an option with its default, as `--help` prints it."""
+    record = option.get_help_record(context)
+    assert record is not None  # noqa: S101
+    return _escaped(re.sub(r"\s+", " ", record[1]))
+
+
+def _escaped(text: str) -> str:
+    # brackets would be links, and stars emphasis
+    return re.sub(r"([*\[\]<>])", r"\\\1", text)
+
+
+def configuration() -> str:
+    """Describe each section and field of a settings file."""
+    parts = []
+    for name, field in ProjectFile.model_fields.items():
         section = field.annotation
-        assert isinstance(section, type)  # noqa: S101
-        assert issubclass(section, BaseModel)  # noqa: S101
-        rows = [(f"`{name}.{key}`", _default(one), _allowed(one), one.description) for key, one in section.model_fields.items()]
-        parts.append(f"## [{name}]\n\n{section.__doc__}\n\n" + table(("setting", "default", "allowed", "meaning"), rows))
-    return "\n".join(parts) + "\n## All defaults as a file\n\n```toml\n" + Config().to_toml() + "```\n"
+        if name != "train" and isinstance(section, type) and issubclass(section, BaseModel):
+            rows = [(f"`{name}.{key}`", _default(one), _allowed(one), one.description) for key, one in section.model_fields.items()]
+            parts.append(f"## [{name}]\n\n{section.__doc__}\n\n" + table(("setting", "default", "allowed", "meaning"), rows))
+    places = {name: field for name, field in ProjectFile.model_fields.items() if name in ("maps", "runs", "databases", "videos")}
+    rows = [(f"`{key}`", _default(one), _allowed(one), one.description) for key, one in places.items()]
+    head = "## Places\n\nIn the `stmap.toml` of a [project](../how-to/project.md) there may also be:\n\n"
+    parts.append(head + table(("key", "default", "allowed", "meaning"), rows))
+    return "\n".join(parts)
 
 
 def databases() -> str:
@@ -55,7 +96,7 @@ def databases() -> str:
     known: list[Database] = [registry.load("databases", name) for name in registry.names("databases")]
     for one in known:
         citation = f"\n```bibtex\n{one.citation}\n```\n" if one.citation else ""
-        facts = "".join(f"{word.capitalize()}\n: {text}\n\n" for word, text in one.facts().items())
+        facts = "".join(f"- {word.capitalize()}: {text}\n" for word, text in one.facts().items()) + "\n"
         defects = "Known defects, and what is done about them:\n\n" + "".join(f"- {text}\n" for text in one.defects) + "\n"
         parts.append(
             f"## {one.name}\n\n{one.title}\n\n{facts}{defects if one.defects else ''}"
@@ -169,7 +210,6 @@ def training() -> str:
     parts = [
         "## Settings\n\n" + table(("setting", "default", "allowed", "meaning"), rows),
         "For pulse-net some defaults are others:\n\n" + table(("setting", *PULSE_NET_DEFAULTS), pulse_net),
-        "## All defaults as a file\n\n```toml\n" + TrainConfig().to_toml() + "```\n",
         "## The folder of a run\n\n" + table(("name", "content"), [(f"`{name}`", what) for name, what in RUN_FILES]),
         "The header of each file of weights holds, as JSON, the settings, size and clock of the windows, the fingerprint of the maps, "
         "and the epoch.\n",
@@ -211,25 +251,73 @@ def estimate_quality() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {
-    "configuration.md": configuration,
-    "training.md": training,
-    "databases.md": databases,
-    "findings.md": findings,
-    "label-formats.md": label_formats,
-    "reasons.md": reasons,
-    "file-format.md": file_format,
-    "estimate-quality.md": estimate_quality,
+def api() -> str:
+    """List the public names of each package with the first line of their docstrings."""
+    parts = []
+    for package in API:
+        module = importlib.import_module(f"stmap_pipeline.{package}")
+        members = {name: getattr(module, name) for name in module.__all__}
+        rows = [
+            (f"`{name}`", _escaped((inspect.getdoc(one) or "").partition("\n\n")[0].replace("\n", " ")))
+            for name, one in members.items()
+            if inspect.isfunction(one) or inspect.isclass(one)
+        ]
+        parts.append(f"### stmap_pipeline.{package}\n\n" + table(("name", "what it does or is"), rows))
+    return re.sub(r":\w+:`[~.]*(.+?)`", r"`\1`", "\n".join(parts)).replace("``", "`")
+
+
+API = (
+    "shards",
+    "pipeline",
+    "maps",
+    "balance",
+    "training",
+    "evaluation",
+    "report",
+    "records",
+    "video",
+    "faces",
+    "blocks",
+    "simulation",
+)
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "configuration": configuration,
+    "training": training,
+    "databases": databases,
+    "findings": findings,
+    "label-formats": label_formats,
+    "reasons": reasons,
+    "file-format": file_format,
+    "estimate-quality": estimate_quality,
+    "api": api,
 }
+_BLOCK = re.compile(r"^<!-- generated: (?P<name>[a-z-]+) -->\n.*?^<!-- end of (?P=name) -->\n", re.MULTILINE | re.DOTALL)
 
 
-def write_all(folder: Path) -> None:
-    """Write all generated pages; one that says the same already is left alone, so that Sphinx need not read it anew."""
-    folder.mkdir(exist_ok=True)
-    for name, make in PAGES.items():
-        text, path = make(), folder / name
-        if not path.is_file() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8")
+def current(text: str) -> str:
+    """Return a page with its generated blocks as the code has them now."""
+    return _BLOCK.sub(
+        lambda match: (
+            f"<!-- generated: {match['name']} -->\n\n{BLOCKS[match['name']]().strip()}\n\n<!-- end of {match['name']} -->\n"
+        ),
+        text,
+    )
+
+
+def pages() -> list[Path]:
+    """List the pages that hold a generated block."""
+    every = sorted(Path(__file__).parent.rglob("*.md"))
+    return [one for one in every if "_build" not in one.parts and _BLOCK.search(one.read_text("utf-8"))]
+
+
+def write_all() -> None:
+    """Bring all pages up to date; one that says the same already is left alone."""
+    for page in pages():
+        before = page.read_text("utf-8")
+        if (after := current(before)) != before:
+            page.write_text(after, "utf-8")
 
 
 def _cell(text: str) -> str:
@@ -243,30 +331,13 @@ def _marks(one: DatasetSpec) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "(needed)"
-    value = field.get_default(call_default_factory=True)
-    return "(none)" if value in (None, "", (), {}) else f"`{json.dumps(value)}`"
+    text = default_of(field)
+    return f"`{text}`" if text not in ("", '""', "[]", "{}") else "(none)"
 
 
 def _allowed(field: FieldInfo) -> str:
-    words = {"gt": "above", "ge": "from", "lt": "below", "le": "to"}
-    limits = [f"{words[key]} {getattr(rule, key):g}" for rule in field.metadata for key in words if hasattr(rule, key)]
-    return ", ".join([_type(field.annotation), *limits])
-
-
-def _type(annotation: Any) -> str:
-    origin, parts = get_origin(annotation), [one for one in get_args(annotation) if one not in (type(None), Ellipsis)]
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in parts)
-    if origin in (Union, UnionType):
-        return " or ".join(_type(one) for one in parts)
-    if origin is Annotated:
-        return _type(parts[0])
-    if origin is tuple:
-        return f"list of {_type(parts[0])}s"
-    if origin is dict or issubclass(annotation, BaseModel):
-        return "table"
-    return {str: "text", float: "number", int: "whole number", bool: "`true` or `false`"}[annotation]
+    return re.sub(r'("[^"]*")', r"`\1`", allowed(field))
 
 
 if __name__ == "__main__":
-    write_all(Path(__file__).parent / "_generated")
+    write_all()

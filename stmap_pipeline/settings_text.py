@@ -89,6 +89,19 @@ def allowed(field: FieldInfo) -> str:
     return ", ".join([_type(field.annotation), *limits])
 
 
+def default_of(field: FieldInfo) -> str:
+    """Return a default as it is written in TOML; empty where there is none.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.config import WindowsConfig
+    >>> default_of(WindowsConfig.model_fields["length"])
+    '"300 frames"'
+    """
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    return "" if value is None or isinstance(value, BaseModel) else toml_value(value)
+
+
 def _entry(key: str, field: FieldInfo, value: Any) -> Iterator[str]:
     about, rule = field.description or "", allowed(field)
     # the choices stand in most descriptions, each with what it does

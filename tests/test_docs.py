@@ -69,6 +69,24 @@ def test_every_command_and_option_is_documented_and_has_help(site):
                 assert parameter.human_readable_name in text
 
 
+def test_the_generated_parts_of_the_pages_are_those_of_the_code(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    import generate
+
+    pages = generate.pages()
+    assert {one.name for one in pages} > {
+        "commands.md",
+        "configuration.md",
+        "databases.md",
+        "training.md",
+        "file-format.md",
+        "api.md",
+    }
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert generate.current(text) == text, f"{page.name} is not up to date: run python docs/generate.py"
+
+
 def test_every_setting_is_documented(site):
     text = text_of(site / "reference/configuration.html")
     for section, field in Config.model_fields.items():
