@@ -43,9 +43,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def commands() -> str:
     """Describe each command with its arguments and options."""
-    parts = []
+    head = (cli.help or "").partition("\n")[0]
+    parts = [f"{head} `stmap --version` prints the version, and `-h` or `--help` the help of a command.\n"]
     for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"stmap {name}", parent=None, show_default=True)
+        context = click.Context(command, info_name=f"stmap {name}", show_default=True)
         text, _, example = inspect.cleandoc(command.help or "").replace("\b\n", "").partition("Example:\n")
         usage = " ".join([f"stmap {name}", *command.collect_usage_pieces(context)])
         options = [
