@@ -356,7 +356,7 @@ def learn_once(network: Network, windows: SimulatedWindows, size: int, precision
     with torch.autocast("cpu", precision, enabled=precision != torch.float32):
         output = network(*network.inputs(batch))
     network.zero_grad()
-    network.loss(output, batch).backward()  # type: ignore[no-untyped-call]
+    network.loss(output, batch).backward()
 
 
 def package(run: Path, figures: Path | None) -> None:

@@ -68,7 +68,7 @@ def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torc
     """Train on so many simulated windows; return the moving average of the weights."""
     trained = [one for one in network.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, RATE, weight_decay=1e-3)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     steps = windows // BATCH
     network.train()
     for step in range(steps):
@@ -86,7 +86,7 @@ def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torc
             output = network(*network.inputs(batch))
         loss = network.loss(output, batch)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         average.update_parameters(network)

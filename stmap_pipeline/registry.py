@@ -1,7 +1,8 @@
 """Names a user can choose, and the code behind them. Listing names imports nothing; loading imports one module.
 
-An extension is one file and one line here; another package adds its own through the entry-point group
-``stmap.<kind>``, for example ``[project.entry-points."stmap.databases"]``.
+An extension is one file and one line here. Another package adds its own through the entry-point group ``stmap.<kind>``, for example
+``[project.entry-points."stmap.databases"]``, and is then found by all commands and worker processes; a script adds them for its
+own process by :func:`register`. No file of data can: a run names its network, and what stands behind the name is installed or it is not.
 """
 
 from __future__ import annotations
@@ -78,15 +79,54 @@ REGISTRIES: dict[str, dict[str, str]] = {
 }
 
 
+# of this process alone
+_registered: dict[str, dict[str, Any]] = {}
+
+
+def register(kind: str, name: str, target: Any) -> None:
+    """Add a name to a registry of this process, as a script or a notebook needs it; the last one of a name counts.
+
+    Parameters
+    ----------
+    kind : str
+        A key of :data:`REGISTRIES`.
+    name : str
+    target : object or str
+        What :func:`load` returns, or where it is: ``"module:attribute"``.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such registry, or the name is one of stmap's own.
+
+    Examples
+    --------
+    >>> register("networks", "small", "stmap_pipeline.training.networks.resnet18:ResNet18")
+    >>> "small" in names("networks"), load("networks", "small").__name__
+    (True, 'ResNet18')
+    >>> unregister("networks", "small")
+    """
+    if kind not in REGISTRIES:
+        raise ValueError(f"no registry is called {kind!r}; use one of {', '.join(REGISTRIES)}")
+    if name in REGISTRIES[kind]:
+        raise ValueError(f"{name!r} is one of stmap's own {kind.replace('_', ' ')}; choose another name")
+    _registered.setdefault(kind, {})[name] = target
+
+
+def unregister(kind: str, name: str) -> None:
+    """Remove a name that :func:`register` added; nothing happens where it is not there."""
+    _registered.get(kind, {}).pop(name, None)
+
+
 @functools.cache
 def _installed(kind: str) -> dict[str, str]:
     # reading what is installed takes as long as reading a hundred label files
     return {point.name: point.value for point in entry_points(group=f"stmap.{kind}")}
 
 
-def _all(kind: str) -> dict[str, str]:
+def _all(kind: str) -> dict[str, Any]:
     # our own names win: an installed package must not be able to replace them unseen
-    return {**_installed(kind), **REGISTRIES[kind]}
+    return {**_installed(kind), **_registered.get(kind, {}), **REGISTRIES[kind]}
 
 
 def names(kind: str) -> list[str]:
@@ -124,7 +164,7 @@ def find(kind: str, name: str) -> str:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import what stands behind a name, which is found as by :func:`find`.
+    """Return what stands behind a name, which is found as by :func:`find`; its module is imported.
 
     Raises
     ------
@@ -136,5 +176,8 @@ def load(kind: str, name: str) -> Any:
     >>> load("databases", "VIPL-HR").name
     'vipl-hr'
     """
-    module, _, attribute = _all(kind)[find(kind, name)].partition(":")
+    target = _all(kind)[find(kind, name)]
+    if not isinstance(target, str):
+        return target
+    module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)

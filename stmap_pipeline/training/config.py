@@ -118,7 +118,5 @@ class TrainConfig(Settings):
 
     @property
     def network_options(self) -> dict[str, Any]:
-        """What :func:`~stmap_pipeline.training.networks.build_network` passes on to a network: choices for networks of maps."""
-        if self.network == PULSE_NETWORK:
-            return {}
+        """What :func:`~stmap_pipeline.training.networks.build_network` passes on to a network that takes it."""
         return {"width": self.width, "color": self.color}

@@ -97,7 +97,12 @@ class Model:
         try:
             network = build_network(config.network, **config.network_options)
             network.load_state_dict(weights)
-        except (RuntimeError, ValueError, UnknownNameError) as error:
+        except UnknownNameError:
+            raise ModelError(
+                f"{path}: was trained with the network {config.network!r}, which is not known here: install the package that adds it "
+                "to the entry-point group stmap.networks, or register it first"
+            ) from None
+        except (RuntimeError, ValueError) as error:
             raise ModelError(f"{path}: does not fit the network {config.network!r} ({str(error).splitlines()[0]})") from None
         return cls(network, metadata, find_device(str(device)))
 

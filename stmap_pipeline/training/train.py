@@ -493,7 +493,7 @@ class TrainState:
         self.optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
         self.average: AveragedModel | None = None
         if config.ema_decay:
-            average: Any = get_ema_multi_avg_fn(config.ema_decay)  # type: ignore[no-untyped-call]
+            average: Any = get_ema_multi_avg_fn(config.ema_decay)
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.used: Any = network if self.average is None else self.average.module
         self.history: list[dict[str, Any]] = []

@@ -36,6 +36,8 @@ class Network(nn.Module):
 
     rate_hz: ClassVar[float | None] = None
     samples: ClassVar[int | None] = None
+    #: Settings of a training that the constructor takes as keywords: of ``color`` and ``width``.
+    options: ClassVar[tuple[str, ...]] = ()
 
     def fit_target(self, heart_rate_bpm: Tensor, duration_s: Tensor) -> None:
         """Take over what the network must know of the training labels, such as their mean; called once, before the first step."""
@@ -88,7 +90,7 @@ def build_network(name: str, **options: Any) -> Network:
     name : str
         A name of the registry ``networks``.
     options
-        ``color`` and ``width`` of the settings, for networks of maps.
+        ``color`` and ``width`` of the settings; a network gets those of its :attr:`Network.options`.
 
     Raises
     ------
@@ -102,5 +104,5 @@ def build_network(name: str, **options: Any) -> Network:
     >>> network(torch.zeros(2, 3, 25, 300)).shape
     torch.Size([2])
     """
-    network: Network = registry.load("networks", name)(**options)
-    return network
+    kind: type[Network] = registry.load("networks", name)
+    return kind(**{key: value for key, value in options.items() if key in kind.options})

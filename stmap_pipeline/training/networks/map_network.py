@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -22,6 +24,7 @@ class MapNetwork(Network):
         A color space of :mod:`stmap_pipeline.maps.color`, or two joined by ``+``.
     """
 
+    options: ClassVar[tuple[str, ...]] = ("color",)
     beats_mean: Tensor
     beats_scale: Tensor
 

@@ -84,6 +84,8 @@ class ResNet18(MapNetwork):
     torch.Size([2])
     """
 
+    options = ("color", "width")
+
     def __init__(self, *, width: int = 64, **options: Any) -> None:
         super().__init__(**options)
         self.widths = [width << number for number in range(STAGES)]
