@@ -1,4 +1,4 @@
-"""The shell blocks of the guides run as they stand, in order, in a folder with small synthetic data.
+"""The shell blocks of the guides run as they stand, in order, in a folder with small synthetic data; of one of them those in Python, too.
 
 A block that cannot run here has a comment above it, ``<!-- not run: the reason -->``.
 """
@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from support.videos import write_video
 ROOT = Path(__file__).parents[1]
 GUIDES = sorted([ROOT / "README.md", *(ROOT / "docs" / "tutorial").glob("*.md"), *(ROOT / "docs" / "how-to").glob("*.md")])
 _BLOCK = re.compile(r"(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```sh\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # folders of the guides, and those that stand for them here
 _PLACES = {"/data/VIPL-HR": "vipl-hr"}
 
@@ -86,3 +88,16 @@ def run_block(page: Path, text: str) -> None:
             path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
             done = subprocess.run(["bash", "-ec", line], capture_output=True, text=True, env=environment(PATH=path))
             assert done.returncode == 0, f"{page.name}: {line}\n{done.stderr}"
+
+
+def test_the_python_blocks_about_pytorch_run_in_order(data):
+    pytest.importorskip("torch", reason="needs the extra 'train'")
+    code = "\n".join(_PYTHON.findall((ROOT / "docs/how-to/pytorch.md").read_text("utf-8")))
+    code += "\nprint(len(training), len(some), maps.shape, even[0]['map'].shape, len(list(sampler)), len(batch['subject']) > 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=data, capture_output=True, text=True, env=environment(OMP_NUM_THREADS="1")
+    )
+    assert done.returncode == 0, done.stderr
+    training, some, *rest = done.stdout.split(maxsplit=2)
+    assert int(training) > int(some) > 0
+    assert rest == ["torch.Size([32, 3, 4, 240]) torch.Size([3, 4, 200]) 1000 True\n"]
