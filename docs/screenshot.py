@@ -7,9 +7,14 @@ The picture of docs/how-to/report.md is that of drawn videos::
     stmap report maps
     python docs/screenshot.py report.html docs/how-to/report.png --height 1480
 
-That of docs/how-to/experiment.md is the page of the experiment in docs/explanation/simulated-results.md::
+That of docs/how-to/experiment.md is the page of a small experiment; windows.toml has windows of 10 s on a uniform clock of 15 Hz, 2 s
+apart, and small.toml width = 8, epochs = 2, windows_per_epoch = 400, batch = 32, validation_share = 0::
 
-    python docs/screenshot.py runs/simulated/report.html docs/how-to/experiment.png --height 1480
+    stmap synth simulated --traces --subjects 12 --recordings-per-subject 5 --config windows.toml
+    stmap synth others --traces --subjects 6 --recordings-per-subject 3 --seed 1 --config windows.toml
+    stmap augment simulated --balance
+    stmap experiment fg2019 --vipl simulated --mmse others runs/small --config small.toml --seeds 1
+    python docs/screenshot.py runs/small/report.html docs/how-to/experiment.png --height 1480
 """
 
 from __future__ import annotations
