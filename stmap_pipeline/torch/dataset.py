@@ -301,6 +301,10 @@ class MapDataset(Dataset[dict[str, Any]]):
         found._rate_bpm, found._length_s = self._rate_bpm.to(device), self._length_s.to(device)
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        # what was read is read again by another process that wants it
+        return self.__dict__ | {"_signals": LruCache(self._signals.max_bytes)}
+
     def __repr__(self) -> str:
         where = "read from the files" if self._rows is None else f"{self._rows.nbytes / 2**20:.0f} MB on {self.device}"
         subjects = len(set(self.subjects))
