@@ -29,7 +29,8 @@ class WindowSampler(Sampler[int]):
         Without it, as many as the dataset has.
     recordings_at_once : int, optional
         Read the windows of so many recordings, drawn anew in each epoch, before those of the next: for databases whose traces do not
-        fit into the cache. Without it the windows of all recordings are mixed.
+        fit into the cache. An epoch without ``bins`` that is shorter than the dataset then has some of the recordings. Without it the
+        windows of all recordings are mixed.
     seed : int
 
     Attributes
@@ -81,9 +82,11 @@ class WindowSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         rng = np.random.default_rng((self._seed, self.epoch))
         self.epoch += 1
-        drawn = rng.choice(len(self._recording), self._count, replace=self._probability is not None, p=self._probability)
+        windows = len(self._recording)
+        drawn = rng.permutation(windows) if self._probability is None else rng.choice(windows, self._count, p=self._probability)
         if self._at_once is not None:
             rank = rng.permutation(int(self._recording.max()) + 1)
-            # choice has mixed them: a stable sort keeps each group mixed
+            # they are mixed: a stable sort keeps each group mixed
             drawn = drawn[np.argsort(rank[self._recording[drawn]] // self._at_once, kind="stable")]
+        drawn = drawn[: self._count]
         yield from drawn.tolist()

@@ -58,6 +58,8 @@ def test_a_few_recordings_at_once_are_read_before_the_next_ones(data):
     assert any((np.diff(np.unique(one, return_inverse=True)[1]) != 0).sum() > 2 for one in groups)
     sampler = WindowSampler(data, recordings_at_once=2)
     assert len({frozenset(names[list(sampler)[:per_pair]]) for _ in range(4)}) > 1
+    # a short epoch opens no more recordings than it needs
+    assert len(set(names[list(WindowSampler(data, recordings_at_once=2, windows_per_epoch=per_pair))])) == 2
     with pytest.raises(ConfigError, match="1 or more"):
         WindowSampler(data, recordings_at_once=0)
 
