@@ -131,7 +131,23 @@ def build_maps(
     limits = Limits(time_limit_s, memory_limit_mb * 2**20)
     if not memory_is_limited():
         say(screen, "  note     this system cannot limit the memory of a recording: --memory-limit has no effect")
-    return run(plan, default_jobs() if jobs is None else jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
+    jobs = default_jobs() if jobs is None else jobs
+    if scheduler is None and (line := _line_of_forecast(plan, jobs)):
+        say(screen, line)
+    return run(plan, jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
+
+
+def _line_of_forecast(plan: BuildPlan, jobs: int) -> str:
+    """Return how long a build will take; nothing for one that is short."""
+    from stmap_pipeline.pipeline.forecast import forecast_build
+
+    processes = max(1, min(jobs, default_jobs()))
+    found = forecast_build(plan, processes)
+    if found is None:
+        return ""
+    where = "one process" if processes == 1 else f"each of {processes} processes"
+    speed = f"about {number(round(found.frames))} frames, at {found.frames_per_s:.0f}/s in {where}"
+    return f"  takes about {duration(found.seconds)} here: {speed}"
 
 
 def _dry_run(plan: BuildPlan, subject: str, screen: Console, *, as_json: bool) -> int:

@@ -12,7 +12,7 @@ import click
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli import places
 from stmap_cli import train as train_command
-from stmap_cli.console import console, counted, say
+from stmap_cli.console import console, counted, duration, say
 from stmap_cli.options import RegistryName, config_option, device_option, folder_argument, jobs_option, path_option, preset_option
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def experiment(
         stmap experiment fg2019 --vipl maps/vipl runs/quick --seeds 1 --fold 1 --epochs 5
         stmap experiment fg2019 --vipl maps/vipl runs/few --network pulse-net --init simulated --init random --subjects 20
     """
-    from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, plan_experiment
+    from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, forecast_experiment, plan_experiment
 
     out = places.new_run(out, name, f"stmap experiment {name} --vipl MAPS OUT")
     vipl = places.maps_named(vipl, "vipl-hr", f"stmap experiment {name} --vipl {{}}")
@@ -124,14 +124,19 @@ def experiment(
     )
     screen = console()
     say(screen, f"{name}: {counted(len(plan.cells), 'run')} of {counted(plan.cells[0].config.epochs, 'epoch')}   ->  {out}")
-    if dry_run:
-        for one in plan.cells:
-            click.echo(str(one.folder))
-        return
     if threads is not None:
         import torch
 
         torch.set_num_threads(threads)
+    if seconds := forecast_experiment(plan, device):
+        say(
+            screen,
+            f"  takes about {duration(seconds)} here, and the tests; --preset laptop, --seeds 1 and --fold 1 make it shorter",
+        )
+    if dry_run:
+        for one in plan.cells:
+            click.echo(str(one.folder))
+        return
     run(plan, out / "report.html", screen, device=device, jobs=jobs)
     click.echo(str(out / "report.html"))
 

@@ -161,7 +161,8 @@ def _beside(runs: list[Path]) -> Path:
     """Return the folder of a run; of several, the folder that all of them are in."""
     if len(runs) == 1:
         return runs[0]
-    return Path(os.path.relpath(os.path.commonpath([one.resolve().parent for one in runs])))
+    common = Path(os.path.commonpath([one.resolve().parent for one in runs]))
+    return common.relative_to(Path.cwd()) if common.is_relative_to(Path.cwd()) else common
 
 
 def _say_written(target: Path, screen: Console, *, open_page: bool) -> None:

@@ -164,6 +164,41 @@ def plan_experiment(
     return Experiment(maps, other, tuple(cells))
 
 
+def forecast_experiment(experiment: Experiment, device: str = "auto") -> float:
+    """Estimate how many seconds the trainings of an experiment will take, from a few steps of each kind of network; nothing is written.
+
+    Validation and tests come on top, which take a few percent of it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    device : str
+
+    Raises
+    ------
+    ConfigError, OutputError, ShardError
+        As :func:`~stmap_pipeline.training.train.plan_training`.
+    ExtraMissingError
+        Where the extra ``train`` is not installed.
+    """
+    require_torch("lightning_fabric")
+    from stmap_pipeline.training.data import windows_of_epoch
+    from stmap_pipeline.training.train import forecast_training, plan_training
+
+    measured_per_s: dict[tuple[object, ...], float] = {}
+    seconds = 0.0
+    for cell in experiment.cells:
+        config = cell.config
+        plan = plan_training(experiment.maps, cell.folder, config, folds=cell.folds, resume=True)
+        if plan.shards is None or not plan.to_do:
+            continue
+        kind = (config.network, config.width, config.color, config.batch, config.precision)
+        if kind not in measured_per_s:
+            measured_per_s[kind] = forecast_training(plan, device).windows_per_s
+        seconds += config.epochs * sum(windows_of_epoch(split, config) for split in plan.to_do) / measured_per_s[kind]
+    return seconds
+
+
 def run_experiment(
     experiment: Experiment,
     *,

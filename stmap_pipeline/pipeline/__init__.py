@@ -14,6 +14,7 @@ output, :func:`run_build` builds and yields one outcome for each listed recordin
 :mod:`.worker`        one recording, from its video to its file and its rows
 :mod:`.limits`        time and memory that it may take
 :mod:`.metadata`      columns about stream, clock and tracking, and notes
+:mod:`.forecast`      how long a build will take, from a measurement of seconds
 :mod:`.build`         runs a plan, then writes the tables and the manifest
 :mod:`.scratch`       state of an unfinished run: outcomes, marks of recordings in progress
 :mod:`.status`        progress of a build

@@ -31,6 +31,11 @@ SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
 
 
+def windows_of_epoch(split: FoldSplit, config: TrainConfig) -> int:
+    """Return how many windows an epoch of a fold has."""
+    return min(len(split.training), config.windows_per_epoch or len(split.training))
+
+
 class RecordedSource:
     """The windows of a fold, in a new order in each epoch.
 
@@ -44,7 +49,7 @@ class RecordedSource:
     def __init__(self, data: MapDataset, split: FoldSplit, config: TrainConfig) -> None:
         self._data, self._split, self._config = data, split, config
         self.blocks, self.samples = data.blocks, data.samples
-        self.windows = min(len(split.training), config.windows_per_epoch or len(split.training))
+        self.windows = windows_of_epoch(split, config)
         self.steps = -(-self.windows // config.batch)
         self.validated = len(split.validation)
 

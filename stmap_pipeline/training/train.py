@@ -47,7 +47,7 @@ from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, batches, find_device
+from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, batches, find_device, windows_of_epoch
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
@@ -305,7 +305,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
             SimulatedSource(config, fabric.device) if data is None else RecordedSource(data, one, config) for one in to_do
         ]
         if to_do:
-            yield _forecast(fabric, plan, sources)
+            yield _forecast(fabric, plan, sources[0])
         for split, source in zip(to_do, sources, strict=True):
             yield from train_fold(fabric, source, split, plan, data)
         if fabric.is_global_zero:
@@ -576,12 +576,48 @@ def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: 
     write_tensors(path, network.state_dict(), metadata.model_dump_json())
 
 
-def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecast:
+def forecast_training(plan: TrainPlan, device: str = "auto") -> Forecast:
+    """Estimate how long a training will take, from a few steps on a few of its windows; nothing is written.
+
+    Parameters
+    ----------
+    plan : TrainPlan
+        On recordings, with a fold to do.
+    device : str
+        As in :func:`run_training`.
+
+    Raises
+    ------
+    ConfigError
+        Where the device cannot be used, or windows do not fit the network.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> plan = plan_training(example_maps(), Path("nowhere"), TrainConfig(validation_share=0), folds=[2])
+    >>> forecast = forecast_training(plan, "cpu")
+    >>> forecast.steps, forecast.seconds > 0, plan.out.exists()
+    (10, True, False)
+    """
+    if plan.shards is None or not plan.to_do:
+        raise ValueError("only a training on recordings with a fold to do has a forecast without being run")
+    fabric, split, config = start_fabric(device, plan.config.precision), plan.to_do[0], plan.config
+    few = [
+        plan.protocol.windows[one] for one in (*split.training[: _MEASURED_STEPS * config.batch], *split.validation[: config.batch])
+    ]
+    learned = np.arange(min(len(split.training), _MEASURED_STEPS * config.batch))
+    sample = FoldSplit(0, learned, np.arange(len(learned), len(few)), np.empty(0, dtype=np.int64))
+    data = load_windows(network_class(config.network), plan.shards, few, fabric.device)
+    return _forecast(fabric, plan, RecordedSource(data, sample, config))
+
+
+def _forecast(fabric: Fabric, plan: TrainPlan, source: Source) -> Forecast:
     """Measure a few steps, and a batch of the validation, of a network that is thrown away."""
+    config = plan.config
     with torch.random.fork_rng([]):
-        network = build_network(plan.config.network, **plan.config.network_options).to(fabric.device)
+        network = build_network(config.network, **config.network_options).to(fabric.device)
     begin_s, windows = time.monotonic(), 0
-    for number, (batch, _) in enumerate(islice(sources[0].epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
+    for number, (batch, _) in enumerate(islice(source.epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
         if number == 1:
             # the first step is slower than those that follow
             begin_s, windows = time.monotonic(), 0
@@ -595,15 +631,19 @@ def _forecast(fabric: Fabric, plan: TrainPlan, sources: list[Source]) -> Forecas
         if number and time.monotonic() - begin_s > _MEASURED_S:
             break
     windows_per_s = windows * fabric.world_size / (time.monotonic() - begin_s)
-    begin_s, validated = time.monotonic(), list(islice(sources[0].validation(), 1))
+    begin_s, validated = time.monotonic(), list(islice(source.validation(), 1))
     predict_batches(network, validated)
     validated_per_s = len(validated[0]) / (time.monotonic() - begin_s) if validated else math.inf
-    seconds = 0.0
-    for split, source in zip(plan.to_do, sources, strict=True):
+    seconds, steps = 0.0, 0
+    for split in plan.to_do:
+        recorded = plan.shards is not None
+        of_epoch = windows_of_epoch(split, config) if recorded else source.windows
         folder = fold_folder(plan.out, split.fold)
         done = len(read_table(folder / "history.csv")) if (folder / RESUME).exists() else 0
-        seconds += (plan.config.epochs - done) * (source.windows / windows_per_s + source.validated / validated_per_s)
-    return Forecast(windows_per_s, seconds, sum(one.steps for one in sources) * plan.config.epochs)
+        validation = len(split.validation) if recorded else source.validated
+        seconds += (config.epochs - done) * (of_epoch / windows_per_s + validation / validated_per_s)
+        steps += config.epochs * (-(-of_epoch // config.batch) if recorded else source.steps)
+    return Forecast(windows_per_s, seconds, steps)
 
 
 def _finish_fold(state: TrainState, data: MapDataset | None, split: FoldSplit, folder: Path) -> FoldResult:

@@ -148,6 +148,7 @@ def test_more_folds_later_are_trained_and_evaluated_again(done, maps, settings, 
 
 def test_a_dry_run_lists_the_runs_and_writes_nothing(maps, other, settings, tmp_path):
     run = experiment(maps, tmp_path / "out", settings, "--mmse", other, "--dry-run")
+    assert re.search(r"^  takes about \d+ s here, and the tests; ", run.err, re.MULTILINE)
     assert (run.code, run.out.split()) == (0, [str(tmp_path / "out" / name) for name in CELLS])
     assert list(tmp_path.iterdir()) == []
 
@@ -195,12 +196,13 @@ def test_other_settings_in_the_same_folder_are_refused_before_the_first_training
 def test_report_takes_runs_with_their_maps_and_writes_tables(done, maps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = stmap("report", done[0] / CELLS[0], done[0] / CELLS[1], maps, "--simulated")
-    assert (run.code, run.out, run.err) == (0, "report.html\n", "")
-    page = Page((tmp_path / "report.html").read_text("utf-8"))
+    page = done[0] / "report.html"
+    assert (run.code, run.out, run.err) == (0, f"{page}\n", f"  open     {page.resolve().as_uri()}\n")
+    page = Page(page.read_text("utf-8"))
     assert len(page.tables["runs"]) == 3
     assert "simulated" in page.text
     assert stmap("report", done[0], "--format", "json").code == 0
-    assert len(json.loads((tmp_path / "report.json").read_text())["tables"]["runs"]["rows"]) == 5
+    assert len(json.loads((done[0] / "report.json").read_text())["tables"]["runs"]["rows"]) == 5
 
 
 def test_report_refuses_what_does_not_go_together(done, maps, other):
