@@ -36,6 +36,8 @@ Float32Array = npt.NDArray[np.float32]
 
 # columns of motion and pulse behind those of the block means
 _SIGNALS = 5
+# a few long recordings
+_LOADING_BYTES = 2**26
 # windows whose maps are made together on a CPU: their arrays then stay in its cache
 _TOGETHER = 8
 
@@ -292,11 +294,11 @@ class MapDataset(Dataset[dict[str, Any]]):
             A copy with the same windows.
         """
         found = copy.copy(self)
-        # nothing is read twice, so nothing need be kept
-        found.shards = Shards(self.shards.root, cache_bytes=0)
-        found._signals = LruCache(0)
+        # the recording at hand is kept until all its speeds are read, and nothing afterwards
+        found.shards, found._signals = Shards(self.shards.root, cache_bytes=_LOADING_BYTES), LruCache(0)
         found.device = torch.device(device)
         rows, first = found._load() if self._rows is None or self._first is None else (self._rows, self._first)
+        found.shards.close()
         found._rows, found._first = rows.to(device), first.to(device)
         found._rate_bpm, found._length_s = self._rate_bpm.to(device), self._length_s.to(device)
         return found
