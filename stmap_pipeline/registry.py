@@ -41,6 +41,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
     },
     "face_backends": {
         "dlib68": "stmap_pipeline.faces.dlib68:Dlib68",
+        "facemesh": "stmap_pipeline.faces.facemesh:FaceMesh",
     },
     "label_formats": {
         "csv": "stmap_pipeline.labels.tables:CSV",

@@ -12,7 +12,9 @@
 :mod:`.per_frame`    the per-frame mode: detector and landmark model in every frame, as in the paper
 :mod:`.orientation`  how an image must be turned for faces to stand upright
 :mod:`.backend`      interface of a face backend, which is a detector with a landmark model
-:mod:`.dlib68`       the backend ``dlib68``
+:mod:`.dlib68`       the backend ``dlib68``, for research
+:mod:`.facemesh`     the backend ``facemesh``, free for commercial use too
+:mod:`.model_file`   the files of landmark models
 ===================  =============================================================================
 
 The landmarks place the blocks of :mod:`stmap_pipeline.blocks`.
