@@ -43,8 +43,13 @@ def main() -> None:
         page = context.new_page()
         page.goto(options.page.resolve().as_uri())
         target = page.locator(options.part).first if options.part else page
+        if options.part:
+            target.scroll_into_view_if_needed()
         # charts are drawn when they come into view
-        page.locator(".chart .main-svg").first.wait_for(state="attached")
+        unseen = "(one) => one.getBoundingClientRect().top > innerHeight || one.getBoundingClientRect().bottom < 0"
+        page.wait_for_function(
+            f"[...document.querySelectorAll('.chart')].filter((one) => !({unseen})(one)).every((one) => one.querySelector('.main-svg'))"
+        )
         page.wait_for_timeout(2000)
         target.screenshot(path=options.picture)
         browser.close()

@@ -56,7 +56,6 @@ NAMES = {"html": "report.html", "json": "report.json", "csv": "report", "latex":
 @click.option(
     "--title",
     metavar="TEXT",
-    default="",
     help="Give the page this heading.  [default: the project and the folder; without a project, the database and the folder]",
 )
 @jobs_option
@@ -68,7 +67,7 @@ def report(
     show_faces: bool,
     source: Path | None,
     jobs: int | None,
-    title: str,
+    title: str | None,
     simulated: bool,
 ) -> None:
     """Write one HTML page about MAPS or a RUN, into its folder.
