@@ -50,6 +50,7 @@ REGISTRIES: dict[str, dict[str, str]] = {
         "hdf5": "stmap_pipeline.labels.hdf5:FORMAT",
         "json": "stmap_pipeline.labels.json_file:FORMAT",
         "matlab": "stmap_pipeline.labels.matlab:FORMAT",
+        "kubios": "stmap_pipeline.labels.kubios:FORMAT",
         "labchart": "stmap_pipeline.labels.labchart:FORMAT",
         "opensignals": "stmap_pipeline.labels.opensignals:FORMAT",
         "rows": "stmap_pipeline.labels.rows:FORMAT",
@@ -155,9 +156,9 @@ def find(kind: str, name: str) -> str:
     'vipl-hr'
     """
     known = _all(kind)
-    plain = {plain_name(one): one for one in known}
     if name in known:
         return name
+    plain = {plain_name(one): one for one in known}
     if plain_name(name) in plain:
         return plain[plain_name(name)]
     what = kind.rstrip("s").replace("_", " ")

@@ -111,6 +111,7 @@ DATABASE = Database(
     layout=LAYOUT,
     list_recordings=list_recordings,
     subjects=40,
+    consecutive=True,
     videos=160,
     cameras="one webcam, 640x480, strongly compressed",
     frame_rate="20 frames/s",

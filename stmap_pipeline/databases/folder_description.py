@@ -65,7 +65,7 @@ class LabelEntry(_Entry):
         description="What the file holds; rr: times from beat to beat. From pulse, ECG and RR intervals the heart rate is computed.",
     )
     file: str = Field(min_length=1, description="Path from the source folder; may hold placeholders.")
-    format: Literal["", "edf", "empatica", "hdf5", "json", "labchart", "matlab", "opensignals", "rows", "text"] = Field(
+    format: Literal["", "edf", "empatica", "hdf5", "json", "kubios", "labchart", "matlab", "opensignals", "rows", "text"] = Field(
         "", description="Format of the file; empty: recognized by its content."
     )
     column: _Column = Field(

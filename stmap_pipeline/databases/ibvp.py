@@ -2,7 +2,9 @@
 
 The layout and the meaning of the columns are those of the authors' description (PhysiologicAILab, ``iBVP-Dataset``) and of the loader of
 rPPG-Toolbox (ubicomplab, ``iBVPLoader``). The pulse wave was resampled by the authors to the nominal 30 frames/s of the images, which have no
-times. The thermal images in ``p01_a_t`` are not used.
+times. Samples of which the authors' model (``SQPhysMD``) says less than 0.5 are of low quality, as a public analysis of this database counts
+them (respiration from its thermal images); the two columns ``SQ1`` and ``SQ2`` by hand have no published scale and are not used. The thermal
+images in ``p01_a_t`` are not used.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ def list_recordings(root: Path) -> Iterator[Recording]:
             f"p{number:02d}",
             VideoSource(images, "images"),
             clock=ClockSource("constant", rate_hz=FRAME_RATE_HZ, note="the images carry no times: the nominal rate"),
-            labels=(LabelSource("pulse", folder / values, "BVP", rate_hz=FRAME_RATE_HZ),),
+            labels=(LabelSource("pulse", folder / values, "BVP", rate_hz=FRAME_RATE_HZ, quality_column="SQPhysMD"),),
             scenario=CONDITIONS[condition],
             notes=("the participant gave limited consent: no picture may be published",) if number in CONFIDENTIAL else (),
         )
@@ -96,6 +98,6 @@ DATABASE = Database(
     terms="agreement",
     defects=(
         "participants p08, p10, p13, p16, p29, p31 and p33 gave limited consent: their recordings have a note",
-        "the columns of signal quality are not used: windows whose beats and spectrum disagree get no label",
+        "samples of low quality by SQPhysMD are unknown, unless these are most of a session; SQ1 and SQ2 are not used",
     ),
 )

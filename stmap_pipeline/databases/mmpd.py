@@ -100,6 +100,7 @@ DATABASE = Database(
     layout=LAYOUT,
     list_recordings=list_recordings,
     subjects=33,
+    consecutive=True,
     videos=660,
     cameras="one phone, 320x240 (full release, 370 GB) or 80x60 (mini, 48 GB)",
     frame_rate="30 frames/s, nominal",

@@ -109,6 +109,7 @@ DATABASE = Database(
     layout=LAYOUT,
     list_recordings=list_recordings,
     subjects=10,
+    consecutive=True,
     videos=59,
     cameras="one industrial camera (SVS-Vistek eco274CVGE), 640x480, images without loss",
     frame_rate="30 frames/s, by the stamps of the images",

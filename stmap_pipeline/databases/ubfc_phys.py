@@ -100,6 +100,7 @@ DATABASE = Database(
     layout=LAYOUT,
     list_recordings=list_recordings,
     subjects=56,
+    consecutive=True,
     videos=168,
     cameras="one color camera",
     frame_rate="about 35 frames/s",

@@ -14,6 +14,7 @@
 :mod:`.rows`          text files with one series a line (UBFC-rPPG)
 :mod:`.empatica`      Empatica E4
 :mod:`.opensignals`   OpenSignals of BITalino and biosignalsplux
+:mod:`.kubios`        text reports of Kubios HRV
 :mod:`.labchart`      text files of LabChart
 :mod:`.json_file`     JSON (PURE)
 :mod:`.hdf5`          HDF5 (COHFACE) and MATLAB 7.3 (SCAMPS)

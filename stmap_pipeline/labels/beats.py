@@ -45,8 +45,8 @@ _MAX_OUTSIDE = 3.0
 _QRS_S = 0.03
 # where a beat has fewer samples, interpolation between them moves its peak; its place is then found by the phase of the wave at the samples
 _FEW_PER_BEAT = 10.0
-# up to here the second crest of a wave may look like the first, which is this much of a beat away
-_SOME_PER_BEAT, _OTHER_CREST = 25.0, 0.08
+# another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
+_OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
 # beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
 _REACH_BEATS, _HARMONICS, _PER_HARMONIC = 2.0, 3, 1.5
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
@@ -210,7 +210,7 @@ def _refined(peaks: IntArray, height: FloatArray) -> FloatArray:
 
 
 def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> FloatArray:
-    """Return beats of a pulse that is sampled at few places, moved to where the phase of its first harmonic is zero.
+    """Return beats of a pulse where the phase of its first harmonic is the usual one.
 
     Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
     Beats that lie too near the ends for that are moved as the others are. Where beats have enough samples, peaks are
@@ -223,8 +223,8 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     known = np.isfinite(values)
     at_s, value = times_s[known], values[known]
     per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
-    if per_beat > _SOME_PER_BEAT:
-        return beats_s
+    every = max(1, int(per_beat / _ENOUGH_PER_BEAT))
+    at_s, value = at_s[::every], value[::every]
     harmonics = np.arange(1, min(_HARMONICS, int(per_beat / _PER_HARMONIC)) + 1)
     phase = np.full(beats_s.size, np.nan)
     for index, (beat_s, period_s) in enumerate(zip(beats_s, length_s, strict=True)):

@@ -132,6 +132,9 @@ def summary_rows(values: FloatArray) -> int:
 
 
 def _summarizes(data: FloatArray, rest: FloatArray) -> bool:
+    usual = max(5.0, 2.0 * float(np.abs(np.diff(data)).max()))
+    if not np.abs(np.diff(np.append(data[-1:], rest))).max() > usual:
+        return False
     named = {
         "mean": float(data.mean()), "median": float(np.median(data)), "min": float(data.min()), "max": float(data.max()),
         "std": float(data.std()), "std of a sample": float(data.std(ddof=1)), "count": float(data.size), "sum": float(data.sum()),
@@ -140,10 +143,7 @@ def _summarizes(data: FloatArray, rest: FloatArray) -> bool:
     if not all(found):
         return False
     names = set().union(*found)
-    if not ({"min", "max"} <= names or ({"mean", "median"} & names and {"min", "max"} & names)):
-        return False
-    steps = np.abs(np.diff(data))
-    return bool(np.abs(np.diff(np.append(data[-1:], rest))).max() > max(5.0, 2.0 * float(steps.max())))
+    return {"min", "max"} <= names or bool({"mean", "median"} & names and {"min", "max"} & names)
 
 
 def _is_rounded(shown: float, value: float) -> bool:

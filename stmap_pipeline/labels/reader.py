@@ -40,6 +40,7 @@ _ANOTHER_DAY_S = 86_400.0
 _FRAMES_HZ = 25.0
 # RR intervals in these units are 24 to 300 bpm
 _RR_S = (0.2, 2.5)
+_GOOD_QUALITY = 0.5
 
 _KIND_NAMES = {"heart_rate": "heart rate", "pulse": "pulse", "ecg": "ECG", "rr": "RR intervals"}
 # where several kinds are there, the heart rate is taken from the first of these
@@ -255,7 +256,7 @@ def _read_sources(
 
 
 def _columns(source: LabelSource) -> Columns:
-    wanted = [source.column] if source.span_column is None else [source.column, source.span_column]
+    wanted = [one for one in (source.column, source.span_column, source.quality_column) if one is not None]
     assert source.path is not None  # noqa: S101
     return read_columns(source.path, wanted, source.time_column, format_name=source.format, skip_rows=source.skip_rows)
 
@@ -296,6 +297,8 @@ class _Reading:
             values = self._real_readings(values, clock_s)
         if source.kind == "rr" and times_s is not None and (problem := elapsed_problem(times_s, values)):
             raise self._fail(problem)
+        if source.quality_column is not None:
+            values = self._of_quality(values, columns.values[-1][rows])
         if source.span_column is not None:
             values, times_s = self._inside_span(values, times_s, columns.values[1][rows])
         if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
@@ -481,6 +484,17 @@ class _Reading:
         return values[part], times_s[part] - times_s[part.start] + self._first_frame_s
 
     # ---- values
+
+    def _of_quality(self, values: FloatArray, quality: FloatArray) -> FloatArray:
+        """Return values without those of bad quality; all of them where most are bad, for then another scale was meant."""
+        bad = quality < _GOOD_QUALITY
+        what = f"{int(bad.sum())} of {bad.size} samples are of bad quality by {self._source.quality_column}"
+        if 2 * bad.sum() > bad.size:
+            self._note(f"{what}: too many to be left out, they are kept")
+            return values
+        if bad.any():
+            self._note(f"{what}, and left out")
+        return np.where(bad, np.nan, values)
 
     def _in_unit(self, values: FloatArray) -> FloatArray:
         """Return heart rates in bpm and intervals in seconds."""

@@ -57,6 +57,8 @@ _BY_QUIRK = {
     "short_label": "label_duration",
     "long_label": "label_duration",
 }
+# listed, and not among the videos that publications count
+_NO_VIDEO = frozenset({"absent", "nir", "duplicate"})
 _NUMBERED = re.compile(r"(\D*)(\d+)\Z")
 
 
@@ -382,11 +384,11 @@ def _missing_subjects(adapter: Database, recordings: Sequence[Recording]) -> Ite
     if not adapter.subjects or adapter.simulated:
         return
     gaps = _gaps(subjects) if adapter.consecutive else []
-    if len(subjects) < _WHOLE * adapter.subjects:
-        videos = sum(one.skip_reason != "absent" for one in recordings)
-        counts = f"{len(subjects)} of {adapter.subjects} subjects" + (
-            f", {videos} of {adapter.videos} videos" if adapter.videos else ""
-        )
+    videos = sum(one.skip_reason not in _NO_VIDEO for one in recordings)
+    counts = f"{len(subjects)} of {adapter.subjects} subjects" + (
+        f", {videos} of {adapter.videos} videos" if adapter.videos else ""
+    )
+    if len(subjects) < _WHOLE * adapter.subjects or (len(subjects) >= adapter.subjects and videos < adapter.videos):
         yield Finding("partial", f"a part of {adapter.name}: {counts}")
     elif len(subjects) < adapter.subjects:
         which = f": {_few(gaps)}" if len(gaps) == adapter.subjects - len(subjects) else ""

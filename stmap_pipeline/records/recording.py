@@ -129,6 +129,8 @@ class LabelSource:
         Whether the first row was taken at the first frame, whatever its date or clock time.
     span_column : str or int, optional
         Column or channel that is not zero while the video ran, such as a trigger; the first such row is at the first frame.
+    quality_column : str, optional
+        Column of the quality of each sample, from 0 (bad) to 1; bad samples are unknown.
     heart_rate_bpm : float, optional
         One heart rate for the whole video, instead of a file.
     """
@@ -150,6 +152,7 @@ class LabelSource:
     video_start: str = ""
     starts_with_video: bool = False
     span_column: str | int | None = None
+    quality_column: str | None = None
     heart_rate_bpm: float | None = None
 
     def __post_init__(self) -> None:

@@ -48,6 +48,13 @@ POLAR = (
     "Name,Sport,Date,Start time,Duration,Average heart rate (bpm)\nAnna,OTHER,03-05-2024,10:00:00,00:00:14,75\n"
     "Sample rate,Time,HR (bpm),Speed (km/h)\n" + "".join(f"{1 if s == 0 else ''},00:00:{s:02},75,\n" for s in SECONDS)
 )
+KUBIOS = (
+    "Kubios HRV Standard (ver. 3.5.0),,,\nFile name: walk.txt,,,\nMeasurement date: 03/05/2024 10:00:00,,,\n,,,\n"
+    "Mean RR  (ms):, 800.00,,\n,,,\nRR INTERVAL DATA and SPECTRUM ESTIMATES,,,\n,SAMPLE 1,,\n,RR data,,FFT spectrum,\n"
+    ",Time,RR interval,Frequency,PSD\n,(s),(s),(Hz),(s^2/Hz)\n"
+    + "".join(f",{0.8 * i:.3f},{0.8:.3f},{i / 256:.6f},0.001\n" for i in range(1, 20))
+    + "".join(f",,,{i / 256:.6f},0.001\n" for i in range(20, 200))
+)
 LABCHART = (
     "Interval=\t{interval}\nExcelDateTime=\t4.5415416666666664e+004\t03/05/2024 10:00:00.000\nTimeFormat=\tStartOfBlock\nDateFormat=\t\n"
     "ChannelTitle=\tPulse\tECG\nRange=\t10.000 V\t5.000 mV\n{rows}"
@@ -149,6 +156,8 @@ TABLES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "LabChart, start given": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": 1, "video_start": "2024-05-03 10:00:00"}),
     "LabChart by its times": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": "pulse", "time_column": "Time"}),
     "LabChart, lines counted": (LABCHART.format(interval="15.625 ms", rows=labchart_rows(times=True)), {"kind": "pulse", "column": 1, "time_column": 0, "skip_rows": 6}),
+    "Kubios report": (KUBIOS, {"kind": "rr", "starts_with_video": True}),
+    "Kubios report by name": (KUBIOS.replace("\n", "\r\n"), {"kind": "rr", "column": "RR"}),
     "JSON in UTF-16": (json.dumps({"hr": [75] * 15, "time": list(SECONDS)}).encode("utf-16"), {"column": "hr", "time_column": "time"}),
     "JSON lists": (json.dumps({"hr": [75] * 15, "time": list(SECONDS)}), {"column": "hr", "time_column": "time"}),
 }  # fmt: skip
@@ -193,6 +202,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "starts_with_video = true",
     ),
     "cut off": ("t,hr\n0,75\n1\n2\n", NAMED, "hold no number"),
+    "Kubios report without intervals": (KUBIOS.split("RR INTERVAL")[0], {"kind": "rr"}, "without the section 'RR INTERVAL DATA'"),
+    "Kubios report of two samples": (
+        KUBIOS.replace("Frequency,PSD", "Time,RR interval"), {"kind": "rr"}, "the intervals of 2 samples",
+    ),
     "LabChart in two blocks": (
         2 * LABCHART.format(interval="1 s", rows="0\t75\t1\n"), {"column": 1, "rate_hz": 1.0}, "has 2 blocks",
     ),

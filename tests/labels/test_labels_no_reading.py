@@ -118,6 +118,15 @@ def test_a_summary_in_numbers_alone_is_no_row(tmp_path: Path, blank: str) -> Non
     np.testing.assert_array_equal(known, values)
 
 
+@pytest.mark.parametrize(("bad", "left_out"), [(0, 0), (100, 100), (500, 0)])
+def test_samples_of_bad_quality_are_unknown_unless_most_are(tmp_path: Path, bad: int, left_out: int) -> None:
+    rows = "".join(f"{np.sin(i / 4):.3f},{int(i >= bad)}\n" for i in range(900))
+    labels = read(tmp_path, "BVP,quality\n" + rows, kind="pulse", column="BVP", rate_hz=30.0, quality_column="quality")
+    assert labels.pulse is not None
+    assert np.isnan(labels.pulse.value).sum() == left_out
+    assert len(labels.notes) == 1 + (bad > 0) + 1  # and that durations differ, and where the heart rate comes from
+
+
 # ---- RR intervals
 
 RR_S = 0.8 + 0.03 * np.sin(np.arange(120) / 3)
