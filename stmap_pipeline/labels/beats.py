@@ -47,6 +47,7 @@ _QRS_S = 0.03
 _FEW_PER_BEAT = 10.0
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
+_OUT_OF_PLACE = 0.25
 # beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
 _REACH_BEATS, _HARMONICS, _PER_HARMONIC = 2.0, 3, 1.5
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
@@ -220,7 +221,9 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     if beats_s.size < 3:
         return beats_s
     length_s = median_filter(np.gradient(beats_s), size=5, mode="nearest")
-    known = np.isfinite(values)
+    # one sample far outside would turn the phase of the beats around it
+    low, high = np.nanpercentile(values, (5, 95))
+    known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
     at_s, value = times_s[known], values[known]
     per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
     every = max(1, int(per_beat / _ENOUGH_PER_BEAT))
@@ -242,8 +245,12 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     usual = np.angle(np.exp(1j * phase[seen]).sum())
     # beats at the ends, which cannot be fitted, are where the others are
     turns = np.where(seen, np.angle(np.exp(1j * (phase - usual))), 0.0) / (2 * np.pi)
+    other = np.abs(turns) >= _OTHER_CREST
     if per_beat > _FEW_PER_BEAT:
-        turns[np.abs(turns) < _OTHER_CREST] = 0.0
+        turns[~other] = 0.0
+    # a beat too much has no place among the others
+    away = np.abs(np.diff(beats_s + turns * length_s) / length_s[1:] - 1) > _OUT_OF_PLACE
+    turns[other & (np.append(False, away) | np.append(away, False))] = 0.0
     return np.asarray(beats_s + turns * length_s)
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.errors import printable
-from stmap_pipeline.labels.label_file import Column, Columns, LabelFileEmptyError, LabelFormat, no_column
+from stmap_pipeline.labels.label_file import Column, Columns, LabelFileEmptyError, LabelFileError, LabelFormat, no_column
 from stmap_pipeline.labels.tables import read_table
 from stmap_pipeline.labels.times import Moment, Times, unix_unit_s
 
 _MAX_RATE_HZ = 1000.0
+# no sensor of the device has such values, and the start of a session is one
+_UNIX_S = 1e9
 
 
 def recognizes(path: Path, head: bytes) -> bool:
@@ -58,6 +60,8 @@ def read_empatica(path: Path, wanted: Sequence[Column], time_column: Column | No
     start = Moment(start_s, "unix")
     if rate_hz is not None:
         found = read_table(path, wanted, None, skip_rows + 2)
+        if any((one >= _UNIX_S).any() for one in found.values):
+            raise LabelFileError(f"{printable(path)}: holds the start of another session below; keep the one of this video")
         note = f"an Empatica file: its first two rows are its start and its rate, {rate_hz:g} Hz"
         return Columns(
             found.values, found.names, None, rate_hz, start, found.units, found.first_line, found.width, found.no_number, (note,)

@@ -83,8 +83,16 @@ def _times(path: Path, cells: list[Any], name: str) -> Times:
 def _content(path: Path) -> Any:
     if path.stat().st_size > _MAX_BYTES:
         raise LabelFileError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB; a label of a video is smaller")
+    data = path.read_bytes()
     try:
-        return json.loads(path.read_bytes())  # in UTF-8, UTF-16 or UTF-32
+        text = data.decode(json.detect_encoding(data))
+        try:
+            return json.loads(text)
+        except ValueError:
+            lines = [line for line in text.splitlines() if line.strip()]
+            if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
+                raise
+            return [json.loads(line) for line in lines]  # an object on each line
     except (ValueError, RecursionError) as error:
         raise LabelFileError(f"{printable(path)}: is not JSON ({str(error)[:100]})") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,7 @@ _FRAMES_HZ = 25.0
 # RR intervals in these units are 24 to 300 bpm
 _RR_S = (0.2, 2.5)
 _GOOD_QUALITY = 0.5
+_TWO_PARTS = re.compile("[0-9]{1,2}:[0-9]{2}")
 
 _KIND_NAMES = {"heart_rate": "heart rate", "pulse": "pulse", "ecg": "ECG", "rr": "RR intervals"}
 # where several kinds are there, the heart rate is taken from the first of these
@@ -328,6 +330,10 @@ class _Reading:
             if times is not None and not np.isfinite(self._raw_seconds()).any():
                 where = source.time_column
             example = f" (the first is {odd[0][:80]!r})" if odd else ""
+            if odd and where == source.time_column and _TWO_PARTS.fullmatch(odd[0]):
+                raise self._fail(
+                    f"column {where!r} has times such as {odd[0]!r}: minutes and seconds, or hours and minutes? Write 00:{odd[0]} or {odd[0]}:00"
+                )
             raise self._fail(
                 f"{count} of {total} rows hold no number in column {where!r}{example}; name the right one, and values that stand for "
                 "'no value' in missing"

@@ -104,15 +104,19 @@ def read_table(
             for parser, index in zip(parsers, indices, strict=True):
                 parser.add([row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block)
             last_line = next((line + i for i in reversed(range(len(block))) if block[i]), last_line)
-            end = range(max(0, len(rows) - _MAX_SUMMARY_LINES), len(rows))
-            last_rows = [*last_rows, *((line + i, rows[i]) for i in end if block[i])][-_MAX_SUMMARY_LINES:]
+            if time_column is None and layout.header and layout.header_line in block:
+                number = line + block.index(layout.header_line)
+                raise LabelFileError(f"line {number} repeats the header: keep the table of this video alone, or give time_column")
+            end = range(max(0, len(block) - _MAX_SUMMARY_LINES), len(block))
+            last = ((line + i, rows[i] if rows else [block[i]]) for i in end if block[i])
+            last_rows = [*last_rows, *last][-_MAX_SUMMARY_LINES:]
             line += len(block)
             if line - layout.first_line > MAX_ROWS:
                 raise LabelFileError(f"holds more than {MAX_ROWS:,} rows; a label or clock of a video has fewer")
-        summary = 0
-        while len(last_rows) > 1 and is_summary(last_rows[-1][1]):
-            last_rows.pop()
-            summary, last_line = summary + 1, last_rows[-1][0]
+        first_summary = next((at for at, (_, row) in enumerate(last_rows) if at and is_summary(row)), len(last_rows))
+        summary = len(last_rows) - first_summary
+        if summary:
+            last_line = last_rows[first_summary - 1][0]
         # blank lines inside are rows without a value, those at the end are none
         count = last_line - layout.first_line + 1
         names = [layout.name(index) for index in indices]
@@ -275,6 +279,7 @@ class _Layout:
     width: int
     first_line: int
     units: tuple[str, ...] = ()
+    header_line: str = ""
 
     def name(self, index: int) -> str:
         """Return the name of a column; empty where it has none."""
@@ -296,6 +301,7 @@ def _layout(lines: list[str], wanted: Sequence[str | int], known: str | None = N
         raise LabelFileEmptyError("holds comments and no row")
 
     header, row = _find_header(lines, numbers, comments, delimiter, wanted)
+    header_row = row
     if row >= len(numbers):
         raise LabelFileEmptyError("holds a header and no row")
     if delimiter is None:
@@ -308,11 +314,12 @@ def _layout(lines: list[str], wanted: Sequence[str | int], known: str | None = N
                 f"line {numbers[row] + 1}: {first[0]!r} under the header is no number; write nan where a value is unknown, "
                 "and # before a line that is no row"
             )
-        units = tuple(map(_clean, first)) if len(first) == len(header) else ()
-        row += 1  # a line of units
-        if row >= len(numbers):
-            raise LabelFileEmptyError("holds a header and no row")
-        first = _cells(lines[numbers[row]], delimiter)
+        while all(map(_is_word, map(_clean, first))):  # lines of units and the like
+            units = tuple(map(_clean, first)) if len(first) == len(header) else ()
+            row += 1
+            if row >= len(numbers):
+                raise LabelFileEmptyError("holds a header and no row")
+            first = _cells(lines[numbers[row]], delimiter)
     line = numbers[row] + 1
     if len(first) > MAX_COLUMNS:
         raise LabelFileError(f"line {line} holds {len(first):,} cells (limit {MAX_COLUMNS:,}); put one row on a line")
@@ -333,7 +340,8 @@ def _layout(lines: list[str], wanted: Sequence[str | int], known: str | None = N
     if asked:
         rows = [(number + 1, _cells(lines[number], delimiter)) for number in numbers[row : row + _MAX_HEADER_LINES]]
         _check_first_rows(rows, asked, prose=not header and delimiter == " ")
-    return _Layout(header, delimiter, len(header) or len(first), line, units)
+    repeated = lines[numbers[header_row - 1]] if header and header_row else ""
+    return _Layout(header, delimiter, len(header) or len(first), line, units, repeated)
 
 
 def _check_first_rows(rows: list[tuple[int, list[str]]], asked: list[int], prose: bool) -> None:
@@ -428,6 +436,8 @@ def _check_widths(rows: list[list[str]], layout: _Layout, line: int) -> None:
         # some programs write comments behind a row
         if any(map(_clean, row[layout.width :])) and not _clean(row[layout.width]).startswith("#"):
             hint = "; numbers with decimal commas need quotes, or another separator" if layout.delimiter == "," else ""
+            if layout.header and number - layout.first_line < _MAX_HEADER_LINES:
+                hint = hint or "; where lines above the table are no header of it, set skip_rows to their number"
             what = "the header names" if layout.header else "the first row holds"
             raise LabelFileError(f"line {number} holds {len(row)} cells, but {what} {layout.width}{hint}")
 

@@ -17,6 +17,7 @@ MAX_RATE_ERROR = 0.2
 # one unit read as another makes a label this much longer than it is, within what durations may differ
 _UNITS = {1e-9: "nanoseconds", 1e-6: "microseconds", 1e-3: "milliseconds", 60.0: "minutes", 86400.0: "days", 1e3: "seconds"}
 _SAME_SPAN = 0.15
+_FEWEST_INSIDE = 2
 
 
 def check_span(
@@ -39,7 +40,7 @@ def check_span(
     Raises
     ------
     RecordingError
-        ``label_overlap`` where no sample lies inside the video; ``label_unreadable`` where the times are in another unit,
+        ``label_overlap`` where no sample, or one of many, lies inside the video; ``label_unreadable`` where the times are in another unit,
         or the rate that the user gave makes another duration of the label than the video has.
     """
     if times_s.size == 0 or frames_s.size == 0:
@@ -50,11 +51,13 @@ def check_span(
         raise RecordingError("labels", "label_unreadable", f"{path}: {problem}")
     # a sample of a slow label stands for the whole time up to the next one, so its end is open by that much
     spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
-    if times_s[-1] + min(spacing_s, MAX_DURATION_DIFFERENCE_S) < frames_s[0] or times_s[0] > frames_s[-1]:
+    inside = int(((times_s >= frames_s[0] - min(spacing_s, MAX_DURATION_DIFFERENCE_S)) & (times_s <= frames_s[-1])).sum())
+    if not inside or (inside < _FEWEST_INSIDE <= times_s.size and video_s > _FEWEST_INSIDE * spacing_s):
+        few = f"only {inside} of its {times_s.size} samples lies inside: it " if inside else ""
         raise RecordingError(
             "labels",
             "label_overlap",
-            f"{path}: covers {times_s[0]:.9g} s to {times_s[-1]:.9g} s, and the video {frames_s[0]:.2f} s to {frames_s[-1]:.2f} s: no window "
+            f"{path}: {few}covers {times_s[0]:.9g} s to {times_s[-1]:.9g} s, and the video {frames_s[0]:.2f} s to {frames_s[-1]:.2f} s: no window "
             "has a label; correct its times by offset_s or time_unit_s, or set starts_with_video = true where the first row was taken "
             "at the first frame",
         )
