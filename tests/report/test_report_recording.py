@@ -13,6 +13,7 @@ import pytest
 from support.maps import simulated_result
 from support.videos import write_video
 
+from stmap_pipeline.blocks.grid import grid_corners_px
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.evaluation import uniform_pulse
 from stmap_pipeline.maps.example import example_result
@@ -97,6 +98,18 @@ def test_the_crop_is_the_first_frame_with_a_face_and_has_the_grid_on_it(tmp_path
     assert (bright > 0.4 * len(crop)).sum() == pytest.approx(3, abs=3)
     # the face alone, not the room
     assert crop.shape[0] * crop.shape[1] < 0.75 * 240 * 320
+
+
+@pytest.mark.parametrize("align", ["pose", "eyes"])
+def test_corners_of_blocks_follow_the_face_and_enclose_it(align):
+    way = np.linspace(0, 30, 90)
+    points = MEAN_SHAPE * 40 + np.stack([150 + way, 120 + 0 * way], axis=1)[:, None]
+    track = LandmarkTrack(np.arange(90) / 30, points.astype(np.float32), np.ones(90, np.float32))
+    first, last = (grid_corners_px(track, frame, RoiGrid(5, 5), BlocksConfig(align=align)) for frame in (0, 89))
+    assert np.allclose(last - first, np.array([30, 0])[:, None, None], atol=0.3)
+    # from cheek to cheek, and down to the chin
+    assert first[0].min() == pytest.approx(points[0, :, 0].min(), abs=2)
+    assert first[1].max() == pytest.approx(points[0, 8, 1], abs=2)
 
 
 def test_why_there_is_no_frame_is_said_in_a_sentence(tmp_path):
