@@ -47,7 +47,7 @@ _QRS_S = 0.03
 _FEW_PER_BEAT = 10.0
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
-_OUT_OF_PLACE = 0.25
+_TOO_NEAR = 0.5
 # beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
 _REACH_BEATS, _HARMONICS, _PER_HARMONIC = 2.0, 3, 1.5
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
@@ -216,7 +216,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
     Beats that lie too near the ends for that are moved as the others are. Where beats have enough samples, peaks are
     kept, since they follow a heart rate that changes from beat to beat, which a fit over four beats smooths; only a beat that was found
-    on another crest of the wave than the others are is moved to its place among them.
+    on another crest of the wave than the others are is moved to its place among them, or left out where there is one already.
     """
     if beats_s.size < 3:
         return beats_s
@@ -248,10 +248,10 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     other = np.abs(turns) >= _OTHER_CREST
     if per_beat > _FEW_PER_BEAT:
         turns[~other] = 0.0
-    # a beat too much has no place among the others
-    away = np.abs(np.diff(beats_s + turns * length_s) / length_s[1:] - 1) > _OUT_OF_PLACE
-    turns[other & (np.append(False, away) | np.append(away, False))] = 0.0
-    return np.asarray(beats_s + turns * length_s)
+    moved_s = np.asarray(beats_s + turns * length_s)
+    # a beat too much comes upon another one
+    near = np.diff(moved_s) < _TOO_NEAR * length_s[1:]
+    return moved_s[~(other & (np.append(False, near) | np.append(near, False)))]
 
 
 def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
