@@ -183,7 +183,7 @@ def test_the_source_archive_is_told_of_each_folder():
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".") or path.name in (".ci", ".github")}
     # what git ignores, and what setuptools takes by itself
     ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()}
-    own = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE", "MANIFEST.in", "stmap_pipeline", "stmap.egg-info"}
+    own = {"pyproject.toml", "setup.cfg", "README.md", "LICENSE", "MANIFEST.in", "PKG-INFO", "stmap_pipeline", "stmap.egg-info"}
     for name in names - ignored - own:
         assert re.search(rf"\s{re.escape(name)}(\s|$)", told), f"{name} is not in MANIFEST.in"
 
