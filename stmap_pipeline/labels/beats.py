@@ -251,7 +251,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     moved_s = np.asarray(beats_s + turns * length_s)
     # a beat too much comes upon another one
     near = np.diff(moved_s) < _TOO_NEAR * length_s[1:]
-    return moved_s[~(other & (np.append(False, near) | np.append(near, False)))]
+    return np.asarray(moved_s[~(other & (np.append(False, near) | np.append(near, False)))])
 
 
 def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
