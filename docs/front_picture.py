@@ -39,8 +39,8 @@ def main() -> None:
     options = parser.parse_args()
     result = Shards(options.maps).recording(options.recording)
 
-    figure = Figure(figsize=(15, 4.3), layout="constrained", facecolor="white")
-    grid = figure.add_gridspec(1, 3, width_ratios=(1.05, 1.75, 1.0))
+    figure = Figure(figsize=(15, 3.9), layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(1, 3, width_ratios=(1.0, 2.0, 1.0))
     face, shown, page = (figure.add_subplot(one) for one in grid)
     with av.open(str(options.video)) as container:
         face.imshow(next(container.decode(video=0)).to_ndarray(format="rgb24"))
@@ -53,11 +53,11 @@ def main() -> None:
     face.set_title("1  blocks on a tracked face (a drawn one)", fontsize=11, loc="left")
 
     drawn = imread(options.show)
-    height = len(drawn)
-    # the second map and what is below it
-    shown.imshow(drawn[round(0.3155 * height) : round(0.965 * height)], interpolation="lanczos")
+    height, width = drawn.shape[:2]
+    # the second map and the pulse below it
+    shown.imshow(drawn[round(0.302 * height) : round(0.727 * height), : round(0.763 * width)], interpolation="lanczos")
     shown.set_title(
-        "2  spatial-temporal map: a stripe for each heart beat; the pulse, heart rate, spectrum", fontsize=11, loc="left"
+        "2  spatial-temporal map: a stripe for each heart beat; pulse by camera and contact sensor", fontsize=11, loc="left"
     )
     drawn = imread(options.report)
     page.imshow(drawn[: round(0.8 * len(drawn))], interpolation="lanczos")
