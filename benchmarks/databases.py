@@ -59,6 +59,7 @@ def measure(layout: str, subjects: int, limit: int | None, seconds: float, folde
     return {
         "layout": layout,
         "recordings": len(outcomes),
+        "recording s": seconds,
         "built": sum(one.status == "ok" for one in outcomes),
         "reasons": sorted({one.reason for one in outcomes if one.reason}),
         "windows with label": len(labels),

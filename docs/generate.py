@@ -115,6 +115,7 @@ def drawn_trees() -> str:
         (
             f"`{one['layout']}`",
             one["recordings"],
+            f"{one['recording s']:g}",
             one["windows with label"],
             *(f"{one[name]:.2f}" for name in ("label error bpm", "POS error bpm")),
         )
@@ -123,8 +124,8 @@ def drawn_trees() -> str:
     return (
         "## Drawn trees from end to end\n\n"
         "`stmap synth --layout NAME` writes a tree with a known pulse; maps were built of it, and the labels of the windows and the heart rate by POS "
-        "over the whole recording (6 s) compared with that pulse (`benchmarks/databases.py`).\n\n"
-        + table(("layout", "recordings", "windows", "largest error of a label, bpm", "error of POS, bpm"), rows)
+        "over the whole recording compared with that pulse (`benchmarks/databases.py`).\n\n"
+        + table(("layout", "recordings", "length, s", "windows", "largest error of a label, bpm", "error of POS, bpm"), rows)
     )
 
 
