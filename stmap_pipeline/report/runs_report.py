@@ -16,7 +16,7 @@ from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.report.attention import show_attention
 from stmap_pipeline.report.charts import COLORS, Bars, Chart, Line, Panel, bland_altman, grouped_bars, line_chart, scatter
-from stmap_pipeline.report.maps_report import Kind, check_target, count_heart_rates, recording_links
+from stmap_pipeline.report.maps_report import Kind, count_heart_rates, recording_links
 from stmap_pipeline.report.page import Page, Stat, check_extra, render
 from stmap_pipeline.report.provenance import about_runs, study_name
 from stmap_pipeline.report.runs import Case, Run, cross_cases, find_runs, load_run, within_cases
@@ -105,7 +105,11 @@ def write_runs_report(
     target, given = Path(output), [Path(one) for one in maps]
     paths = _paths([Path(one) for one in runs])
     for one in given:
-        check_target(one, target)
+        # report.html of the maps is theirs
+        if target.resolve().is_relative_to(one.resolve()):
+            raise OutputError(
+                f"{target}: lies inside {one}, which holds the build; write it into the folder of the run, or elsewhere"
+            )
     if target.resolve() in [one.resolve() for one in paths]:
         raise OutputError(f"{target}: is the folder of a run; write the report beside it")
     if kind == "html":

@@ -236,13 +236,15 @@ def test_many_recordings_go_to_files_beside_it_and_those_of_an_earlier_report_go
     assert {one.name for one in folder.iterdir()} == {"thesis.html"}
 
 
-def test_writing_into_the_build_is_refused(tmp_path):
+def test_of_the_build_no_file_is_written_but_its_report(tmp_path):
     maps = example_maps(tmp_path / "maps")
     before = content(maps)
-    for place in (maps / "report.html", maps, tmp_path / "other/../maps/manifest.json"):
-        with pytest.raises(OutputError, match=f"{maps}, .*write it beside"):
+    for place in (maps / "shards/report.html", maps, tmp_path / "other/../maps/manifest.json"):
+        with pytest.raises(OutputError, match=f"{maps}, .*elsewhere"):
             list(write_maps_report(maps, place))
     assert content(maps) == before
+    written(maps, maps / "report.html")
+    assert check_manifest(maps) == []
 
 
 def test_what_is_no_finished_build_is_refused(tmp_path):
