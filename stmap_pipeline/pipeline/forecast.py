@@ -26,6 +26,8 @@ _FIRST = 10
 # a build of fewer frames is over before an estimate is worth its time
 _FEW_FRAMES = 3000
 _USUAL_RATE_HZ = 30.0
+# start of the processes, each with a face model
+_START_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def forecast_build(plan: BuildPlan, processes: int) -> BuildForecast | None:
     if not seconds:
         return None
     per_s = measured_frames / seconds
-    return BuildForecast(frames, per_s, frames / per_s / max(1, min(processes, len(plan.todo))))
+    return BuildForecast(frames, per_s, _START_S + frames / per_s / max(1, min(processes, len(plan.todo))))
 
 
 def _probed(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, VideoFacts]]:

@@ -77,7 +77,7 @@ class Synthesis:
         if complete:
             return
         layout: Layout = registry.load("layouts", self.settings["layout"])
-        write = partial(_write, layout, self.out)
+        write = partial(_write, layout, self.out.absolute())
         yield from map(write, missing) if jobs < 2 or len(missing) < 2 else unordered(write, missing, jobs)
         layout.finish(self.out, self.recordings)
         stored = [asdict(one.metadata()) for one in self.recordings]
