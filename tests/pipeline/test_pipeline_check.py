@@ -306,12 +306,13 @@ def test_a_file_takes_less_than_a_millisecond(tmp_path, clips):
     for number in range(60):
         vipl_recording(tmp_path, f"p{number + 1}/v1/source1", clips)
     plan = plan_check("vipl-hr", tmp_path)
-    start = time.process_time()
-    for recording in plan.todo:
-        probe_video(recording)
-    opened = time.process_time()
-    for recording in plan.todo:
-        check_recording(recording, plan)
-    both = time.process_time()
-    files = 4 * len(plan.todo)
-    assert ((both - opened) - (opened - start)) / files < 1e-3
+    times_s = []
+    for _ in range(3):  # a machine that does other things is slower
+        start = time.process_time()
+        for recording in plan.todo:
+            probe_video(recording)
+        opened = time.process_time()
+        for recording in plan.todo:
+            check_recording(recording, plan)
+        times_s.append((time.process_time() - opened) - (opened - start))
+    assert min(times_s) / (4 * len(plan.todo)) < 1e-3
