@@ -159,6 +159,19 @@ def plain_name(name: str) -> str:
     return name.casefold().replace("_", "-")
 
 
+def content_problem(error: Exception) -> str:
+    """Return what is wrong with the content of a file, for an error that reading its values raised.
+
+    Examples
+    --------
+    >>> content_problem(KeyError("files")), content_problem(TypeError("string indices must be integers"))
+    ("'files' is missing", 'a value is of another kind')
+    """
+    if isinstance(error, KeyError):
+        return f"'{error.args[0]}' is missing" if error.args else "a key is missing"
+    return "a value is of another kind" if isinstance(error, TypeError) else str(error)
+
+
 def printable(path: Path | str) -> str:
     r"""Return a path as text that can be printed and stored: bytes that are not UTF-8 become ``\xNN``.
 

@@ -146,7 +146,9 @@ def read_target(path: Path) -> Target:
     pieces: list[tuple[float, float, float]] = []
     try:
         if not {"low_bpm", "high_bpm", "weight"} <= set(reader.fieldnames or ()):
-            raise ConfigError(f"{path}: the first line must name the columns low_bpm,high_bpm,weight, not {reader.fieldnames}")
+            raise ConfigError(
+                f"{path}: the first line must name the columns low_bpm,high_bpm,weight, not {','.join(reader.fieldnames or ()) or 'an empty line'}"
+            )
         for row in reader:
             piece = float(row["low_bpm"]), float(row["high_bpm"]), float(row["weight"])
             if not (0 <= piece[0] < piece[1] < math.inf and 0 <= piece[2] < math.inf):
@@ -154,8 +156,8 @@ def read_target(path: Path) -> Target:
             if pieces and piece[0] < pieces[-1][1]:
                 raise ConfigError(f"{path}, line {reader.line_num}: starts at {piece[0]:g}, before the line above ends")
             pieces.append(piece)
-    except (ValueError, TypeError, csv.Error) as error:
-        raise ConfigError(f"{path}, line {reader.line_num}: three numbers are needed ({error})") from None
+    except (ValueError, TypeError, csv.Error):
+        raise ConfigError(f"{path}, line {reader.line_num}: three numbers are needed") from None
     if not any(weight for _, _, weight in pieces):
         raise ConfigError(f"{path}: no line has a weight above 0")
     return Target(tuple(pieces))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stmap_pipeline.balance import Augmentation, BalanceOptions, choose_windows
-from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapError
+from stmap_pipeline.errors import ConfigError, OutputError, ShardError, StmapError, content_problem
 from stmap_pipeline.files import atomic_folder, atomic_write_text, read_bytes
 from stmap_pipeline.maps.windows import window_clock, window_figures
 from stmap_pipeline.records import Window
@@ -162,7 +162,7 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
         plan = json.loads(read_bytes(path, MAX_BYTES))
         _check_plan(plan)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ShardError(f"{path}: is no plan of an augmentation ({error}); {_AGAIN}") from None
+        raise ShardError(f"{path}: is no plan of an augmentation ({content_problem(error)}); {_AGAIN}") from None
     return dict(plan)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from stmap_pipeline.errors import ShardError
+from stmap_pipeline.errors import ShardError, content_problem
 from stmap_pipeline.files import atomic_write_text, read_bytes, sha256
 from stmap_pipeline.shards.recording_file import SCHEMA_VERSION
 from stmap_pipeline.version import __version__
@@ -176,7 +176,7 @@ def read_manifest(root: Path) -> Manifest:
             "run the same stmap build-maps command again to finish it"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise ShardError(f"{path}: is damaged ({error}); build again or restore a copy") from None
+        raise ShardError(f"{path}: is damaged ({content_problem(error)}); build again or restore a copy") from None
 
 
 def check_manifest(root: Path, quick: bool = False, hashed: Iterable[str] = ()) -> list[Problem]:

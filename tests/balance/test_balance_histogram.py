@@ -67,8 +67,8 @@ def test_a_target_file_may_have_more_columns_in_any_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "low_bpm,high_bpm,weight, not None"),
-        ("low,high,weight\n40,60,1\n", r"low_bpm,high_bpm,weight, not \['low', 'high', 'weight'\]"),
+        ("", "low_bpm,high_bpm,weight, not an empty line"),
+        ("low,high,weight\n40,60,1\n", r"low_bpm,high_bpm,weight, not low,high,weight"),
         ("low_bpm,high_bpm,weight\n40,60,1\n60,50,1\n", "line 3: needs 0 <= low_bpm < high_bpm"),
         ("low_bpm,high_bpm,weight\n40,60,-1\n", "line 2: needs"),
         ("low_bpm,high_bpm,weight\n40,60,nan\n", "line 2: needs"),
