@@ -65,7 +65,7 @@ def test_the_weights_of_the_blocks_are_the_means_of_the_networks_own(shown, run,
     model = Model.load(run, 2)
     with Shards(maps) as shards:
         windows = shards.windows(fold=2)
-        given = model.data(shards, windows).batch(torch.arange(len(windows)))
+        given = model.data(shards, windows).traces(torch.arange(len(windows)))
     weights = model.network.attention_maps(given)
     spatial = [one for name, one in weights.items() if name.startswith("spatial")]
     expected = torch.stack(spatial).mean(dim=(0, 1, 3)).numpy()
