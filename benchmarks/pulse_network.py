@@ -1,15 +1,14 @@
-"""Quality of the pulse network: simulated windows and videos, real clips, fingers; its calibration, speed and pictures.
+"""Quality of the pulse network: simulated windows and videos, fingers; its calibration, speed and pictures.
 
-    python benchmarks/pulse_network.py windows [--windows 4000] [--figures docs/explanation]
+    python benchmarks/pulse_network.py windows [--windows 4000] [--figures docs/explanation] [--beside RUN]
     python benchmarks/pulse_network.py videos MAPS             # of `stmap synth MAPS --traces`
-    python benchmarks/pulse_network.py clips MAPS TRUTH.csv    # MAPS of `stmap build-maps --db folder`; columns file, true_bpm
     python benchmarks/pulse_network.py fingers FOLDER          # records of github.com/Welltory/welltory-ppg-dataset
     python benchmarks/pulse_network.py speed
     python benchmarks/pulse_network.py package RUN             # weights of `stmap train --recipe simulated` into the package, calibrated
 
-A window has 10 s. The rate of a video is that of the mean of its windows' distributions, one window a second; its confidence is the
-probability within 5 bpm. The classical methods see the mean of all blocks over the same time. ``--run RUN`` measures the weights of a run
-instead of those of the package.
+A window has 10 s. The rate of a video is that of `stmap estimate`, or where it would refuse one its best guess. The classical methods see the
+mean of all blocks over the same time. ``--run RUN`` measures the windows by the weights of a run instead of those of the package, ``--beside
+RUN`` another network beside them, such as the paper's.
 """
 
 from __future__ import annotations
@@ -31,6 +30,8 @@ import torch
 from tables import show, show_machine
 
 from stmap_pipeline import Shards
+from stmap_pipeline.evaluation.estimate import estimate_blocks
+from stmap_pipeline.evaluation.window_rates import PulseNetRates
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
@@ -38,11 +39,11 @@ from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch
-from stmap_pipeline.torch.dataset import recording_signals
 from stmap_pipeline.training.networks import Network, build_network
-from stmap_pipeline.training.networks.pulse_net import INPUT_HZ, NEAR_BPM, RATES_BPM, SAMPLES, WAVE_HZ, PulseNetwork
-from stmap_pipeline.training.predict import read_tensors
+from stmap_pipeline.training.networks.pulse_net import NEAR_BPM, PulseNetwork
+from stmap_pipeline.training.predict import Model, predict_batches, read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
+from stmap_pipeline.weights.pulse_net import INPUT_HZ, RATES_BPM, SAMPLES, WAVE_HZ
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -137,12 +138,24 @@ def classical(means: npt.NDArray[Any], method: str) -> FloatArray:
     return np.array([dominant_rate_bpm(extract(one, INPUT_HZ), INPUT_HZ) for one in colors])
 
 
+def rates_of_run(run: Path, windows: SimulatedWindows) -> FloatArray:
+    """Return the rates of windows by the first network of a run."""
+    network = Model.load(run).network.eval()
+    rates = []
+    for first in range(0, len(windows.means), 64):
+        part = slice(first, first + 64)
+        means = torch.as_tensor(windows.means[part], dtype=torch.float32)
+        seconds = torch.full((len(means),), SAMPLES / INPUT_HZ)
+        rates.append(predict_batches(network, [Batch(means, None, None, seconds, seconds)]).heart_rate_bpm)
+    return np.concatenate(rates)
+
+
 def unseen_windows(count: int, seed: int) -> SimulatedWindows:
     """Simulate windows of unseen people and settings, half of them damaged, rates spread over 40 to 180 bpm."""
     return simulate_windows(count, seed, SimulationConfig.unseen(damaged_share=0.5, heart_rate_edges_bpm=(40.0, 180.0)))
 
 
-def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> dict[str, float]:
+def measure_windows(estimator: Estimator, count: int, figures: Path | None, beside: Path | None = None) -> dict[str, float]:
     """Print the tables of simulated windows."""
     windows = unseen_windows(count, TEST_SEED)
     true = windows.heart_rate_bpm.astype(float)
@@ -169,6 +182,7 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None) -> d
         ("pulse network", answers.rate_bpm),
         ("median of its distribution", median),
         *((one, classical(windows.means, one)) for one in METHODS),
+        *([] if beside is None else [(str(beside), rates_of_run(beside, windows))]),
     ]:
         wrong = np.abs(rate - true)
         parts = (there, there & ~damaged, there & damaged)
@@ -227,76 +241,40 @@ def fit_calibration(estimator: Estimator, count: int = 3000) -> Calibration:
     return Calibration(round(float(temperature), 3), round(float(shift), 3))
 
 
-def video_windows(means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    """Cut windows (W, T, N, 3), one a second; a shorter video is one window."""
-    size = min(SAMPLES, len(means))
-    first = range(0, len(means) - size + 1, int(INPUT_HZ))
-    return np.stack([means[one : one + size] for one in first]), (
-        None if motion is None else np.stack([motion[one : one + size] for one in first])
+def measure_videos(maps: Path) -> None:
+    """Print errors of simulated videos: the estimate of a video as `stmap estimate` makes it, and classical methods on its whole length."""
+    shards, network, rows = Shards(maps), PulseNetRates(), []
+    for info in shards.recordings():
+        result = shards.recording(info.recording_id)
+        if result.heart_rate is None:
+            continue
+        found = estimate_blocks(result.blocks, network, track=result.track)
+        _, face = resample_uniform(result.blocks.times_s, face_mean(result.blocks), INPUT_HZ)
+        old = [dominant_rate_bpm(method_named(one)(face, INPUT_HZ), INPUT_HZ) for one in METHODS]
+        rows.append((float(np.nanmean(result.heart_rate.heart_rate_bpm)), found.guess_bpm, found.probability, found.refused, *old))
+    values = np.array(rows, dtype=float)
+    true, answered = values[:, 0], values[:, 3] == 0
+    bands = [("all", true > 0), *((f"{a} to {b}", (true >= a) & (true < b)) for a, b in ((0, 60), (60, 70), (70, 85), (85, 100)))]
+    bands.append(("from 100", true >= 100))
+    errors = {"pulse network": np.abs(values[:, 1] - true)}
+    errors |= {name: np.abs(values[:, 4 + number] - true) for number, name in enumerate(METHODS)}
+    table = [(name, *(f"{np.nanmean(error[part]):.2f}" for _, part in bands)) for name, error in errors.items()]
+    table.append(("videos", *(f"{part.sum()}" for _, part in bands)))
+    table.append(("answered", *(f"{100 * answered[part].mean():.0f} %" for _, part in bands)))
+    error = errors["pulse network"]
+    table.append(("pulse network, where answered", *(f"{np.nanmean(error[part & answered]):.2f}" for _, part in bands)))
+    show("Simulated videos: mean absolute error in bpm by true rate", ("method", *(name for name, _ in bands)), table)
+    surest = values[:, 2] >= np.quantile(values[:, 2], 0.2)
+    show(
+        "Pulse network",
+        ("measure", "bpm"),
+        [("median", f"{np.nanmedian(error):.2f}"), ("surest 80 %", f"{error[surest].mean():.2f}")],
     )
 
 
-def whole_video(estimator: Estimator, means: npt.NDArray[Any], motion: npt.NDArray[Any] | None) -> tuple[float, float]:
-    """Return rate and confidence of a video."""
-    probability = estimator.windows(*video_windows(means, motion)).mean(axis=0)
-    rate_bpm, confidence = likely_rate(probability[None])
-    return float(rate_bpm[0]), float(confidence[0])
-
-
-def recordings(
-    maps: Path,
-) -> Iterator[tuple[str, float, dict[str, tuple[float, float]], Callable[[Estimator], tuple[float, float]]]]:
-    """Yield recordings: name, true rate, rates of the classical methods, and the function that applies a network."""
-    shards = Shards(maps)
-    for info in shards.recordings():
-        result = shards.recording(info.recording_id)
-        times_s, means = shards.trace(info.recording_id, rate_hz=INPUT_HZ)
-        motion = recording_signals(result).at(times_s)[:, :-1]
-        label = result.heart_rate
-        true = float(np.nanmean(label.heart_rate_bpm)) if label is not None and len(label.times_s) else np.nan
-        _, face = resample_uniform(result.blocks.times_s, face_mean(result.blocks), INPUT_HZ)
-        old = {one: (dominant_rate_bpm(method_named(one)(face, INPUT_HZ), INPUT_HZ), 1.0) for one in METHODS}
-        yield info.recording_id, true, old, partial(whole_video, means=means, motion=motion)
-
-
-def measure_videos(estimator: Estimator, maps: Path) -> dict[str, float]:
-    """Print the table of simulated videos."""
-    rows = [(true, {**old, "pulse network": apply(estimator)}) for _, true, old, apply in recordings(maps)]
-    true = np.array([one for one, _ in rows])
-    bands = [("all", true > 0), *((f"{a} to {b}", (true >= a) & (true < b)) for a, b in ((0, 60), (60, 70), (70, 85), (85, 100)))]
-    bands.append(("from 100", true >= 100))
-    table, measured = [], {"videos": float(len(true))}
-    for name in ("pulse network", *METHODS):
-        rate, confidence = np.array([answers[name] for _, answers in rows]).T
-        error = np.abs(rate - true)
-        table.append((name, *(f"{np.nanmean(error[part]):.2f}" for _, part in bands)))
-        if name == "pulse network":
-            surest = confidence >= np.quantile(confidence, 0.2)
-            measured |= {f"mae_{band.replace(' ', '_')}_bpm": round(float(np.nanmean(error[part])), 3) for band, part in bands}
-            measured["mae_surest_80_percent_bpm"] = round(float(error[surest].mean()), 3)
-    show(f"{len(true)} simulated videos: mean absolute error in bpm by true rate", ("method", *(name for name, _ in bands)), table)
-    show("Pulse network", ("measure", "value"), list(measured.items()))
-    return measured
-
-
-def measure_clips(estimator: Estimator, maps: Path, truth: Path) -> None:
-    """Print the table of real clips."""
-    with truth.open(encoding="utf-8") as file:
-        true_bpm = {name: float(row["true_bpm"]) for row in csv.DictReader(file) for name in (row["file"], Path(row["file"]).stem)}
-    rows, near = [], dict.fromkeys(("pulse network", *METHODS), 0)
-    for name, _, old, apply in recordings(maps):
-        true = true_bpm[name]
-        answers = {"pulse network": apply(estimator), **old}
-        for method, (rate, _) in answers.items():
-            near[method] += abs(rate - true) <= max(3.0, 0.04 * true if true > 100 else 0)
-        rows.append((name, f"{true:.1f}", *(f"{rate:.1f}" for rate, _ in answers.values()), f"{answers['pulse network'][1]:.2f}"))
-    show("Real clips", ("clip", "true", *near, "confidence"), rows)
-    show("Within 3 bpm, or 4 % above 100 bpm", ("method", "clips"), [(name, f"{one} of {len(rows)}") for name, one in near.items()])
-
-
-def measure_fingers(estimator: Estimator, folder: Path) -> None:
+def measure_fingers(folder: Path) -> None:
     """Print errors of fingers on a phone's camera: traces of one block, truth from a chest strap."""
-    rows = []
+    rows, network = [], PulseNetRates()
     for record in sorted(folder.glob("subject_*")):
         table = np.loadtxt(record / "PPG.csv", delimiter=",", skiprows=1)
         intervals_s = np.loadtxt(record / "RR.txt", ndmin=1) / 1000
@@ -305,13 +283,14 @@ def measure_fingers(estimator: Estimator, folder: Path) -> None:
         times_s, colors = times_s[keep], table[keep, 1:].astype(np.float32)
         blocks = BlockTrace(times_s, colors[:, None], np.ones((len(times_s), 1), np.float32), RoiGrid(1, 1))
         _, uniform = resample_uniform(blocks.times_s, blocks.means, INPUT_HZ)
-        true = 60 / intervals_s.mean()
         old = [dominant_rate_bpm(method_named(one)(uniform[:, 0], INPUT_HZ), INPUT_HZ) for one in METHODS]
-        rate, confidence = whole_video(estimator, uniform, None)
-        rows.append((record.name, true, rate, confidence, *old))
+        found = estimate_blocks(blocks, network)
+        rows.append((record.name, 60 / intervals_s.mean(), found.guess_bpm, found.probability, *old))
     values = np.array([row[1:] for row in rows])
     show(
-        "Fingers", ("record", "true", "pulse network", "confidence", *METHODS), [(r[0], *(f"{v:.2f}" for v in r[1:])) for r in rows]
+        "Fingers",
+        ("record", "true", "pulse network", "probability", *METHODS),
+        [(r[0], *(f"{v:.2f}" for v in r[1:])) for r in rows],
     )
     names = {"pulse network": 1, **{name: 3 + number for number, name in enumerate(METHODS)}}
     errors = {name: np.abs(values[:, column] - values[:, 0]) for name, column in names.items()}
@@ -419,27 +398,25 @@ def draw_risk(confidence: FloatArray, there: BoolArray, error: FloatArray, path:
 def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("windows", "videos", "clips", "fingers", "speed", "package"))
+    parser.add_argument("what", choices=("windows", "videos", "fingers", "speed", "package"))
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--windows", type=int, default=4000)
     parser.add_argument("--run", type=Path, help="measure these weights instead of those of the package")
+    parser.add_argument("--beside", type=Path, help="a run with another network for the same windows")
     parser.add_argument("--figures", type=Path)
     given = parser.parse_args()
     show_machine()
     if given.what == "package":
         package(given.paths[0], given.figures)
         return
-    estimator = Estimator(given.run)
-    if given.what == "windows":
-        measure_windows(estimator, given.windows, given.figures)
-    elif given.what == "videos":
-        measure_videos(estimator, given.paths[0])
-    elif given.what == "clips":
-        measure_clips(estimator, *given.paths)
+    if given.what == "videos":
+        measure_videos(given.paths[0])
     elif given.what == "fingers":
-        measure_fingers(estimator, given.paths[0])
+        measure_fingers(given.paths[0])
+    elif given.what == "windows":
+        measure_windows(Estimator(given.run), given.windows, given.figures, given.beside)
     else:
-        measure_speed(estimator)
+        measure_speed(Estimator(given.run))
 
 
 if __name__ == "__main__":

@@ -48,11 +48,29 @@ def with_rgb_alone(prepare: Prepare) -> Prepare:
     return prepared
 
 
+class WithoutMixSpectra(PulseNetwork):
+    """A network whose rate head sees the spectra of the waves alone."""
+
+    def _rate_scores(self, waves: Tensor, pooled: Tensor, moments: Tensor, motion: Tensor) -> Tensor:
+        return super()._rate_scores(waves, torch.zeros_like(pooled), moments, motion)
+
+
+class WithTaper(PulseNetwork):
+    """A network whose weights over time are multiplied by a Hann window."""
+
+    def _rate_scores(self, waves: Tensor, pooled: Tensor, moments: Tensor, motion: Tensor) -> Tensor:
+        hann = torch.hann_window(moments.shape[1], periodic=False, dtype=moments.dtype)
+        return super()._rate_scores(waves, pooled, moments * hann, motion)
+
+
+KINDS = {"spectra of the mixes": WithoutMixSpectra, "free weights over time (Hann window)": WithTaper}
+
+
 @contextmanager
 def without(part: str) -> Iterator[tuple[PulseNetwork, SimulationConfig]]:
     """Make a network without a part, and the settings of its training."""
     torch.manual_seed(1 if part == "nothing, another seed" else 0)
-    network = PulseNetwork(motion_channels=0) if part == "motion" else PulseNetwork()
+    network = PulseNetwork(motion_channels=0) if part == "motion" else KINDS.get(part, PulseNetwork)()
     config = SimulationConfig(damaged_share=0.0) if part == "damage in training" else SimulationConfig()
     frozen = {"spatial attention": network.score, "temporal attention": network.to_time_weights}.get(part)
     if frozen is not None:
@@ -96,7 +114,8 @@ def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torc
 def main() -> None:
     """Read the command line, train and measure."""
     parts = [
-        "nothing", "color mixes", "spatial attention", "temporal attention", "motion", "damage in training", "nothing, another seed",
+        "nothing", "color mixes", "spatial attention", "temporal attention", *KINDS, "motion", "damage in training",
+        "nothing, another seed",
     ]  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[[], *parts])

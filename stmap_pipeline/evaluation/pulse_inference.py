@@ -14,23 +14,28 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 from scipy.special import erf
 
+from stmap_pipeline.weights.pulse_net import (
+    DEVIATION,
+    HALF_BAND,
+    LARGEST,
+    MIXES,
+    MOTIONS,
+    NEAR_STEPS,
+    RATES_BPM,
+    STEP,
+    TREND,
+    WAVE_HZ,
+)
+
 Array = npt.NDArray[np.float32]
 
-INPUT_HZ = 30.0
-WAVE_HZ = 15.0
-RATES_BPM: npt.NDArray[np.float64] = np.arange(36.0, 221.0)
 #: Fewest samples of a window, 4 s.
 SHORTEST = 120
 
-_TREND = 2 * int(2.0 * INPUT_HZ / 2) + 1
-_DEVIATION = 2 * int(2.0 * WAVE_HZ / 2) + 1
-_MIXES = np.array(
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [3, -2, 0], [1.5, 1, -1.5], [0, 1, -1], [-2, 1, 1]],
-    dtype=np.float32,
-)
-_HALF_BAND = np.array([-1 / 32, 0, 9 / 32, 0.5, 9 / 32, 0, -1 / 32], dtype=np.float32)
-_STEP, _NEAR, _GROUPS = 4, 3, 4
-_LARGEST, _TINY = 5.0, 1e-9
+_GROUPS = 4
+_TINY = 1e-9
+_COLOR_MIXES = np.array(MIXES, dtype=np.float32)
+_TAPS = np.array(HALF_BAND, dtype=np.float32)
 
 
 class PulseWindows(NamedTuple):
@@ -67,7 +72,7 @@ class PulseInference:
     def __init__(self, weights: Mapping[str, npt.NDArray[np.floating]]) -> None:
         self._weights = {name: np.ascontiguousarray(one, dtype=np.float32) for name, one in weights.items()}
         self._heads = len(self._weights["score.bias"])
-        self._waves = len(self._weights["to_waves.bias"]) // _STEP
+        self._waves = len(self._weights["to_waves.bias"]) // STEP
         self._layers = sum(name.startswith("decoder.") and name.endswith(".mix.bias") for name in self._weights)
         self._sees_motion = "motion_stem.weight" in self._weights
 
@@ -84,17 +89,18 @@ class PulseInference:
         blocks, level, seen, moved = _prepare(np.asarray(means, dtype=np.float32), motion)
         samples = seen.shape[2]
         # whole steps: what is added was not seen
-        missing = -samples % _STEP
+        missing = -samples % STEP
         blocks, seen, moved = _padded(blocks, 0, missing), _padded(seen, 0, missing), _padded(moved, 0, missing)
         each, known = self._encode(blocks, level, seen)
         face, block_weights = self._attend(each, known)
         face = self._decode(face, moved)
         batch, _, steps = face.shape
-        by_step = self._conv("to_waves", face, padding=2).reshape(batch, self._waves, _STEP, steps)
+        by_step = self._conv("to_waves", face, padding=2).reshape(batch, self._waves, STEP, steps)
         waves = by_step.transpose(0, 1, 3, 2).reshape(batch, self._waves, -1)
         weights = _sigmoid(self._conv("to_time_weights", face, padding=2)[:, 0]) * known.any(axis=1)
-        moments = np.repeat(weights, _STEP, axis=1)
-        scores = self._rate_scores(waves, moments, moved)
+        moments = np.repeat(weights, STEP, axis=1)
+        pooled = np.einsum("bncs,bn->bcs", blocks, block_weights)
+        scores = self._rate_scores(waves, pooled, moments, moved)
         scores = np.concatenate([scores, self._no_pulse_score(face, weights, scores)], axis=1)
         scores -= scores.max(axis=1, keepdims=True)
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
@@ -102,8 +108,8 @@ class PulseInference:
 
     def _encode(self, blocks: Array, level: Array, seen: Array) -> tuple[Array, npt.NDArray[np.bool_]]:
         batch, count, channels, samples = blocks.shape
-        known: npt.NDArray[np.bool_] = seen.reshape(batch, count, -1, _STEP).mean(axis=3) >= np.float32(0.5)
-        x = self._conv("stem", blocks.reshape(-1, channels, samples), stride=_STEP, padding=_STEP)
+        known: npt.NDArray[np.bool_] = seen.reshape(batch, count, -1, STEP).mean(axis=3) >= np.float32(0.5)
+        x = self._conv("stem", blocks.reshape(-1, channels, samples), stride=STEP, padding=STEP)
         x += self._linear("level", level).reshape(batch * count, -1, 1)
         x = self._encoder_layer(0, _gelu(self._norm("stem_norm", x)), 1)
         each = x.reshape(batch, count, *x.shape[1:])
@@ -121,8 +127,8 @@ class PulseInference:
     def _attend(self, blocks: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
         batch, count, channels, steps = blocks.shape
         scores = self._conv("score", blocks.reshape(-1, channels, steps))
-        scores = np.pad(scores, ((0, 0), (0, 0), (_NEAR, _NEAR)), mode="edge")
-        scores = _taps(scores, 2 * _NEAR + 1).mean(axis=3).reshape(batch, count, self._heads, steps)
+        scores = np.pad(scores, ((0, 0), (0, 0), (NEAR_STEPS, NEAR_STEPS)), mode="edge")
+        scores = _taps(scores, 2 * NEAR_STEPS + 1).mean(axis=3).reshape(batch, count, self._heads, steps)
         scores = np.where(known[:, :, None], scores, np.float32(-1e4))
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         weights *= np.asarray(known.any(axis=1))[:, None, None] / weights.sum(axis=1, keepdims=True)
@@ -134,7 +140,7 @@ class PulseInference:
 
     def _decode(self, face: Array, moved: Array) -> Array:
         if self._sees_motion:
-            motion = _gelu(self._conv("motion_stem", moved, stride=_STEP, padding=_STEP))
+            motion = _gelu(self._conv("motion_stem", moved, stride=STEP, padding=STEP))
             face = np.concatenate([face, motion], axis=1)
         x = self._conv("enter", face)
         for index in range(self._layers):
@@ -143,14 +149,14 @@ class PulseInference:
             x = x + self._conv(f"{name}.mix", _gelu(inner))
         return _gelu(self._norm("decoder_norm", x))
 
-    def _rate_scores(self, waves: Array, moments: Array, moved: Array) -> Array:
-        hann = np.hanning(moments.shape[1]).astype(np.float32)
-        window = (moments * hann)[:, None]
+    def _rate_scores(self, waves: Array, pooled: Array, moments: Array, moved: Array) -> Array:
+        window = moments[:, None]
         spectra = [_log_power(waves, window, factor * RATES_BPM) for factor in (0.5, 1.0, 2.0)]
-        channels = list(spectra)
+        channels = [*spectra, _log_power(pooled, window, RATES_BPM)]
         if self._sees_motion:
             known = moved[:, -1:]
-            channels.append(_log_power(moved[:, :4], hann * known, RATES_BPM))
+            hann = np.hanning(known.shape[2]).astype(np.float32)
+            channels.append(_log_power(moved[:, :MOTIONS], hann * known, RATES_BPM))
             channels.append(np.broadcast_to(known.mean(axis=2, keepdims=True), (len(known), 1, len(RATES_BPM))))
         x = np.concatenate(channels, axis=1)
         x = _gelu(self._conv("rate_head.0", x, padding=4))
@@ -196,7 +202,7 @@ def _prepare(means: Array, motion: npt.NDArray[np.floating] | None) -> tuple[Arr
     # a gray level at least: a black block has no relative change
     relative = np.where(seen > 0, (rows - trend) / np.maximum(trend, 1.0), np.float32(0))
     relative, seen = _half_rate(relative, seen)
-    mixes = np.einsum("mc,bcs->bms", _MIXES, relative)
+    mixes = np.einsum("mc,bcs->bms", _COLOR_MIXES, relative)
     share = seen.mean(axis=2, keepdims=True)
     deviation = np.sqrt(np.square(mixes).mean(axis=2, keepdims=True) / np.maximum(share, _TINY))
     known = np.where(share > 0, deviation, np.inf).reshape(batch, count, -1)
@@ -205,8 +211,8 @@ def _prepare(means: Array, motion: npt.NDArray[np.floating] | None) -> tuple[Arr
     usual = np.take_along_axis(np.sort(known, axis=1), middle, axis=1)
     usual = np.where(np.isfinite(usual), usual, 1.0)
     usual = np.broadcast_to(usual, known.shape).reshape(deviation.shape)
-    first = np.clip(mixes / (usual + 1e-6), -_LARGEST, _LARGEST)
-    whole = np.concatenate([first, _by_own_deviation(mixes, seen)], axis=1).reshape(batch, count, 2 * len(_MIXES), -1)
+    first = np.clip(mixes / (usual + 1e-6), -LARGEST, LARGEST)
+    whole = np.concatenate([first, _by_own_deviation(mixes, seen)], axis=1).reshape(batch, count, 2 * len(MIXES), -1)
     level = (np.log(deviation + 1e-5) / 2 + 3).reshape(batch, count, -1)
     parts = (whole, level, seen.reshape(batch, count, -1), _motion(motion, batch, seen.shape[2]))
     return parts[0].astype(np.float32), parts[1].astype(np.float32), parts[2].astype(np.float32), parts[3].astype(np.float32)
@@ -215,10 +221,10 @@ def _prepare(means: Array, motion: npt.NDArray[np.floating] | None) -> tuple[Arr
 def _trend(rows: npt.NDArray[np.floating]) -> tuple[Array, Array]:
     known = np.asarray(np.isfinite(rows).all(axis=1, keepdims=True))
     weight = known.astype(np.float32)
-    share = _moving_mean(weight, _TREND)
+    share = _moving_mean(weight, TREND)
     near = (share > 1e-6).astype(np.float32)
-    once = _moving_mean(np.where(known, rows, 0.0), _TREND) / np.maximum(share, _TINY) * near
-    trend = _moving_mean(once, _TREND) / np.maximum(_moving_mean(near, _TREND), _TINY)
+    once = _moving_mean(np.where(known, rows, 0.0), TREND) / np.maximum(share, _TINY) * near
+    trend = _moving_mean(once, TREND) / np.maximum(_moving_mean(near, TREND), _TINY)
     return np.asarray(trend, dtype=np.float32), weight
 
 
@@ -229,19 +235,19 @@ def _moving_mean(rows: npt.NDArray[np.floating], size: int) -> Array:
 
 
 def _half_rate(rows: npt.NDArray[np.floating], seen: Array) -> tuple[Array, Array]:
-    half = _taps(_padded(rows.astype(np.float32), 3, 3), len(_HALF_BAND), 2) @ _HALF_BAND
+    half = _taps(_padded(rows.astype(np.float32), 3, 3), len(HALF_BAND), 2) @ _TAPS
     seen = seen[:, :, ::2]
     return np.asarray(half * seen), seen
 
 
 def _by_own_deviation(rows: Array, seen: Array) -> Array:
-    power = _moving_mean(np.square(rows), _DEVIATION) / np.maximum(_moving_mean(seen, _DEVIATION), _TINY)
-    return np.asarray(np.clip(rows / np.sqrt(np.maximum(power, 0) + _TINY), -_LARGEST, _LARGEST) * seen)
+    power = _moving_mean(np.square(rows), DEVIATION) / np.maximum(_moving_mean(seen, DEVIATION), _TINY)
+    return np.asarray(np.clip(rows / np.sqrt(np.maximum(power, 0) + _TINY), -LARGEST, LARGEST) * seen)
 
 
 def _motion(motion: npt.NDArray[np.floating] | None, batch: int, samples: int) -> Array:
     if motion is None:
-        return np.zeros((batch, 9, samples), dtype=np.float32)
+        return np.zeros((batch, 2 * MOTIONS + 1, samples), dtype=np.float32)
     rows = np.asarray(motion, dtype=np.float32).transpose(0, 2, 1)
     trend, seen = _trend(rows)
     change, seen = _half_rate(np.where(seen > 0, rows - trend, np.float32(0)), seen)

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration
-from stmap_pipeline.evaluation.pulse_inference import INPUT_HZ, WAVE_HZ, PulseInference, PulseWindows
-from stmap_pipeline.evaluation.pulse_inference import RATES_BPM as NETWORK_RATES_BPM
+from stmap_pipeline.evaluation.pulse_inference import PulseInference, PulseWindows
 from stmap_pipeline.evaluation.pulse_wave import stitch
 from stmap_pipeline.evaluation.window_probability import CALIBRATION, RATES_BPM, PulseSignals, pulse_signals, window_probability
 from stmap_pipeline.faces.motion import head_motion
@@ -22,6 +21,8 @@ from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import detrend
 from stmap_pipeline.torch import require_torch
 from stmap_pipeline.weights import PULSE_NET, read_calibration, read_description, read_weights
+from stmap_pipeline.weights.pulse_net import INPUT_HZ, WAVE_HZ
+from stmap_pipeline.weights.pulse_net import RATES_BPM as NETWORK_RATES_BPM
 
 if TYPE_CHECKING:
     from stmap_pipeline.training.predict import Model

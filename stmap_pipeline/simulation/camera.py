@@ -120,6 +120,7 @@ def _compress(batch: Batch, means: Float32) -> None:
     sharing = np.clip(1.5 - units / 8, 0, 0.8) * random.random(count)
     interval, phase = random.choice(_KEY_INTERVALS[batch.config.settings], count), random.integers(0, 600, count)
     b_frames = random.choice([1, 1, 2, 3, 4], count)
+    alike, step_spread = random.random(count), random.uniform(0, 0.5, count)
     chosen = np.flatnonzero(step > 0)
     if not len(chosen):
         return
@@ -140,6 +141,8 @@ def _compress(batch: Batch, means: Float32) -> None:
         chroma_step=chroma[chosen].astype(np.float32),
         units=units[chosen].astype(np.float32),
         b_frames=b_frames[chosen],
+        alike=alike[chosen].astype(np.float32),
+        step_spread=step_spread[chosen].astype(np.float32),
     )
     encode(random, stack, lengths, codec)
     for index, place in enumerate(places):

@@ -4,6 +4,9 @@ A block of the grid covers some transform blocks (units). In a predicted frame, 
 inside the dead zone of the quantizer is skipped, that is copied; the farther it is off, the more of the units are updated. A key frame codes
 all units anew, with the rounding error of its own quantizer, mostly the same error each time: the picture pumps. This happens in luma and
 in chroma (BT.601), which has a quarter of the units.
+
+Skin is alike all over a face, so that the same value is rounded, and skipped, in many blocks at once; and rate control changes the
+quantization from frame to frame for the whole picture. Both make the error of a codec alike in all blocks, as a pulse is.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 Float32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
@@ -20,6 +24,8 @@ IntArray = npt.NDArray[np.intp]
 _DEAD_ZONE = np.float32(0.6)
 # quantization of frames between two others relative to theirs
 _COARSER = np.float32(1.7)
+# of the logarithm of the quantization step from one frame to the next
+_STEP_CORRELATION = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +44,10 @@ class Codec:
         Transform blocks of luma in a block of the grid, at least 1.
     b_frames : (S,) array of int
         Of so many frames all but one are coded with a coarser step; 1 for none.
+    alike : (S,) array of float32
+        How much the blocks of a face are rounded and skipped together, from 0 to 1.
+    step_spread : (S,) array of float32
+        Standard deviation of the logarithm of the quantization step over the frames.
     """
 
     key_interval: IntArray
@@ -46,6 +56,8 @@ class Codec:
     chroma_step: Float32
     units: Float32
     b_frames: IntArray
+    alike: Float32
+    step_spread: Float32
 
 
 def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: Codec) -> None:
@@ -64,18 +76,27 @@ def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: 
     step = np.stack([codec.step, codec.chroma_step, codec.chroma_step], axis=1)[:, :, None]
     units = np.floor(np.stack([codec.units, *[np.maximum(codec.units / 4, 1)] * 2], axis=1))[:, :, None]
     error = step / np.sqrt(units)
-    usual = np.float32(0.8) * error * random.uniform(-0.5, 0.5, (windows, 3, blocks)).astype(np.float32)
+    alike = codec.alike[:, None, None]
+    rounding = alike * random.uniform(-0.5, 0.5, (windows, 3, 1)) + (1 - alike) * random.uniform(-0.5, 0.5, (windows, 3, blocks))
+    usual = np.float32(0.8) * error * rounding.astype(np.float32)
     # the number of updated units grows with the square of the difference, in terms of the dead zone
     per_difference = np.sqrt(units) / (_DEAD_ZONE * step)
     number = np.arange(frames)[:, None] + codec.key_phase
     key = number % codec.key_interval == 0
     key[0] = True
-    fine = np.where(number % codec.b_frames == 0, 1.0, 1 / _COARSER).astype(np.float32)[:, :, None, None] * per_difference
+    wander = lfilter(
+        [np.sqrt(1 - _STEP_CORRELATION**2)], [1, -_STEP_CORRELATION], random.standard_normal((frames, windows)), axis=0
+    )
+    finer = np.where(number % codec.b_frames == 0, 1.0, 1 / _COARSER) * np.exp(-codec.step_spread * wander)
+    fine = finer.astype(np.float32)[:, :, None, None] * per_difference
     any_key = key.any(axis=1)
     on_until = np.searchsorted(-lengths, -np.arange(frames), side="left")
     difference, update = np.empty_like(ycc[0]), np.empty_like(ycc[0])
-    # whole units: what is left of one is updated with that probability
-    dither = random.random(ycc.shape, dtype=np.float32)
+    # whole units: what is left of one is updated with that probability; luma and chroma of a unit are skipped together
+    dither = random.random((frames, windows, 1, blocks), dtype=np.float32)
+    dither *= 1 - alike
+    dither += random.random((frames, windows, 1, 1), dtype=np.float32)
+    dither -= np.floor(dither)
     # as many values as there are, since a factor for each window is slower to apply
     most, part = units * np.ones_like(difference), 1 / (units * np.ones_like(difference))
     for frame in range(frames):

@@ -36,6 +36,7 @@ SHARES: Mapping[str, float] = {
     "no_skin": 0.15,
     "irregular_beats": 0.04,
     "ectopic_beats": 0.04,
+    "gestures": 0.25,
 }
 """Damage -> in what share of the damaged windows it is. What each one does is described in docs/explanation/simulated-traces.md."""
 

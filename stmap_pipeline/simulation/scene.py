@@ -23,6 +23,7 @@ Term = tuple[npt.NDArray[np.floating], FloatArray]
 POSE = ("yaw", "pitch", "roll", "x", "y", "size")
 """Degrees of freedom of the head, in rad and face widths; size is a logarithm."""
 _SCENES = 24
+_GESTURES = 12
 _STEPS = 4
 _TEXTURES = 8
 
@@ -110,7 +111,35 @@ def _pose(batch: Batch) -> FloatArray:
     pose += (np.sin(beats) + 0.6 * np.sin(2 * beats))[:, None] * recoil[owner]
     if batch.terms["periodic_motion"].any():
         pose += _rhythm(batch)
+    if batch.terms["gestures"].any():
+        pose += _gestures(batch)
     return pose
+
+
+def _gestures(batch: Batch) -> FloatArray:
+    """(M, 6) sudden moves to another pose, for a glance, a nod or a laugh, and mostly back again; between them the head is still."""
+    random, count, frames = batch.random["gestures"], batch.windows, batch.frames
+    shape = (count, _GESTURES)
+    pause_s = random.exponential(1.0, shape) * log_uniform(random, 0.8, 8, (count, 1)) + 0.3
+    begin_s = np.cumsum(pause_s, axis=1) - 2.0
+    ramp_s, stay_s = log_uniform(random, 0.1, 0.6, shape), log_uniform(random, 0.1, 2, shape)
+    # a person has gestures of his own: much the same direction each time
+    own = random.normal(0, 1, (count, 1, 6)) + 0.6 * random.normal(0, 1, (count, _GESTURES, 6))
+    size = batch.present("gestures", 0.01, 0.12)[:, None] * log_uniform(random, 0.3, 2, shape)
+    moves = size[:, :, None] * own * np.array([1, 1, 0.5, 0.5, 0.7, 0.3])
+    back = np.where(random.random(shape) < 0.75, random.uniform(0.8, 1.0, shape), 0)
+    on, owner, times_s = batch.frames_with("gestures")
+    since_s = times_s[:, None] - begin_s[owner]
+    away, again = (_smooth_step(one / ramp_s[owner]) for one in (since_s, since_s - (ramp_s + stay_s)[owner]))
+    pose = np.zeros((len(frames.owner), len(POSE)))
+    pose[on] = np.einsum("mk,mkd->md", away - back[owner] * again, moves[owner])
+    return pose
+
+
+def _smooth_step(x: FloatArray) -> FloatArray:
+    """0 before 0, 1 after 1, with slopes of 0 at both."""
+    x = np.clip(x, 0, 1)
+    return np.asarray(x * x * (3 - 2 * x))
 
 
 def _rhythm(batch: Batch) -> FloatArray:

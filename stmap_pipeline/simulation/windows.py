@@ -135,7 +135,7 @@ def _draw_terms(random: np.random.Generator, count: int, config: SimulationConfi
     terms["dark"] &= ~terms["bright"]
     for name in ("irregular_beats", "ectopic_beats", "talking"):
         terms[name] &= ~no_pulse
-    for name in ("motion", "periodic_motion"):
+    for name in ("motion", "periodic_motion", "gestures"):
         terms[name] &= ~(terms["photo_still"] | terms["wall"])
     return terms
 

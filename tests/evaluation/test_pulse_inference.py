@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stmap_pipeline.evaluation.pulse_inference import INPUT_HZ, RATES_BPM, WAVE_HZ, PulseInference
+from stmap_pipeline.evaluation.pulse_inference import PulseInference
 from stmap_pipeline.simulation import simulate_windows
 from stmap_pipeline.weights import read_weights
 
@@ -18,7 +18,6 @@ def both():
     torch = pytest.importorskip("torch", reason="the comparison needs the extra 'train'")
     from stmap_pipeline.training.networks import pulse_net
 
-    assert (pulse_net.INPUT_HZ, pulse_net.WAVE_HZ, pulse_net.RATES_BPM.tolist()) == (INPUT_HZ, WAVE_HZ, RATES_BPM.tolist())
     network = pulse_net.PulseNetwork().eval()
     network.load_state_dict({name: torch.tensor(one) for name, one in read_weights().items()})
     return network, PulseInference(read_weights())

@@ -102,11 +102,20 @@ def test_light_camera_and_codec_change_neither_pulse_nor_motion(damage):
         np.testing.assert_array_equal(getattr(without, name), getattr(damaged, name))
 
 
-@pytest.mark.parametrize("damage", ["motion", "periodic_motion"])
+@pytest.mark.parametrize("damage", ["motion", "periodic_motion", "gestures"])
 def test_motion_changes_the_track_and_not_the_pulse(damage):
     without, damaged = changes(damage)
     np.testing.assert_array_equal(without.pulse, damaged.pulse)
     assert np.median(damaged.motion.std(axis=1) / without.motion.std(axis=1)) > 1.15
+
+
+def test_gestures_are_sudden_and_the_head_is_still_between_them():
+    def fastest_over_usual(damage):
+        without, damaged = changes(damage)
+        moved = np.diff(damaged.motion[..., 0] - without.motion[..., 0], axis=1)
+        return np.median(np.quantile(np.abs(moved), 0.95, axis=1) / np.maximum(np.quantile(np.abs(moved), 0.3, axis=1), 1e-6))
+
+    assert fastest_over_usual("gestures") > 5 * fastest_over_usual("motion")
 
 
 def change_of_light(damage):

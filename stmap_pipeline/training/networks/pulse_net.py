@@ -7,8 +7,8 @@ It reads traces, not maps, and any number of blocks in any order. From top to bo
 3. *Spatial attention*: for each head and moment a softmax over the blocks; weighted mean and weighted deviation of their features.
 4. *Decoder*: dilated convolutions over time, with the motion of the head as a further input, to a few waves. The first is the pulse.
 5. *Temporal attention*: a weight for each moment, before the spectra of the waves are taken.
-6. *Rate head*: convolutions along the axis of rates, over the power of each wave at half the rate, the rate and the double rate, and that
-   of the head's motion. One more class says that there is no pulse. Softmax.
+6. *Rate head*: convolutions along the axis of rates, over the power of each wave at half the rate, the rate and the double rate, that
+   of the mixes, pooled by the spatial attention, and that of the head's motion. One more class says that there is no pulse. Softmax.
 
 What was not seen (NaN) has no weight in any of these. :func:`pulse_loss` is what the network is trained by: the distribution alone where
 only a heart rate is known, the wave in addition where there is a trustworthy one. Equations and measurements are in
@@ -20,35 +20,27 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks.base import Network, Rates
+from stmap_pipeline.weights.pulse_net import (
+    DEVIATION,
+    HALF_BAND,
+    INPUT_HZ,
+    LARGEST,
+    MIXES,
+    MOTIONS,
+    NEAR_STEPS,
+    RATES_BPM,
+    SAMPLES,
+    STEP,
+    TREND,
+    WAVE_HZ,
+)
 
-#: Clock of the input, in samples per second.
-INPUT_HZ = 30.0
-#: Clock of the wave and of the weights over time.
-WAVE_HZ = 15.0
-#: (R,) heart rates of the distribution.
-RATES_BPM = np.arange(36.0, 221.0)
-#: Span of the moving average, applied twice, that is the trend of a trace.
-TREND_S = 2.0
-#: Span over which each mix is divided by its own deviation.
-DEVIATION_S = 2.0
-#: (M, 3) weights of the relative R, G, B in the mixes: the channels, the planes of CHROM (de Haan and Jeanne, IEEE TBME 2013), and the
-#: planes of POS (Wang et al., IEEE TBME 2017). Two planes, each divided by its deviation, and added: that is POS.
-MIXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (3.0, -2.0, 0.0), (1.5, 1.0, -1.5), (0.0, 1.0, -1.0), (-2.0, 1.0, 1.0))
-#: Taps of the half-band low-pass before every second sample is taken.
-HALF_BAND = (-1 / 32, 0.0, 9 / 32, 0.5, 9 / 32, 0.0, -1 / 32)
-#: Samples of 15 Hz in one step of encoder and decoder.
-STEP = 4
-#: Largest absolute value of an input.
-LARGEST = 5.0
-#: Samples of the windows that it is trained on and predicts.
-SAMPLES = 300
 #: The rate of a window is the mean of the distribution over the interval of this half width that has most of the probability, and the
 #: confidence is the probability of that interval.
 NEAR_BPM = 5.0
@@ -58,7 +50,6 @@ FEW_BLOCKS_SHARE = 0.1
 #: Share of the windows of a training batch whose motion is hidden, as it is where there are no landmarks.
 HIDDEN_MOTION_SHARE = 0.25
 
-_MOTIONS = 4
 _TINY = 1e-9
 
 
@@ -141,7 +132,7 @@ def prepare(means: Tensor, motion: Tensor | None = None) -> Features:
         ),
         torch.log(deviation + 1e-5).reshape(count, blocks, -1) / 2 + 3,
         seen.reshape(count, blocks, -1),
-        _motion(motion, relative.new_zeros(count, _MOTIONS, relative.shape[2])),
+        _motion(motion, relative.new_zeros(count, MOTIONS, relative.shape[2])),
     )
 
 
@@ -149,11 +140,10 @@ def _trend(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return the moving average of the moving average of rows (B, C, T), and (B, 1, T) where all of C are known."""
     seen = rows.isfinite().all(dim=1, keepdim=True)
     weight = seen.to(rows.dtype)
-    size = 2 * int(TREND_S * INPUT_HZ / 2) + 1
-    share = _moving_mean(weight, size)
+    share = _moving_mean(weight, TREND)
     near = (share > 0).to(rows.dtype)
-    once = _moving_mean(rows.masked_fill(~seen, 0.0), size) / share.clamp(min=_TINY) * near
-    return _moving_mean(once, size) / _moving_mean(near, size).clamp(min=_TINY), weight
+    once = _moving_mean(rows.masked_fill(~seen, 0.0), TREND) / share.clamp(min=_TINY) * near
+    return _moving_mean(once, TREND) / _moving_mean(near, TREND).clamp(min=_TINY), weight
 
 
 def _moving_mean(rows: Tensor, size: int) -> Tensor:
@@ -175,8 +165,7 @@ def _half_rate(rows: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 def _by_own_deviation(rows: Tensor, seen: Tensor) -> Tensor:
     """Return rows divided by their deviation in a moving window."""
-    size = 2 * int(DEVIATION_S * WAVE_HZ / 2) + 1
-    power = _moving_mean(rows.square(), size).clamp(min=0) / _moving_mean(seen, size).clamp(min=_TINY)
+    power = _moving_mean(rows.square(), DEVIATION).clamp(min=0) / _moving_mean(seen, DEVIATION).clamp(min=_TINY)
     return (rows / (power + _TINY).sqrt()).clamp(-LARGEST, LARGEST) * seen
 
 
@@ -282,7 +271,7 @@ class PulseNetwork(Network):
         self.context = nn.Linear(channels, channels)
         self.score = nn.Conv1d(channels, heads, 1)
         self.motion_stem = (
-            nn.Conv1d(2 * _MOTIONS + 1, motion_channels, 3 * STEP, stride=STEP, padding=STEP) if motion_channels else None
+            nn.Conv1d(2 * MOTIONS + 1, motion_channels, 3 * STEP, stride=STEP, padding=STEP) if motion_channels else None
         )
         self.enter = nn.Conv1d(2 * channels + motion_channels, width, 1)
         self.decoder = nn.ModuleList(DecoderLayer(width, one) for one in dilations)
@@ -291,7 +280,7 @@ class PulseNetwork(Network):
         self.to_time_weights = nn.Conv1d(width, 1, 5, padding=2)
         nn.init.zeros_(self.to_time_weights.weight)
         self.rate_head = nn.Sequential(
-            nn.Conv1d(3 * waves + (_MOTIONS + 1 if motion_channels else 0), rate_channels, 9, padding=4),
+            nn.Conv1d(3 * waves + 2 * len(MIXES) + (MOTIONS + 1 if motion_channels else 0), rate_channels, 9, padding=4),
             nn.GELU(),
             nn.Conv1d(rate_channels, rate_channels, 9, padding=8, dilation=2),
             nn.GELU(),
@@ -366,7 +355,8 @@ class PulseNetwork(Network):
         waves = self.to_waves(face).reshape(batch, self.waves, STEP, steps).transpose(2, 3).reshape(batch, self.waves, -1)
         weights = torch.sigmoid(self.to_time_weights(face)[:, 0]) * seen.any(dim=1)
         moments = weights.repeat_interleave(STEP, dim=1)
-        scores = self._rate_scores(waves, moments, features.motion)
+        pooled = torch.einsum("bncs,bn->bcs", features.blocks, block_weights)
+        scores = self._rate_scores(waves, pooled, moments, features.motion)
         log_probability = torch.log_softmax(torch.cat([scores, self._no_pulse_score(face, weights, scores)], dim=1), dim=1)
         return PulseOutput(
             log_probability[:, :-1], log_probability[:, -1], waves[:, 0, :samples], block_weights, moments[:, :samples]
@@ -389,8 +379,7 @@ class PulseNetwork(Network):
         """Return the weighted mean and deviation (B, 2 C, steps) over the blocks, and the (B, N) mean weight of each."""
         batch, count, _, steps = blocks.shape
         scores = self.score(blocks.flatten(0, 1))
-        # a block that is good now is good two seconds around
-        scores = avg_pool1d(pad(scores, (_NEAR, _NEAR), mode="replicate"), 2 * _NEAR + 1, stride=1)
+        scores = avg_pool1d(pad(scores, (NEAR_STEPS, NEAR_STEPS), mode="replicate"), 2 * NEAR_STEPS + 1, stride=1)
         scores = scores.reshape(batch, count, self.heads, steps).masked_fill(~seen[:, :, None], -1e4)
         weights = torch.softmax(scores, dim=1) * seen.any(dim=1)[:, None, None]
         split = blocks.reshape(batch, count, self.heads, -1, steps)
@@ -408,16 +397,17 @@ class PulseNetwork(Network):
             x = layer(x)
         return nn.functional.gelu(self.decoder_norm(x))
 
-    def _rate_scores(self, waves: Tensor, moments: Tensor, motion: Tensor) -> Tensor:
-        """Return the score (B, R) of each rate."""
-        hann = torch.hann_window(moments.shape[1], periodic=False, dtype=moments.dtype, device=moments.device)
-        window = (moments * hann)[:, None]
+    def _rate_scores(self, waves: Tensor, pooled: Tensor, moments: Tensor, motion: Tensor) -> Tensor:
+        """Return the score (B, R) of each rate from waves (B, K, S), mixes (B, 2 M, S), weights over time (B, S) and motion."""
+        # no taper: the weights over time learn the best one
+        window = moments[:, None]
         rates = torch.as_tensor(RATES_BPM, dtype=waves.dtype, device=waves.device)
         spectra = [_log_power(waves, window, factor * rates) for factor in (0.5, 1.0, 2.0)]
-        channels = list(spectra)
+        channels = [*spectra, _log_power(pooled, window, rates)]
         if self.motion_stem is not None:
             known = motion[:, -1:]
-            moved = _log_power(motion[:, :_MOTIONS], hann * known, rates)
+            hann = torch.hann_window(known.shape[2], periodic=False, dtype=known.dtype, device=known.device)
+            moved = _log_power(motion[:, :MOTIONS], hann * known, rates)
             channels += [moved, known.mean(dim=2, keepdim=True).expand(-1, -1, len(rates))]
         scores: Tensor = self.rate_head(torch.cat(channels, dim=1))[:, 0] + spectra[1][:, 0]
         return scores
@@ -430,10 +420,6 @@ class PulseNetwork(Network):
         best = [torch.logsumexp(scores, dim=1, keepdim=True), scores.amax(dim=1, keepdim=True)]
         score: Tensor = self.no_pulse(torch.cat([mean[:, :, 0], deviation, *best], dim=1))
         return score
-
-
-# steps to both sides over which the scores of the spatial attention are averaged
-_NEAR = 3
 
 
 def _log_power(waves: Tensor, window: Tensor, rates_bpm: Tensor) -> Tensor:
