@@ -13,6 +13,9 @@ from support.videos import write_video
 settings.register_profile("stmap", deadline=None, derandomize=True)
 settings.load_profile("stmap")
 
+# to collect it for its examples would import it, and hide from all tests what it hides from others
+collect_ignore = ["support/without_posix"]
+
 
 @pytest.fixture(scope="session")
 def face_clip(tmp_path_factory) -> Path:
