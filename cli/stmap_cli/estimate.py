@@ -82,6 +82,9 @@ def estimate(
     for option, file in (("--plot", plot), ("--csv", csv)):
         if file is not None and len(videos) > 1:
             raise click.UsageError(f"{option} takes one video, not {len(videos)}")
+    # a word too many after the option, and the video itself would be replaced
+    if csv is not None and csv.suffix.lower() != ".csv":
+        raise click.UsageError(f"--csv writes a .csv file, not {csv.name}; name the table first, then the video")
     if method not in _METHODS and window_s is not None:
         raise click.UsageError(f"--window goes with {', '.join(_METHODS)}; a trained run has a length of its own")
     source = _source(method)

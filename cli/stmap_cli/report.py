@@ -95,6 +95,10 @@ def report(
         maps = [one for one in folders if one not in runs]
         if len(maps) > 1 and not runs:
             raise click.UsageError("give one MAPS, or one RUN or more with the MAPS they were trained on")
+    suffix = Path(NAMES[kind]).suffix
+    # a video, say, that was named by mistake is not replaced by a page
+    if output is not None and suffix and output.suffix.lower() != suffix:
+        raise click.UsageError(f"--output writes a {suffix} file, not {output.name}")
     if output is not None and not folders and maps and runs:
         raise click.UsageError(f"--output is one file, and there is a page of {maps[0]} and one of {runs[0]}: name one of them")
     if show_faces and folders and runs:

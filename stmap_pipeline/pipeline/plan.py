@@ -223,7 +223,8 @@ class _Sorted:
         if earlier is not None and failed and not self._retry_failed and earlier.attempt == attempt_key(one, self._config, stamp):
             self.settled.append(replace(earlier, resumed=True))
             return
-        same_video = earlier is not None and bool(stamp) and earlier.video_stamp == stamp
+        # traces beside a failure may be those of the video as it was before; a worker compares the content
+        same_video = earlier is not None and not failed and bool(stamp) and earlier.video_stamp == stamp
         stored = _stored_keys(path, one, self._settings_key) if same_video or not asked else None
         if not asked and stored is None:
             return

@@ -66,12 +66,12 @@ def test_the_example_of_the_page_is_what_is_printed():
 
 def test_one_object_a_video_and_a_refusal_leaves_the_others_alone(face, wall, tmp_path):
     missing = tmp_path / "missing.mp4"
-    run = stmap("estimate", wall, missing, face, "--json", "--method", "chrom")
+    run = stmap("estimate", wall, missing, face, "--json", "--method", "pos")
     assert run.code == 3
     told = [json.loads(line) for line in run.out.splitlines()]
     assert [one["video"] for one in told] == [str(wall), str(missing), str(face)]
     assert [one["reason"] for one in told] == ["no_face", "source_missing", ""]
-    assert [one["method"] for one in told] == ["chrom"] * 3
+    assert [one["method"] for one in told] == ["pos"] * 3
     assert told[0]["heart_rate_bpm"] is None
     assert told[2]["heart_rate_bpm"] == pytest.approx(84, abs=4)
     assert set(told[2]["others"]) == {"pos", "chrom"}
@@ -122,6 +122,7 @@ def test_no_picture_of_what_was_never_read(tmp_path):
         (("a.mp4", "b.mp4", "--plot", "c.png"), 2, "not 2"),
         (("a.mp4", "b.mp4", "--csv", "c.csv"), 2, "not 2"),
         (("a.mp4", "--plot", "c.gif"), 1, "c.gif"),
+        (("--csv", "a.mp4", "b.mp4"), 2, ".csv"),
         (("a.mp4", "--method", "ica"), 2, "'ica'"),
         (("a.mp4", "--method", ".", "--window", "8"), 2, "a length of its own"),
         (("a.mp4", "--window", "2"), 2, "--window"),

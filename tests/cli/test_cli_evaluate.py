@@ -100,7 +100,7 @@ def test_a_run_trained_on_everybody_says_what_to_do(maps, tmp_path):
         (("evaluate", "{maps}", "{maps}"), 1, "run.toml"),
         (("evaluate", "{run}", "nowhere"), 1, "nowhere"),
         (("evaluate", "{run}", "{maps}", "--baselines", "nowhere"), 1, "evaluation.json: "),
-        (("evaluate", "{run}"), 2, "'MAPS'"),
+        (("evaluate", "{run}"), 2, "which maps?"),
         (("evaluate", "{run}", "{maps}", "--resample", "window"), 2, "'window'"),
         (("evaluate", "{run}", "{maps}", "--resamples", "5"), 2, "'--resamples'"),
     ],

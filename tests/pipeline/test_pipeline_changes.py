@@ -44,6 +44,10 @@ def build(source: Path, out: Path, config: Config = SHORT, **more):
     return {one.recording_id: one for one in run_build(plan_build("folder", source, out, config, **more), 0)}
 
 
+def limits_changed(config: Config) -> Config:
+    return config.model_copy(update={"limits": config.limits.model_copy(update={"max_lost_fraction": 0.9})})
+
+
 @pytest.fixture
 def no_decoding(monkeypatch):
     """Fail whoever decodes."""
@@ -225,6 +229,21 @@ def test_a_video_that_was_edited_is_decoded_again_also_at_the_same_size(source, 
     (source / "anna.mp4").write_bytes(data)
     found = build(source, out)
     assert {name: one.resumed for name, one in found.items()} == {"anna": False, "bert": True, "carl": True}
+
+
+def test_a_video_that_broke_after_its_build_stays_failed_however_often_it_is_tried(source, tmp_path, no_decoding):
+    out, whole = tmp_path / "maps", (source / "anna.mp4").read_bytes()
+    build(source, out)
+    before = content(out)
+    (source / "anna.mp4").write_bytes(whole[:3000])
+    assert build(source, out)["anna"].status == "failed"
+    assert build(source, out, retry_failed=True)["anna"].status == "failed"
+    assert build(source, out, limits_changed(SHORT))["anna"].status == "failed"
+    # whole again: its traces were kept
+    (source / "anna.mp4").write_bytes(whole)
+    no_decoding()
+    assert build(source, out)["anna"].status == "ok"
+    assert content(out) == before
 
 
 def test_what_is_listed_no_longer_leaves_and_what_is_not_asked_for_stays(source, tmp_path):
