@@ -143,8 +143,9 @@ def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
     >>> did_you_mean("VIPL", ["pure", "vipl-hr"]), did_you_mean("xyz", ["pure"])
     ("; did you mean 'vipl-hr'?", '')
     """
-    plain = {plain_name(one): one for one in known}
-    near = difflib.get_close_matches(plain_name(name), plain, n=1, cutoff=_NEAR)
+    plain, wanted = {plain_name(one): one for one in known}, plain_name(name)
+    same_letters = [one for one in plain if sorted(one) == sorted(wanted)]
+    near = same_letters or difflib.get_close_matches(wanted, plain, n=1, cutoff=_NEAR)
     return f"; did you mean '{prefix}{plain[near[0]]}'?" if near else ""
 
 
