@@ -9,13 +9,15 @@ from collections.abc import Iterable
 from stmap_pipeline.records import Window
 from stmap_pipeline.shards.reader import RecordingInfo
 
-_NUMBER = re.compile(r"[0-9]+([.,][0-9]+)*")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+# as part of a word, such as the name of a file, it is no quantity
+_QUANTITY = re.compile(r"(?<![\w.-])[0-9]+(?:\.[0-9]+)?(?![\w-])(?!\.\w)")
 
 
 def recordings_by_note(recordings: Iterable[RecordingInfo]) -> dict[str, list[str]]:
     """Return each note with the recordings that have one like it, the most frequent note first.
 
-    Notes that differ in numbers alone count as one and stand under the first of them.
+    Notes that differ in numbers alone count as one: the first of them, with the range of each number.
 
     Parameters
     ----------
@@ -33,16 +35,28 @@ def recordings_by_note(recordings: Iterable[RecordingInfo]) -> dict[str, list[st
     >>> from stmap_pipeline.shards.example import example_maps
     >>> one, two, _ = Shards(example_maps()).recordings()
     >>> recordings_by_note([replace(one, notes="lamp | 2 frames dropped"), replace(two, notes="1 frames dropped")])
-    {'2 frames dropped': ['p001_v1', 'p001_v2'], 'lamp': ['p001_v1']}
+    {'1 to 2 frames dropped': ['p001_v1', 'p001_v2'], 'lamp': ['p001_v1']}
     """
-    first: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     found: dict[str, list[str]] = {}
     for one in recordings:
         kinds = {_NUMBER.sub("0", note): note for note in one.notes.split(" | ") if note}
         for kind, note in kinds.items():
-            first.setdefault(kind, note)
+            texts.setdefault(kind, []).append(note)
             found.setdefault(kind, []).append(one.recording_id)
-    return {first[kind]: found[kind] for kind in sorted(found, key=lambda kind: -len(found[kind]))}
+    return {_with_ranges(texts[kind]): found[kind] for kind in sorted(found, key=lambda kind: -len(found[kind]))}
+
+
+def _with_ranges(notes: list[str]) -> str:
+    """Return the first of notes that differ in numbers alone, with the range of each quantity in it."""
+    quantities = zip(*(_QUANTITY.findall(note) for note in notes), strict=False)
+    ranges = iter([sorted(set(values), key=float) for values in quantities])
+
+    def written(match: re.Match[str]) -> str:
+        values = next(ranges, [match[0]])
+        return values[0] if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+    return _QUANTITY.sub(written, notes[0])
 
 
 def label_problems_by_recording(windows: Iterable[Window]) -> dict[str, Counter[str]]:
