@@ -37,8 +37,8 @@ def test_it_is_about_the_time_that_the_frames_take(plan, monkeypatch):
     frames = len(trace.blocks.times_s)
     # the copies are one subject's, or are skipped: those to decode count
     assert found.frames == pytest.approx(len(plan.todo) * frames, rel=0.3)
-    # a rough figure, on a machine that does other things, too
-    assert 0.2 < found.seconds / (len(plan.todo) * one_s) < 5
+    # a rough figure, on a machine that does other things, too; processes take a fixed time to start
+    assert 0.2 < (found.seconds - module._START_S) / (len(plan.todo) * one_s) < 5
     half = forecast_build(plan, 2)
     assert half is not None
     assert half.seconds < found.seconds or len(plan.todo) == 1
