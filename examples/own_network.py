@@ -1,13 +1,13 @@
 """A network of your own in the trainer of stmap: its folds, resuming, evaluation and report.
 
     stmap synth maps --traces --subjects 10      # or maps of your own
-    python examples/own_network.py maps runs/tiny
+    python examples/own_network.py maps runs/two-convolutions
 
-A script registers the network for its own process. For all commands (``stmap train maps runs/tiny --network tiny``) install the
+A script registers the network for its own process. For all commands (``stmap train maps runs/two-convolutions --network two-convolutions``) install the
 class as an entry point, in the ``pyproject.toml`` of a package of your own:
 
     [project.entry-points."stmap.networks"]
-    tiny = "own_network:TinyNetwork"
+    two-convolutions = "own_network:TinyNetwork"
 """
 
 import sys
@@ -38,8 +38,8 @@ class TinyNetwork(MapNetwork):
 
 def main(maps: str, run: str) -> None:
     """Train one network for each fold, and print the error on its subjects."""
-    registry.register("networks", "tiny", TinyNetwork)
-    config = TrainConfig(network="tiny", epochs=3, learning_rate=3e-3, validation_share=0)
+    registry.register("networks", "two-convolutions", TinyNetwork)
+    config = TrainConfig(network="two-convolutions", epochs=3, learning_rate=3e-3, validation_share=0)
     for event in run_training(plan_training(Path(maps), Path(run), config, resume=True), "cpu"):
         print(event)
 

@@ -57,16 +57,16 @@ def test_a_network_of_ones_own_in_a_script_and_as_an_installed_plug_in(maps, tmp
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        re.search(r'tiny = "(\S+)"', MODULE.read_text())[0].replace('"', "").join(["[stmap.networks]\n", "\n"])
+        re.search(r'two-convolutions = "(\S+)"', MODULE.read_text())[0].replace('"', "").join(["[stmap.networks]\n", "\n"])
     )
     shutil.copy(MODULE, site)
     out = tmp_path / "installed"
-    settings = ("--network", "tiny", "--epochs", "1", "--validation-share", "0", "--fold", "1", "--device", "cpu")
+    settings = ("--network", "two-convolutions", "--epochs", "1", "--validation-share", "0", "--fold", "1", "--device", "cpu")
     assert run(COMMAND, "train", maps, out, *settings, "--json", PYTHONPATH=str(site)).startswith('{"run"')
     # a run names its network, and never brings it along
     from stmap_pipeline.training import Model
 
-    with pytest.raises(ModelError, match=r"network 'tiny', which is not known here: .*stmap\.networks"):
+    with pytest.raises(ModelError, match=r"network 'two-convolutions', which is not known here: .*stmap\.networks"):
         Model.load(out, 1)
 
 
