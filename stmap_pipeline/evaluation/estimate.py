@@ -338,7 +338,7 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
     """
     path = _path_of(rates, seen)
     guess_bpm, _ = path.best()
-    chance = _chance(path, rates, seen, blocks)
+    chance, colored = _chance(path, rates, seen, blocks)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
     path = path.reweighted(chance)
@@ -362,8 +362,7 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
             f"no rate is probable enough: the best guess is {best_bpm:.0f} bpm with a probability of {best_chance:.2f}, and {ANSWER:g} is "
             f"reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%})"
         )
-        ratio = color_ratio(blocks, rates.block_weights, rates.spans_s, guess_bpm)[seen]
-        if not has_pulse_color(ratio).any():
+        if not colored[seen].any():
             message += "; this rhythm is one of brightness and not of color, as of a lamp that flickers"
         refused = replace(
             common, reason="no_pulse", message=message, guess_bpm=best_bpm, probability=best_chance, low_bpm=low, high_bpm=high
@@ -389,12 +388,14 @@ def _path_of(rates: WindowRates, seen: npt.NDArray[np.bool_]) -> HeartRatePath:
     return find_path(rates.rates_bpm, probability, rates.spans_s, no_pulse)
 
 
-def _chance(path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace) -> FloatArray:
-    """Return the probability that the best rate of each window is right."""
+def _chance(
+    path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the probability that the best rate of each window is right, and whether it has the color of a pulse."""
     probability = np.where(seen[:, None], rates.probability, np.nan)
     chance = calibrated(path, probability, rates.spans_s, rates.calibration)
-    ratio = color_ratio(blocks, rates.block_weights, rates.spans_s, path.best()[0])
-    return np.where(has_pulse_color(ratio), chance, np.minimum(chance, COLORLESS))
+    colored = has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, path.best()[0]))
+    return np.where(colored, chance, np.minimum(chance, COLORLESS)), colored
 
 
 def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
@@ -404,7 +405,7 @@ def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
         return float("nan"), float("nan")
     path = _path_of(rates, seen)
     best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
-    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks)[seen]))
+    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks)[0][seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:

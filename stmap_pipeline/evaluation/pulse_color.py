@@ -14,11 +14,10 @@ import numpy.typing as npt
 from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
 from stmap_pipeline.records import BlockTrace
 from stmap_pipeline.signals.spectrum import detrend
+from stmap_pipeline.simulation.pulse import PULSE_RGB
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Relative changes of R, G and B by a pulse.
-PULSE_RGB = np.array([0.33, 0.77, 0.53])
 _GRAY = np.ones(3) / np.sqrt(3)
 _HUE = (PULSE_RGB - PULSE_RGB.mean()) / np.linalg.norm(PULSE_RGB - PULSE_RGB.mean())
 _EXPECTED = float(PULSE_RGB @ _HUE / (PULSE_RGB @ _GRAY))

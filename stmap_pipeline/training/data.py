@@ -26,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 # what the seed is for: apart from the random numbers of weights and steps
 _ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 
-#: Simulated windows in an epoch where the settings name no number, and those on which the best epoch is chosen.
+#: Simulated windows in an epoch where the settings name no number, and those that are estimated after each one.
 SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
 

@@ -10,7 +10,8 @@ the loop; on simulated windows there is one fold, 0. The terms of the loop:
 * With ``config.ema_decay`` the weights that are used are an exponential moving average of those that learn.
 * After each epoch the validation windows are estimated, and everything that the next epoch depends on is *saved*, in one file. A run
   that was stopped resumes after its last finished epoch, and ends with the same weights.
-* After the last epoch the windows held out are estimated by the weights of the best epoch.
+* After the last epoch the windows held out are estimated by the weights of the best epoch; a training on
+  simulated windows keeps those of the last.
 
 All random numbers come from the seed, the fold and the epoch, so that nothing about them has to be saved.
 """
