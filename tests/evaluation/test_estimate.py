@@ -12,7 +12,7 @@ from support.videos import colorful, real, write_video
 from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.estimate import ANSWER, estimate_blocks, estimate_video
 from stmap_pipeline.evaluation.window_probability import pulse_signals
-from stmap_pipeline.evaluation.window_rates import supported_rates
+from stmap_pipeline.evaluation.window_rates import PulseNetRates, supported_rates
 from stmap_pipeline.records import BlockTrace
 from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.scene import make_scene
@@ -222,6 +222,33 @@ def test_another_source_of_rates_is_judged_by_what_the_traces_show():
     assert right.method == "runs/a"
     assert (wrong.reason, wrong.probability < 0.3) == ("no_pulse", True)
     assert estimate_blocks(simulated_blocks(72.0, frame_times(7.0)), Fixed(72.0)).reason == "too_short"
+
+
+class Peaks:
+    """Finds the same rates in each window, as probable as it is told."""
+
+    name = "peaks"
+
+    def __init__(self, peaks):
+        self.peaks = peaks
+
+    def windows(self, blocks, track, window_s, step_s):
+        found = PulseNetRates().windows(blocks, track, window_s, step_s)
+        row = np.zeros(len(found.rates_bpm))
+        for rate_bpm, share in self.peaks.items():
+            row[np.argmin(np.abs(found.rates_bpm - rate_bpm))] = share
+        return found._replace(
+            probability=np.tile(row, (len(found.spans_s), 1)), no_pulse=np.full(len(found.spans_s), 1 - row.sum())
+        )
+
+
+def test_only_the_guess_of_a_refused_video_expects_a_usual_rate():
+    blocks = simulated_blocks(165.0, frame_times(20.0))
+    unsure = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.2}))
+    assert (unsure.reason, round(unsure.guess_bpm)) == ("no_pulse", 80)
+    assert unsure.probability < 0.3
+    assert [round(one.guess_bpm) for one in unsure.windows] == [165] * len(unsure.windows)
+    assert estimate_blocks(blocks, Peaks({165.0: 0.98, 80.0: 0.01})).heart_rate_bpm == pytest.approx(165, abs=1)
 
 
 def test_classical_methods_are_set_beside():
