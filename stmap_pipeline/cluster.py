@@ -51,7 +51,17 @@ class ClusterWorkers(Generic[Result]):
         self._logger = logging.getLogger("distributed.client")
         self._level = self._logger.level
         self._logger.setLevel(logging.CRITICAL)
-        make: Any = distributed.Client
+
+        class Client(distributed.Client):
+            def start(self, **how: Any) -> None:
+                try:
+                    super().start(**how)  # type: ignore[no-untyped-call]
+                except BaseException:
+                    # otherwise the garbage collector closes it, perhaps while the next client starts, and both wait for one lock
+                    self.close()  # type: ignore[no-untyped-call]
+                    raise
+
+        make: Any = Client
         try:
             # not the default client: a caller's own Dask code must not find this one
             self._client: Any = make(address, timeout=_CONNECT_S, set_as_default=False, name="stmap")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, find_peaks, sosfiltfilt
+import scipy
 
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import PulseTrace
@@ -169,9 +169,9 @@ def find_beats(pulse: PulseTrace, rate_times_s: FloatArray, heart_rate_bpm: Floa
         highest_hz = min(_HARMONICS / usual_s, 0.45 * rate_hz)
         if (run.stop - run.start) < 3 * usual_s * rate_hz:
             continue
-        sections = butter(2, (_SLOWEST_HZ, highest_hz), btype="bandpass", fs=rate_hz, output="sos")
-        smooth = sosfiltfilt(sections, value[run], padlen=min(run.stop - run.start - 1, 30))
-        peaks, _ = find_peaks(smooth, distance=max(1, round(_SHORTEST * usual_s * rate_hz)), height=0.0)
+        sections = scipy.signal.butter(2, (_SLOWEST_HZ, highest_hz), btype="bandpass", fs=rate_hz, output="sos")
+        smooth = scipy.signal.sosfiltfilt(sections, value[run], padlen=min(run.stop - run.start - 1, 30))
+        peaks, _ = scipy.signal.find_peaks(smooth, distance=max(1, round(_SHORTEST * usual_s * rate_hz)), height=0.0)
         peaks = peaks[(peaks > 0) & (peaks < len(smooth) - 1)]
         left, center, right = smooth[peaks - 1], smooth[peaks], smooth[peaks + 1]
         at_s = times_s[run][peaks] + 0.5 * (left - right) / np.minimum(left - 2 * center + right, -1e-12) / rate_hz

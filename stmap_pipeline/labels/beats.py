@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d, median_filter, minimum_filter1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
+import scipy
 
 from stmap_pipeline.records import HeartRateTrace
 from stmap_pipeline.signals.classical import known_runs
@@ -176,11 +175,11 @@ def find_beats(wave: npt.ArrayLike, rate_hz: float, *, ecg: bool = False) -> Flo
     if not np.abs(filtered).max(initial=0.0) > 1e-9 * np.abs(signal).max(initial=0.0):
         return np.empty(0)
     if ecg:
-        height = gaussian_filter1d(np.abs(filtered), _QRS_S * rate_hz)
+        height = scipy.ndimage.gaussian_filter1d(np.abs(filtered), _QRS_S * rate_hz)
     else:
         # the rise of a pulse is steeper than its fall, whichever way up the sensor shows it
         height = filtered if np.mean(np.diff(filtered) ** 3) >= 0 else -filtered
-    peaks, found = find_peaks(height, distance=max(1, round(60.0 / MAX_HEART_RATE_BPM * rate_hz)), prominence=0.0)
+    peaks, found = scipy.signal.find_peaks(height, distance=max(1, round(60.0 / MAX_HEART_RATE_BPM * rate_hz)), prominence=0.0)
     usual = _usual_range(height, rate_hz)
     return _refined(peaks[found["prominences"] >= MIN_PROMINENCE * usual[peaks]], height)
 
@@ -189,15 +188,15 @@ def _usual_range(height: FloatArray, rate_hz: float) -> FloatArray:
     """Return the usual difference between highest and lowest value within one slow beat, over six seconds around each sample."""
     size = max(3, round(60.0 / MIN_HEART_RATE_BPM * 0.75 * rate_hz))
     step = max(1, round(0.1 * rate_hz))
-    spread = (maximum_filter1d(height, size) - minimum_filter1d(height, size))[::step]
-    usual = median_filter(spread, size=min(spread.size, 61), mode="nearest")
+    spread = (scipy.ndimage.maximum_filter1d(height, size) - scipy.ndimage.minimum_filter1d(height, size))[::step]
+    usual = scipy.ndimage.median_filter(spread, size=min(spread.size, 61), mode="nearest")
     return np.repeat(usual, step)[: height.size]
 
 
 def _band_passed(signal: FloatArray, rate_hz: float, band_hz: tuple[float, float]) -> FloatArray:
-    sections = butter(2, band_hz, "bandpass", fs=rate_hz, output="sos")
+    sections = scipy.signal.butter(2, band_hz, "bandpass", fs=rate_hz, output="sos")
     padding = min(signal.size - 1, round(2 * rate_hz))
-    return np.asarray(sosfiltfilt(sections, signal, padtype="even", padlen=padding))
+    return np.asarray(scipy.signal.sosfiltfilt(sections, signal, padtype="even", padlen=padding))
 
 
 def _refined(peaks: IntArray, height: FloatArray) -> FloatArray:
@@ -220,7 +219,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     """
     if beats_s.size < 3:
         return beats_s
-    length_s = median_filter(np.gradient(beats_s), size=5, mode="nearest")
+    length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
     # one sample far outside would turn the phase of the beats around it
     low, high = np.nanpercentile(values, (5, 95))
     known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
@@ -273,7 +272,7 @@ def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[Floa
 
 def _likely(length_s: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which intervals can be those of a heart, and are not a beat too much or too few beside those around them."""
-    usual_s = median_filter(length_s, size=min(_NEIGHBORS, length_s.size), mode="nearest")
+    usual_s = scipy.ndimage.median_filter(length_s, size=min(_NEIGHBORS, length_s.size), mode="nearest")
     possible = (length_s >= 60.0 / MAX_HEART_RATE_BPM) & (length_s <= 60.0 / MIN_HEART_RATE_BPM)
     return np.asarray(possible & (np.abs(length_s / usual_s - 1) <= MAX_CHANGE))
 
@@ -316,7 +315,9 @@ def _on_grid(times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, Float
 
 def _envelope(wave: FloatArray, rate_hz: float) -> FloatArray:
     """Return the power of the QRS complexes over time, smooth enough that its spectrum is highest at the heart rate."""
-    return np.asarray(gaussian_filter1d(np.abs(_band_passed(wave - wave.mean(), rate_hz, _ECG_BAND_HZ)), 0.1 * rate_hz))
+    return np.asarray(
+        scipy.ndimage.gaussian_filter1d(np.abs(_band_passed(wave - wave.mean(), rate_hz, _ECG_BAND_HZ)), 0.1 * rate_hz)
+    )
 
 
 def _disagreement(samples_s: FloatArray, bpm: FloatArray, grid_s: FloatArray, wave: FloatArray, rate_hz: float) -> FloatArray:

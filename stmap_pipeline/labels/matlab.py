@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
+import scipy
 
 from stmap_pipeline.errors import printable
 from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
 from stmap_pipeline.labels.times import Times, time_unit_of, value_unit_of
 
+# whatever SciPy raises for damaged files, beside its MatReadError
+_ERRORS = (ValueError, TypeError, OSError, KeyError, IndexError, NotImplementedError, zlib.error)
 _HEADER_BYTES = 128
 _COMPRESSED = 15
 # a structure says nothing of the size of its fields
@@ -113,17 +114,17 @@ def _load(path: Path, variable: str, shape: tuple[int, ...], kind: str) -> Any:
             f"{printable(path)}: holds more than {_MAX_STRUCTURES_BYTES // 2**20} MB; save the label as a variable of its own"
         )
     try:
-        return loadmat(path, variable_names=[variable], simplify_cells=True)[variable]
-    except (MatReadError, ValueError, TypeError, OSError, KeyError, IndexError, NotImplementedError, zlib.error) as error:
+        return scipy.io.loadmat(path, variable_names=[variable], simplify_cells=True)[variable]
+    except (scipy.io.matlab.MatReadError, *_ERRORS) as error:
         raise LabelFileError(f"{printable(path)}: {variable} is damaged ({str(error)[:100]})") from None
 
 
 def _variables(path: Path) -> list[tuple[str, tuple[int, ...], str]]:
     try:
-        return list(whosmat(path))
+        return list(scipy.io.whosmat(path))
     except FileNotFoundError:
         raise
-    except (MatReadError, ValueError, TypeError, OSError, KeyError, IndexError, NotImplementedError, zlib.error) as error:
+    except (scipy.io.matlab.MatReadError, *_ERRORS) as error:
         raise LabelFileError(f"{printable(path)}: is damaged, or no MATLAB file ({str(error)[:100]})") from None
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import butter, sosfiltfilt
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.records import BlockTrace
@@ -122,7 +122,7 @@ def chrom(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
     colors = _checked(rgb, rate_hz)
     size = 2 * int(np.ceil(WINDOW_S * rate_hz / 2))
     high_hz = min(CHROM_BAND_HZ[1], 0.45 * rate_hz)
-    sections = butter(3, (CHROM_BAND_HZ[0], high_hz), btype="bandpass", fs=rate_hz, output="sos")
+    sections = scipy.signal.butter(3, (CHROM_BAND_HZ[0], high_hz), btype="bandpass", fs=rate_hz, output="sos")
     hann = np.hanning(size + 1)[:size]
 
     def of_run(run: FloatArray) -> FloatArray:
@@ -134,7 +134,7 @@ def chrom(rgb: npt.ArrayLike, rate_hz: float) -> FloatArray:
         # a channel without light has no relative change: NaN, not a division by zero
         r, g, b = np.moveaxis(windows / np.where(mean > 0, mean, np.nan), 1, 0)
         both = np.stack([3 * r - 2 * g, 1.5 * r + g - 1.5 * b])
-        x, y = sosfiltfilt(sections, both, axis=2, padlen=min(size - 1, 3 * 2 * len(sections)))
+        x, y = scipy.signal.sosfiltfilt(sections, both, axis=2, padlen=min(size - 1, 3 * 2 * len(sections)))
         # the sign of the light: the paper's X - a Y rises with a beat
         pulses = _ratio(x.std(axis=1), y.std(axis=1))[:, None] * y - x
         pulse, weight = np.zeros(len(run)), np.zeros(len(run))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, sosfiltfilt
+import scipy
 
 from stmap_pipeline.signals.classical import known_runs
 from stmap_pipeline.signals.resample import resample_uniform, uniform_times
@@ -93,10 +93,10 @@ def pulse_lag(times_s: npt.ArrayLike, pulse: npt.ArrayLike, other_times_s: npt.A
 def _filtered(times_s: FloatArray, values: FloatArray, grid_s: FloatArray) -> FloatArray:
     """Return a pulse without what is slower or faster than beats, on a grid; NaN where it is unknown."""
     own_s, uniform = resample_uniform(times_s, values, 4 * RATE_HZ)
-    sections = butter(2, BAND_HZ, "bandpass", fs=4 * RATE_HZ, output="sos")
+    sections = scipy.signal.butter(2, BAND_HZ, "bandpass", fs=4 * RATE_HZ, output="sos")
     found = np.full(uniform.size, np.nan)
     for run in known_runs(np.isfinite(uniform)):
         part = uniform[run] - uniform[run].mean()
         if part.size > 4 * RATE_HZ:
-            found[run] = sosfiltfilt(sections, part)
+            found[run] = scipy.signal.sosfiltfilt(sections, part)
     return np.asarray(np.interp(grid_s, own_s, found, left=np.nan, right=np.nan))

@@ -14,9 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import next_fast_len
-from scipy.linalg import solveh_banded
-from scipy.signal import CZT
+import scipy
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -144,7 +142,9 @@ def detrend(signals: npt.ArrayLike, rate_hz: float) -> FloatArray:
         first, last = np.flatnonzero(pattern)[[0, -1]]
         part = slice(first, last + 1)
         observed = np.where(pattern[part], rows[members, part], 0.0)
-        residual[members, part] = rows[members, part] - solveh_banded(_smoothness(pattern[part], rate_hz), observed.T).T
+        residual[members, part] = (
+            rows[members, part] - scipy.linalg.solveh_banded(_smoothness(pattern[part], rate_hz), observed.T).T
+        )
     return residual.reshape(values.shape)
 
 
@@ -193,7 +193,7 @@ def power_spectrum(signals: npt.ArrayLike, rate_hz: float, band_bpm: tuple[float
     values = np.asarray(signals, dtype=np.float64)
     rows = values.reshape(int(np.prod(values.shape[:-1])), values.shape[-1])
     length = rows.shape[1]
-    size = int(next_fast_len(max(int(np.ceil(60.0 * rate_hz / GRID_BPM)), length), real=True))
+    size = int(scipy.fft.next_fast_len(max(int(np.ceil(60.0 * rate_hz / GRID_BPM)), length), real=True))
     step_bpm = 60.0 * rate_hz / size
     first_bin, last_bin = int(np.ceil(low_bpm / step_bpm - 1e-9)), int(np.floor(high_bpm / step_bpm + 1e-9))
     power = np.full((len(rows), last_bin - first_bin + 1), np.nan)
@@ -316,6 +316,6 @@ def _hann(known: npt.NDArray[np.bool_]) -> FloatArray:
 
 
 @lru_cache(maxsize=16)
-def _transform(length: int, first_bin: int, last_bin: int, size: int) -> CZT:
+def _transform(length: int, first_bin: int, last_bin: int, size: int) -> scipy.signal.CZT:
     turn = 2j * np.pi / size
-    return CZT(length, last_bin - first_bin + 1, w=np.exp(-turn), a=np.exp(turn * first_bin))
+    return scipy.signal.CZT(length, last_bin - first_bin + 1, w=np.exp(-turn), a=np.exp(turn * first_bin))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
+import scipy
 
 Float32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
@@ -84,7 +84,7 @@ def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: 
     number = np.arange(frames)[:, None] + codec.key_phase
     key = number % codec.key_interval == 0
     key[0] = True
-    wander = lfilter(
+    wander = scipy.signal.lfilter(
         [np.sqrt(1 - _STEP_CORRELATION**2)], [1, -_STEP_CORRELATION], random.standard_normal((frames, windows)), axis=0
     )
     finer = np.where(number % codec.b_frames == 0, 1.0, 1 / _COARSER) * np.exp(-codec.step_spread * wander)

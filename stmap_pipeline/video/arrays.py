@@ -17,8 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import scipy.io
-from scipy.io.matlab import MatReadError
+import scipy
 
 from stmap_pipeline.errors import RecordingError
 
@@ -28,10 +27,8 @@ MAX_ARRAY_BYTES = 2**31
 _BLOCK_BYTES, _MAX_CHUNK_BYTES, _CHUNK_CACHE_BYTES = 2**26, 2**28, 2**26
 # classes of MATLAB whose names differ from those of NumPy
 _KINDS = {"single": "float32", "double": "float64"}
-# whatever SciPy and h5py raise for damaged files
-_ERRORS = (
-    MatReadError, OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RuntimeError, OverflowError, zlib.error,
-)  # fmt: skip
+# whatever SciPy and h5py raise for damaged files, beside SciPy's MatReadError
+_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, RuntimeError, OverflowError, zlib.error)
 # a float that was computed from a whole number may be a little above one
 _ROUNDING = 1e-6
 
@@ -115,7 +112,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[ArrayInfo, _Read]]:
             yield found
     except FileNotFoundError:
         raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
-    except _ERRORS as error:
+    except (scipy.io.matlab.MatReadError, *_ERRORS) as error:
         what = " ".join(str(error).split())[:120] or type(error).__name__
         message = f"{path.name}: is damaged, or no file of MATLAB or HDF5 ({what})"
         raise RecordingError("decode", "source_unreadable", message) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.pipeline import Limits, plan_build, run_build
 from stmap_pipeline.version import __version__
 
-pytest.importorskip("distributed", reason="the cluster needs the extra 'dask'")
+distributed = pytest.importorskip("distributed", reason="the cluster needs the extra 'dask'")
 
 SHORT = {"windows": {"length": "30 frames"}}
 CONFIG = Config.from_mapping(SHORT)
@@ -174,16 +175,21 @@ def test_a_task_that_no_worker_can_do_is_an_error_of_the_run(dask):
         workers.stop(kill=True)
 
 
-def test_what_is_no_cluster_is_said(source, tmp_path, monkeypatch):
+def test_what_is_no_cluster_is_said_and_leaves_no_client(source, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
-    monkeypatch.setattr(cluster, "_WAIT_FOR_WORKERS_S", 1.0)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"):
         with pytest.raises(WorkerError, match=f"^{address}: .*dask scheduler"):
             list(start(source, tmp_path / "maps", address))
+    # one that the garbage collector closes while another one starts would wait for it, and it for that one
+    assert {one.status for one in gc.get_objects() if isinstance(one, distributed.Client)} <= {"closed"}
+
+
+def test_a_cluster_without_workers_of_one_thread_is_said(source, tmp_path, monkeypatch):
     with Cluster(tmp_path / "cluster") as own:
+        monkeypatch.setattr(cluster, "_WAIT_FOR_WORKERS_S", 0.5)
         with pytest.raises(WorkerError, match=r"dask worker .*--nthreads 1"):
             list(start(source, tmp_path / "maps", own.address))
         monkeypatch.undo()
-        own.add_worker(threads=3)
+        own.add_worker(threads=3, nanny=False)
         with pytest.raises(WorkerError, match="--nworkers 3 --nthreads 1"):
             list(start(source, tmp_path / "maps", own.address))
