@@ -18,6 +18,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from stmap_pipeline.maps import resample_uniform
 from stmap_pipeline.shards import Shards, read_recording, recording_path
@@ -161,6 +162,9 @@ def draw_quantities(path: Path, real: dict[str, dict[str, FloatArray]], simulate
         axis.tick_params(labelsize=7)
         if "correlation" not in name:
             axis.set_xscale("log")
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axis.xaxis.set_minor_formatter(NullFormatter())
     for axis in axes.flat[len(names) :]:
         axis.axis("off")
     figure.savefig(path, dpi=90)
