@@ -343,31 +343,29 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
     """
     path = _path_of(rates, seen)
     guess_bpm, _ = path.best()
-    chance, colored = _chance(path, guess_bpm, rates, seen, blocks)
+    chance, colored = _chance(path, rates, seen, blocks)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
-    weighted = path.reweighted(chance)
-    low_bpm, high_bpm = weighted.interval()
+    path = path.reweighted(chance)
+    low_bpm, high_bpm = path.interval()
     own_s = own_time(rates.spans_s) * (rates.spans_s[:, 1] - rates.spans_s[:, 0])
     given = seen & (chance >= ANSWER)
     answered = bool(own_s[given].sum() >= ANSWERED_SHARE * own_s[seen].sum() and given.any())
     table = np.column_stack([rates.spans_s, np.where(given & answered, guess_bpm, np.nan), guess_bpm, low_bpm, high_bpm, chance])
     table[~seen, 2:] = np.nan
     windows = tuple(WindowEstimate(*row) for row in table.tolist())
-    no_pulse = float(np.average(weighted.no_pulse[seen], weights=own_s[seen]))
-    common = replace(
-        nothing, windows=windows, path=weighted, pulse=rates.pulse, block_weights=rates.block_weights, no_pulse=no_pulse
-    )
+    no_pulse = float(np.average(path.no_pulse[seen], weights=own_s[seen]))
+    common = replace(nothing, windows=windows, path=path, pulse=rates.pulse, block_weights=rates.block_weights, no_pulse=no_pulse)
     if not answered:
         usual = _usual_rates(rates, seen, own_s)
-        best_bpm = float(usual.best()[0][0])
-        chance, _ = _chance(path, np.full(len(seen), best_bpm), rates, seen, blocks)
-        best_chance = float(np.average(np.nan_to_num(chance[seen]), weights=own_s[seen]))
+        best_bpm, best_chance = (float(one[0]) for one in usual.best())
+        if not _colored(rates, np.full(len(seen), best_bpm), blocks)[seen].any():
+            best_chance = min(best_chance, COLORLESS)
         low, high = (float(one[0]) for one in usual.interval())
         share = float(own_s[given].sum() / own_s[seen].sum())
         message = (
-            f"no rate is probable enough: the best guess is {best_bpm:.0f} bpm with a probability of {best_chance:.2f}, and {ANSWER:g} is "
-            f"reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%})"
+            f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
+            f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {best_chance:.2f}"
         )
         if not colored[seen].any():
             rhythm_bpm = float(np.median(guess_bpm[seen]))
@@ -415,13 +413,17 @@ def _usual_rates(rates: WindowRates, seen: npt.NDArray[np.bool_], own_s: FloatAr
 
 
 def _chance(
-    path: HeartRatePath, heart_rate_bpm: FloatArray, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace
+    path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return the probability that a rate of each window is right, and whether it has the color of a pulse."""
+    """Return the probability that the best rate of each window is right, and whether it has the color of a pulse."""
     probability = np.where(seen[:, None], rates.probability, np.nan)
-    chance = calibrated(path, heart_rate_bpm, probability, rates.spans_s, rates.calibration)
-    colored = has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
+    chance = calibrated(path, probability, rates.spans_s, rates.calibration)
+    colored = _colored(rates, path.best()[0], blocks)
     return np.where(colored, chance, np.minimum(chance, COLORLESS)), colored
+
+
+def _colored(rates: WindowRates, heart_rate_bpm: FloatArray, blocks: BlockTrace) -> npt.NDArray[np.bool_]:
+    return has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
 
 
 def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
@@ -431,7 +433,7 @@ def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
         return float("nan"), float("nan")
     path = _path_of(rates, seen)
     best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
-    return float(best_bpm), float(np.nanmean(_chance(path, path.best()[0], rates, seen, blocks)[0][seen]))
+    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks)[0][seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:

@@ -243,22 +243,14 @@ class PathCalibration(NamedTuple):
     support: float
 
 
-def calibrated(
-    path: HeartRatePath,
-    heart_rate_bpm: FloatArray,
-    probability: npt.ArrayLike,
-    spans_s: npt.ArrayLike,
-    calibration: PathCalibration,
-) -> FloatArray:
-    """Compute the probability that a rate of each window is within 5 bpm of the truth.
+def calibrated(path: HeartRatePath, probability: npt.ArrayLike, spans_s: npt.ArrayLike, calibration: PathCalibration) -> FloatArray:
+    """Compute the probability that the best rate of each window is within 5 bpm of the truth.
 
     More evidence for that rate, in any window, is never less probability.
 
     Parameters
     ----------
     path : HeartRatePath
-    heart_rate_bpm : (W,) array
-        The best rate of the path, or another one.
     probability : (W, R) array
         Of the windows on their own, as the path was found from.
     spans_s : (W, 2) array
@@ -269,9 +261,8 @@ def calibrated(
     (W,) array
         NaN where no window within 30 s is known.
     """
-    near = np.abs(path.rates_bpm - heart_rate_bpm[:, None]) <= CLOSE_BPM + 1e-6
-    chance = np.where(near, path.probability, 0.0).sum(axis=1)
-    return calibration_curve(chance, path_support(path.rates_bpm, heart_rate_bpm, probability, spans_s), calibration)
+    best_bpm, chance = path.best()
+    return calibration_curve(chance, path_support(path.rates_bpm, best_bpm, probability, spans_s), calibration)
 
 
 def calibration_curve(chance: FloatArray, support: FloatArray, calibration: PathCalibration) -> FloatArray:
