@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.intp]
 # what lies outside is no heart rate of a person in front of a camera: a sensor fault, or another unit
 MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 25.0, 240.0
 # samples of a heart rate that is computed from beats
-RATE_HZ = 4.0
+RATE_HZ = 10.0
 # a wave is read on a uniform grid of at least and at most so many samples a second
 MIN_GRID_HZ, MAX_GRID_HZ = 100.0, 500.0
 # the spectrum sees so much at a time, and is computed each second
@@ -33,8 +33,12 @@ MIN_RUN_S = 3.0
 # an interval that differs by more from the usual one around it is a beat too much or too few
 MAX_CHANGE = 0.4
 _NEIGHBORS = 11
-
-
+# parts of an interval, each with its own rate
+_PARTS = 8
+# a rate that changes by more from one beat to the next is a step: an extrasystole, or a beat in the wrong place
+_STEP = 0.2
+# beats that are so near are one: times and intervals are rounded
+_SAME_BEAT_S = 0.005
 _PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
 # fewer samples a second see too little of a QRS complex, which lasts a tenth of a second
 MIN_ECG_RATE_HZ = 30.0
@@ -43,10 +47,18 @@ _MAX_OUTSIDE = 3.0
 # half the length of a QRS complex, about
 _QRS_S = 0.03
 # where a beat has fewer samples, interpolation between them moves its peak; its place is then found by the phase of the wave at the samples
-_FEW_PER_BEAT = 10.0
+_FEW_PER_BEAT = 13.0
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
 _TOO_NEAR = 0.5
+# an interval of so many beats more or less than two holds two
+_CHANGE_OF_TWO = 0.25
+# where so many beats were found on another crest, none of the peaks is in a sure place
+_MANY = 0.2
+# a fit over less than the whole reach on one side, at the ends, finds another crest, but no exact phase
+_WHOLE_REACH, _LEAST_REACH, _OTHER_AT_END = 0.8, 0.15, 0.12
+# phases that are tried as the usual one, at least
+_CANDIDATES = 200
 # beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
 _REACH_BEATS, _HARMONICS, _PER_HARMONIC = 2.0, 3, 1.5
 # a beat stands out by so much of what is usual around it; the second wave of a pulse stands out by less
@@ -56,8 +68,8 @@ MIN_PROMINENCE = 0.35
 def heart_rate_from_rr(times_s: npt.ArrayLike, rr_s: npt.ArrayLike) -> HeartRateTrace:
     """Return the heart rate of RR intervals.
 
-    The rate is constant from beat to beat, and each of its samples is the mean over a quarter of a second: the mean over a window is
-    the number of beats in it, with parts of beats at its ends, over its length. A mean of one rate per beat would count fast beats more.
+    Each of its samples is the mean over a tenth of a second: the mean over a window is the number of beats in it, with parts of beats at
+    its ends, over its length. A mean of one rate per beat would count fast beats more.
 
     Parameters
     ----------
@@ -85,8 +97,7 @@ def heart_rate_from_rr(times_s: npt.ArrayLike, rr_s: npt.ArrayLike) -> HeartRate
         return HeartRateTrace(np.empty(0), np.empty(0))
     # rounded intervals may overlap the beat before by a little
     start_s = np.maximum(stop_s - length_s, np.concatenate([[-np.inf], stop_s[:-1]]))
-    rates = np.where(_likely(length_s), 1 / length_s, np.nan)
-    return HeartRateTrace(*_sampled(start_s, stop_s, rates, float(start_s[0]), float(stop_s[-1])))
+    return HeartRateTrace(*_sampled(*_parts(start_s, stop_s, length_s), float(start_s[0]), float(stop_s[-1])))
 
 
 def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: bool = False) -> HeartRateTrace:
@@ -103,7 +114,7 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     Returns
     -------
     HeartRateTrace
-        Four samples a second. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
+        Ten samples a second. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
         around it by more than 40 %.
 
     Examples
@@ -213,9 +224,9 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     """Return beats of a pulse where the phase of its first harmonic is the usual one.
 
     Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
-    Beats that lie too near the ends for that are moved as the others are. Where beats have enough samples, peaks are
-    kept, since they follow a heart rate that changes from beat to beat, which a fit over four beats smooths; only a beat that was found
-    on another crest of the wave than the others are is moved to its place among them, or left out where there is one already.
+    Where beats have enough samples, peaks are kept, since they follow a heart rate that changes from beat to beat, which a fit over
+    four beats smooths; only a beat that was found on another crest of the wave than the others are is moved to its place among them, or
+    left out where there is one already. Near the ends, where the fit has one side, that is all that is done.
     """
     if beats_s.size < 3:
         return beats_s
@@ -225,49 +236,96 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
     at_s, value = times_s[known], values[known]
     per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
+    few = per_beat <= _FEW_PER_BEAT
+    if few:
+        beats_s = _with_missed(beats_s)
+        length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
     every = max(1, int(per_beat / _ENOUGH_PER_BEAT))
     at_s, value = at_s[::every], value[::every]
     harmonics = np.arange(1, min(_HARMONICS, int(per_beat / _PER_HARMONIC)) + 1)
     phase = np.full(beats_s.size, np.nan)
+    whole = np.zeros(beats_s.size, dtype=np.bool_)
     for index, (beat_s, period_s) in enumerate(zip(beats_s, length_s, strict=True)):
         reach_s = _REACH_BEATS * period_s
         first, last = np.searchsorted(at_s, (beat_s - reach_s, beat_s + reach_s))
         from_s = at_s[first:last] - beat_s
-        if from_s.size < 3 + 2 * harmonics.size or max(from_s[0], -from_s[-1]) > -0.8 * reach_s:
+        if from_s.size < 3 + 2 * harmonics.size:
             continue
+        short, long = sorted((-from_s[0] / reach_s, from_s[-1] / reach_s))
+        if long < _WHOLE_REACH or short < _LEAST_REACH:
+            continue
+        whole[index] = short >= _WHOLE_REACH
         angle = 2 * np.pi * np.outer(from_s, harmonics) / period_s
         model = np.hstack([np.ones((from_s.size, 1)), from_s[:, None], np.cos(angle), np.sin(angle)])
         weight = np.cos(0.5 * np.pi * from_s / reach_s)
         found = np.linalg.lstsq(model * weight[:, None], value[first:last] * weight, rcond=None)[0]
         phase[index] = np.arctan2(found[2 + harmonics.size], found[2])
     seen = np.isfinite(phase)
-    usual = np.angle(np.exp(1j * phase[seen]).sum())
-    # beats at the ends, which cannot be fitted, are where the others are
+    if not whole.any():
+        return beats_s
+    # the phase that is nearest to all others: a mean of two crests would be none
+    candidates = phase[whole][:: 1 + int(whole.sum()) // _CANDIDATES]
+    between = np.abs(np.angle(np.exp(1j * np.subtract.outer(phase[whole], candidates))))
+    usual = candidates[np.argmin(between.sum(axis=0))]
     turns = np.where(seen, np.angle(np.exp(1j * (phase - usual))), 0.0) / (2 * np.pi)
-    other = np.abs(turns) >= _OTHER_CREST
-    if per_beat > _FEW_PER_BEAT:
-        turns[~other] = 0.0
+    other = np.abs(turns) >= np.where(whole, _OTHER_CREST, _OTHER_AT_END)
+    turns[~(other | (whole & (few or np.mean(other) > _MANY)))] = 0.0
     moved_s = np.asarray(beats_s + turns * length_s)
     # a beat too much comes upon another one
     near = np.diff(moved_s) < _TOO_NEAR * length_s[1:]
     return np.asarray(moved_s[~(other & (np.append(False, near) | np.append(near, False)))])
 
 
-def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return start, end and rate in hertz of each beat to beat interval of a run; NaN for those that cannot be.
+def _with_missed(beats_s: FloatArray) -> FloatArray:
+    """Return beats, and one more in the middle of each interval of two: of two peaks that jitter moved together one was left out."""
+    usual_s = scipy.ndimage.median_filter(np.diff(beats_s), size=5, mode="nearest")
+    missed = np.flatnonzero(np.abs(np.diff(beats_s) / usual_s - 2.0) <= _CHANGE_OF_TWO)
+    return np.insert(beats_s, missed + 1, 0.5 * (beats_s[missed] + beats_s[missed + 1]))
 
-    The first and the last are continued to the ends of the run, where the next beat would be outside.
+
+def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return start, end and rate in hertz of the parts of a run's beat to beat intervals.
+
+    The first and the last interval are continued to the ends of the run, where the next beat would be outside.
     """
     if beats_s.size < 3:
         return np.empty(0), np.empty(0), np.empty(0)
     length_s = np.diff(beats_s)
-    rates = np.where(_likely(length_s), 1 / length_s, np.nan)
-    start_s, stop_s = beats_s[:-1].copy(), beats_s[1:].copy()
-    if 0 < start_s[0] - first_s <= 1.5 * length_s[0]:
-        start_s[0] = first_s
-    if 0 < last_s - stop_s[-1] <= 1.5 * length_s[-1]:
-        stop_s[-1] = last_s
-    return start_s, stop_s, rates
+    likely = _likely(length_s)
+    parts = [_parts(beats_s[:-1], beats_s[1:], length_s)]
+    if likely[0] and 0 < beats_s[0] - first_s <= 1.5 * length_s[0]:
+        parts.insert(0, (np.array([first_s]), beats_s[:1], 1 / length_s[:1]))
+    if likely[-1] and 0 < last_s - beats_s[-1] <= 1.5 * length_s[-1]:
+        parts.append((beats_s[-1:], np.array([last_s]), 1 / length_s[-1:]))
+    start_s, stop_s, rate_hz = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return start_s, stop_s, rate_hz
+
+
+def _parts(start_s: FloatArray, stop_s: FloatArray, length_s: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return start, end and rate in hertz of the parts of those beat to beat intervals that can be those of a heart.
+
+    The number of beats up to a time is a cubic spline through beats that follow each other. A rate that changes with the breath
+    thereby changes within intervals, too: at the ends of a window of few beats, parts of beats would otherwise count at the mean rate
+    of the whole one. No curve is laid over a step: an interval that differs by more than a fifth from its neighbors, whose neighbors are
+    unknown, or whose length is not the time between its ends, has a constant rate.
+    """
+    index = np.flatnonzero(_likely(length_s)) if length_s.size else np.empty(0, dtype=np.intp)
+    exact = np.abs(stop_s - start_s - length_s)[index] <= _SAME_BEAT_S
+    follows = (np.diff(index) == 1) & (start_s[index[1:]] - stop_s[index[:-1]] <= _SAME_BEAT_S)
+    edges_s, rates_hz = [np.empty((0, 2))], [np.empty(0)]
+    smooth = np.abs(np.diff(length_s[index])) <= _STEP * np.minimum(length_s[index[1:]], length_s[index[:-1]])
+    for run in np.split(index, np.flatnonzero(~(follows & smooth & exact[1:] & exact[:-1])) + 1):
+        if run.size == 1:
+            edges_s.append(np.stack([start_s[run], stop_s[run]], axis=1))
+            rates_hz.append(1 / length_s[run])
+        elif run.size > 1:
+            beats_s = np.append(start_s[run[0]], stop_s[run])
+            number = scipy.interpolate.CubicSpline(beats_s, np.arange(beats_s.size))
+            at_s = np.interp(np.arange(run.size * _PARTS + 1) / _PARTS, np.arange(beats_s.size), beats_s)
+            edges_s.append(np.stack([at_s[:-1], at_s[1:]], axis=1))
+            rates_hz.append(np.diff(number(at_s)) / np.diff(at_s))
+    edges = np.concatenate(edges_s)
+    return edges[:, 0], edges[:, 1], np.concatenate(rates_hz)
 
 
 def _likely(length_s: FloatArray) -> npt.NDArray[np.bool_]:
@@ -280,14 +338,13 @@ def _likely(length_s: FloatArray) -> npt.NDArray[np.bool_]:
 def _sampled(
     start_s: FloatArray, stop_s: FloatArray, rates_hz: FloatArray, first_s: float, last_s: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean rate in beats/min in each quarter of a second; NaN where less than half of it is known."""
+    """Return the mean rate in beats/min in each tenth of a second; NaN where less than half of it is known."""
     count = max(1, int(np.floor((last_s - first_s) * RATE_HZ + 1e-6)))
     edges_s = first_s + np.arange(count + 1) / RATE_HZ
-    known = np.isfinite(rates_hz)
-    length_s = np.where(known, stop_s - start_s, 0.0)
+    length_s = stop_s - start_s
     knots_s = np.stack([start_s, stop_s], axis=1).reshape(-1)
     time_known = np.stack([np.cumsum(length_s) - length_s, np.cumsum(length_s)], axis=1).reshape(-1)
-    beats_of = np.where(known, rates_hz, 0.0) * length_s
+    beats_of = rates_hz * length_s
     beats = np.stack([np.cumsum(beats_of) - beats_of, np.cumsum(beats_of)], axis=1).reshape(-1)
     if not knots_s.size:
         return edges_s[:-1], np.full(count, np.nan)

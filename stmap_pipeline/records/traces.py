@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 _SLACK_S = 0.1
+# two estimators are compared once a second: half of that may lie outside by rounding
+_SLACK_TRUSTED_S = 0.5
 
 #: Samples of a heart rate that differ by more from those of a second estimator are not trusted, and neither is an interval of which
 #: less than this share is trusted. See the measurement in docs/explanation/labels.md.
@@ -143,7 +145,7 @@ class HeartRateTrace:
         few_known = (known == 0) | (2 * known < expected - 1e-6)
         few_trusted = np.zeros_like(few_known)
         if self.disagreement_bpm is not None:
-            few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - 1
+            few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
         return np.select([outside, sparse, few_known, few_trusted], [2, 3, 4, 5], 0)
 
     @overload

@@ -34,15 +34,23 @@ SIGNALS = {
 @given(**SIGNALS, rate_hz=st.floats(15, 256))
 @settings(max_examples=40, deadline=None)
 def test_pulses_at_any_rate_give_their_heart_rate(seed, mean_bpm, length_s, jitter, rate_hz):
-    # below 20 Hz a beat is met by few samples: of windows of 5 s at 15 Hz one in two hundred is off by more than 0.3
-    bound_bpm = 0.3 if rate_hz >= 20 else 0.5
-    assert abs(error_bpm(seed, mean_bpm, length_s, rate_hz, ecg=False, jitter=jitter)) <= bound_bpm
+    assert abs(error_bpm(seed, mean_bpm, length_s, rate_hz, ecg=False, jitter=jitter)) <= 0.3
 
 
-@pytest.mark.parametrize("mean_bpm", [50.0, 66.0, 95.0, 140.0, 178.0, 195.0])
-@pytest.mark.parametrize("seed", range(4))
-def test_windows_of_five_seconds_of_a_slow_clock_that_jitters(seed, mean_bpm):
-    assert abs(error_bpm(seed, mean_bpm, 5.0, 15.0, ecg=False, jitter=0.3)) <= 0.4
+@given(
+    seed=SIGNALS["seed"], mean_bpm=SIGNALS["mean_bpm"], jitter=SIGNALS["jitter"], rate_hz=st.sampled_from([15.0, 20.0, 25.0, 30.0])
+)
+@settings(max_examples=60, deadline=None)
+def test_windows_of_five_seconds_of_a_slow_clock(seed, mean_bpm, jitter, rate_hz):
+    assert abs(error_bpm(seed, mean_bpm, 5.0, rate_hz, ecg=False, jitter=jitter)) <= 0.3
+
+
+def test_a_beat_that_jitter_moves_upon_the_next_one_is_counted():
+    # of two peaks that are 0.25 s apart, the least time between two, one was left out: unknown from 4.5 to 5.1 s
+    wave = simulated_wave(21428, 198.0, 9.0, 20.0, jitter=0.3)
+    trace = heart_rate_from_wave(wave.times_s, wave.values)
+    assert np.isfinite(trace.heart_rate_bpm).all()
+    assert trace.mean_between(2.0, 7.0) == pytest.approx(wave.pulse.mean_between(2.0, 7.0), abs=0.3)
 
 
 @given(**SIGNALS, rate_hz=st.floats(60, 256))
@@ -110,19 +118,35 @@ def test_what_does_not_move_has_no_heart_rate(values):
 
 
 # of intervals that are a beat too much or too few for those around them there is no heart rate
-@given(st.lists(st.floats(0.7, 0.95), min_size=3, max_size=60))
+@given(st.lists(st.sampled_from([0.7, 0.8, 0.9]), min_size=3, max_size=60))
 def test_the_mean_over_rr_intervals_is_beats_over_time(intervals):
     rr_s = np.array(intervals)
     trace = heart_rate_from_rr(np.cumsum(rr_s), rr_s)
-    covered_s = trace.times_s.size / 4.0  # a quarter of a second that is not full is left out
-    edges = np.concatenate([[0.0], np.cumsum(rr_s)])
-    beats = np.interp(covered_s, edges, np.arange(edges.size))
-    assert np.nanmean(trace.heart_rate_bpm) == pytest.approx(60 * beats / covered_s, rel=1e-6)
+    assert trace.heart_rate_bpm.size == round(10 * rr_s.sum())
+    assert trace.heart_rate_bpm.mean() == pytest.approx(60 * rr_s.size / rr_s.sum(), rel=1e-6)
+
+
+def test_a_window_of_few_slow_beats_has_its_own_rate():
+    # 42 bpm that swing by 2.5 with the breath: at one rate for each beat, windows of 5 s are off by up to 0.3
+    times_s = np.arange(0, 60, 0.001)
+    beats = np.cumsum(42 + 2.5 * np.sin(2 * np.pi * 0.27 * times_s)) / 60 * 0.001
+    stops_s = np.interp(np.arange(1, 41), beats, times_s)
+    trace = heart_rate_from_rr(stops_s[1:], np.diff(stops_s))
+    starts_s = np.arange(5.0, 45.0, 0.5)
+    true_bpm = 60 * np.diff(np.interp([starts_s, starts_s + 5], times_s, beats), axis=0)[0] / 5
+    assert np.abs(trace.mean_between(starts_s, starts_s + 5) - true_bpm).max() <= 0.15
 
 
 def test_an_interval_of_no_heart_is_unknown():
     trace = heart_rate_from_rr([1.0, 2.0, 6.0, 7.0], [1.0, 1.0, 4.0, 1.0])
-    assert np.isnan(trace.heart_rate_bpm).tolist() == [False] * 8 + [True] * 16 + [False] * 4
+    assert np.isnan(trace.heart_rate_bpm).tolist() == [False] * 20 + [True] * 40 + [False] * 10
+
+
+def test_an_extrasystole_changes_no_other_beat():
+    rr_s = np.array([0.8] * 10 + [0.52, 1.08] + [0.8] * 10)
+    trace = heart_rate_from_rr(np.cumsum(rr_s), rr_s)
+    assert trace.heart_rate_bpm[:80] == pytest.approx(75.0)
+    assert trace.heart_rate_bpm[-80:] == pytest.approx(75.0)
 
 
 def test_beats_have_places_between_samples():
