@@ -244,7 +244,7 @@ def estimate_video(
     try:
         with limited_memory(limits.memory_bytes):
             result = _read(video, config or Config(), limits, on_frame)
-            return _estimate(
+            found = _estimate(
                 result.blocks,
                 result.track,
                 _attributes(result, video),
@@ -254,6 +254,7 @@ def estimate_video(
                 window_s=window_s,
                 step_s=step_s,
             )
+            return replace(found, notes=result.notes)
     except RecordingError as error:
         reason, message = error.reason, str(error)
     except Exception as error:

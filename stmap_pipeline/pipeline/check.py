@@ -28,7 +28,7 @@ from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
 from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording
-from stmap_pipeline.video import VideoFacts, probe_video, video_start
+from stmap_pipeline.video import CUT_OFF, VideoFacts, probe_video, video_start
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -179,7 +179,7 @@ class _Sources:
             yield error.reason, str(error)
             return
         if facts.cut_off:
-            yield "cut_off", f"{name}: ends before its last frame; copy it again"
+            yield "cut_off", f"{name}: {CUT_OFF}"
         if facts.pixel_format.startswith("gray"):
             yield "no_color", f"{name}: is gray ({facts.pixel_format}), and a pulse shows in color"
 

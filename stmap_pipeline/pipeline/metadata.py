@@ -16,7 +16,7 @@ from stmap_pipeline.records import BlockTrace, PulseTrace, Recording
 from stmap_pipeline.shards import Column
 from stmap_pipeline.signals import face_mean, pos, pulse_lag, resample_uniform
 from stmap_pipeline.signals.lag import RATE_HZ, Lag
-from stmap_pipeline.video import FrameStream
+from stmap_pipeline.video import CUT_OFF, FrameStream, is_cut_off
 from stmap_pipeline.video.clock import Clock
 
 Metadata = Mapping[str, str | int | float]
@@ -43,6 +43,7 @@ METADATA: dict[str, Column] = {
         Column("interval_max_s", "s", "longest time between frames", "float"),
         Column("decoded_frames", "", "frames decoded, those without a time included", "int"),
         Column("decode_errors", "", "damaged packets that were skipped", "int"),
+        Column("cut_off", "", "1 where the file ends before its last frame, by its own index or header", "int"),
         Column(
             "frames_repaired", "", "frames whose time was missing or did not increase, so that they got the nominal interval", "int"
         ),
@@ -100,6 +101,8 @@ def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[
         notes.append(f"the image was turned by {metadata['turned_deg']} degrees counterclockwise")
     if int(metadata.get("streams", 1)) > 1:
         notes.append(f"stream {metadata['stream']} of {metadata['streams']} video streams was read: the first one in color")
+    if metadata.get("cut_off"):
+        notes.append(f"the video {CUT_OFF}")
     return (*notes, *(f"{metadata[name]} {text}" for name, text in _NOTES.items() if metadata[name]))
 
 
@@ -123,6 +126,7 @@ def metadata_of(
         "container_rate_hz": round(info.container_rate_hz, 6),
         "decoded_frames": stream.decoded,
         "decode_errors": stream.decode_errors,
+        "cut_off": int(is_cut_off(recording)),
         **clock_metadata(recording, stream.clock, measured.blocks.times_s),
         "frames_without_face": int((~measured.track.found).sum()),
         **asdict(stats),

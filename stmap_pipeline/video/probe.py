@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.records import Recording, VideoSource
 from stmap_pipeline.video.arrays import describe_array
 from stmap_pipeline.video.images import list_images
+from stmap_pipeline.video.no_video import declared_bytes
 from stmap_pipeline.video.stream import check_video, decode, open_container
 
 # containers without an index are read packet by packet, which is reading the whole file: up to a few seconds of a slow disk
@@ -27,7 +27,8 @@ _MAX_READ_BYTES = 2**28
 _INDEXED_SHARE = 0.9
 # by so much the first decoding time may precede the first frame that is shown
 _REORDERED_S = 0.25
-_RIFF_HEADER_BYTES = 12
+#: What is wrong with a file that can be opened, and ends too early.
+CUT_OFF = "ends before its last frame: the recording was not finished, or the copy was cut off; copy it again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +92,6 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
         return VideoFacts(info.frames, np.zeros(0), math.nan, math.nan, info.width_px, info.height_px, pixels)
     if recording.video.kind == "images":
         return _probe_images(recording.video)
-    if path.stat().st_size == 0:
-        raise RecordingError("decode", "source_unreadable", f"{path.name}: is empty (0 bytes)")
     with open_container(path) as (container, stream):
         times_s, end = _indexed(container, stream, quick)
         context: Any = stream.codec_context
@@ -104,11 +103,30 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
             context.width,
             context.height,
             context.pix_fmt or "",
-            end > path.stat().st_size or _riff_bytes(path) > path.stat().st_size,
+            end > path.stat().st_size or declared_bytes(path) > path.stat().st_size,
         )
         if not quick:
             _decode_one(container, stream, path)
         return facts
+
+
+def is_cut_off(recording: Recording) -> bool:
+    """Return whether the video file of a recording ends before its last frame, by its own index or header; it is not decoded.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Examples
+    --------
+    >>> is_cut_off(Recording("a", "folder", "a", VideoSource(Path("nowhere.mp4"))))
+    False
+    """
+    if recording.video.kind != "file":
+        return False
+    with contextlib.suppress(RecordingError):
+        return probe_video(recording, quick=True).cut_off
+    return False
 
 
 def known_frame_times(recording: Recording) -> npt.NDArray[np.float64]:
@@ -164,15 +182,6 @@ def _packet_times(container: Any, stream: Any, unit_s: float) -> list[float]:
         times_s = [packet.pts * unit_s for packet in container.demux(stream) if packet.size and packet.pts is not None]
         container.seek(0)
     return times_s
-
-
-def _riff_bytes(path: Path) -> int:
-    """Return how long the first chunk of an AVI file should be; 0 for other files."""
-    with path.open("rb") as file:
-        head = file.read(_RIFF_HEADER_BYTES)
-    if len(head) < _RIFF_HEADER_BYTES or head[:4] != b"RIFF":
-        return 0
-    return int(struct.unpack("<I", head[4:8])[0]) + 8
 
 
 def _decode_one(container: Any, stream: Any, path: Path) -> None:

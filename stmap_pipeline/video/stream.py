@@ -28,6 +28,7 @@ from stmap_pipeline.video.arrays import read_array_frames
 from stmap_pipeline.video.clock import Clock
 from stmap_pipeline.video.frame import Frame, PixelReader, StreamInfo, make_reader
 from stmap_pipeline.video.images import IMAGE_CODECS, list_images, read_images
+from stmap_pipeline.video.no_video import video_problem
 
 # More pixels than any camera of the field has (8K has 35 million): such a header is damaged or hostile.
 MAX_PIXELS = 36_000_000
@@ -207,7 +208,8 @@ def check_video(recording: Recording) -> None:
         raise RecordingError("decode", "source_unreadable", f"{path.name}: cannot be read ({error.strerror})") from None
     # opening a named pipe would block until somebody writes to it
     if not (stat.S_ISDIR(mode) if wanted == "folder" else stat.S_ISREG(mode)):
-        raise RecordingError("decode", "source_unreadable", f"{path.name}: is no {wanted}")
+        is_folder = stat.S_ISDIR(mode)
+        raise RecordingError("decode", "source_unreadable", f"{path.name}: is {'a folder, ' if is_folder else ''}no {wanted}")
 
 
 def prefetch(source: Iterable[DecodedFrame]) -> Iterator[DecodedFrame]:
@@ -287,9 +289,10 @@ def _opened(path: Path) -> Any:
     except FileNotFoundError:
         raise RecordingError("decode", "source_missing", f"{path.name}: no such file") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise RecordingError(
-            "decode", "source_unreadable", f"{path.name}: cannot be opened as a video ({getattr(error, 'strerror', None) or error})"
-        ) from None
+        what = getattr(error, "strerror", None) or str(error)
+        with suppress(OSError):
+            what = video_problem(path) or f"cannot be opened as a video ({what}); is it complete, and does another player show it?"
+        raise RecordingError("decode", "source_unreadable", f"{path.name}: {what}") from None
 
 
 def _first_in_color(path: Path, count: int) -> int:

@@ -66,9 +66,10 @@ def write_video(
     colorspace: int | None = None,
     color_range: int | None = None,
     options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
     """Encode RGB frames (H, W, 3), with presentation times where given."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=container_options or {}) as container:
         stream = None
         for index, image in enumerate(frames):
             if stream is None:
