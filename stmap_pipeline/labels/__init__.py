@@ -27,7 +27,7 @@ The label of a window is computed by :mod:`stmap_pipeline.maps.windows`.
 """
 
 from stmap_pipeline.labels.beats import find_beats, heart_rate_from_rr, heart_rate_from_wave
-from stmap_pipeline.labels.frame_times import read_frame_times, span_problem
+from stmap_pipeline.labels.frame_times import rate_problem, read_frame_times, span_problem
 from stmap_pipeline.labels.label_file import Columns, LabelFileError, format_of, read_columns
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels, without_lag
 
@@ -40,6 +40,7 @@ __all__ = [
     "format_of",
     "heart_rate_from_rr",
     "heart_rate_from_wave",
+    "rate_problem",
     "read_columns",
     "read_frame_times",
     "read_labels",

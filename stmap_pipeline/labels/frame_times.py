@@ -10,6 +10,9 @@ import numpy.typing as npt
 from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.label_file import LabelFileError, read_columns
 
+#: No camera of the field has more; cameras of phones have 240 at most. Containers without times have 1000 or 90000.
+MAX_FRAME_RATE_HZ = 500.0
+_FEWEST = 3
 _MAX_TIME_S = 1e12
 # steps of up to a second are filled by a frame; holes may add a minute and three times as much
 _FRAME_S, _HOLE_S, _SPAN_PER_FILLED = 1.0, 60.0, 4.0
@@ -107,6 +110,33 @@ def span_problem(times_s: npt.ArrayLike) -> str:
     if span_s <= _HOLE_S + _SPAN_PER_FILLED * filled_s:
         return ""
     return f"its {times.size} frames span {span_s:,.0f} s, of which they fill {filled_s:,.1f} s: a frame time must be wrong"
+
+
+def rate_problem(times_s: npt.ArrayLike) -> str:
+    """Return what is wrong with the usual rate of the frames where no camera has it; empty where one may.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float
+        Seconds, increasing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> rate_problem(np.arange(300) / 30)
+    ''
+    >>> rate_problem(np.arange(300) / 1000).partition(";")[0]
+    'its frames follow each other at 1000 frames/s, faster than those of any camera'
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    usual_s = float(np.median(np.diff(times))) if times.size >= _FEWEST else 1.0
+    if usual_s * MAX_FRAME_RATE_HZ >= 1:
+        return ""
+    rate = f"at {1 / usual_s:.4g} frames/s" if usual_s > 0 else "without any time between them"
+    return f"its frames follow each other {rate}, faster than those of any camera; give the true rate (rate_hz), or correct the unit of its times"
 
 
 def in_seconds(times: npt.NDArray[np.float64], unit_s: float) -> npt.NDArray[np.float64]:

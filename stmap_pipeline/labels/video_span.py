@@ -18,6 +18,8 @@ MAX_RATE_ERROR = 0.2
 _UNITS = {1e-9: "nanoseconds", 1e-6: "microseconds", 1e-3: "milliseconds", 60.0: "minutes", 86400.0: "days", 1e3: "seconds"}
 _SAME_SPAN = 0.15
 _FEWEST_INSIDE = 2
+# a label that lasts so many times as long as its video, to this precision, tells of frames that are played at another rate than they were taken at
+_MAX_SPEED, _SAME_SPEED = 8, 0.04
 
 
 def check_span(
@@ -71,11 +73,46 @@ def check_span(
             "labels",
             "label_unreadable",
             f"{path}: lasts {label_s:.1f} s at {source.rate_hz:g} Hz, and the video {video_s:.1f} s; correct "
-            "rate_hz, or set starts_with_video = true where the first row was taken at the first frame",
+            f"rate_hz, or set starts_with_video = true where the first row was taken at the first frame{speed_hint(times_s, frames_s)}",
         )
     if abs(label_s - video_s) > MAX_DURATION_DIFFERENCE_S + spacing_s:
         label = f"{label_s:.1f}" if label_s < 1e6 else f"{label_s:.3g}"
-        notes.append(f"{name}: lasts {label} s, and the video {video_s:.1f} s{_rr_hint(source, label_s, video_s)}")
+        hint = _rr_hint(source, label_s, video_s) or speed_hint(times_s, frames_s)
+        notes.append(f"{name}: lasts {label} s, and the video {video_s:.1f} s{hint}")
+
+
+def speed_hint(times_s: FloatArray, frames_s: FloatArray) -> str:
+    """Return what to look at where a label lasts a whole multiple of its video, or the reverse; empty elsewhere.
+
+    Frames that were taken at 15 Hz and written as 30 are played twice as fast, and have twice the heart rate.
+
+    Parameters
+    ----------
+    times_s : (n,) array of float64
+        Of the label's samples, on the clock of the frames.
+    frames_s : (T,) array of float64
+        Times of the frames; the first and the last are enough.
+
+    Examples
+    --------
+    >>> speed_hint(np.arange(60.0), np.arange(900) / 30)
+    '; it lasts 2 times as long: if the container claims a wrong frame rate, each heart rate is wrong by that factor; then set rate_hz of the recording'
+    >>> speed_hint(np.arange(70.0), np.arange(900) / 30)
+    ''
+    """
+    if min(times_s.size, frames_s.size) < 2:
+        return ""
+    spacing_s = float(np.median(np.diff(times_s)))
+    label_s, video_s = float(times_s[-1] - times_s[0]) + spacing_s, float(frames_s[-1] - frames_s[0])
+    if not min(label_s, video_s) > 0 or abs(times_s[0] - frames_s[0]) > MAX_DURATION_DIFFERENCE_S + spacing_s:
+        return ""
+    ratio = label_s / video_s
+    factor = round(max(ratio, 1 / ratio))
+    slack = (MAX_DURATION_DIFFERENCE_S + spacing_s) / min(label_s, video_s)
+    if not 2 <= factor <= _MAX_SPEED or abs(max(ratio, 1 / ratio) / factor - 1) > min(_SAME_SPEED, slack):
+        return ""
+    times = f"{factor} times as long" if ratio > 1 else f"1/{factor} as long"
+    return f"; it lasts {times}: if the container claims a wrong frame rate, each heart rate is wrong by that factor; then set rate_hz of the recording"
 
 
 def _unit_problem(read_unit_s: float, times_s: FloatArray, label_s: float, video_s: float) -> str:

@@ -23,17 +23,19 @@ from stmap_pipeline.databases.folder import find_videos, read_listing
 from stmap_pipeline.databases.synthetic import known_quirks
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.files import first_copies
-from stmap_pipeline.labels import Labels, check_sources, read_frame_times, read_labels, span_problem
+from stmap_pipeline.labels import Labels, check_sources, rate_problem, read_frame_times, read_labels, span_problem
+from stmap_pipeline.labels.video_span import speed_hint
 from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
 from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording
 from stmap_pipeline.video import CUT_OFF, VideoFacts, probe_video, video_start
+from stmap_pipeline.video.probe import MAX_READ_BYTES
 
 FloatArray = npt.NDArray[np.float64]
 
-# a pulse of 240 beats/min needs 8 frames/s; no camera of the field has more than a thousand
-_RATES_HZ = (8.0, 1000.0)
+# a pulse of 240 beats/min needs 8 frames/s
+_MIN_RATE_HZ = 8.0
 # standard deviation of the times between frames, in units of their median; a longer one than two intervals is a gap, not jitter
 _MAX_JITTER, _JITTER_CLIP = 0.25, 2.0
 _GAP_S = 0.5
@@ -199,6 +201,9 @@ class _Sources:
             self._times_s = np.arange(facts.frames if facts is not None else 0) / clock.rate_hz
         elif facts is not None:
             self._times_s = facts.times_s
+            path = self._recording.video.path
+            if self._recording.video.kind == "file" and not facts.times_s.size and path.stat().st_size <= MAX_READ_BYTES:
+                yield "no_frame_times", f"{where}: holds no times of its frames, which are counted at {facts.rate_hz:.4g} frames/s; set rate_hz"
         found = [*_problems_of_times(where, self._times_s)]
         yield from found
         if not found and (problem := span_problem(self._times_s)):
@@ -274,8 +279,11 @@ class _Sources:
         early, late = times_s[0] - first_s, last_s - (times_s[-1] + spacing_s)
         longer = times_s[-1] - last_s if source.rate_hz is not None or source.per_frame else 0.0
         label, video = f"{times_s[-1] - times_s[0] + spacing_s:.1f} s", f"{last_s - first_s:.1f} s"
+        hint = speed_hint(times_s, self._times_s)
         if max(early, late) > slack_s:
-            yield "label_duration", f"{name}: lasts {label}, and the video {video}: {max(early, late):.1f} s have no label"
+            yield "label_duration", f"{name}: lasts {label}, and the video {video}: {max(early, late):.1f} s have no label{hint}"
+        elif hint:
+            yield "video_speed", f"{name}: lasts {label}, and the video {video}{hint}"
         elif longer > slack_s:
             yield "label_duration", f"{name}: lasts {label}, and the video {video}: do both begin together?"
 
@@ -285,9 +293,11 @@ def _problems_of_times(where: str, times_s: FloatArray) -> Iterator[tuple[str, s
         return
     steps_s = np.diff(times_s)
     usual_s = float(np.median(steps_s))
-    rate_hz = 1 / usual_s if usual_s > 0 else np.inf
-    if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:
-        yield "frame_rate", f"{where}: {rate_hz:.3g} frames/s; is the unit of its times right?"
+    if problem := rate_problem(times_s):
+        yield "frame_rate", f"{where}: {problem}"
+        return
+    if usual_s * _MIN_RATE_HZ > 1:
+        yield "frame_rate", f"{where}: {1 / usual_s:.3g} frames/s; is the unit of its times right?"
         return
     gaps = np.flatnonzero(steps_s > max(_GAP_S, 2 * usual_s))
     if gaps.size:

@@ -34,6 +34,8 @@ NOTES: dict[str, str] = {
     "no_label": "recordings without a label: they get traces, and their windows no heart rate",
     "label_beside": "files beside videos look like labels and are not used",
     "label_note": "what was noticed on reading labels",
+    "no_frame_times": "a video without times of its frames: they are counted at a nominal rate, which may not be the true one",
+    "video_speed": "a label lasts a multiple of its video: a container that claims a wrong frame rate changes each heart rate by that factor",
     "own_subject": "nobody named the subjects: each video counts as a subject of its own",
     "subjects_changed": "recordings of the output change to another subject",
     "no_fold": "subjects in no fold, while others have one",

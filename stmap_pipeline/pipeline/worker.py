@@ -24,7 +24,7 @@ from stmap_pipeline.blocks import Measurement, measure_blocks
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError, ShardError, StmapError, WorkerError, printable
 from stmap_pipeline.faces import FaceBackend, TrackingStats, find_turn, track
-from stmap_pipeline.labels import read_labels, span_problem, without_lag
+from stmap_pipeline.labels import rate_problem, read_labels, span_problem, without_lag
 from stmap_pipeline.maps import cut_windows
 from stmap_pipeline.parallel import MAX_DEATHS, one_thread
 from stmap_pipeline.pipeline.limits import Limits, forget_peak, guarded, is_memory_error, peak_memory_bytes, timeout_message, within
@@ -203,12 +203,14 @@ def check_limits(recording: Recording, blocks: BlockTrace, landmarks: LandmarkTr
     Raises
     ------
     RecordingError
-        ``clock_unreadable`` where its times span far more than its frames fill, ``too_short`` or ``no_face``.
+        ``clock_unreadable`` where its times span far more than its frames fill, or no camera has their rate, ``too_short`` or ``no_face``.
     """
     name, times_s = recording.video.path.name, blocks.times_s
     # first of all, as whatever is counted in time grows with the span
     if problem := span_problem(times_s):
         raise RecordingError("decode", "clock_unreadable", f"{name}: {problem}; correct its times or give rate_hz")
+    if problem := rate_problem(times_s):
+        raise RecordingError("decode", "clock_unreadable", f"{name}: {problem}")
     duration_s = float(times_s[-1] - times_s[0]) if len(times_s) > 1 else 0.0
     if duration_s < config.limits.min_duration_s:
         raise RecordingError(

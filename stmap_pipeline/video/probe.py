@@ -23,7 +23,7 @@ from stmap_pipeline.video.no_video import declared_bytes
 from stmap_pipeline.video.stream import check_video, decode, open_container
 
 # containers without an index are read packet by packet, which is reading the whole file: up to a few seconds of a slow disk
-_MAX_READ_BYTES = 2**28
+MAX_READ_BYTES = 2**28
 _INDEXED_SHARE = 0.9
 # by so much the first decoding time may precede the first frame that is shown
 _REORDERED_S = 0.25
@@ -167,7 +167,7 @@ def _indexed(container: Any, stream: Any, quick: bool) -> tuple[npt.NDArray[np.f
     if len(entries) < 2 or entries[-1][0] - entries[0][0] < _INDEXED_SHARE * duration_s:
         entries = (
             []
-            if quick or container.size > _MAX_READ_BYTES
+            if quick or container.size > MAX_READ_BYTES
             else [(time_s, 0) for time_s in _packet_times(container, stream, unit_s)]
         )
     times_s = np.sort(np.array([time_s for time_s, _ in entries], dtype=np.float64))
@@ -184,10 +184,15 @@ def _packet_times(container: Any, stream: Any, unit_s: float) -> list[float]:
     return times_s
 
 
-def _decode_one(container: Any, stream: Any, path: Path) -> None:
+def _decode_one(container: Any, stream: Any, path: Path, *, again: bool = True) -> None:
     try:
         next(container.decode(stream))
     except StopIteration:
+        if again:
+            # a stream without a container was read to its end, and cannot be rewound
+            with open_container(path) as (fresh, fresh_stream):
+                _decode_one(fresh, fresh_stream, path, again=False)
+            return
         raise RecordingError("decode", "no_frames", f"{path.name}: holds no frame") from None
     except av.error.FFmpegError as error:
         what = error.strerror or "damaged data"

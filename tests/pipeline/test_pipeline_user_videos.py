@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import DatabaseError
-from stmap_pipeline.pipeline import BuildPlan, plan_build
+from stmap_pipeline.labels import read_labels
+from stmap_pipeline.pipeline import BuildPlan, check_recording, plan_build, plan_check, run_build
 
 
 def video(path: Path, rate_hz: float, duration_s: float = 1.0) -> Path:
@@ -87,3 +89,39 @@ def test_copies_are_told_where_nobody_named_the_subjects(tmp_path):
     plan = plan_build("folder", tmp_path / "videos", tmp_path / "maps")
     assert [one.recording_id for one in plan.findings if one.code == "same_content"] == ["bea"]
     assert len(plan.todo) == 2
+
+
+LABELED = '[[recording]]\nvideo = "clip.mkv"\n[[recording.label]]\nfile = "hr.csv"\ncolumn = "hr"\ntime_column = "time"\n'
+
+
+@pytest.mark.parametrize(
+    ("label_s", "code", "factor"), [(24, "video_speed", "2 times as long"), (6, "label_duration", "1/2 as long")]
+)
+def test_a_label_that_lasts_a_multiple_of_its_video_tells_of_a_wrong_frame_rate(tmp_path, label_s, code, factor):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(120)], rate_hz=10.0, options={"preset": "ultrafast"})
+    (tmp_path / "hr.csv").write_text("time,hr\n" + "".join(f"{one},{70 + one % 5}\n" for one in range(label_s)))
+    (tmp_path / "database.toml").write_text(LABELED)
+    plan = plan_check("folder", tmp_path)
+    [found] = [one for one in check_recording(plan.todo[0], plan) if one.code in ("video_speed", "label_duration")]
+    assert (found.code, factor in found.message, "rate_hz" in found.message) == (code, True, True)
+    labels = read_labels(plan.todo[0], np.arange(120) / 10)
+    assert any(factor in one for one in labels.notes)
+    (tmp_path / "hr.csv").write_text("time,hr\n" + "".join(f"{one},{70 + one % 5}\n" for one in range(12)))
+    assert not any("as long" in one for one in read_labels(plan.todo[0], np.arange(120) / 10).notes)
+
+
+@pytest.mark.parametrize("rate_hz", [1000.0, 900.0])
+def test_a_frame_rate_of_no_camera_is_named_by_check_and_build(tmp_path, rate_hz):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(60)], times_s=np.arange(60) / rate_hz)
+    plan = plan_check("folder", tmp_path)
+    codes = {one.code: one.message for one in check_recording(plan.todo[0], plan)}
+    assert "faster than those of any camera" in codes["frame_rate"]
+    [built] = run_build(plan_build("folder", tmp_path, tmp_path.parent / f"{tmp_path.name}_maps"), 0)
+    assert built.reason == "clock_unreadable"
+    assert "faster than those of any camera" in built.message
+
+
+def test_a_stream_without_times_of_its_frames_is_named(tmp_path):
+    write_video(tmp_path / "clip.h264", [colorful(32, 32, one) for one in range(60)])
+    plan = plan_check("folder", tmp_path)
+    assert "no_frame_times" in {one.code for one in check_recording(plan.todo[0], plan)}
