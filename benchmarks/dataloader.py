@@ -1,7 +1,8 @@
 """How fast windows reach a training loop in PyTorch, beside the loop that one writes at first.
 
-Simulated recordings, a quarter of VIPL-HR, are built once and balanced. Then 5,000 windows are drawn in random order, in batches of 64,
-first with empty caches and then again: as recorded, balanced (as recorded and resampled), and read at a uniform 25 Hz. Run from the repository:
+Simulated recordings, a quarter of VIPL-HR, are built once and balanced. Then 20,000 windows, 32 of each recording, are drawn in random order
+in batches of 64, first with empty caches and then again: as recorded, balanced (as recorded and resampled), and read at a uniform 25 Hz.
+Run from the repository:
 
     python benchmarks/dataloader.py [FOLDER] [--subjects N] [--windows N] [--only PATTERN]
 
@@ -37,7 +38,7 @@ from stmap_pipeline.torch import MapDataset, WindowSampler
 
 BATCH = 64
 RATE_HZ, SAMPLES = 25.0, 250
-# with 80 windows of each, as many as are drawn
+# 2,000 windows, and then those of the next
 AT_ONCE = 64
 
 
@@ -130,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--subjects", type=int, default=27)
-    parser.add_argument("--windows", type=int, default=5_000)
+    parser.add_argument("--windows", type=int, default=20_000)
     parser.add_argument("--cache-mb", type=int, default=2048)
     parser.add_argument("--only", default="", help="only ways of reading whose name has this pattern")
     choices = parser.parse_args()

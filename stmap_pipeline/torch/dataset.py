@@ -330,9 +330,17 @@ class MapDataset(Dataset[dict[str, Any]]):
         return sizes.pop()
 
     def _maps(self, means: Tensor) -> Tensor:
-        parts = [means] if means.is_cuda else torch.split(means, _TOGETHER)
-        maps = [maps_from_means(one, self._color, self._normalize, self._fill) for one in parts]
-        return maps[0] if len(maps) == 1 else torch.cat(maps)
+        def maps_of(part: Tensor) -> Tensor:
+            return maps_from_means(part, self._color, self._normalize, self._fill)
+
+        if means.is_cuda:
+            return maps_of(means)
+        count, samples, blocks, _ = means.shape
+        maps = torch.empty(count, len(channel_names(self._color)), blocks, samples)
+        # each part is copied at once, so that the next one is made in the same memory: new memory costs as much as the arithmetic
+        for found, part in zip(maps.split(_TOGETHER), means.split(_TOGETHER), strict=True):
+            found.copy_(maps_of(part))
+        return maps
 
     def _first_sample(self, window: Window) -> int:
         if self._rate_hz is None:
