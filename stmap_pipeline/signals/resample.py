@@ -263,7 +263,9 @@ def uniform_trace(times_s: npt.ArrayLike, means: npt.ArrayLike) -> UniformTrace:
     _, values = resample_uniform(times, means, 1 / interval_s)
     finite = np.isfinite(values)
     # the colors of a block are known together: a glance at all of them is a tenth of the cost
-    known = np.pad(np.ones(values.shape[:2], dtype=np.bool_) if finite.all() else finite.all(axis=2), ((_PADDING, _PADDING), (0, 0)))
+    known = np.pad(
+        np.ones(values.shape[:2], dtype=np.bool_) if finite.all() else finite.all(axis=2), ((_PADDING, _PADDING), (0, 0))
+    )
     values = continue_into_gaps(np.pad(values, ((_PADDING, _PADDING), (0, 0), (0, 0))), known)
     return UniformTrace(times, interval_s, values.astype(np.float32), known)
 
