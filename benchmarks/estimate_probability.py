@@ -14,13 +14,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
+from tables import reliability
 
 from stmap_pipeline.evaluation.estimate import ANSWERED_SHARE, COLORLESS, SEEN, STEP_S, WINDOW_S, known_share
 from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration, calibration_curve, find_path, path_support
@@ -36,7 +36,7 @@ from stmap_pipeline.weights import read_description, weights_path
 FloatArray = npt.NDArray[np.float64]
 RATE_HZ = 30.0
 VIDEO_S = 30.0
-EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.001)
+EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0)
 TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
 
 
@@ -143,12 +143,12 @@ def measure(table: FloatArray, calibration: PathCalibration) -> dict[str, Any]:
     chance = calibration_curve(table[:, 0], table[:, 1], calibration)
     chance = np.where(table[:, 5] > 0.5, chance, np.minimum(chance, COLORLESS))
     right, there, number = table[:, 2] > 0.5, table[:, 3] > 0.5, table[:, 4]
-    places = [(chance >= low) & (chance < high) for low, high in pairwise(EDGES)]
+    bins = reliability(chance, right, EDGES)
     content: dict[str, Any] = {
         "videos": len(np.unique(number)),
         "windows": len(table),
-        "right_percent": [round(100 * float(right[one].mean())) if one.any() else None for one in places],
-        "share_percent": [round(100 * float(one.mean())) for one in places],
+        "right_percent": [round(100 * one.right_share) if one.count else None for one in bins],
+        "share_percent": [round(100 * one.count / len(table)) for one in bins],
         "answers": {},
     }
     for limit in (0.5, 0.6, 0.7, 0.8, 0.9):

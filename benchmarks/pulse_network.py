@@ -19,7 +19,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from tables import show, show_machine
+from tables import reliability, show, show_machine
 
 from stmap_pipeline import Shards
 from stmap_pipeline.evaluation.estimate import estimate_blocks
@@ -50,6 +50,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 BANDS_BPM = ((40, 60), (60, 80), (80, 100), (100, 120), (120, 140), (140, 160), (160, 181))
 RIGHT_BPM = 5.0
+TENTHS = tuple(number / 10 for number in range(11))
 TEST_SEED, CALIBRATION_SEED = 1_000_001, 1_000_002
 
 
@@ -204,24 +205,18 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None, besi
     terms = [name for name, chosen in windows.terms.items() if (chosen & there).sum() >= 20]
     by_term = sorted(((error[windows.terms[name] & there].mean(), name) for name in terms), reverse=True)
     show("By damage", ("damage", "MAE", "windows"), [(n, f"{e:.2f}", (windows.terms[n] & there).sum()) for e, n in by_term])
-    show("Reliability", ("confidence", "answers", "mean confidence", "right"), list(reliability(answers.confidence, right)))
+    rows = [
+        (f"{one.low:.1f} to {one.high:.1f}", one.count, f"{one.mean_probability:.3f}", f"{one.right_share:.3f}")
+        for one in reliability(answers.confidence, right, TENTHS)
+        if one.count
+    ]
+    show("Reliability", ("confidence", "answers", "mean confidence", "right"), rows)
     if figures:
         draw_reliability(answers.confidence, right, figures / "pulse-network-reliability.png")
         draw_risk(answers.confidence, there, error, figures / "pulse-network-risk-coverage.png")
     measured = {name: round(float(one), 4) for name, one in measured.items()}
     show("Simulated windows", ("measure", "value"), list(measured.items()))
     return measured
-
-
-def reliability(confidence: FloatArray, right: BoolArray) -> Iterator[tuple[str, int, str, str]]:
-    """Yield the share of right answers in bins of the confidence."""
-    edges = np.linspace(0, 1, 11)
-    place = np.clip(np.digitize(confidence, edges) - 1, 0, 9)
-    for number in range(10):
-        inside = place == number
-        if inside.any():
-            text = f"{confidence[inside].mean():.3f}", f"{right[inside].mean():.3f}"
-            yield f"{edges[number]:.1f} to {edges[number + 1]:.1f}", int(inside.sum()), *text
 
 
 def fit_calibration(estimator: Estimator, count: int = 3000) -> Calibration:
@@ -371,7 +366,7 @@ def draw_reliability(confidence: FloatArray, right: BoolArray, path: Path) -> No
     """Draw the share of right answers over their confidence."""
     from matplotlib import pyplot as plt
 
-    rows = [(float(mean), float(share), count) for _, count, mean, share in reliability(confidence, right)]
+    rows = [(one.mean_probability, one.right_share, one.count) for one in reliability(confidence, right, TENTHS) if one.count]
     fig, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     mean, share, count = (np.array(one) for one in zip(*rows, strict=True))

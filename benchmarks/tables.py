@@ -1,4 +1,4 @@
-"""Tables on the terminal, with what they were measured on."""
+"""Tables on the terminal, with what they were measured on, and how often answers of a probability are right."""
 
 from __future__ import annotations
 
@@ -6,9 +6,35 @@ import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 PACKAGES = ("stmap", "numpy", "opencv-python-headless", "av", "dlib-bin", "h5py", "joblib")
+
+
+class ReliabilityBin(NamedTuple):
+    """Answers with a probability from ``low`` up to, but not including, ``high``; NaN where there is none."""
+
+    low: float
+    high: float
+    count: int
+    mean_probability: float
+    right_share: float
+
+
+def reliability(probability: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], edges: Sequence[float]) -> list[ReliabilityBin]:
+    """Count answers, and those that are right, in bins of their probability; the last bin has its upper end, too."""
+    bins = []
+    for low, high in pairwise(edges):
+        inside = (probability >= low) & ((probability < high) | (high == edges[-1]))
+        known = bool(inside.any())
+        mean, share = (float(one[inside].mean()) if known else float("nan") for one in (probability, right))
+        bins.append(ReliabilityBin(low, high, int(inside.sum()), mean, share))
+    return bins
 
 
 def machine() -> dict[str, str]:

@@ -1,9 +1,10 @@
 """The maps of one video, and the pulse in them: cells for Jupyter, VS Code, Spyder or PyCharm, or a script.
 
-python examples/maps_of_one_video.py video.mp4
+python examples/maps_of_one_video.py video.mp4      # writes video.png
 """
 
 # %% Find the face, average its blocks in each frame, and estimate the heart rate
+import argparse
 import sys
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from stmap_pipeline.evaluation.estimate import estimate_video
 from stmap_pipeline.maps import make_stmap
 from stmap_pipeline.signals import dominant_rate_bpm, face_mean, pos, resample_uniform
 
-video = Path(sys.argv[1] if len(sys.argv) > 1 else "video.mp4")
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("video", type=Path, help="a video of one face")
+# in a notebook: set the path here
+video = Path("video.mp4") if "ipykernel" in sys.modules else parser.parse_args().video
 estimate = estimate_video(video)
 blocks = estimate.blocks
 if blocks is None:

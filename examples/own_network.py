@@ -10,7 +10,7 @@ class as an entry point, in the ``pyproject.toml`` of a package of your own:
     two-convolutions = "own_network:TinyNetwork"
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -45,4 +45,8 @@ def main(maps: str, run: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("maps", help="a folder of maps with heart rates, of two subjects or more")
+    parser.add_argument("run", help="the folder of the run; one that was stopped resumes")
+    options = parser.parse_args()
+    main(options.maps, options.run)

@@ -691,7 +691,8 @@ class Shards:
         if not known:
             raise ShardError(f"{self.root}: the database has no official folds; split by subject")
         if not folds or not folds <= set(known):
-            raise UnknownNameError(f"no fold {', '.join(map(str, sorted(folds - set(known))))} (folds: {known[0]} to {known[-1]})")
+            wanted = ", ".join(map(str, sorted(folds - set(known)))) or "is named"
+            raise UnknownNameError(f"{self.root}: no fold {wanted} (folds: {', '.join(map(str, known))})")
         return {one.subject for one in self._infos.values() if one.fold in folds}
 
 

@@ -190,7 +190,13 @@ class MapDataset(Dataset[dict[str, Any]]):
         if samples is not None and rate_hz is None:
             raise ValueError("a number of samples needs the rate_hz at which they are read")
         if not windows:
-            raise ConfigError("no window is left; look at the folds, the labels and min_valid_fraction")
+            folds = sorted({one.fold for one in self.shards.recordings()} - {0})
+            there = f"subjects of fold {', '.join(map(str, folds))}" if folds else "no folds"
+            usable = len(self.shards.windows(labeled=True, min_valid_fraction=1.0))
+            raise ConfigError(
+                f"{self.shards.root}: no window is left. There are {there}, and {usable} windows with a heart rate and a face throughout; "
+                "look at what selects them: fold, subject, labeled, min_valid_fraction"
+            )
         channel_names(color)
         self.windows = windows
         self.heart_rate_bpm: FloatArray = np.array([one.heart_rate_bpm for one in windows], dtype=np.float64)

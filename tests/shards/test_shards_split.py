@@ -71,7 +71,7 @@ def test_only_labeled_and_seen_windows_are_split(tmp_path):
     [
         ({}, ValueError, "by fold or by subject"),
         ({"fold": 1, "subject": "p001"}, ValueError, "by fold or by subject"),
-        ({"fold": 3}, UnknownNameError, r"fold 3 \(folds: 1 to 2\)"),
+        ({"fold": 3}, UnknownNameError, r"fold 3 \(folds: 1, 2\)"),
         ({"fold": [1, 0]}, UnknownNameError, "fold 0 "),
         ({"fold": []}, UnknownNameError, "fold"),
         ({"subject": ["p001", "p009"]}, UnknownNameError, "p009"),
