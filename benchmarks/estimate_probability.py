@@ -147,8 +147,8 @@ def measure(table: FloatArray, calibration: PathCalibration) -> dict[str, Any]:
     content: dict[str, Any] = {
         "videos": len(np.unique(number)),
         "windows": len(table),
-        "right_percent": [round(100 * one.right_share) if one.count else None for one in bins],
-        "share_percent": [round(100 * one.count / len(table)) for one in bins],
+        "right_percent": [round(100 * one.right_share) if one.answers else None for one in bins],
+        "share_percent": [round(100 * one.answers / len(table)) for one in bins],
         "answers": {},
     }
     for limit in (0.5, 0.6, 0.7, 0.8, 0.9):

@@ -205,12 +205,12 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None, besi
     terms = [name for name, chosen in windows.terms.items() if (chosen & there).sum() >= 20]
     by_term = sorted(((error[windows.terms[name] & there].mean(), name) for name in terms), reverse=True)
     show("By damage", ("damage", "MAE", "windows"), [(n, f"{e:.2f}", (windows.terms[n] & there).sum()) for e, n in by_term])
-    rows = [
-        (f"{one.low:.1f} to {one.high:.1f}", one.count, f"{one.mean_probability:.3f}", f"{one.right_share:.3f}")
+    bins = [
+        (f"{one.low:.1f} to {one.high:.1f}", one.answers, f"{one.mean_probability:.3f}", f"{one.right_share:.3f}")
         for one in reliability(answers.confidence, right, TENTHS)
-        if one.count
+        if one.answers
     ]
-    show("Reliability", ("confidence", "answers", "mean confidence", "right"), rows)
+    show("Reliability", ("confidence", "answers", "mean confidence", "right"), bins)
     if figures:
         draw_reliability(answers.confidence, right, figures / "pulse-network-reliability.png")
         draw_risk(answers.confidence, there, error, figures / "pulse-network-risk-coverage.png")
@@ -366,7 +366,7 @@ def draw_reliability(confidence: FloatArray, right: BoolArray, path: Path) -> No
     """Draw the share of right answers over their confidence."""
     from matplotlib import pyplot as plt
 
-    rows = [(one.mean_probability, one.right_share, one.count) for one in reliability(confidence, right, TENTHS) if one.count]
+    rows = [(one.mean_probability, one.right_share, one.answers) for one in reliability(confidence, right, TENTHS) if one.answers]
     fig, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
     mean, share, count = (np.array(one) for one in zip(*rows, strict=True))

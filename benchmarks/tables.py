@@ -21,7 +21,7 @@ class ReliabilityBin(NamedTuple):
 
     low: float
     high: float
-    count: int
+    answers: int
     mean_probability: float
     right_share: float
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 CLOSE_BPM = 2.0
 EPOCHS, BATCH = 2, 16
-_VIDEO = Path("data/p1/v1/source1/video.avi")
+# places in the project
+VIDEOS, MAPS, RUN = "videos", "maps/vipl-hr", "runs/vipl-hr-demo"
+_VIDEO = "data/p1/v1/source1/video.avi"
 
 
 @click.command()
@@ -45,61 +47,65 @@ _VIDEO = Path("data/p1/v1/source1/video.avi")
 def demo(out: Path, subjects: int, duration_s: float, jobs: int | None) -> int:
     """Run every step on drawn faces, without any data.
 
-    Takes a few minutes. Draws a small VIPL-HR in OUT/videos, builds its maps in OUT/maps, compares the heart rates found in them
-    with the true ones, balances rare heart rates, trains the network of the package a little further on one subject in OUT/run,
-    estimates the heart rate of a video of another one, and writes two reports. OUT is stmap-demo where it is not given. A demo that was
-    stopped resumes with the same command.
+    Takes a few minutes. Makes a project in the folder OUT, draws a small VIPL-HR in OUT/videos, builds its maps in OUT/maps, compares
+    the heart rates found in them with the true ones, balances rare heart rates, trains the network of the package a little further on one
+    subject in OUT/runs, estimates the heart rate of a video of another one, and writes two reports. In OUT all commands then need no paths.
+    OUT is stmap-demo where it is not given. A demo that was stopped resumes with the same command.
 
     \b
     Example:
         stmap demo
     """
     from stmap_pipeline.pipeline import plan_build
+    from stmap_pipeline.project import add_source, create_project, is_project
     from stmap_pipeline.synth import plan_synthesis
 
     screen = console()
     jobs = jobs or default_jobs()
-    videos, maps, run = out / "videos", out / "maps", out / "run"
-    in_videos, in_maps, in_run = (shlex.quote(str(folder)) for folder in (videos, maps, run))
+    videos, maps, run = out / VIDEOS, out / MAPS, out / RUN
+    say(screen, f"in the folder {out}, which becomes a project:   cd {shlex.quote(str(out))}")
 
     _step(
         screen,
         "1  draw face videos with a known pulse",
-        f"synth {in_videos} --subjects {subjects} --seed 1 --duration {duration_s:g}",
+        f"synth {VIDEOS} --subjects {subjects} --seed 1 --duration {duration_s:g}",
     )
     drawn = synth_command.run(plan_synthesis(videos, "vipl-hr", subjects, seed=1, duration_s=duration_s), jobs, screen)
 
-    _step(screen, "2  build their maps", f"build-maps --db vipl-hr {in_videos} {in_maps}")
+    _step(screen, "2  make the project, and build the maps of its videos", f"init --db vipl-hr {VIDEOS}", "build-maps --db vipl-hr")
+    if not is_project(out):
+        create_project(out)
+        add_source(out, "vipl-hr", "vipl-hr", videos)
     code = build_command.run(plan_build("vipl-hr", videos, maps), jobs, screen, hint=False)
 
     _step(screen, "3  compare the heart rates found in the maps (POS, Wang et al. 2017) with the true ones")
     rows = _compare(maps, {one.recording_id: one.true_heart_rate_bpm for one in drawn})
     written = [f"videos   {videos}", f"shards   {maps / 'shards'}", f"tables   {maps / 'recordings.csv'}"]
     if rows:
-        _step(screen, "4  balance rare heart rates", f"augment {in_maps} --balance")
+        _step(screen, "4  balance rare heart rates", "augment --balance")
         _balance(maps, screen)
 
         options = f"--protocol holdout --validation-share 0 --augment plan --epochs {EPOCHS} --batch {BATCH}"
         title = "5  train the network of the package a little further, on half of the subjects"
-        _step(screen, title, f"train {in_maps} {in_run} {options}")
+        _step(screen, title, f"train {MAPS} {RUN} {options}")
         trained = _train(maps, run, screen)
 
-        video = videos / _VIDEO
-        _step(screen, "6  estimate the heart rate in one of the videos", f"estimate {shlex.quote(str(video))}")
+        video = videos.joinpath(_VIDEO)
+        _step(screen, "6  estimate the heart rate in one of the videos", f"estimate {VIDEOS}/{_VIDEO}")
         click.get_current_context().invoke(estimate_command.estimate, videos=(video,))
 
-        _step(screen, "7  draw a map and write reports", f"report {in_maps}")
+        _step(screen, "7  draw a map and write reports", "report")
         written += _reports(maps, run if trained else None, out, rows, jobs, screen)
     for line in written:
         click.echo(line)
     if rows:
-        _suggest(maps, rows[-1].recording_id, screen)
+        _suggest(out, rows[-1].recording_id, screen)
     return code
 
 
-def _step(screen: Console, title: str, command: str = "") -> None:
+def _step(screen: Console, title: str, *commands: str) -> None:
     say(screen, f"\n{title}")
-    if command:
+    for command in commands:
         say(screen, f"$  stmap {command}")
 
 
@@ -186,25 +192,27 @@ def _reports(maps: Path, run: Path | None, out: Path, rows: list[HeartRateCompar
     clearest = max(rows, key=lambda row: row.snr_db).recording_id
     with Shards(maps) as shards:
         picture = draw_recording(shards.recording(clearest), out / f"{clearest}.png")
-    page = out / "report-maps.html"
+    page = maps / "report.html"
     report_command.report_maps(maps, page, "html", screen, jobs=jobs)
     written = [f"picture  {picture}", f"report   {page}"]
     if run is not None:
-        page = out / "report-run.html"
+        page = run / "report.html"
         write_runs_report([run], page, maps=[maps])
         written.append(f"report   {page}")
     return written
 
 
-def _suggest(maps: Path, recording_id: str, screen: Console) -> None:
+def _suggest(out: Path, recording_id: str, screen: Console) -> None:
     """Suggest commands that work as they are, also where the environment is not activated, as after make demo."""
-    program = "stmap" if shutil.which("stmap") else sys.argv[0]
+    program = "stmap" if shutil.which("stmap") else str(Path(sys.argv[0]).absolute())
     suggestions = {
-        "another map with its pulse": ["show", str(maps), recording_id, "--output", f"{recording_id}.png"],
+        "both pages again, in a browser": ["report", "--open"],
+        "another map with its pulse": ["show", recording_id, "--output", f"{recording_id}.png"],
+        "a longer training": ["train", MAPS, "runs/longer", "--epochs", "10"],
         "the heart rate in a video of your own": ["estimate", "YOUR_VIDEO"],
-        "maps of your own videos": ["build-maps", "--db", "folder", "YOUR_VIDEOS", "my-maps"],
+        "add your own videos, and print what comes next": ["init", "YOUR_VIDEOS"],
         "databases that are known, and where to get them": ["databases"],
     }
-    say(screen, "\nnext: open the reports in a browser, or try")
+    say(screen, f"\n{out} is a project: in it, commands need no paths. Go on with\n  cd {shlex.quote(str(out))}")
     for what, words in suggestions.items():
         say(screen, f"  {shlex.join([program, *words])}   # {what}")

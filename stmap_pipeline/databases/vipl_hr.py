@@ -165,9 +165,11 @@ def _scenario(scenario: int, take: int) -> str:
 def _clock(folder: Path, names: list[str], source: int) -> ClockSource:
     name = file_named(names, "time.txt")
     if source == 2 and name not in names:
-        note = f"source2 ships no time.txt: the phone's nominal {PHONE_RATE_HZ:g} frames/s; the container's rate is wrong"
+        note = f"no time.txt (no recording of the phone has one): its nominal {PHONE_RATE_HZ:g} frames/s; the rate in the video file is wrong"
         return ClockSource("constant", rate_hz=PHONE_RATE_HZ, note=note)
-    return ClockSource("times_file", folder / name, unit_s=0.001, note="time.txt; the container's rate is wrong")
+    return ClockSource(
+        "times_file", folder / name, unit_s=0.001, note="frame times of time.txt; the rate in the video file is wrong"
+    )
 
 
 def _absent(path: Path) -> list[tuple[int, int, int, int]]:

@@ -18,7 +18,7 @@ from stmap_pipeline.evaluation.result import Predictions, read_predictions, trac
 from stmap_pipeline.records import Window
 from stmap_pipeline.report.charts import Figure, Image, png
 from stmap_pipeline.report.runs import Case
-from stmap_pipeline.report.tables import Field, Table, marked
+from stmap_pipeline.report.tables import Field, Table, fixed_text, marked
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import PULSE_NETWORK
@@ -119,7 +119,7 @@ def _draw(case: Case, maps: Path) -> Attention:
     figures = []
     for number, (window, error) in enumerate((*good, *bad)):
         kind = "Good" if number < len(good) else "Bad"
-        title = f"{kind} example: {window.recording_id}, error {error:+.1f} bpm".replace("-", "\N{MINUS SIGN}")
+        title = f"{kind} example: {window.recording_id}, error {fixed_text(error, signed=True)} bpm"
         figures.append(_example(f"attention-{number + 1}", title, pictures[number], weights[number], window, case.mark))
     means = face.reshape(grid.rows, grid.cols)
     figures.append(_face(means, len(many), case))

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.report.tables import number_text, visible
+from stmap_pipeline.report.tables import fixed_text, number_text, visible
 
 FloatArray = npt.NDArray[np.float64]
 Span = tuple[float, float]
@@ -309,7 +309,7 @@ def scatter(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequen
 
 
 def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequence[str]) -> Chart:
-    """Draw the difference of two measurements over their mean, with bias and limits of agreement (bias ± 1.96 SD).
+    r"""Draw the difference of two measurements over their mean, with bias and limits of agreement (bias ± 1.96 SD).
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: S
 
     Examples
     --------
-    >>> bland_altman([60.0, 80.0, 90.0], [61.0, 79.0, 93.0], ["a", "b", "c"]).text
+    >>> bland_altman([60.0, 80.0, 90.0], [61.0, 79.0, 93.0], ["a", "b", "c"]).text.replace("\N{MINUS SIGN}", "-")
     '3 pairs; bias +1.0 bpm, limits of agreement -2.9 to +4.9 bpm.'
     """
     true, found, labels = _pairs(true_bpm, estimated_bpm, names)
@@ -334,23 +334,24 @@ def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: S
     bias = float(difference.mean())
     spread = float(difference.std(ddof=1)) if difference.size > 1 else float("nan")
     low, high = bias - LIMITS_SD * spread, bias + LIMITS_SD * spread
+    low_text, bias_text, high_text = (fixed_text(one, signed=True) for one in (low, bias, high))
     levels = {
         0.0: "",
-        low: f"-{LIMITS_SD} SD: {low:+.1f} bpm",
-        high: f"+{LIMITS_SD} SD: {high:+.1f} bpm",
-        bias: f"bias {bias:+.1f} bpm",
+        low: f"\N{MINUS SIGN}{LIMITS_SD} SD: {low_text} bpm",
+        high: f"+{LIMITS_SD} SD: {high_text} bpm",
+        bias: f"bias {bias_text} bpm",
     }
     shapes, notes = [], []
     for value, text in levels.items():
         if np.isfinite(value):
             shapes.append(_shape("line", y=(value, value)) | {"line": _stroke(dashed=value != bias)})
             place = {"xref": "paper", "x": 1, "y": value, "xanchor": "right", "yanchor": "bottom"}
-            notes += [place | {"text": text.replace("-", "\N{MINUS SIGN}")}] if text else []
+            notes += [place | {"text": text}] if text else []
     axes = {
         "xaxis": _axis("mean of truth and estimate (bpm)", range=around(mean, margin=0.05, least=20)),
         "yaxis": _axis("estimate minus truth (bpm)", range=around(difference, [low, high, 0.0], margin=0.12, least=4)),
     }
-    text = f"{true.size} pairs; bias {bias:+.1f} bpm, limits of agreement {low:+.1f} to {high:+.1f} bpm."
+    text = f"{true.size} pairs; bias {bias_text} bpm, limits of agreement {low_text} to {high_text} bpm."
     dots = _dots(mean, difference, labels, "mean %{x} bpm, difference %{y} bpm")
     return Chart.of(text, [dots], 340, shapes=shapes, annotations=notes, **axes)
 

@@ -493,13 +493,13 @@ def metric_table(qualities: Sequence[Quality]) -> Table:
         rows.append(
             {
                 "metric": metric.heading,
-                "unit": metric.unit,
+                "unit": "share" if metric.unit == "1" else metric.unit,
                 "known": int(known.size),
                 **dict(zip(names, ends, strict=True)),
             }
         )
     fields = [
-        Field("metric", "figure"),
+        Field("metric", "measure"),
         Field("unit", "unit"),
         Field("known", "recordings", "", "recordings in which it is known", "int"),
         Field("least", "smallest", "", "", "float", 2),
@@ -580,7 +580,7 @@ def recording_table(
     return Table(
         "recordings",
         "Recordings, worst first",
-        "Sorted by pulse SNR; a press on a heading sorts by another column. The small map shows ten seconds of the green channel without what is "
+        "Sorted by pulse SNR; click a heading to sort by another column. The small map shows ten seconds of the green channel without what is "
         "slower than the pulse: columns that run through all rows are beats.",
         fields,
         rows,
@@ -683,7 +683,10 @@ def _stats(outcomes: Sequence[Outcome], qualities: Sequence[Quality], rates: Hea
         Stat(f"{len({one.subject for one in qualities}):,}", "subjects"),
         Stat(f"{windows:,}", "windows as recorded"),
         Stat(f"{int(rates.added.sum()):,}", "windows added by resampling"),
-        Stat(percent(near / len(errors)) if errors else UNKNOWN, f"of labeled recordings with POS within {NEAR_BPM:g} bpm"),
+        Stat(
+            percent(near / len(errors)) if errors else UNKNOWN,
+            f"of labeled recordings whose rate by POS is within {NEAR_BPM:g} bpm of the label",
+        ),
     ]
 
 

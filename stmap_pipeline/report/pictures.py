@@ -23,6 +23,7 @@ from stmap_pipeline.records import RecordingResult, RoiGrid
 from stmap_pipeline.report.charts import Panel
 from stmap_pipeline.report.face_outline import block_names, contours, sketch_corners
 from stmap_pipeline.report.recording_page import gaps_s, pulse_panel, rate_panel, spectrum_panel
+from stmap_pipeline.report.tables import fixed_text
 from stmap_pipeline.simulation.face import MEAN_SHAPE
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _title(result: RecordingResult, row: HeartRateComparison, method: str) -> st
     found = (
         f"{method.upper()} {row.estimated_bpm:.1f} bpm" if np.isfinite(row.estimated_bpm) else f"{method.upper()} finds no pulse"
     )
-    ratio = f", SNR {row.snr_db:+.1f} dB" if np.isfinite(row.snr_db) else ""
+    ratio = f", SNR {fixed_text(row.snr_db, signed=True)} dB" if np.isfinite(row.snr_db) else ""
     seen = float(result.blocks.valid.mean())
     return f"{row.recording_id}: {truth}, {found}{ratio}; face seen in {seen:.0%} of {len(result.blocks.times_s)} frames"
 

@@ -210,7 +210,7 @@ def _map_images(means: npt.NDArray[np.float32], flat: FloatArray, window: Span, 
 def pulse_panel(result: RecordingResult, pulse: UniformPulse, window: Span, method: str = "pos") -> Panel:
     """Return the pulse in the window of the map, and over it that of the contact sensor where there is one.
 
-    The estimate is turned over, since a beat darkens the skin and lifts a contact pulse. The contact pulse, without what is slower than
+    The estimate is inverted, since a beat darkens the skin and lifts a contact pulse. The contact pulse, without what is slower than
     a pulse, is scaled to the deviation of the estimate; its times stay as they are.
     """
     inside = (pulse.times_s >= window[0]) & (pulse.times_s < window[1])
@@ -223,7 +223,7 @@ def pulse_panel(result: RecordingResult, pulse: UniformPulse, window: Span, meth
         height, unit = (float(np.nanstd(one)) if np.isfinite(one).any() else 0.0 for one in (found, wave))
         if unit > 0:
             lines.append(Line("contact pulse, scaled", "s2", contact.times_s[inside], wave / unit * (height or 1.0)))
-    return Panel(lines, "time (s)", f"{method.upper()} turned over (%)", window, nothing="There is no pulse to be seen.")
+    return Panel(lines, "time (s)", f"{method.upper()} pulse, inverted (%)", window, nothing="There is no pulse to be seen.")
 
 
 def rate_panel(result: RecordingResult, pulse: UniformPulse, window: Span, gaps: Sequence[Span], method: str = "pos") -> Panel:

@@ -18,7 +18,7 @@ from stmap_pipeline.errors import ModelError
 from stmap_pipeline.evaluation import Evaluation, Interval, Score, Video, heart_rate_metrics, read_evaluation, read_videos
 from stmap_pipeline.evaluation.evaluate import RunMetadata, read_run
 from stmap_pipeline.evaluation.result import EVALUATION, METHOD_COLUMNS, Group
-from stmap_pipeline.report.tables import UNKNOWN
+from stmap_pipeline.report.tables import UNKNOWN, fixed_text
 from stmap_pipeline.shards import read_columns, read_table
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.run_folder import HISTORY, finished_folds, read_json
@@ -336,8 +336,7 @@ class Summary:
         """
         if np.isnan(self.value):
             return UNKNOWN
-        # a zero has no sign
-        text = f"{round(self.value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"
+        text = fixed_text(self.value, digits, signed=signed)
         if np.isfinite(self.spread):
             text += f"{_STAY}±{_STAY}{self.spread:.{digits}f}"
         elif interval and np.isfinite(self.low):

@@ -135,8 +135,8 @@ def write_runs_report(
         count = len(found)
         page = Page(
             title or runs_title(found),
-            f"What {count} {'run says' if count == 1 else 'runs say'} of subjects {'it' if count == 1 else 'they'} never saw, beside a constant, "
-            "classical methods, and what others published.",
+            f"Errors on subjects that the {'network' if count == 1 else 'networks'} never saw, beside those of a constant, of classical methods, "
+            "and published ones.",
             about_runs(found, given, simulated=synthetic, command=command),
             synthetic,
             banner=BANNER if True in marks else "",
@@ -244,7 +244,11 @@ def _learning(cases: Sequence[Case]) -> list[tuple[Case, Chart, Chart]]:
 
 def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulated: bool) -> list[Stat]:
     finished = sum(one.metadata.finished for one in runs)
-    stats = [Stat(f"{finished}", f"of {len(runs)} runs finished", "" if finished == len(runs) else "bad")]
+    stats = [
+        Stat(
+            f"{finished} of {len(runs)}", f"{'run' if len(runs) == 1 else 'runs'} finished", "" if finished == len(runs) else "bad"
+        )
+    ]
     for group in groups[:1]:
         first = group[0].tested[0].evaluation
         stats.append(Stat(f"{first.videos:,}", f"videos of held-out subjects, in {first.windows:,} windows"))

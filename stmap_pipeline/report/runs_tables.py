@@ -20,6 +20,7 @@ from stmap_pipeline.evaluation.result import Group
 from stmap_pipeline.report.published import PUBLISHED, RECALLED, Published, published_for
 from stmap_pipeline.report.runs import ATTENTION, AUGMENT, ENOUGH, Case, Predictor, Run, Summary
 from stmap_pipeline.report.tables import UNKNOWN, Field, Table, marked
+from stmap_pipeline.training.run_folder import MapsMetadata
 
 TITLES = {"constant": "constant: mean rate of the training", "green": "GREEN", "chrom": "CHROM", "pos": "POS"}
 
@@ -52,7 +53,9 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
     """
     first = cases[0].tested[0].evaluation
     trained, tested = cases[0].databases
-    which = f"{tested}, {first.maps.name}" if name == "within" else f"trained on {trained}, tested on {tested} ({first.maps.name})"
+    # maps of a project are in a folder of the name of their database
+    place = f" ({first.maps.name})" if first.maps.name != tested else ""
+    which = f"{tested}{place}" if name == "within" else f"trained on {trained}, tested on {tested}{place}"
     ours = [one for one in predictors(cases) if one.scores()]
     rows = [_result_row(one) for one in ours]
     errors = [one.summary("mae_bpm").value for one in ours]
@@ -173,7 +176,7 @@ def ablation_table(cases: Sequence[Case]) -> Table:
     """Lay out the cases by network and by what they were trained on."""
     networks = list(dict.fromkeys(one.config.network for one in cases))
     augments = [one for one in ("none", "plan") if any(case.config.augment == one for case in cases)]
-    words = {"none": "windows as recorded", "plan": "and resampled ones"}
+    words = {"none": "windows as recorded", "plan": "with resampled windows"}
     fields = [Field("network", "network"), *(Field(one, words[one], "bpm", "MAE and RMSE", "float") for one in augments)]
     rows = []
     for network in networks:
@@ -242,11 +245,16 @@ def run_table(runs: Sequence[Run]) -> Table:
                 "augment": AUGMENT[config.augment],
                 "seed": config.seed,
                 "epochs": config.epochs,
-                "maps": f"{maps.path_name} ({maps.database}{', simulated' if maps.simulated else ''})",
+                "maps": _maps_text(maps),
                 "state": "; ".join(one.problems) or "finished and evaluated",
             }
         )
     return Table("runs", "Runs", "", fields, rows)
+
+
+def _maps_text(maps: MapsMetadata) -> str:
+    more = [one for one in (maps.database, "simulated" if maps.simulated else "") if one not in ("", maps.path_name)]
+    return f"{maps.path_name} ({', '.join(more)})" if more else maps.path_name
 
 
 def sources_of(case: Case) -> list[tuple[str, str]]:

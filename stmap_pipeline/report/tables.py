@@ -64,9 +64,7 @@ class Field:
             return str(value)
         if isinstance(value, float) and math.isinf(value):
             return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
-        text = f"{value:{'+' if self.signed else ''},.{self.digits if self.kind == 'float' else 0}f}"
-        # a zero has no sign
-        return re.sub(r"^[+-](?=0(\.0*)?$)", "", text).replace("-", "\N{MINUS SIGN}")
+        return fixed_text(value, self.digits if self.kind == "float" else 0, signed=self.signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +113,18 @@ class Table:
 
     @property
     def brief(self) -> bool:
-        """Whether the page shows the first rows alone until it is asked for all: a thousand rows take a second to lay out."""
+        """Whether the page has the first rows alone until it is asked for all: a thousand rows take a second to open."""
         return bool(self.sort_by) and len(self.rows) > BRIEF
+
+    @property
+    def first_rows(self) -> Sequence[Mapping[str, Any]]:
+        """Rows that the page shows at once."""
+        return self.rows[:BRIEF] if self.brief else self.rows
+
+    @property
+    def later_rows(self) -> Sequence[Mapping[str, Any]]:
+        """Rows that it shows when it is asked for all, sorted or searched."""
+        return self.rows[BRIEF:] if self.brief else ()
 
     @property
     def mark(self) -> str:
@@ -144,6 +152,18 @@ def number_text(value: float) -> str:
     ('12,000', True)
     """
     return f"{value:,.10g}".replace("-", "\N{MINUS SIGN}")
+
+
+def fixed_text(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    r"""Write a number with so many decimals and a true minus; a zero has no sign.
+
+    Examples
+    --------
+    >>> fixed_text(1234.0), fixed_text(0.25, signed=True), fixed_text(-0.04, signed=True)
+    ('1,234.0', '+0.2', '0.0')
+    """
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    return re.sub(r"^[+-](?=0(\.0*)?$)", "", text).replace("-", "\N{MINUS SIGN}")
 
 
 def visible(text: str) -> str:

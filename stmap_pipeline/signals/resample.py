@@ -462,7 +462,7 @@ def _columns_by_pattern(mask: npt.NDArray[np.bool_]) -> Iterator[tuple[npt.NDArr
     Mostly all series have the same gaps, as a lost face takes all blocks with it: they share their work, and none is copied.
     """
     if mask.size == 0 or (mask == mask[:, :1]).all():
-        yield mask[:, :1].any(axis=1), slice(None)
+        yield mask[:, 0] if mask.size else np.zeros(len(mask), dtype=np.bool_), slice(None)
         return
     # one opaque value a column: np.unique(axis=1) takes thirty times as long
     packed = np.ascontiguousarray(np.packbits(mask, axis=0).T)

@@ -18,6 +18,7 @@ from support.videos import colorful, write_video
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation import compare_heart_rate
+from stmap_pipeline.project import read_project
 from stmap_pipeline.shards import Shards, check_manifest
 
 # a window of 300 frames takes 12 s at the 25 frames/s of MMSE-HR, and 10.4 s at the 29 of a phone
@@ -318,7 +319,7 @@ def test_the_demo_goes_the_whole_way_and_says_where_everything_is(tmp_path):
     assert [line[0] for line in steps] == ["1", "2", "3", "4", "5", "6", "7"]
     assert "no window is added" in run.err
     assert "no training" in run.err
-    assert 'class="chart"' in (tmp_path / "demo" / "report-maps.html").read_text("utf-8")
+    assert 'class="chart"' in (tmp_path / "demo/maps/vipl-hr/report.html").read_text("utf-8")
     rows = re.findall(r"^(p001_\S+) +([0-9.]+) +([0-9.]+) +[+-][0-9.]+ +[+-][0-9.]+ dB$", run.out, flags=re.MULTILINE)
     truth = json.loads((tmp_path / "demo" / "videos" / "synthetic.json").read_text("utf-8"))["recordings"]
     built = [one for one in truth if "nir" not in one["quirks"]]
@@ -326,3 +327,6 @@ def test_the_demo_goes_the_whole_way_and_says_where_everything_is(tmp_path):
     assert re.search(r"^[45] of 5 within 2 bpm of the truth$", run.out, flags=re.MULTILINE)
     for line in run.out.splitlines()[-5:]:
         assert (tmp_path / "demo").joinpath(line.split("  ")[-1].strip()).exists(), line
+    project = read_project(tmp_path / "demo")
+    assert project.sources["vipl-hr"].path.samefile(tmp_path / "demo/videos")
+    assert [one.name for one in project.list_maps()] == ["vipl-hr"]

@@ -6,9 +6,19 @@ function value(row, column, numeric) {
   const number = parseFloat(text.replace(/\u2212/g, "-").replace(/,/g, "").replace("\u221e", "Infinity"));
   return Number.isNaN(number) ? null : number;
 }
+// rows beyond the first ones are text until a reader wants them
+function fill(table) {
+  const rest = document.getElementById(`${table.id}-rest`);
+  if (!rest) return;
+  const made = document.createElement("template");
+  made.innerHTML = rest.textContent;
+  rest.remove();
+  table.tBodies[0].append(...made.content.querySelectorAll("tr"));
+}
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    fill(table);
     const up = head.getAttribute("aria-sort") !== "ascending";
     heads.forEach((one) => one.setAttribute("aria-sort", one === head ? (up ? "ascending" : "descending") : "none"));
     const body = table.tBodies[0], numeric = head.classList.contains("n");
@@ -23,12 +33,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }));
 }
 for (const field of document.querySelectorAll("input[data-table]")) {
-  const rows = [...document.getElementById(field.dataset.table).tBodies[0].rows];
   const count = document.querySelector(`[data-count="${field.dataset.table}"]`);
   const table = document.getElementById(field.dataset.table), brief = table.classList.contains("brief");
   const all = document.querySelector(`[data-all="${field.dataset.table}"]`);
-  let texts = null;
+  let rows = null, texts = null;
   field.addEventListener("input", () => {
+    fill(table);
+    rows ??= [...table.tBodies[0].rows];
     texts ??= rows.map((row) => row.textContent.toLowerCase());
     const wanted = field.value.trim().toLowerCase();
     let shown = 0;
@@ -40,7 +51,9 @@ for (const field of document.querySelectorAll("input[data-table]")) {
 }
 for (const button of document.querySelectorAll("button[data-all]")) {
   button.addEventListener("click", () => {
-    document.getElementById(button.dataset.all).classList.remove("brief");
+    const table = document.getElementById(button.dataset.all);
+    fill(table);
+    table.classList.remove("brief");
     button.hidden = true;
   });
 }
@@ -54,7 +67,7 @@ function unfold() {
 }
 addEventListener("hashchange", unfold);
 unfold();
-addEventListener("beforeprint", () => document.querySelectorAll("table.brief").forEach((one) => one.classList.remove("brief")));
+addEventListener("beforeprint", () => document.querySelectorAll("table.brief").forEach((one) => { fill(one); one.classList.remove("brief"); }));
 addEventListener("beforeprint", () => document.querySelectorAll("details.print").forEach((one) => { one.open = true; }));
 
 // Charts: data and layout stand in the page as JSON, plotly.js draws them when they come near the window.
@@ -121,6 +134,8 @@ function addressOf(name) {
   if (!addresses) {
     const elsewhere = document.getElementById("recording-links");
     addresses = new Map(Object.entries(elsewhere ? JSON.parse(elsewhere.textContent) : {}));
+    const recordings = document.getElementById("recordings");
+    if (recordings) fill(recordings);
     document.querySelectorAll("#recordings tbody th a").forEach((one) => addresses.set(one.textContent, one.getAttribute("href")));
   }
   return addresses.get(name);
