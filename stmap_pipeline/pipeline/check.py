@@ -203,7 +203,10 @@ class _Sources:
             self._times_s = facts.times_s
             path = self._recording.video.path
             if self._recording.video.kind == "file" and not facts.times_s.size and path.stat().st_size <= MAX_READ_BYTES:
-                yield "no_frame_times", f"{where}: holds no times of its frames, which are counted at {facts.rate_hz:.4g} frames/s; set rate_hz"
+                yield (
+                    "no_frame_times",
+                    f"{where}: holds no times of its frames, which are counted at {facts.rate_hz:.4g} frames/s; set rate_hz",
+                )
         found = [*_problems_of_times(where, self._times_s)]
         yield from found
         if not found and (problem := span_problem(self._times_s)):

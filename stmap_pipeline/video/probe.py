@@ -166,9 +166,7 @@ def _indexed(container: Any, stream: Any, quick: bool) -> tuple[npt.NDArray[np.f
     # an index may hold key frames alone, or the first fragment of a file
     if len(entries) < 2 or entries[-1][0] - entries[0][0] < _INDEXED_SHARE * duration_s:
         entries = (
-            []
-            if quick or container.size > MAX_READ_BYTES
-            else [(time_s, 0) for time_s in _packet_times(container, stream, unit_s)]
+            [] if quick or container.size > MAX_READ_BYTES else [(time_s, 0) for time_s in _packet_times(container, stream, unit_s)]
         )
     times_s = np.sort(np.array([time_s for time_s, _ in entries], dtype=np.float64))
     if times_s.size and times_s[0] < -_REORDERED_S:
