@@ -18,7 +18,7 @@ from support.waves import simulated_wave
 
 from stmap_pipeline.labels import heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.label_file import read_columns
-from stmap_pipeline.records import HeartRateTrace
+from stmap_pipeline.records import HeartRateTrace, traces
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +90,42 @@ def welltory(root: Path) -> None:
     )
 
 
+def thresholds(root: Path) -> None:
+    """Print what windows of all three color channels are trusted, and their errors, by the thresholds of the two estimators."""
+    pairs = []
+    for folder in sorted((root / "data").iterdir()):
+        strap_s = read_columns(folder / "RR.txt", [0], format_name="rows").values[0] / 1000
+        table = read_columns(folder / "PPG.csv", ["R", "G", "B"], "time")
+        assert table.times is not None
+        times_s = table.times.values / 1000
+        later = np.concatenate([[True], np.diff(times_s) > 0])
+        start_s = np.arange(0.0, float(times_s[-1]) - WINDOW_S, STEP_S)
+        cameras = [heart_rate_from_wave(times_s[later], channel[later]) for channel in table.values]
+        # one clock for all channels: that of the one that is trusted most
+        best = max(cameras, key=lambda one: float(one.trusted.mean()))
+        true_bpm = _aligned(best, heart_rate_from_rr(np.cumsum(strap_s), strap_s)).mean_between(start_s, start_s + WINDOW_S)
+        pairs += [(camera, start_s, true_bpm) for camera in cameras]
+    alone = [
+        np.abs(HeartRateTrace(one.times_s, one.heart_rate_bpm).mean_between(start_s, start_s + WINDOW_S) - true)
+        for one, start_s, true in pairs
+    ]
+    known = sum(int(np.isfinite(true).sum()) for _, _, true in pairs)
+    print(f"\n{known} windows; in {int((np.concatenate(alone) > 5).sum())} the beats alone are wrong by more than 5 bpm\n")
+    print(
+        "| difference | share | trusted | 95 % of the errors within | over 3 bpm | over 5 bpm |\n| --- | --- | --- | --- | --- | --- |"
+    )
+    usual = traces.MAX_DISAGREEMENT_BPM, traces.MIN_TRUSTED
+    for difference, share in ((3.0, 0.8), (4.0, 0.7), (4.0, 0.8), (4.0, 0.9), (5.0, 0.8)):
+        traces.MAX_DISAGREEMENT_BPM, traces.MIN_TRUSTED = difference, share
+        errors = np.concatenate([np.abs(one.mean_between(start_s, start_s + WINDOW_S) - true) for one, start_s, true in pairs])
+        errors = errors[np.isfinite(errors)]
+        print(
+            f"| {difference:g} bpm | {share:.0%} | {errors.size} | {np.percentile(errors, 95):.1f} bpm | {int((errors > 3).sum())} "
+            f"| {int((errors > 5).sum())} |"
+        )
+    traces.MAX_DISAGREEMENT_BPM, traces.MIN_TRUSTED = usual
+
+
 def _aligned(camera: HeartRateTrace, strap: HeartRateTrace) -> HeartRateTrace:
     """Return the strap's heart rate moved to where it fits the camera's best."""
     costs = []
@@ -110,6 +146,7 @@ def main() -> None:
         simulated(options.simulated)
     if options.welltory:
         welltory(options.welltory)
+        thresholds(options.welltory)
 
 
 if __name__ == "__main__":

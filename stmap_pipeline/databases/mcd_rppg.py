@@ -29,7 +29,7 @@ db.csv                                   optional: patient_id, age, sex, bmi, pu
 video/1020_FullHDwebcam_before.avi       640x480, 30 frames/s; cameras FullHDwebcam, USBVideo, IriunWebcam (24); before, after
 meta/1020_FullHDwebcam_before.txt        number and capture time of each frame
 ppg_sync/1020_FullHDwebcam_before.txt    pulse wave of each frame, and the distance of its sample in s
-ppg/, ecg/                               (not used)
+ppg/, ecg/                               (not read: the wave before it was brought to the frames; another recording)
 """
 
 CITATION = """\
@@ -129,7 +129,7 @@ DATABASE = Database(
     videos=3600,
     cameras="webcam from the front, camera from the left, phone from the right; 640x480, MPEG-4",
     frame_rate="24 (phone) or 30 frames/s, by the capture times; the container's rate differs",
-    labels="pulse wave of the finger (100 Hz, brought to the frames), electrocardiogram; no heart rate over time",
+    labels="pulse wave of the finger (100 Hz, brought to the frames), electrocardiogram (not read: it was recorded before the videos, in another place); no heart rate over time",
     terms="open",
     splits="the five subject-exclusive folds of the authors, which come with stmap",
     defects=(

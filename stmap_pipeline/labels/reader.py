@@ -14,6 +14,7 @@ from stmap_pipeline.labels.beats import (
     MAX_HEART_RATE_BPM,
     MIN_ECG_RATE_HZ,
     MIN_HEART_RATE_BPM,
+    MIN_PULSE_RATE_HZ,
     heart_rate_from_rr,
     heart_rate_from_wave,
 )
@@ -39,6 +40,8 @@ _DAYS, _SHORTEST_STEP_S = (3e4, 6e4), 1e-4
 _ANOTHER_DAY_S = 86_400.0
 # frames a second, about, where they are not known yet
 _FRAMES_HZ = 25.0
+# fewer samples are no wave that a rate could be told of
+_FEWEST_OF_WAVE = 10
 # RR intervals in these units are 24 to 300 bpm
 _RR_S = (0.2, 2.5)
 _GOOD_QUALITY = 0.5
@@ -306,7 +309,7 @@ class _Reading:
         if times_s is not None or source.per_frame or (source.kind == "rr" and columns.rate_hz is None):
             return _Samples(values, times_s, time_unit_s=self._plain_unit_s())
         rate_hz = self._rate_hz()
-        self._check_ecg_rate(rate_hz)
+        self._check_wave_rate(rate_hz)
         if columns.start is not None and source.span_column is None and not source.starts_with_video:
             if source.rate_hz is None:
                 return _Samples(values, self._from_start(columns.start) + np.arange(values.size) / rate_hz)
@@ -521,7 +524,12 @@ class _Reading:
         with np.errstate(over="ignore"):
             return np.asarray(values * factor)
 
-    def _check_ecg_rate(self, rate_hz: float) -> None:
+    def _check_wave_rate(self, rate_hz: float) -> None:
+        if self._source.kind == "pulse" and rate_hz < MIN_PULSE_RATE_HZ:
+            raise self._fail(
+                f"has {rate_hz:.3g} samples a second, which show no wave: a pulse needs at least {MIN_PULSE_RATE_HZ:g}; set "
+                'kind = "heart_rate" where these are beats/min, or correct the unit of its times'
+            )
         if self._source.kind == "ecg" and rate_hz < MIN_ECG_RATE_HZ:
             raise self._fail(
                 f"has {rate_hz:.3g} samples a second; a QRS complex lasts a tenth of a second, so an ECG needs at least "
@@ -530,10 +538,13 @@ class _Reading:
 
     def _check_steps(self, times_s: FloatArray) -> None:
         """Raise where the times of a wave span far more than its samples fill: it is computed on a uniform grid."""
-        if times_s.size > 1:
-            self._check_ecg_rate(1 / float(np.median(np.diff(times_s))))
+        rate_hz = 1 / float(np.median(np.diff(times_s))) if times_s.size > 1 else np.inf
+        if self._source.kind == "ecg":
+            self._check_wave_rate(rate_hz)
         if self._source.kind in ("pulse", "ecg") and (problem := span_problem(times_s)):
             raise self._fail(problem.replace("frame", "sample"))
+        if times_s.size >= _FEWEST_OF_WAVE:
+            self._check_wave_rate(rate_hz)
 
     def _possible_intervals(self, rr_s: FloatArray) -> FloatArray:
         known = rr_s[np.isfinite(rr_s)]

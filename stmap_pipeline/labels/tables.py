@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import printable
+from stmap_pipeline.file_kinds import content_kind
 from stmap_pipeline.labels.label_file import MAX_ROWS, Column, Columns, LabelFileEmptyError, LabelFileError, LabelFormat
 from stmap_pipeline.labels.no_reading import is_summary
 from stmap_pipeline.labels.times import TimeKind, Times, text_times, time_unit_of, unit_word, unwrapped, value_unit_of
@@ -98,11 +99,13 @@ def read_table(
         parsers = [*numbers, time_cells][: len(everything)]
         line, last_line = layout.first_line, layout.first_line
         last_rows: list[tuple[int, list[str]]] = []
+        filled: list[bool] = []
         for block in _after(head[layout.first_line - 1 :], blocks):
             rows = [_cells(text, layout.delimiter) for text in block] if layout.delimiter else []
             _check_widths(rows, layout, line)
             for parser, index in zip(parsers, indices, strict=True):
                 parser.add([row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block)
+            filled += map(bool, block)
             last_line = next((line + i for i in reversed(range(len(block))) if block[i]), last_line)
             if time_column is None and layout.header and layout.header_line in block:
                 number = line + block.index(layout.header_line)
@@ -117,12 +120,15 @@ def read_table(
         summary = len(last_rows) - first_summary
         if summary:
             last_line = last_rows[first_summary - 1][0]
-        # blank lines inside are rows without a value, those at the end are none
+        # blank lines inside a column are rows without a value; those at the end, and those between rows with times, are none
         count = last_line - layout.first_line + 1
+        rows_at: npt.NDArray[np.bool_] | slice = (
+            np.array(filled[:count]) if time_column is not None and layout.delimiter else slice(None)
+        )
         names = [layout.name(index) for index in indices]
         times = None
         if time_column is not None:
-            times = time_cells.times(count, layout.units[indices[-1]] if layout.units else names[-1])
+            times = time_cells.times(count, layout.units[indices[-1]] if layout.units else names[-1], rows_at)
         units = [
             parser.unit or value_unit_of(f"({layout.units[index]})" if layout.units else name)
             for parser, index, name in zip(numbers, indices, names, strict=False)
@@ -132,7 +138,7 @@ def read_table(
     except ValueError as error:
         raise LabelFileError(f"{printable(path)}: {error}") from None
     return Columns(
-        tuple(parser.values(count) for parser in numbers),
+        tuple(parser.values(count)[rows_at] for parser in numbers),
         layout.header,
         times,
         units=tuple(units),
@@ -196,8 +202,8 @@ class _TimeCells(_Numbers):
             raise LabelFileError("some of the times have a date or a time zone and some do not")
         self._kind = found[1]
 
-    def times(self, count: int, name: str) -> Times:
-        values = self.values(count)
+    def times(self, count: int, name: str, rows: npt.NDArray[np.bool_] | slice) -> Times:
+        values = self.values(count)[rows]
         if self._kind == "clock":
             values = unwrapped(values)
         unit_s = time_unit_of(f"({self.unit})" if self.unit else name)
@@ -220,6 +226,9 @@ def line_blocks(path: Path, skip_rows: int = 0) -> Iterator[list[str]]:
                 f"{status.st_size / 2**20:.0f} MB; a label or clock has at most {MAX_BYTES // 2**20} MB, "
                 "so this is the wrong file or needs thinning out"
             )
+        with path.open("rb") as file:
+            if kind := content_kind(file.read(4096)):
+                raise LabelFileError(kind if ";" in kind else f"{kind}, not a table")
         # newline="\n" keeps "\r\r\n" one line end: universal newlines would make a blank row of it
         with path.open(encoding=_encoding(path), errors="replace", newline="\n") as file:
             number = 0

@@ -19,7 +19,7 @@ _UNITS = {1e-9: "nanoseconds", 1e-6: "microseconds", 1e-3: "milliseconds", 60.0:
 _SAME_SPAN = 0.15
 _FEWEST_INSIDE = 2
 # a label that lasts so many times as long as its video, to this precision, tells of frames that are played at another rate than they were taken at
-_MAX_SPEED, _SAME_SPEED = 8, 0.04
+_MAX_SPEED, _SAME_SPEED = 4, 0.04
 
 
 def check_span(

@@ -230,12 +230,15 @@ class _Sources:
         recording = self._recording
         if self._doubtful and recording.clock.path in {one.path for one in recording.labels}:
             return  # one file with one mistake
+        missing = False
         for kind in dict.fromkeys(one.kind for one in recording.labels):
             paths = [one.path for one in recording.labels if one.kind == kind]
             if all(path is not None and not path.exists() for path in paths):
                 names = " and ".join(printable(path.name) for path in paths if path is not None)
+                missing = True
                 yield "source_missing", f"{names}: the file of the {kind.replace('_', ' ')} is not there"
             elif all(path is not None and path.is_file() and path.stat().st_size == 0 for path in paths):
+                missing = True
                 yield "label_unreadable", f"{' and '.join(printable(path.name) for path in paths if path)}: is empty"
         try:
             start = partial(video_start, recording.video)
@@ -244,8 +247,8 @@ class _Sources:
                 return
             labels = read_labels(recording, self._times_s, start)
         except RecordingError as error:
-            # a required file that is missing is known by now, and a clock that cannot be read, too
-            if error.reason not in ("source_missing", "clock_unreadable"):
+            # a required file that is missing or has 0 bytes is known by now, and a clock that cannot be read, too
+            if error.reason != "clock_unreadable" and not (missing and error.reason == "source_missing"):
                 yield error.reason, str(error)
             return
         yield from self._of_traces(labels)
@@ -278,6 +281,7 @@ class _Sources:
                 f"{name}: a sample every {spacing_s:.4g} s for a video of {last_s - first_s:.1f} s; is the unit right?",
             )
             return
+        yield from _gaps_of_label(name, times_s, spacing_s, first_s, last_s)
         slack_s = _DURATION_SLACK_S + spacing_s
         early, late = times_s[0] - first_s, last_s - (times_s[-1] + spacing_s)
         longer = times_s[-1] - last_s if source.rate_hz is not None or source.per_frame else 0.0
@@ -289,6 +293,19 @@ class _Sources:
             yield "video_speed", f"{name}: lasts {label}, and the video {video}{hint}"
         elif longer > slack_s:
             yield "label_duration", f"{name}: lasts {label}, and the video {video}: do both begin together?"
+
+
+def _gaps_of_label(name: str, times_s: FloatArray, spacing_s: float, first_s: float, last_s: float) -> Iterator[tuple[str, str]]:
+    """Compare what samples leave out inside the video with a tenth of it."""
+    inside_s = np.clip(times_s, first_s, last_s)
+    steps_s = np.diff(inside_s)
+    gaps_s = np.where(np.diff(times_s) > 2 * spacing_s, np.maximum(steps_s - spacing_s, 0.0), 0.0)
+    if gaps_s.size and gaps_s.sum() > _MAX_UNKNOWN_SHARE * (last_s - first_s):
+        at = int(np.argmax(gaps_s))
+        yield (
+            "label_unknown",
+            f"{name}: no sample from {inside_s[at]:.1f} to {inside_s[at + 1]:.1f} s of the video; are its times right?",
+        )
 
 
 def _problems_of_times(where: str, times_s: FloatArray) -> Iterator[tuple[str, str]]:

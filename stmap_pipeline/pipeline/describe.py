@@ -23,7 +23,8 @@ from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, na
 from stmap_pipeline.databases.folder import DATABASE, LABEL_SUFFIXES, files_beside, find_videos, recording_of
 from stmap_pipeline.databases.folder_description import RecordingEntry
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
-from stmap_pipeline.labels import LabelFileError, format_of, read_columns, read_frame_times
+from stmap_pipeline.labels import Columns, LabelFileError, format_of, read_columns, read_frame_times
+from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, MIN_PULSE_RATE_HZ
 from stmap_pipeline.labels.times import value_unit_of
 from stmap_pipeline.pipeline.check import CheckPlan, check_recording
 from stmap_pipeline.pipeline.user_videos import subject_counts
@@ -298,6 +299,8 @@ def _frame_times(path: Path, facts: VideoFacts) -> dict[str, Any]:
 
 def _unit_of_times(times: FloatArray, facts: VideoFacts, slack: float = _SAME_SPAN) -> float:
     """Return the unit in which a span of times is about as long as the video; 0 where there is none."""
+    if not times.size:
+        return 0.0
     span = float(np.ptp(times))
     if not facts.duration_s > 0:
         return 0.0
@@ -377,8 +380,10 @@ def _block(path: Path, kind: str, column: str | int, times: str | int | None, fa
     values = read.values[0][np.isfinite(read.values[0])]
     if 2 * values.size <= read.values[0].size:
         return None
-    block = _Block({"kind": kind, "file": "", "column": column})
     middle = float(np.median(values))
+    if kind == "pulse" and _rate_hz(read, facts) < MIN_PULSE_RATE_HZ and MIN_HEART_RATE_BPM <= middle <= MAX_HEART_RATE_BPM:
+        kind = "heart_rate"  # the pulse, as it is called, in beats/min
+    block = _Block({"kind": kind, "file": "", "column": column})
     if kind == "heart_rate" and values.max() < 4:
         block.keys["unit"] = "hz"
         block.comments.append(f"values of {values.min():.3g} to {values.max():.3g} are hertz")
@@ -394,6 +399,17 @@ def _block(path: Path, kind: str, column: str | int, times: str | int | None, fa
     elif kind != "rr" and read.rate_hz is None:
         _add_clock(block, read.values[0].size, facts)
     return block
+
+
+def _rate_hz(read: Columns, facts: VideoFacts) -> float:
+    """Return about how many rows a second a file has."""
+    times = read.times.values if read.times is not None else np.zeros(0)
+    known = times[np.isfinite(times)]
+    if known.size > 1 and read.times is not None:
+        unit_s = read.times.unit_s or (_unit_of_times(known, facts) if read.times.kind == "number" else 1.0) or 1.0
+        span_s = float(np.ptp(known)) * unit_s
+        return (known.size - 1) / span_s if span_s > 0 else np.inf
+    return read.rate_hz or (read.values[0].size / facts.duration_s if facts.duration_s > 0 else np.inf)
 
 
 def _add_clock(block: _Block, rows: int, facts: VideoFacts) -> None:

@@ -6,28 +6,9 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from stmap_pipeline.file_kinds import content_kind, is_text
+
 _HEAD_BYTES = 4096
-# start of a file, after so many bytes -> what it is, and what to do
-_KINDS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "is a still image (JPEG), not a video"),
-    (0, b"\x89PNG\r\n", "is a still image (PNG), not a video"),
-    (0, b"BM", "is a still image (BMP), not a video"),
-    (0, b"II*\0", "is a still image (TIFF), not a video"),
-    (0, b"MM\0*", "is a still image (TIFF), not a video"),
-    (8, b"WEBP", "is a still image (WebP), not a video"),
-    (4, b"ftypheic", "is a still image (HEIC), not a video"),
-    (4, b"ftypmif1", "is a still image (HEIF), not a video"),
-    (4, b"ftypavif", "is a still image (AVIF), not a video"),
-    (0, b"PK\x03\x04", "is a zip archive; unpack it"),
-    (0, b"\x1f\x8b", "is compressed (gzip); unpack it"),
-    (0, b"BZh", "is compressed (bzip2); unpack it"),
-    (0, b"\xfd7zXZ\0", "is compressed (xz); unpack it"),
-    (0, b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive; unpack it"),
-    (0, b"Rar!", "is a RAR archive; unpack it"),
-    (0, b"%PDF", "is a PDF document, not a video"),
-    (0, b"\x89HDF\r\n", "is an HDF5 file, not a video"),
-    (0, b"version https://git-lfs", "is a pointer of Git LFS, not the video; get the video with `git lfs pull`"),
-)
 _COPY_AGAIN = "the recording was not finished, or the copy was cut off; copy it again"
 _MATROSKA, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 # boxes that an MP4 or QuickTime file begins with
@@ -62,9 +43,8 @@ def video_problem(path: Path) -> str:
             return "is empty (0 bytes); copy it again"
         if not head.strip(b"\0"):
             return "begins with nothing but zeros: the copy or download was not finished; copy it again"
-        for at, start, what in _KINDS:
-            if head[at : at + len(start)] == start:
-                return what
+        if kind := content_kind(head):
+            return kind if ";" in kind else f"{kind}, not a video"
         if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"):
             return f"ends inside its header: {_COPY_AGAIN}"
         if head[:4] == _MATROSKA:
@@ -74,7 +54,7 @@ def video_problem(path: Path) -> str:
             if not has_index:
                 return f"has no index (moov box), which is written last: {_COPY_AGAIN}"
             return f"ends inside its index (moov box): {_COPY_AGAIN}" if ends_early else ""
-    return _of_text(head)
+    return "is a text file, not a video" if is_text(head) else ""
 
 
 def declared_bytes(path: Path) -> int:
@@ -136,15 +116,3 @@ def _boxes(file: BinaryIO, size: int) -> tuple[bool, bool]:
             return False, length == 0
         at += length
     return False, False
-
-
-def _of_text(head: bytes) -> str:
-    try:
-        text = head[: head.rindex(b"\n") + 1 if b"\n" in head else len(head)].decode("utf-8-sig").lstrip()
-    except UnicodeDecodeError:
-        return ""
-    if not all(one.isprintable() or one in "\r\n\t\f" for one in text):
-        return ""
-    if text[:15].lower().startswith(("<!doctype html", "<html")):
-        return "is a web page, not a video: the download failed; download it again"
-    return "is a text file, not a video"

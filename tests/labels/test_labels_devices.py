@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "summer time without a zone": ("t,hr\n" + rows(lambda s: f"02:59:{50 + s},75", range(10)) + rows(lambda s: f"02:00:{s:02},75"), {**NAMED, "video_start": "02:59:50"}, "is not later than"),
     "two columns of one name": ("t,hr,hr\n" + rows(lambda s: f"{s},75,80"), NAMED, "has 2 columns 'hr'"),
     "percent": ("t,hr\n" + rows(lambda s: f"{s},75%"), NAMED, "the first is '75%'"),
-    "a page": ("<html><table>\n" + rows(lambda s: f"<tr><td>{s}</td><td>75</td></tr>"), NAMED, "under the header is no number"),
+    "a page": ("<html><table>\n" + rows(lambda s: f"<tr><td>{s}</td><td>75</td></tr>"), NAMED, "is a web page"),
     "breaths": ("t,resp\n" + rows(lambda s: f"{s},{15 + s % 2}"), {"column": "resp", "time_column": "t"}, "lie outside 25 to 240 bpm"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Label files as devices, spreadsheets and people write them: each gives 75 bpm, or is refused with what to do."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from databases.trees import write
 from scipy.io import savemat
 
 from stmap_pipeline.errors import RecordingError
-from stmap_pipeline.labels import Labels, check_sources, format_of, read_labels
+from stmap_pipeline.labels import LabelFileError, Labels, check_sources, format_of, read_columns, read_labels
 from stmap_pipeline.records import LabelSource, Recording, VideoSource
 
 FRAMES = np.arange(420) / 30.0
@@ -215,7 +216,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "words as times in JSON": (json.dumps({"hr": [75] * 9, "t": ["0 sec"] * 9}), NAMED, "in column 't' (the first is '0 sec')"),
     "a wave with a leap": ("0,1\n1,2\n4000000,3\n", {"kind": "pulse", "column": 1, "time_column": 0}, "span"),
-    "an ECG that is too slow": ("1\n0\n" * 200, {"kind": "ecg", "rate_hz": 20.0}, "at least 30"),
+    "an ECG that is too slow": ("1\n0\n" * 200, {"kind": "ecg", "rate_hz": 20.0}, "at least 50"),
 }  # fmt: skip
 
 
@@ -363,3 +364,32 @@ def test_a_data_set_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
         file.create_dataset("pulse", (10**9,), dtype="f8", chunks=(2**16,), fillvalue=0)
     with pytest.raises(RecordingError, match="1,000,000,000 values"):
         read(tmp_path / "large.h5", kind="pulse", column="pulse", rate_hz=64.0)
+
+
+@pytest.mark.parametrize("between", ["\n", "\n\n", " \r\n"])
+def test_blank_lines_between_rows_with_times_are_no_rows(tmp_path, between):
+    path = tmp_path / "hr.csv"
+    path.write_text("\n\ntime;hr\n\n" + "".join(f"{one};{70 + one % 5}\n{between}" for one in range(12)), newline="")
+    found = read_columns(path, ["hr"], "time")
+    assert found.values[0].tolist() == [70 + one % 5 for one in range(12)]
+    assert found.times is not None
+    assert found.times.values.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"time,hr\n0,70\n"), "is compressed \\(gzip\\); unpack it"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml" + bytes(99), "is a workbook .*; save its sheet as CSV"),
+        (b"PK\x03\x04" + bytes(26) + b"hr.csv" + bytes(99), "is a zip archive; unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "old Office document.*save its sheet as CSV"),
+        (b"<!DOCTYPE html>\n<html></html>", "is a web page; the download failed"),
+        (b"\xff\xd8\xff\xe0" + bytes(99), "is a still image .JPEG., not a table"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, content, what):
+    path = tmp_path / "hr.csv"
+    path.write_bytes(content)
+    with pytest.raises(LabelFileError, match=what):
+        read_columns(path, ["hr"], "time")

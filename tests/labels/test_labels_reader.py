@@ -70,7 +70,7 @@ def test_rows_without_a_time_are_left_out_with_a_note(tmp_path: Path) -> None:
     labels = read(tmp_path, "0,70\nx,71\n\n2,72\n3,73\n", column=1, time_column=0)
     assert labels.heart_rate is not None
     assert labels.heart_rate.heart_rate_bpm.tolist() == [70, 72, 73]
-    assert labels.notes == ("label.csv: 2 of 5 rows hold no number",)
+    assert labels.notes == ("label.csv: 1 of 4 rows holds no number",)
 
 
 @given(st.integers(0, 120), st.integers(1, 120))

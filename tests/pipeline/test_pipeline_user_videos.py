@@ -12,6 +12,7 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import DatabaseError
 from stmap_pipeline.labels import read_labels
 from stmap_pipeline.pipeline import BuildPlan, check_recording, plan_build, plan_check, run_build
+from stmap_pipeline.pipeline.describe import propose_description
 
 
 def video(path: Path, rate_hz: float, duration_s: float = 1.0) -> Path:
@@ -125,3 +126,36 @@ def test_a_stream_without_times_of_its_frames_is_named(tmp_path):
     write_video(tmp_path / "clip.h264", [colorful(32, 32, one) for one in range(60)])
     plan = plan_check("folder", tmp_path)
     assert "no_frame_times" in {one.code for one in check_recording(plan.todo[0], plan)}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("time,hr\n", "source_missing"),
+        ("time,hr\n" + "".join(f"{one if one < 6 else one + 1e9},{70 + one % 5}\n" for one in range(12)), "label_unknown"),
+        ("time,hr\n" + "".join(f"{one},{70 + one % 5}\n" for one in range(12) if not 3 < one < 8), "label_unknown"),
+    ],
+)
+def test_a_label_of_no_rows_or_with_a_gap_is_named(tmp_path, text, code):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(120)], rate_hz=10.0, options={"preset": "ultrafast"})
+    (tmp_path / "hr.csv").write_text(text)
+    (tmp_path / "database.toml").write_text(LABELED)
+    plan = plan_check("folder", tmp_path)
+    assert code in {one.code for one in check_recording(plan.todo[0], plan)}
+
+
+def test_a_pulse_of_a_sample_a_second_is_a_heart_rate(tmp_path):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(120)], rate_hz=10.0, options={"preset": "ultrafast"})
+    (tmp_path / "clip.csv").write_text(
+        "Zeit;Puls\n" + "".join(f"03.05.2026 10:00:{one:02d};{73 + one % 5},0\n" for one in range(12))
+    )
+    (tmp_path / "database.toml").write_text(propose_description(tmp_path).text)
+    plan = plan_check("folder", tmp_path)
+    labels = read_labels(plan.todo[0], np.arange(120) / 10)
+    assert labels.heart_rate_from == "heart_rate"
+    assert labels.heart_rate is not None
+    assert labels.heart_rate.mean_between(0.0, 10.0) == pytest.approx(75.0)
+    text = (tmp_path / "database.toml").read_text().replace('kind = "heart_rate"', 'kind = "pulse"')
+    (tmp_path / "database.toml").write_text(text)
+    plan = plan_check("folder", tmp_path)
+    assert "label_unreadable" in {one.code for one in check_recording(plan.todo[0], plan)}
