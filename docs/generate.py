@@ -268,6 +268,7 @@ def api() -> str:
     return re.sub(r":\w+:`[~.]*(.+?)`", r"`\1`", "\n".join(parts)).replace("``", "`")
 
 
+#: Packages whose public names are documented; the page has a section of each.
 API = (
     "shards",
     "pipeline",

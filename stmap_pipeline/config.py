@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -84,7 +85,7 @@ class Settings(_Section):
             raise ConfigError("\n  ".join([f"{where}:", *explain(error, cls)])) from None
 
     @classmethod
-    def from_toml(cls, path: Path) -> Self:
+    def from_toml(cls, path: str | Path) -> Self:
         """Read a TOML file; what it leaves out has its default.
 
         Raises
@@ -92,16 +93,35 @@ class Settings(_Section):
         ConfigError
             Where the file cannot be read, is no TOML or holds a wrong value.
         """
+        path = Path(path)
         return cls.from_mapping(read_toml(path), str(path))
 
     def to_toml(self) -> str:
         """Write all settings, defaults included, as TOML."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
-    def differences(self, other: Self) -> list[str]:
-        """List the settings in which this one differs from another, as ``key: theirs -> ours``."""
-        mine, theirs = _flat(self.model_dump()), _flat(other.model_dump())
-        return [f"{key}: {theirs[key]} -> {mine[key]}" for key in mine if mine[key] != theirs[key]]
+    def differences(self, other: Self) -> list[tuple[str, str, str]]:
+        """List the settings in which this one differs from another: key, value of the other, value of this one."""
+        return compare_settings(other.model_dump(), self.model_dump())
+
+
+def compare_settings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List the keys of nested settings whose values differ, with both values as text; ``-`` where there is none.
+
+    Examples
+    --------
+    >>> compare_settings({"windows": {"length": "10 s", "step": "1 s"}}, {"windows": {"length": "6 s", "step": "1 s"}})
+    [('windows.length', '10 s', '6 s')]
+    """
+    one, other = _flat(then), _flat(now)
+    keys = [key for key in dict.fromkeys([*other, *one]) if one.get(key) != other.get(key) or (key in one) != (key in other)]
+    return [(key, _as_text(one.get(key)), _as_text(other.get(key))) for key in keys]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else str(value)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -222,7 +242,7 @@ class Config(Settings):
     >>> config.blocks.rows, config.windows.length
     (7, '300 frames')
     >>> config.differences(Config())
-    ['blocks.rows: 5 -> 7']
+    [('blocks.rows', '5', '7')]
     """
 
     faces: FacesConfig = Field(default_factory=FacesConfig)
@@ -237,7 +257,7 @@ class Config(Settings):
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         flat.update(_flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})

@@ -86,6 +86,35 @@ class OutputError(StmapError):
     """The output folder cannot be written, is locked, or was built with other settings."""
 
 
+class OtherSettingsError(OutputError):
+    """A folder holds the result of other settings than are asked for now.
+
+    Parameters
+    ----------
+    place : Path
+        The folder.
+    what : str
+        What it is: ``was trained with other settings``.
+    differences : sequence of (str, str, str)
+        Key, value then, value now.
+    advice : str
+        What to do.
+
+    Examples
+    --------
+    >>> str(OtherSettingsError(Path("maps"), "was built with other settings", [("blocks.rows", "5", "7")], "give another folder"))
+    'maps: was built with other settings (blocks.rows: 5 -> 7); give another folder'
+    """
+
+    def __init__(self, place: Path, what: str, differences: Iterable[tuple[str, str, str]], advice: str) -> None:
+        self.place, self.what, self.differences, self.advice = place, what, tuple(differences), advice
+        super().__init__(place, what, self.differences, advice)
+
+    def __str__(self) -> str:
+        changed = "; ".join(f"{key}: {then} -> {now}" for key, then, now in self.differences)
+        return f"{printable(self.place)}: {self.what}{f' ({changed})' if changed else ''}; {self.advice}"
+
+
 class WorkerError(StmapError):
     """The workers cannot do the work: they do not start, the cluster is lost, or they do not see the output folder."""
 

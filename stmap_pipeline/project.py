@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -143,17 +143,15 @@ class Project:
 
     def list_maps(self, *, unfinished: bool = False) -> list[Path]:
         """List the maps, in natural order of their names: finished ones, and unfinished ones where asked for or where no other is."""
-        every = [one for one in (self.maps, *_folders(self.maps)) if _is_output(one)]
-        finished = [one for one in every if (one / MANIFEST).is_file()]
-        return every if unfinished else finished or every
+        return maps_in(self.maps, unfinished=unfinished)
 
     def list_runs(self) -> list[Path]:
         """List the runs, in natural order of their names; the runs of an experiment are in its folder and not among them."""
-        return [one for one in _folders(self.runs) if (one / SETTINGS).is_file()]
+        return runs_in(self.runs)
 
     def list_experiments(self) -> list[Path]:
         """List the folders of several runs."""
-        return [one for one in _folders(self.runs) if not (one / SETTINGS).is_file() and any(one.glob(f"*/{SETTINGS}"))]
+        return [one for one in _folders(self.runs) if not (one / SETTINGS).is_file() and runs_in(one)]
 
     def maps_of_run(self, run: Path) -> Path | None:
         """Return the maps that a run was trained on, where the project holds maps of this name.
@@ -165,6 +163,60 @@ class Project:
         """
         name = read_json(run / MAPS, MapsMetadata).path_name
         return next((one for one in self.list_maps() if one.resolve().name == name), None)
+
+
+def maps_in(folder: Path, *, unfinished: bool = False) -> list[Path]:
+    """List the maps in a folder, itself included, in natural order of their names.
+
+    Parameters
+    ----------
+    folder : Path
+    unfinished : bool
+        Whether unfinished maps count where there are finished ones.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> maps = example_maps()
+    >>> maps_in(maps) == [maps], maps_in(maps / "shards")
+    (True, [])
+    """
+    every = [one for one in (folder, *_folders(folder)) if _is_output(one)]
+    finished = [one for one in every if (one / MANIFEST).is_file()]
+    return every if unfinished else finished or every
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """List the runs in a folder, in natural order of their names; the folder alone where it is a run.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.evaluation.example import example_run
+    >>> run, maps = example_run()
+    >>> runs_in(run) == [run], runs_in(maps)
+    (True, [])
+    """
+    return [folder] if (folder / SETTINGS).is_file() else [one for one in _folders(folder) if (one / SETTINGS).is_file()]
+
+
+def named(name: Path, home: Path, known: Sequence[Path]) -> Path | None:
+    """Return the folder that a name stands for: of ``known`` in the folder ``home``, in any case; None where there is none.
+
+    Parameters
+    ----------
+    name : Path
+        A name alone, or the path of one in ``home``.
+    home : Path
+    known : sequence of Path
+
+    Examples
+    --------
+    >>> named(Path("VIPL_HR"), Path("maps"), [Path("maps/pure"), Path("maps/vipl-hr")]).as_posix()
+    'maps/vipl-hr'
+    """
+    if name.parent != Path() and name.parent.resolve() != home.resolve():
+        return None
+    return next((one for one in known if plain_name(one.name) == plain_name(name.name)), None)
 
 
 def find_project(start: Path | None = None) -> Project | None:
@@ -266,9 +318,13 @@ def find_name(name: str, project: Project | None = None) -> str:
     try:
         return registry.find("databases", name)
     except UnknownNameError:
-        if hint := did_you_mean(name, videos):
-            raise UnknownNameError(f"no database and no folder of videos is called '{name}'{hint}") from None
-        raise
+        if not videos:
+            raise
+        hint = did_you_mean(name, [*videos, *registry.names("databases")])
+        raise UnknownNameError(
+            f"no database and no folder of videos is called '{name}'{hint} (of the project: {', '.join(videos)}; stmap databases lists the "
+            "others)"
+        ) from None
 
 
 def read_build_settings(path: Path) -> Config:

@@ -148,15 +148,20 @@ def _summarize(plan: Augmentation, screen: Console) -> None:
     recordings = counted(len({one.recording_id for one in plan.windows}), "recording")
     say(screen, f"adds     {counted(added, 'window')} to {number(before)}, from {recordings}{at}")
     say(screen, f"epoch    {number(before)} -> {number(before + added)} windows ({plan.epoch_factor:.2f} times as long)")
-    if wanted > limit * before:
-        allowed = number(int(limit * before))
-        say(screen, f"limited  the rule asks for {number(wanted)} more; --max-added {limit:g} keeps it to {allowed}")
+    if wanted > added:
+        why = f"; --max-added {limit:g} allows {number(int(limit * before))}" if wanted > limit * before else ""
+        say(screen, f"limited  the rule asks for {number(wanted)} more{why}")
     if plan.entropy_before == plan.entropy_before:
         say(screen, f"entropy  {plan.entropy_before:.3f} -> {plan.entropy_after:.3f} (1 is flat)")
-    for one in plan.bins:
-        if one.shortfall:
-            have = f"{number(one.after)} of {number(one.wanted or 0)}"
-            say(screen, f"short    {one.low_bpm:g}-{one.high_bpm:g} bpm has {have} wanted: {one.shortfall}")
+    missing = {one: (one.wanted or 0) - one.after for one in plan.bins if one.shortfall}
+    if missing:
+        worst = max(missing, key=missing.__getitem__)
+        have = f"{number(worst.after)} of {number(worst.wanted or 0)}"
+        say(
+            screen,
+            f"short    {counted(sum(missing.values()), 'window')} in {number(len(missing))} of {counted(len(plan.bins), 'bin')}",
+        )
+        say(screen, f"         most in {worst.low_bpm:g}-{worst.high_bpm:g} bpm, with {have} wanted: {worst.shortfall}")
 
 
 def _show(plan: Augmentation) -> None:

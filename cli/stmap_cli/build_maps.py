@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.pipeline import BuildPlan, BuildSummary, Limits
+    from stmap_pipeline.project import Source
     from stmap_pipeline.records import Outcome
 
 # The ratio of lengths from which on windows of one output are not of one kind.
@@ -102,27 +103,24 @@ def build_maps(
         stmap synth videos --layout vipl-hr --subjects 2
         stmap build-maps --db vipl-hr videos maps --jobs 2
     """
+    from stmap_pipeline.errors import OtherSettingsError
     from stmap_pipeline.pipeline import Limits, plan_build
     from stmap_pipeline.pipeline.limits import memory_is_limited
 
     found = places.source_of_project(database, source, "stmap build-maps")
     config = places.build_settings(config_path)
-    plan = plan_build(
-        found.database,
-        found.path,
-        places.out_of_project(out, found, "stmap build-maps"),
-        config,
-        subject=subject,
-        limit=limit,
-        only=only,
-        retry_failed=retry_failed,
-        rebuild=rebuild,
-    )
+    target = places.out_of_project(out, found, "stmap build-maps")
+    news = places.lines_of_settings(config_path, target)
+    choices: dict[str, Any] = {"subject": subject, "limit": limit, "only": only, "retry_failed": retry_failed, "rebuild": rebuild}
+    try:
+        plan = plan_build(found.database, found.path, target, config, **choices)
+    except OtherSettingsError as error:
+        raise places.OtherSettings(error, _ways(found, source, out, target, named=database is not None)) from None
     screen = console()
     say(screen, _header(plan, dry_run=dry_run))
     if out is None:
         say(screen, f"  project  {plan.source}  ->  {plan.out}")
-    for line in places.lines_of_settings(config_path):
+    for line in news:
         say(screen, line)
     for line in _lines_before(plan):
         say(screen, line)
@@ -135,6 +133,16 @@ def build_maps(
     if scheduler is None and (line := _line_of_forecast(plan, jobs)):
         say(screen, line)
     return run(plan, jobs, screen, as_json=as_json, scheduler=scheduler, limits=limits)
+
+
+def _ways(found: Source, source: Path | None, out: Path | None, target: Path, *, named: bool) -> list[tuple[str, str]]:
+    """Return how to go on where the output has other settings."""
+    words = [*(() if named else ("--db", found.name)), *((found.path,) if source is None else ()), places.free(target)]
+    return [
+        ("decodes all recordings again, in its place", places.typed("--rebuild")),
+        ("keeps it, and builds beside it", places.typed(*words, without=out)),
+        ("goes on with the settings that it has", places.typed("--config", target / "stmap.toml")),
+    ]
 
 
 def _line_of_forecast(plan: BuildPlan, jobs: int) -> str:

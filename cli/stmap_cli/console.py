@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stmap_cli import INTERRUPTED
+from stmap_cli import INTERRUPTED, interrupt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,11 +43,21 @@ class Progress:
     out : Console
     if_stopped : str
         What to do after a Ctrl-C.
+    unit : str
+        What is counted, where that is not the work that the label names: ``frames``.
     """
 
     def __init__(
-        self, label: str, total: int, out: Console, done: int = 0, *, if_stopped: str = "run the same command to continue"
+        self,
+        label: str,
+        total: int,
+        out: Console,
+        done: int = 0,
+        *,
+        if_stopped: str = "run the same command to continue",
+        unit: str = "",
     ) -> None:
+        self._unit = f"{unit} " if unit else ""
         self._label, self.total, self.done, self._first, self._out = label, total, done, done, out
         self._if_stopped, self._failed, self._reached = if_stopped, 0, False
         self._start = self._last_line = time.monotonic()
@@ -57,12 +67,16 @@ class Progress:
     @contextmanager
     def running(self) -> Iterator[Progress]:
         """Show the bar while the block runs; Ctrl-C ends the command with a line that says how many are done."""
+        interrupt.working = True
         try:
             with self._shown():
                 yield self
         except KeyboardInterrupt:
-            self.say(f"stopped; {self.done} of {self.total} done - {self._if_stopped}")
+            reached = f"; {self.done} of {self.total} {self._unit}done" if self.total else ""
+            self.say(f"stopped{reached} - {self._if_stopped}")
             raise click.exceptions.Exit(INTERRUPTED) from None
+        finally:
+            interrupt.working = False
 
     @contextmanager
     def _shown(self) -> Iterator[None]:
@@ -107,6 +121,7 @@ class Progress:
         self._show(done, lambda: more)
 
     def _show(self, done: int, rate: Callable[[], str], last: str = "") -> None:
+        interrupt.check()
         self.done = done
         more = "  ".join(part for part in (rate(), self._eta(), last) if part)
         if self._bar is not None:

@@ -127,7 +127,7 @@ def _compare(maps: Path, true_bpm: dict[str, float]) -> list[HeartRateComparison
         true = true_bpm[row.recording_id]
         difference = row.estimated_bpm - true
         close += abs(difference) <= CLOSE_BPM
-        table.add_row(row.recording_id, f"{true:.1f}", f"{row.estimated_bpm:.1f}", f"{difference:+.1f}", f"{row.snr_db:+.1f} dB")
+        table.add_row(row.recording_id, f"{true:.1f}", f"{row.estimated_bpm:.1f}", f"{difference:+z.1f}", f"{row.snr_db:+z.1f} dB")
     screen = Console(highlight=False)
     screen.print(table)
     screen.print(f"{close} of {len(rows)} within {CLOSE_BPM:g} bpm of the truth")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from stmap_cli import FAILED
+from stmap_cli import FAILED, places
 from stmap_cli.console import Progress, console, printable
 from stmap_cli.options import json_option
 
@@ -22,6 +23,8 @@ _METHODS = ("pulse-net", "pos", "chrom", "green")
 # rows of a long video that are printed
 _ROWS = 40
 _MAX_EXPECTED = 10**9
+# videos of a folder that are named
+_FEW = 3
 
 
 @click.command()
@@ -87,6 +90,8 @@ def estimate(
         raise click.UsageError(f"--csv writes a .csv file, not {csv.name}; name the table first, then the video")
     if method not in _METHODS and window_s is not None:
         raise click.UsageError(f"--window goes with {', '.join(_METHODS)}; a trained run has a length of its own")
+    for video in videos:
+        _refuse_folder(video)
     source = _source(method)
     if plot is not None:
         from stmap_pipeline.report import check_picture
@@ -98,7 +103,8 @@ def estimate(
     others = ("pos", "chrom") if as_json else ()
     refused = False
     total, reached = _extent(videos)
-    progress = Progress("estimating", total, screen, if_stopped="what was found stands above")
+    unit = "videos" if len(videos) > 1 else "frames" if reached else "seconds"
+    progress = Progress("estimating", total, screen, if_stopped="the same command begins anew", unit=unit)
     with progress.running():
         for video in videos:
             on_frame = _by_frame(progress, reached) if len(videos) == 1 else None
@@ -112,6 +118,20 @@ def estimate(
             if plot is not None:
                 _draw(found, plot, progress)
     return FAILED if refused else 0
+
+
+def _refuse_folder(video: Path) -> None:
+    """Say which videos to name where a folder is named."""
+    if not video.is_dir():
+        return
+    from stmap_pipeline.databases.folder import find_videos
+
+    found = find_videos(video)
+    if not found:
+        raise places.Missing(f"{video} is a folder without a video; type stmap estimate VIDEO, with the name of a video file")
+    few = shlex.join(map(str, found[:_FEW]))
+    more = f" (it holds {len(found) - _FEW} more)" if len(found) > _FEW else ""
+    raise places.Missing(f"{video} is a folder; name its videos: stmap estimate {few}{more}")
 
 
 def _extent(videos: tuple[Path, ...]) -> tuple[int, bool]:
@@ -153,10 +173,13 @@ def _source(method: str) -> RateSource:
         from stmap_pipeline.evaluation.window_rates import rate_source
 
         return rate_source(method)
-    run = Path(method)
-    if not run.exists():
-        raise click.UsageError(f"--method {method!r} is neither {', '.join(_METHODS)} nor the folder of a run")
+    from stmap_pipeline.errors import ProjectError
     from stmap_pipeline.evaluation.window_rates import RunRates
+
+    try:
+        run = places.run_of_project(Path(method), "stmap estimate --method {} VIDEO")
+    except ProjectError as error:
+        raise click.UsageError(f"--method: neither {', '.join(_METHODS)} nor a run: {error}") from None
 
     return RunRates(run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,10 @@ def evaluate(
 
     screen = console()
     run_folder = places.run_of_project(run_folder, "stmap evaluate {}")
-    maps = maps or places.maps_of_training(run_folder, f"stmap evaluate {run_folder} {{}}")
+    usage = f"stmap evaluate {run_folder} {{}}"
+    maps = places.maps_of_training(run_folder, usage) if maps is None else places.maps_of_project(maps, usage)
+    if choices["baselines"] is not None:
+        choices["baselines"] = places.run_of_project(choices["baselines"], "stmap evaluate --baselines {}")
     bootstrap = Bootstrap(resample, resamples, seed=seed)
     evaluation = run(run_folder, maps, screen, bootstrap=bootstrap, **choices)
     if as_json:
@@ -88,6 +92,7 @@ def run(
     **more: Any,
 ) -> Evaluation:
     """Evaluate with a progress bar; print the notes and where the tables are."""
+    from stmap_pipeline.errors import OtherSettingsError
     from stmap_pipeline.evaluation import evaluate_run
 
     progress = Progress("GREEN, CHROM, POS", 0, screen, if_stopped=if_stopped)
@@ -100,8 +105,16 @@ def run(
         if done:
             progress.step()
 
-    with progress.running():
-        evaluation = evaluate_run(run_folder, maps, out=out, jobs=jobs or default_jobs(), on_progress=on_progress, **more)
+    try:
+        with progress.running():
+            evaluation = evaluate_run(run_folder, maps, out=out, jobs=jobs or default_jobs(), on_progress=on_progress, **more)
+    except OtherSettingsError as error:
+        settings = ["--config", str(run_folder / "run.toml")]
+        ways = [
+            ("removes the networks, and trains on these maps", ["train", str(maps), str(run_folder), *settings, "--retrain"]),
+            ("keeps the run, and trains on these maps beside it", ["train", str(maps), str(places.free(run_folder)), *settings]),
+        ]
+        raise places.OtherSettings(error, [(what, shlex.join(["stmap", *words])) for what, words in ways]) from None
     for note in evaluation.notes:
         say(screen, f"note     {note}")
     folder = out or evaluation.folder(run_folder)
@@ -138,7 +151,7 @@ def _overall(evaluation: Evaluation) -> Any:
     table = _empty_table("videos", "missing", "ME", "SD", mae, "RMSE", "MER %", "r")
     for method in evaluation.methods:
         score = evaluation.score(method)
-        cells = [_cell(score.me_bpm, "+.2f"), _cell(score.sd_bpm), _cell(score.mae_bpm, interval=True)]
+        cells = [_cell(score.me_bpm, "+z.2f"), _cell(score.sd_bpm), _cell(score.mae_bpm, interval=True)]
         cells += [_cell(one) for one in (score.rmse_bpm, score.mer_percent, score.r)]
         table.add_row(TITLES.get(method, method), str(score.n), str(score.n_missing), *cells)
     return table

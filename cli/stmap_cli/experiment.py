@@ -105,10 +105,13 @@ def experiment(
         stmap experiment fg2019 --vipl maps/vipl runs/quick --seeds 1 --fold 1 --epochs 5
         stmap experiment fg2019 --vipl maps/vipl runs/few --network pulse-net --init simulated --init random --subjects 20
     """
+    from stmap_pipeline.errors import OtherSettingsError
     from stmap_pipeline.evaluation.experiment import AUGMENTS, NETWORKS, forecast_experiment, plan_experiment
 
+    given = out
     out = places.new_run(out, name, f"stmap experiment {name} --vipl MAPS OUT")
     vipl = places.maps_named(vipl, "vipl-hr", f"stmap experiment {name} --vipl {{}}")
+    mmse = mmse and places.maps_of_project(mmse, f"stmap experiment {name} --mmse {{}}")
     settings = train_command.read_settings(config_path, preset, choices)
     plan = plan_experiment(
         vipl,
@@ -137,7 +140,11 @@ def experiment(
         for one in plan.cells:
             click.echo(str(one.folder))
         return
-    run(plan, out / "report.html", screen, device=device, jobs=jobs)
+    try:
+        run(plan, out / "report.html", screen, device=device, jobs=jobs)
+    except OtherSettingsError as error:
+        beside = ("keeps it, and trains all runs beside it", places.typed(places.free(out), without=given))
+        raise places.OtherSettings(error, [beside]) from None
     click.echo(str(out / "report.html"))
 
 

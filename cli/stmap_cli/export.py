@@ -13,7 +13,7 @@ from stmap_cli.options import RegistryName, color_option, min_valid_option
 
 
 @click.command()
-@click.argument("words", metavar="[MAPS] OUT", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("words", metavar="[MAPS] OUT", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--layout",
     "--format",
@@ -63,9 +63,11 @@ def export(
         raise click.UsageError("a PNG holds 8 bits; for others choose --layout hdf5 --dtype float32")
     if dtype == "uint8" and normalize != "minmax":
         raise click.UsageError(f"8 bits hold --normalize minmax alone; for {normalize} choose --layout hdf5 --dtype float32")
-    *folder, out = words
-    if len(folder) > 1:
+    if len(words) > 2:
         raise click.UsageError(f"give the folder of the maps and a new folder, not {len(words)} names")
+    if not words or (len(words) == 1 and places.are_maps(words[0])):
+        raise places.Missing(f"where to? Type stmap export {words[0] if words else '[MAPS]'} OUT, with the name of a new folder")
+    *folder, out = words
     maps = places.maps_of_project(folder[0] if folder else None, f"stmap export {{}} {out}")
     with Shards(maps) as shards:
         steps = export_windows(

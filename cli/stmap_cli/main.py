@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 import click
 
-from stmap_cli import ERROR, INTERRUPTED
+from stmap_cli import ERROR, INTERRUPTED, interrupt
 from stmap_cli.augment import augment
 from stmap_cli.build_maps import build_maps
 from stmap_cli.check import check
@@ -30,7 +31,21 @@ from stmap_pipeline import __version__
 from stmap_pipeline.errors import StmapError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True})
+class _Commands(click.Group):
+    """All commands; Ctrl-C in one that has no line of its own for it ends with one."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            interrupt.say_stopped()
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True}
+)
 @click.version_option(__version__, prog_name="stmap")
 def cli() -> None:
     """Make heart-rate-labeled spatial-temporal maps from databases of face videos.
@@ -77,6 +92,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        interrupt.say_stopped()
         sys.exit(INTERRUPTED)
     except StmapError as error:
         click.echo(printable(f"Error: {error}"), err=True)

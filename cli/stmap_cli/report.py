@@ -90,6 +90,7 @@ def report(
     from stmap_pipeline.report.runs import find_runs
 
     screen = console()
+    folders = tuple(places.maps_or_runs(one, "stmap report {}") for one in folders)
     maps, runs = _of_project(screen) if not folders else ([], [one for one in folders if find_runs(one)])
     if folders:
         maps = [one for one in folders if one not in runs]
@@ -103,12 +104,13 @@ def report(
         raise click.UsageError(f"--output is one file, and there is a page of {maps[0]} and one of {runs[0]}: name one of them")
     if show_faces and folders and runs:
         raise click.UsageError("--show-faces goes with MAPS alone; a report of runs has no faces")
-    if show_faces and source is None and maps:
-        source = _videos_of(maps[0])
+    if show_faces and maps:
+        source = _videos_of(maps[0]) if source is None else places.videos_named(source)
     command = shlex.join(["stmap", *sys.argv[1:]])
     if maps and (not runs or not folders):
         target = output or maps[0] / NAMES[kind]
-        heading = title or _of_study(maps[0], "maps of")
+        # own videos may have a name of their own
+        heading = title or ("" if _has_name(maps[0]) else _of_study(maps[0], "maps of"))
         faces = {"show_faces": show_faces, "source": source}
         report_maps(maps[0], target, kind, screen, jobs=jobs, simulated=simulated, title=heading, command=command, **faces)
         _say_written(target, screen, open_page=open_page)
@@ -137,6 +139,14 @@ def _of_study(folder: Path, what: str) -> str:
     if project is None or place.parent not in (project.maps.resolve(), project.runs.resolve()):
         return ""
     return f"{project.root.resolve().name}: {what} {place.name}"
+
+
+def _has_name(maps: Path) -> bool:
+    from stmap_pipeline.report.provenance import database_of
+    from stmap_pipeline.shards import Shards
+
+    with Shards(maps) as shards:
+        return bool(database_of(shards)["Study"])
 
 
 def _videos_of(maps: Path) -> Path | None:

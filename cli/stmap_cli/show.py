@@ -12,7 +12,7 @@ from stmap_cli.options import color_option, path_option
 
 
 @click.command()
-@click.argument("words", metavar="[MAPS] RECORDING", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("words", metavar="[MAPS] RECORDING", nargs=-1, type=click.Path(path_type=Path))
 @path_option("-o", "--output", metavar="FILE", text="Write this picture: .png, .svg or .pdf.  [default: RECORDING.png]")
 @color_option
 @click.option("--method", type=click.Choice(["pos", "chrom", "green"]), default="pos", help="Extract the pulse this way.")
@@ -41,9 +41,13 @@ def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
     from stmap_pipeline.report import draw_recording
     from stmap_pipeline.shards import Shards
 
-    *folder, name = words
-    if len(folder) > 1:
+    if len(words) > 2:
         raise click.UsageError(f"give the folder of the maps and one recording, not {len(words)} names")
+    if not words or (len(words) == 1 and places.are_maps(words[0])):
+        raise places.Missing(
+            f"which recording? Type stmap show {words[0] if words else '[MAPS]'} RECORDING; recordings.csv of the maps lists them"
+        )
+    *folder, name = words
     recording = str(name)
     maps = places.maps_of_project(folder[0] if folder else None, f"stmap show {{}} {recording}")
     with Shards(maps) as shards:

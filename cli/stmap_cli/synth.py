@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stmap_cli import places
 from stmap_cli.console import Progress, console, counted, default_jobs, duration, say, size
 from stmap_cli.options import RegistryName, config_option, folder_argument, jobs_option, seed_option
 
@@ -76,6 +77,8 @@ def synth(
         stmap synth maps --traces --subjects 107
         stmap synth maps --traces --config windows.toml
     """
+    from stmap_pipeline.errors import OtherSettingsError
+
     screen, jobs = console(), jobs or default_jobs()
     others = ("layout", "setting") if traces else ("recordings_per_subject", "config_path")
     for name in others:
@@ -87,6 +90,25 @@ def synth(
                 else f"{option} goes with --traces; the recordings of drawn videos follow from the layout, their windows from stmap build-maps"
             )
     given = {key: value for key, value in choices.items() if value is not None}
+    try:
+        _write(out, given, screen, traces=traces, subjects=subjects, seed=seed, duration_s=duration_s, jobs=jobs)
+    except OtherSettingsError as error:
+        beside = ("keeps it, and writes beside it", places.typed(places.free(out), without=out))
+        raise places.OtherSettings(error, [beside]) from None
+    click.echo(str(out))
+
+
+def _write(
+    out: Path,
+    given: dict[str, Any],
+    screen: Console,
+    *,
+    traces: bool,
+    subjects: int | None,
+    seed: int,
+    duration_s: float | None,
+    jobs: int,
+) -> None:
     if traces:
         from stmap_pipeline.config import Config
         from stmap_pipeline.synth.traces import plan_traces
@@ -101,7 +123,6 @@ def synth(
         run(
             plan_synthesis(out, layout, subjects or _DRAWN_SUBJECTS, seed, duration_s=duration_s or _DRAWN_S, **given), jobs, screen
         )
-    click.echo(str(out))
 
 
 def run(plan: Synthesis, jobs: int, screen: Console) -> list[SyntheticRecording]:

@@ -72,6 +72,9 @@ if TYPE_CHECKING:
 @click.option(
     "--resume", is_flag=True, help="Continue a run that was stopped after its last finished epoch; start one where there is none."
 )
+@click.option(
+    "--retrain", is_flag=True, help="Replace a run in RUN that has other settings or other maps: its networks are removed."
+)
 @device_option("Train on cpu, cuda or cuda:1; auto prefers a GPU.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
 @json_option("Print the result as one JSON object on stdout.")
@@ -83,6 +86,7 @@ def train(
     config_path: Path | None,
     preset: str | None,
     resume: bool,
+    retrain: bool,
     device: str,
     threads: int | None,
     as_json: bool,
@@ -109,6 +113,7 @@ def train(
     require_torch("lightning_fabric")
     import torch
 
+    from stmap_pipeline.errors import OtherSettingsError
     from stmap_pipeline.training.config import TrainConfig
     from stmap_pipeline.training.data import find_device
     from stmap_pipeline.training.train import plan_training
@@ -132,7 +137,16 @@ def train(
             say(screen, f"project  {source}  ->  {out}")
         for one in notes:
             say(screen, f"  chosen   {one}")
-    plan = plan_training(source, out, config, folds=folds, resume=resume)
+    try:
+        plan = plan_training(source, out, config, folds=folds, resume=resume, retrain=retrain)
+    except OtherSettingsError as error:
+        words = [*((source,) if source is not None and maps is None else ()), places.free(out)]
+        given = (maps if source is None else run) or None
+        ways = [
+            ("removes its networks, and trains in its place", places.typed("--retrain")),
+            ("keeps it, and trains beside it", places.typed(*words, without=given)),
+        ]
+        raise places.OtherSettings(error, ways) from None
     to_do = not plan.finished
     if to_do:
         say_header(plan, str(find_device(device)), screen)

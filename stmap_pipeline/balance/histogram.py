@@ -121,7 +121,7 @@ class Target:
         return np.asarray(shares / shares.sum())
 
 
-def read_target(path: Path) -> Target:
+def read_target(path: str | Path) -> Target:
     r"""Read a target from a CSV file with the columns ``low_bpm``, ``high_bpm`` and ``weight``.
 
     Raises
@@ -138,6 +138,7 @@ def read_target(path: Path) -> Target:
     ...     read_target(path).pieces
     ((40.0, 90.0, 2.0), (90.0, 160.0, 1.0))
     """
+    path = Path(path)
     try:
         text = read_bytes(path, _MAX_TARGET_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -41,6 +41,9 @@ _Column = Annotated[str, Field(max_length=1000)] | Annotated[int, Field(ge=0, le
 _Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
 _Unit = Annotated[float, Field(ge=1e-9, le=1e6)]
 
+#: A folder of videos is described by one of these.
+DESCRIPTIONS = ("database.toml", "database.csv")
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -83,8 +83,8 @@ class RunComparison:
 
 
 def compare_runs(
-    first: Path | Sequence[Path],
-    second: Path | Sequence[Path],
+    first: str | Path | Sequence[str | Path],
+    second: str | Path | Sequence[str | Path],
     *,
     method: str = "network",
     second_method: str | None = None,
@@ -98,7 +98,7 @@ def compare_runs(
 
     Parameters
     ----------
-    first, second : Path or sequence of Path
+    first, second : str, Path or sequence of them
         Folders with ``videos.csv`` and ``evaluation.json``: runs, or evaluations of runs on the same other maps.
     method, second_method : str
         What is compared, as in :data:`~stmap_pipeline.evaluation.result.METHOD_COLUMNS`; the second is as the first unless given, and
@@ -126,7 +126,7 @@ def compare_runs(
     True
     """
     bootstrap = bootstrap or Bootstrap()
-    sides = [[paths] if isinstance(paths, Path) else list(paths) for paths in (first, second)]
+    sides = [[Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)] for paths in (first, second)]
     methods = (method, second_method or method)
     for one in methods:
         if one not in METHOD_COLUMNS:

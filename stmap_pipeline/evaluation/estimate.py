@@ -192,7 +192,7 @@ class VideoEstimate:
 
 
 def estimate_video(
-    video: Path,
+    video: str | Path,
     method: str | RateSource = PULSE_NET_METHOD,
     *,
     window_s: float = WINDOW_S,
@@ -207,7 +207,7 @@ def estimate_video(
 
     Parameters
     ----------
-    video : Path
+    video : str or Path
     method : str or RateSource
         ``pulse-net`` (the network that comes with the package), ``green``, ``chrom`` or ``pos``; or what finds the rates of windows,
         such as :class:`~stmap_pipeline.evaluation.window_rates.RunRates`.
@@ -238,6 +238,7 @@ def estimate_video(
     >>> one.reason, one.heart_rate_bpm
     ('source_missing', nan)
     """
+    video = Path(video)
     source = rate_source(method) if isinstance(method, str) else method
     beside = [ClassicalRates(one) for one in others]
     limits = Limits()

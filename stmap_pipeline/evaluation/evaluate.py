@@ -6,6 +6,7 @@ classical methods on the same windows; and writes the tables and ``evaluation.js
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError
+from stmap_pipeline.config import compare_settings
+from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError, OutputError, ShardError
 from stmap_pipeline.evaluation.heart_rate import classical_rates
 from stmap_pipeline.evaluation.metrics import BANDS, Bootstrap, band_of, score
 from stmap_pipeline.evaluation.result import (
@@ -52,20 +54,22 @@ Stage = Literal["networks", "recordings"]
 #: Called with what is counted, how many are done, and of how many.
 OnProgress = Callable[[Stage, int, int], None]
 
+# the mean label of a recording changes by less with its windows
+_SAME_RECORDING_BPM = 2.0
 _SAME_BPM = 1e-3
 # in a folder of user videos each may be a scenario of its own
 MOST_PARTS = 40
 
 
 def evaluate_run(
-    run: Path,
-    maps: Path,
+    run: str | Path,
+    maps: str | Path,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     bootstrap: Bootstrap | None = None,
     jobs: int = 1,
     device: str = "auto",
-    baselines: Path | None = None,
+    baselines: str | Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Evaluate a run on maps and write ``videos.csv``, ``baselines.csv`` and ``evaluation.json``.
@@ -75,18 +79,18 @@ def evaluate_run(
 
     Parameters
     ----------
-    run : Path
+    run : str or Path
         Folder of a run, finished or not.
-    maps : Path
+    maps : str or Path
         Output of ``stmap build-maps``.
-    out : Path, optional
+    out : str or Path, optional
         Where to write: otherwise the run itself, or ``on-NAME`` in it for other maps called NAME.
     bootstrap : Bootstrap, optional
     jobs : int
         Processes for the classical methods; the numbers do not depend on it.
     device : str
         Where the network runs, on other maps than those of its training.
-    baselines : Path, optional
+    baselines : str or Path, optional
         Folder of an evaluation on the same recordings and clock: its classical rates are used where it has all of the windows.
     on_progress : callable, optional
         Called with what is counted - ``networks`` that predicted other maps, ``recordings`` with classical rates - and with the number
@@ -116,6 +120,10 @@ def evaluate_run(
     >>> evaluation.videos, evaluation.score("network").n, sorted(one.name for one in run.glob("*.csv"))
     (3, 3, ['baselines.csv', 'predictions.csv', 'videos.csv'])
     """
+    run = Path(run)
+    maps = Path(maps)
+    out = None if out is None else Path(out)
+    baselines = None if baselines is None else Path(baselines)
     report = on_progress or (lambda *_: None)
     metadata = read_run(run)
     with Shards(maps) as shards:
@@ -176,7 +184,7 @@ class RunMetadata:
         return [whole] if whole.is_file() else sorted(self.path.glob("fold*/predictions.csv"))
 
 
-def read_run(path: Path) -> RunMetadata:
+def read_run(path: str | Path) -> RunMetadata:
     """Read the settings and the progress of a run folder, without torch; the run may be unfinished.
 
     Raises
@@ -191,6 +199,7 @@ def read_run(path: Path) -> RunMetadata:
     ...
     stmap_pipeline.errors.ModelError: nowhere: there is no such folder; give the RUN folder of a stmap train
     """
+    path = Path(path)
     if not path.is_dir():
         raise ModelError(f"{path}: there is no such folder; give the RUN folder of a stmap train")
     if not (path / "run.toml").is_file():
@@ -237,6 +246,8 @@ def held_out_predictions(run: RunMetadata, shards: Shards) -> Applied | None:
     ------
     ModelError
         Where the run has no finished fold, or its tables are damaged or do not fit its maps.
+    OtherSettingsError
+        Where the maps have the recordings of the training, built with other settings.
     """
     tables = run.tables()
     if not tables:
@@ -247,14 +258,14 @@ def held_out_predictions(run: RunMetadata, shards: Shards) -> Applied | None:
         raise ModelError(
             f"{tables[0]}: {mismatch}, though these are the maps of its training; the table was changed: restore a copy or train again"
         )
+    other_settings = shards.manifest.fingerprint != run.maps.fingerprint
+    if other_settings and shards.database == run.maps.database and _are_recordings_of(predictions, shards):
+        # most networks were trained on these subjects
+        changed = compare_settings(run.maps.settings, shards.config.model_dump(mode="json")) if run.maps.settings else []
+        what = f"holds the recordings that {run.path} was trained on, built with other settings"
+        raise OtherSettingsError(shards.root, what, changed, "train on these maps, or build them as they were")
     if mismatch or (not len(predictions) and not _is_same(run, shards)):
         return None
-    if shards.manifest.fingerprint != run.maps.fingerprint:
-        # most networks were trained on these subjects
-        raise ModelError(
-            f"{shards.root}: holds the recordings that {run.path} was trained on, built with other settings; evaluate on "
-            f"{run.maps.path_name}, or train on these maps"
-        )
     windows, splits = _protocol(run, shards)
     folds = sorted({one.fold for one in splits} & ({0} | set(predictions.fold.tolist())))
     for split in splits:
@@ -333,6 +344,22 @@ def _mismatch(predictions: Predictions, shards: Shards) -> str:
         if not (abs(there - label) < _SAME_BPM or (np.isnan(there) and np.isnan(label))):
             return f"samples {start} to {stop} of {name} have {label:g} bpm, in {shards.root} {there:g} bpm"
     return ""
+
+
+def _are_recordings_of(predictions: Predictions, shards: Shards) -> bool:
+    """Return whether maps hold the recordings of predictions, by name and heart rate, in whatever windows."""
+    there: dict[str, list[float]] = defaultdict(list)
+    for one in shards.windows():
+        there[one.recording_id].append(one.heart_rate_bpm)
+    names = predictions.recording_id
+    if not len(predictions) or not set(names.tolist()) <= there.keys():
+        return False
+    apart = [
+        abs(np.nanmean(predictions.heart_rate_bpm[names == name]) - np.nanmean(rates))
+        for name in set(names.tolist())
+        if np.isfinite(rates := there[name]).any() and np.isfinite(predictions.heart_rate_bpm[names == name]).any()
+    ]
+    return not apart or float(np.median(apart)) < _SAME_RECORDING_BPM
 
 
 def _is_same(run: RunMetadata, shards: Shards) -> bool:

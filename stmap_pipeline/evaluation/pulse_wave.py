@@ -90,14 +90,14 @@ def stitch(waves: FloatArray, starts_s: FloatArray, rate_hz: float) -> PulseTrac
     return PulseTrace(starts_s[0] + np.arange(len(total)) / rate_hz, _steep_side_up(value))
 
 
-def write_pulse(pulse: PulseTrace, beats: Beats | None, path: Path) -> None:
+def write_pulse(pulse: PulseTrace, beats: Beats | None, path: str | Path) -> None:
     """Write a pulse wave as a table: ``time_s``, ``pulse`` (empty where unknown), and ``beat``, 1 at the sample nearest to a beat.
 
     Parameters
     ----------
     pulse : PulseTrace
     beats : Beats, optional
-    path : Path
+    path : str or Path
         One that is there is replaced.
 
     Raises
@@ -115,6 +115,7 @@ def write_pulse(pulse: PulseTrace, beats: Beats | None, path: Path) -> None:
     0.0000,0.5000,1
     0.1000,,0
     """
+    path = Path(path)
     is_beat = np.zeros(len(pulse.times_s), dtype=np.int64)
     if beats is not None and len(beats.times_s):
         is_beat[nearest_frame(pulse.times_s, beats.times_s)[0]] = 1

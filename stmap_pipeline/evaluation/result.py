@@ -339,7 +339,7 @@ def write_videos(path: Path, videos: Sequence[Video]) -> None:
     _write_cells(path, VIDEOS, [[getattr(video, one.name) for video in videos] for one in VIDEOS])
 
 
-def read_videos(path: Path) -> list[Video]:
+def read_videos(path: str | Path) -> list[Video]:
     """Read ``videos.csv``.
 
     Raises
@@ -355,6 +355,7 @@ def read_videos(path: Path) -> list[Video]:
     ...     read_videos(Path(folder) / "videos.csv")[0].chrom_bpm
     72.4
     """
+    path = Path(path)
     cells = _read_cells(path, VIDEOS, "run stmap evaluate again")
     if None in cells["fold"] + cells["windows"]:
         raise ModelError(f"{path}: a video lacks its fold or its number of windows; run stmap evaluate again")
@@ -509,8 +510,9 @@ class Evaluation:
     notes: tuple[str, ...]
     rows: tuple[ScoreRow, ...]
 
-    def folder(self, run: Path) -> Path:
+    def folder(self, run: str | Path) -> Path:
         """Return the folder in which the tables of a run stand by default."""
+        run = Path(run)
         return run if self.held_out else run / f"on-{self.maps.name}"
 
     @property
@@ -557,7 +559,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     atomic_write_text(folder / EVALUATION, evaluation.to_json())
 
 
-def read_evaluation(folder: Path) -> Evaluation:
+def read_evaluation(folder: str | Path) -> Evaluation:
     """Read ``evaluation.json`` of a run, or of its evaluation on other maps.
 
     Raises
@@ -572,6 +574,7 @@ def read_evaluation(folder: Path) -> Evaluation:
     ...
     stmap_pipeline.errors.ModelError: nowhere/evaluation.json: is not there; run stmap evaluate first
     """
+    folder = Path(folder)
     path = folder / EVALUATION
     try:
         content: Any = json.loads(read_bytes(path, _MAX_JSON))

@@ -193,7 +193,7 @@ class RunRates:
 
     Parameters
     ----------
-    run : Path
+    run : str or Path
         Folder of a run, or a file of weights in one.
     device : str
 
@@ -205,11 +205,12 @@ class RunRates:
         Where the folder is no run, a checkpoint is damaged, or folds do not read the same maps.
     """
 
-    def __init__(self, run: Path, device: str = "cpu") -> None:
+    def __init__(self, run: str | Path, device: str = "cpu") -> None:
         require_torch()
         # imported late: the other methods go without torch
         from stmap_pipeline.training.predict import Model
 
+        run = Path(run)
         folds = [None] if run.suffix == ".safetensors" else Model.folds(run)
         self.name = str(run)
         self._models: list[Model] = [Model.load(run, fold, device) for fold in folds]

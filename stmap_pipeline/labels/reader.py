@@ -190,7 +190,7 @@ def without_lag(labels: Labels, lag_s: float) -> Labels:
         labels,
         heart_rate=None if heart_rate is None else replace(heart_rate, times_s=heart_rate.times_s - lag_s),
         pulse=None if pulse is None else replace(pulse, times_s=pulse.times_s - lag_s),
-        notes=(*labels.notes, f"times of the labels moved by {-lag_s:+.2f} s, by the lag of the label's pulse"),
+        notes=(*labels.notes, f"times of the labels moved by {-lag_s:+z.2f} s, by the lag of the label's pulse"),
     )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.databases.base import Database
 from stmap_pipeline.databases.synthetic import is_drawn
 from stmap_pipeline.errors import OutputError, ShardError
 from stmap_pipeline.files import atomic_write_text, remove_temporaries, replace
@@ -22,6 +21,7 @@ from stmap_pipeline.pipeline.metadata import METADATA
 from stmap_pipeline.pipeline.plan import BuildPlan
 from stmap_pipeline.pipeline.scratch import SET_ASIDE, RunInfo, Scratch
 from stmap_pipeline.pipeline.sources import PIPELINE_VERSION
+from stmap_pipeline.pipeline.user_videos import title_of_videos
 from stmap_pipeline.pipeline.worker import RecordingTask, Rows
 from stmap_pipeline.records import Outcome, Window
 from stmap_pipeline.shards import (
@@ -87,7 +87,7 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits) -> I
     scratch = Scratch(plan.out)
     # first what names the folder as ours
     atomic_write_text(plan.out / "stmap.toml", plan.config.to_toml())
-    described = json.dumps(description(plan.database), indent=2, sort_keys=True)
+    described = json.dumps(description(plan), indent=2, sort_keys=True)
     atomic_write_text(plan.out / "dataset_description.json", described + "\n")
     asked = {one.recording_id for one in plan.listed}
     settled = Counter(one.status for one in plan.settled)
@@ -198,10 +198,13 @@ def _write_timings(path: Path, outcomes: Sequence[Outcome]) -> None:
     write_table(path, with_extra_columns(TIMINGS, rows), rows)
 
 
-def description(database: Database) -> dict[str, Any]:
+def description(plan: BuildPlan) -> dict[str, Any]:
     """Describe an output and how it was made, in the terms of BIDS derivatives."""
+    database, title, study = plan.database, plan.database.title, ""
+    if database.list_by_subject is not None:
+        title, study = title_of_videos(plan.source, plan.listed)
     return {
-        "Name": f"Spatial-temporal maps of {database.title}",
+        "Name": f"Spatial-temporal maps of {title}",
         "DatasetType": "derivative",
         "GeneratedBy": [
             {
@@ -211,7 +214,8 @@ def description(database: Database) -> dict[str, Any]:
             }
         ],
         "SourceDatasets": [
-            {"Name": database.title, "Key": database.name, "License": database.license, "BibTeX": database.citation}
+            {"Name": title, "Key": database.name, "License": database.license, "BibTeX": database.citation}
+            | ({"Study": study} if study else {})
         ],
         "PipelineVersion": PIPELINE_VERSION,
     }
@@ -258,7 +262,7 @@ class BuildSummary:
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
-def summarize(out: Path) -> BuildSummary:
+def summarize(out: str | Path) -> BuildSummary:
     """Read the numbers of a finished output.
 
     Raises
@@ -266,6 +270,7 @@ def summarize(out: Path) -> BuildSummary:
     ShardError
         Where the output is unfinished.
     """
+    out = Path(out)
     with Shards(out) as shards:
         windows = shards.windows()
         rates = [one.heart_rate_bpm for one in windows if one.heart_rate_bpm == one.heart_rate_bpm]

@@ -92,14 +92,14 @@ class CheckPlan:
     known: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def plan_check(database: str, source: Path, config: Config | None = None, *, subject: str = "") -> CheckPlan:
+def plan_check(database: str, source: str | Path, config: Config | None = None, *, subject: str = "") -> CheckPlan:
     """List the recordings of a database, and find what is wrong with the listing itself.
 
     Parameters
     ----------
     database : str
         Name in the registry.
-    source : Path
+    source : str or Path
     config : Config, optional
     subject : str
         As in :func:`.plan.plan_build`.
@@ -114,6 +114,7 @@ def plan_check(database: str, source: Path, config: Config | None = None, *, sub
     >>> plan_check("vipl-hr", Path("nowhere")).findings[0].code
     'listing'
     """
+    source = Path(source)
     adapter: Database = registry.load("databases", database)
     settings = config or Config()
     findings: list[Finding] = []

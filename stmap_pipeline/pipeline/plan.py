@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 from collections.abc import Mapping
@@ -13,7 +14,16 @@ from pathlib import Path
 from stmap_pipeline import registry
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import Database
-from stmap_pipeline.errors import ConfigError, DatabaseError, OutputError, RecordingError, ShardError, did_you_mean
+from stmap_pipeline.errors import (
+    ConfigError,
+    DatabaseError,
+    OtherSettingsError,
+    OutputError,
+    RecordingError,
+    ShardError,
+    StmapError,
+    did_you_mean,
+)
 from stmap_pipeline.files import is_temporary, read_bytes
 from stmap_pipeline.labels import check_sources
 from stmap_pipeline.lock import LOCK
@@ -81,8 +91,8 @@ class BuildPlan:
 
 def plan_build(
     database: str,
-    source: Path,
-    out: Path,
+    source: str | Path,
+    out: str | Path,
     config: Config | None = None,
     *,
     subject: str = "",
@@ -97,9 +107,9 @@ def plan_build(
     ----------
     database : str
         Name in the registry.
-    source : Path
+    source : str or Path
         Folder of the database.
-    out : Path
+    out : str or Path
         Output folder; new, empty, or of an earlier build with the same settings of faces and blocks.
     config : Config, optional
         Where it chooses no windows and ``source`` is a folder of user videos, :func:`.user_videos.fit_windows` may choose some.
@@ -120,6 +130,7 @@ def plan_build(
         Where there is no such database, nothing of it under ``source``, nothing matches, or ``out`` is not ours or has other
         settings (the message lists those that differ).
     """
+    source, out = Path(source), Path(out)
     settings = config or Config()
     adapter: Database = registry.load("databases", database)
     everything = list_recordings(adapter, source, subject)
@@ -134,7 +145,7 @@ def plan_build(
         raise DatabaseError(f"{source}: nothing to build: {near}")
     differences = _check_output(out, database, settings, rebuild)
     asked = {one.recording_id for one in listed}
-    if any(one.startswith(_OF_TRACES) for one in differences) and any(
+    if any(key.startswith(_OF_TRACES) for key, _, _ in differences) and any(
         recording_path(out, one.recording_id).is_file() for one in everything if one.recording_id not in asked
     ):
         raise OutputError(
@@ -194,6 +205,29 @@ def list_recordings(adapter: Database, source: Path, subject: str = "") -> list[
         if one.recording_id == other.recording_id:
             raise DatabaseError(f"{source}: the listing holds {one.recording_id} twice: {one.video.path} and {other.video.path}")
     return recordings
+
+
+def recognize_databases(source: Path) -> list[str]:
+    """List the databases whose layout a folder has; more than one where two are laid out alike.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     (Path(name) / "data" / "p1" / "v1" / "source1").mkdir(parents=True)
+    ...     recognize_databases(Path(name))
+    ['vipl-hr']
+    """
+    found = []
+    for name in registry.names("databases"):
+        adapter: Database = registry.load("databases", name)
+        # a drawn database has the layout of another one
+        if adapter.list_by_subject is not None or name == "synthetic":
+            continue
+        with contextlib.suppress(StmapError):
+            if any(True for _ in adapter.list_recordings(source)):
+                found.append(name)
+    return found
 
 
 class _Sorted:
@@ -263,8 +297,8 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
     return None
 
 
-def _check_output(out: Path, database: str, config: Config, rebuild: bool) -> list[str]:
-    """List the settings that differ from those of the output.
+def _check_output(out: Path, database: str, config: Config, rebuild: bool) -> list[tuple[str, str, str]]:
+    """List the settings that differ from those of the output: key, value then, value now.
 
     Raises
     ------
@@ -285,18 +319,16 @@ def _check_output(out: Path, database: str, config: Config, rebuild: bool) -> li
         if (out / name).is_symlink():
             raise OutputError(f"{out / name}: is a link; link the whole output, or move this folder back in its place")
     differences = config.differences(Config.from_toml(out / "stmap.toml"))
-    of_traces = [one for one in differences if one.startswith(_OF_TRACES)]
+    of_traces = [one for one in differences if one[0].startswith(_OF_TRACES)]
     if "dataset_description.json" in names:
         built_from, version = _description_of(out)
         if built_from != database:
             raise OutputError(f"{out}: was built from another database ({built_from}, not {database}); give another folder")
         if version != PIPELINE_VERSION:
-            of_traces.append(f"pipeline version: {version} -> {PIPELINE_VERSION}")
+            of_traces.append(("pipeline version", str(version), str(PIPELINE_VERSION)))
     if of_traces and not rebuild:
-        raise OutputError(
-            f"{out}: was built with other settings ({'; '.join(of_traces)}); give another folder, the same settings as in "
-            f"{out / 'stmap.toml'}, or --rebuild to decode all recordings again"
-        )
+        advice = f"give another folder, the same settings as in {out / 'stmap.toml'}, or --rebuild to decode all recordings again"
+        raise OtherSettingsError(out, "was built with other settings", of_traces, advice)
     return [*of_traces, *(one for one in differences if one not in of_traces)]
 
 

@@ -51,7 +51,7 @@ class BuildStatus:
     pid: int | None = None
 
 
-def read_status(out: Path) -> BuildStatus:
+def read_status(out: str | Path) -> BuildStatus:
     """Read how far a build is; nothing is written.
 
     Raises
@@ -68,6 +68,7 @@ def read_status(out: Path) -> BuildStatus:
     >>> status.state, status.ok, status.failed, status.reasons
     ('finished', 3, 1, {'no_face': 1})
     """
+    out = Path(out)
     scratch = Scratch(out)
     finished = (out / "manifest.json").is_file()
     if not finished and not (out / "stmap.toml").is_file():

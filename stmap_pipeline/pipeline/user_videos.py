@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from stmap_pipeline.config import Config
+from stmap_pipeline.databases.folder import NAME as FOLDER
 from stmap_pipeline.databases.folder import files_beside
+from stmap_pipeline.databases.folder_description import DESCRIPTIONS
 from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.files import first_copies
 from stmap_pipeline.labels import read_frame_times
@@ -59,7 +61,7 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
     if beside:
         example = _inside(root, next(iter(beside.values()))[0])
         many = f"{len(beside)} of {len(unlabeled)} videos without a label have a file of the same name beside them"
-        described = any((root / name).is_file() for name in ("database.toml", "database.csv"))
+        described = any((root / name).is_file() for name in DESCRIPTIONS)
         hint = "no entry of the description names it" if described else "`stmap init` writes a database.toml that names it"
         found.append(Finding("label_beside", f"{many} ({example}), which is not used; {hint}"))
     return found
@@ -132,3 +134,19 @@ def nominal_rate_hz(recording: Recording) -> float:
 def _inside(root: Path, path: Path) -> str:
     base = root.absolute() if root.is_dir() else root.absolute().parent
     return printable(path.relative_to(base) if path.is_relative_to(base) else path)
+
+
+def title_of_videos(source: Path, listed: Sequence[Recording]) -> tuple[str, str]:
+    """Return what a folder of user videos is called in texts, and the name in its description; empty where it has none.
+
+    Examples
+    --------
+    >>> title_of_videos(Path("nowhere"), [])
+    ('own videos without labels', '')
+    """
+    names = {one.database for one in listed} - {FOLDER}
+    study = names.pop() if len(names) == 1 else ""
+    described = next((name for name in DESCRIPTIONS if (source / name).is_file()), "")
+    if described:
+        return f"own videos{f' ({study})' if study else ''}, described by {described}", study
+    return "own videos" if any(one.labels for one in listed) else "own videos without labels", study

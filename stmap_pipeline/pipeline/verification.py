@@ -19,7 +19,7 @@ from stmap_pipeline.shards.tables import BUILD_TABLES
 _SHOWN = 3
 
 
-def verify(out: Path, quick: bool = False) -> list[Problem]:
+def verify(out: str | Path, quick: bool = False) -> list[Problem]:
     """Compare an output with its manifest, and its tables with its shards.
 
     In full, each file is hashed, the file of each recording is read, and its rows of ``recordings.csv`` and ``windows.csv`` are made anew: what is
@@ -27,7 +27,7 @@ def verify(out: Path, quick: bool = False) -> list[Problem]:
 
     Parameters
     ----------
-    out : Path
+    out : str or Path
         The output folder of a build.
     quick : bool
         Look only at the presence and size of the files and at the names of the recordings.
@@ -50,6 +50,7 @@ def verify(out: Path, quick: bool = False) -> list[Problem]:
     >>> sorted(f"{one.kind} {one.path}" for one in verify(root, quick=True))
     ['missing shards/p002_v1.h5', 'unexpected shards/p003_v1.h5']
     """
+    out = Path(out)
     owner = holder(out)
     if owner is not None and (out / "manifest.json").exists():
         message = f"process {owner.get('pid', '?')} on {owner.get('host', '?')} is writing here now; verify again when it has ended"

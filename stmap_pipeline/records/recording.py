@@ -38,6 +38,10 @@ class VideoSource:
     kind: Literal["file", "images", "array"] = "file"
     member: str = ""
 
+    def __post_init__(self) -> None:
+        # a str in its place works, too
+        object.__setattr__(self, "path", Path(self.path))
+
 
 @dataclass(frozen=True, slots=True)
 class ClockSource:
@@ -73,6 +77,7 @@ class ClockSource:
     column: str | int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", None if self.path is None else Path(self.path))
         if self.kind == "times_file" and self.path is None:
             raise ValueError("a clock of kind 'times_file' needs a path")
         if self.kind == "constant" and not (self.rate_hz and self.rate_hz > 0):
@@ -156,6 +161,7 @@ class LabelSource:
     heart_rate_bpm: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "path", None if self.path is None else Path(self.path))
         clocks = (self.rate_hz is not None) + (self.time_column is not None) + self.per_frame
         if clocks > 1:
             raise ValueError(

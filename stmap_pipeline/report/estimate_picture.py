@@ -24,14 +24,14 @@ CAPTION = (
 )
 
 
-def draw_estimate(found: VideoEstimate, path: Path, *, dpi: int = 120) -> Path:
+def draw_estimate(found: VideoEstimate, path: str | Path, *, dpi: int = 120) -> Path:
     """Draw what an estimate was found in.
 
     Parameters
     ----------
     found : VideoEstimate
         With its block means.
-    path : Path
+    path : str or Path
         A .png, .svg or .pdf file; one that is there is replaced.
     dpi : int
 
@@ -56,6 +56,7 @@ def draw_estimate(found: VideoEstimate, path: Path, *, dpi: int = 120) -> Path:
     ...     draw_estimate(estimate_blocks(example_result(frames=450).blocks), Path(folder) / "one.png", dpi=50).name
     'one.png'
     """
+    path = Path(path)
     check_picture(path)
     if found.blocks is None:
         raise OutputError(f"{path}: there is nothing to draw of {found.video}: {found.message}")

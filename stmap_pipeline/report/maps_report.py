@@ -326,6 +326,8 @@ def maps_title(shards: Shards) -> str:
     ('Maps of example: sleep-study', 'Maps of example')
     """
     source = database_of(shards)
+    if source["Study"]:
+        return f"Maps of {source['Study']}"
     database = source["Key"] or source["Name"] or "an unnamed database"
     study = study_name([shards.root], beside=database)
     # videos of one's own have no database but the study

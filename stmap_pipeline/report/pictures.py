@@ -49,7 +49,7 @@ HISTOGRAM_CAPTION = (
 )
 
 
-def check_picture(path: Path) -> None:
+def check_picture(path: str | Path) -> None:
     """Refuse a picture that could not be drawn, before the work that goes into it.
 
     Raises
@@ -63,6 +63,7 @@ def check_picture(path: Path) -> None:
     --------
     >>> check_picture(Path("one.png"))
     """
+    path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"{path}: a picture is written as one of {', '.join(FORMATS)}; give it such a name")
     new_figure(1, 1)

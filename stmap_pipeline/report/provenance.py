@@ -130,7 +130,7 @@ def study_name(folders: Sequence[Path], *, beside: str = "") -> str:
 
 
 def database_of(shards: Shards) -> dict[str, str]:
-    """Read what a build says of its source: ``Name``, ``Key``, ``License`` and ``BibTeX``, empty where it says nothing.
+    """Read what a build says of its source: ``Name``, ``Key``, ``Study``, ``License`` and ``BibTeX``, empty where it says nothing.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def database_of(shards: Shards) -> dict[str, str]:
     'example'
     """
     key = shards.database
-    found = {"Name": key, "Key": key, "License": "", "BibTeX": ""}
+    found = {"Name": key, "Key": key, "Study": "", "License": "", "BibTeX": ""}
     sources = _description(shards).get("SourceDatasets")
     first = sources[0] if isinstance(sources, list) and sources else None
     return found | {name: str(first[name]) for name in found if first.get(name)} if isinstance(first, dict) else found

@@ -319,7 +319,7 @@ def learning_charts(case: Case) -> tuple[Chart, Chart]:
             Line(f"{run.metadata.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
             for run, fold, rows in curves
         ]
-        text = f"{y_label} of {len(curves)} networks over epochs"
+        text = f"{y_label} of {len(curves)} {'network' if len(curves) == 1 else 'networks'} over epochs"
         return replace(line_chart(Panel(lines, "epoch", y_label)), text=text)
 
     return chart("train_loss", "s1", "loss (standard deviations)"), chart("validation_mae_bpm", "s2", "MAE of windows (bpm)")

@@ -103,7 +103,7 @@ def write_augmentation(shards: Shards, plan: Augmentation, pictures: Mapping[str
         write_manifest(folder, fingerprint=shards.manifest.fingerprint, files=list(folder.iterdir()), settings=made_from)
 
 
-def remove_augmentation(root: Path) -> bool:
+def remove_augmentation(root: str | Path) -> bool:
     """Remove the augmentation of a build, and return whether there was one.
 
     Raises
@@ -117,6 +117,7 @@ def remove_augmentation(root: Path) -> bool:
     >>> remove_augmentation(example_maps())
     False
     """
+    root = Path(root)
     there = is_augmented(root)
     try:
         # first of all what says that there is one: a folder half removed is none
@@ -128,7 +129,7 @@ def remove_augmentation(root: Path) -> bool:
     return there
 
 
-def is_augmented(root: Path) -> bool:
+def is_augmented(root: str | Path) -> bool:
     """Return whether an output holds an augmentation.
 
     Examples
@@ -137,10 +138,11 @@ def is_augmented(root: Path) -> bool:
     >>> is_augmented(example_maps())
     False
     """
+    root = Path(root)
     return (root / FOLDER / PLAN).exists()
 
 
-def read_augmentation(root: Path) -> dict[str, Any] | None:
+def read_augmentation(root: str | Path) -> dict[str, Any] | None:
     """Read the plan of an output: its options, and what came of them; None where there is none.
 
     Raises
@@ -154,6 +156,7 @@ def read_augmentation(root: Path) -> dict[str, Any] | None:
     >>> read_augmentation(example_maps()) is None
     True
     """
+    root = Path(root)
     if not is_augmented(root):
         return None
     augmentation_manifest(root, read_manifest(root))

@@ -66,7 +66,7 @@ def _writer_of(layout: str, choices: ExportChoices) -> type[LayoutWriter]:
 
 def export_windows(
     shards: Shards,
-    out: Path,
+    out: str | Path,
     layout: str = "hdf5",
     *,
     color: str = "yuv",
@@ -93,7 +93,7 @@ def export_windows(
     Parameters
     ----------
     shards : Shards
-    out : Path
+    out : str or Path
         A folder that does not exist yet, or an empty one.
     layout : str
         Name in the registry ``export_layouts``.
@@ -133,6 +133,7 @@ def export_windows(
     ...     print(last, sorted(one.name for one in (Path(folder) / "out" / "png" / "p001_v1").iterdir())[:2])
     ExportProgress(done=10, total=10, written=10, skipped=0) ['000000_rgb.png', '000000_yuv.png']
     """
+    out = Path(out)
     choices = ExportChoices(layout, color, normalize, fill, dtype, min_valid_fraction, labeled, augmented)
     writer = _writer_of(layout, choices)
     last = None
@@ -148,8 +149,8 @@ def export_windows(
 
 
 def export_by_subject(
-    root: Path,
-    out: Path,
+    root: str | Path,
+    out: str | Path,
     *,
     jobs: int = 1,
     color: str = "yuv",
@@ -166,9 +167,9 @@ def export_by_subject(
 
     Parameters
     ----------
-    root : Path
+    root : str or Path
         Output folder of a finished build.
-    out : Path
+    out : str or Path
         A folder that does not exist yet, or an empty one.
     jobs : int
         Processes.
@@ -194,6 +195,7 @@ def export_by_subject(
     ...     print(last.written, sorted(one.name for one in (Path(folder) / "out").iterdir()))
     8 ['p001', 'p002']
     """
+    root, out = Path(root), Path(out)
     choices = ExportChoices("hdf5", color, normalize, fill, dtype, min_valid_fraction, labeled=True, augmented=True)
     _writer_of("hdf5", choices)
     with Shards(root) as shards:

@@ -142,7 +142,7 @@ def _with_checksum(content: Mapping[str, Any]) -> str:
     return json.dumps({**content, CHECKSUM: f"sha256:{checksum}"}, indent=1, ensure_ascii=False) + "\n"
 
 
-def read_manifest(root: Path) -> Manifest:
+def read_manifest(root: str | Path) -> Manifest:
     """Read the manifest of a finished build.
 
     Raises
@@ -156,6 +156,7 @@ def read_manifest(root: Path) -> Manifest:
     >>> read_manifest(example_maps()).settings
     {'database': 'example'}
     """
+    root = Path(root)
     path = root / MANIFEST
     try:
         content = json.loads(read_bytes(path, MAX_BYTES))
@@ -179,12 +180,12 @@ def read_manifest(root: Path) -> Manifest:
         raise ShardError(f"{path}: is damaged ({content_problem(error)}); build again or restore a copy") from None
 
 
-def check_manifest(root: Path, quick: bool = False, hashed: Iterable[str] = ()) -> list[Problem]:
+def check_manifest(root: str | Path, quick: bool = False, hashed: Iterable[str] = ()) -> list[Problem]:
     """Compare a folder with its manifest.
 
     Parameters
     ----------
-    root : Path
+    root : str or Path
     quick : bool
         Look at presence and size alone; otherwise each file is hashed.
     hashed : iterable of str
@@ -208,6 +209,7 @@ def check_manifest(root: Path, quick: bool = False, hashed: Iterable[str] = ()) 
     >>> [one.message for one in check_manifest(root, quick=True)]
     ['shards/p002_v1.h5 is missing']
     """
+    root = Path(root)
     listed = read_manifest(root).files
     problems = list(_check_itself(root))
     always = frozenset(hashed)

@@ -155,7 +155,7 @@ _KEYS = {"settings_key": "settings", "video_key": "video", "clock_key": "clock",
 _LARGEST_INT = 2**63 - 1
 
 
-def recording_path(root: Path, recording_id: str) -> Path:
+def recording_path(root: str | Path, recording_id: str) -> Path:
     """Return the path of a recording's file below the folder of an output.
 
     Examples
@@ -163,10 +163,11 @@ def recording_path(root: Path, recording_id: str) -> Path:
     >>> recording_path(Path("maps"), "p001_v1_source1").as_posix()
     'maps/shards/p001_v1_source1.h5'
     """
+    root = Path(root)
     return root / "shards" / f"{file_name(recording_id)}.h5"
 
 
-def write_recording(path: Path, result: RecordingResult) -> RecordingResult:
+def write_recording(path: str | Path, result: RecordingResult) -> RecordingResult:
     """Write a recording into a file of its own, atomically, and return it as it was stored.
 
     The file is written under another name, read back, compared with what was meant, and renamed. The same recording gives the same
@@ -175,7 +176,7 @@ def write_recording(path: Path, result: RecordingResult) -> RecordingResult:
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     result : RecordingResult
 
     Raises
@@ -195,6 +196,7 @@ def write_recording(path: Path, result: RecordingResult) -> RecordingResult:
     ...     write_recording(Path(folder) / "one.h5", example_result("p001_v1")).recording.recording_id
     'p001_v1'
     """
+    path = Path(path)
     if not np.array_equal(result.blocks.times_s, result.track.times_s):
         raise ValueError(f"{result.recording.recording_id}: landmarks and blocks are not on the same frames")
     arrays, scales = _to_arrays(result)
@@ -217,7 +219,7 @@ def write_recording(path: Path, result: RecordingResult) -> RecordingResult:
     return stored[0]
 
 
-def read_recording(path: Path) -> RecordingResult:
+def read_recording(path: str | Path) -> RecordingResult:
     """Read the file of a recording and compare it with its checksum.
 
     Landmarks come back in their stored steps, coverage in steps of 1/255; all else is exact. The paths of labels and videos are not
@@ -234,6 +236,7 @@ def read_recording(path: Path) -> RecordingResult:
     >>> read_recording(example_maps() / "shards" / "p001_v1.h5").blocks.means.shape
     (120, 4, 3)
     """
+    path = Path(path)
     with open_recording(path) as file:
         return _read(file, path)
 

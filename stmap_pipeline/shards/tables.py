@@ -149,12 +149,12 @@ _UNITS = {
 }
 
 
-def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
+def write_table(path: str | Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table and the dictionary of its columns, both atomically.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Of the CSV; the dictionary has the same name with ``.json``.
     columns : sequence of Column
     rows : iterable of mapping
@@ -179,6 +179,7 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     p002,
      {'name': 'p002', 'heart_rate_bpm': nan}
     """
+    path = Path(path)
     names = [column.name for column in columns]
     if len(set(names)) != len(names):
         raise ValueError(f"{path.name}: two columns have one name: {names}")
@@ -194,7 +195,7 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
     atomic_write_text(path, text.getvalue())
 
 
-def read_columns(path: Path) -> list[Column]:
+def read_columns(path: str | Path) -> list[Column]:
     """Read the dictionary of a table's columns; ``path`` is that of the CSV.
 
     Raises
@@ -208,6 +209,7 @@ def read_columns(path: Path) -> list[Column]:
     >>> read_columns(example_maps() / "windows.csv")[4].unit
     's'
     """
+    path = Path(path)
     where = path.with_suffix(".json")
     try:
         dictionary = json.loads(read_bytes(where, _MAX_BYTES))
@@ -221,7 +223,7 @@ def read_columns(path: Path) -> list[Column]:
     return columns
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: str | Path) -> list[Row]:
     """Read a table; the kinds of its columns come from the dictionary beside it.
 
     Returns
@@ -240,6 +242,7 @@ def read_table(path: Path) -> list[Row]:
     >>> read_table(example_maps() / "outcomes.csv")[-1]["reason"]
     'no_face'
     """
+    path = Path(path)
     by_name = read_cells(path)
     return [dict(zip(by_name, values, strict=True)) for values in zip(*by_name.values(), strict=True)]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stmap_pipeline import registry
+from stmap_pipeline.config import compare_settings
 from stmap_pipeline.databases.synthetic import FILE_NAME, FORMAT, SCHEMA_VERSION
-from stmap_pipeline.errors import ConfigError, OutputError
+from stmap_pipeline.errors import ConfigError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_text, remove_temporaries
 from stmap_pipeline.parallel import one_thread, unordered
 from stmap_pipeline.synth.layouts import SETTINGS, Layout, SettingName
@@ -186,15 +187,10 @@ def check_seed_and_duration(seed: int, duration_s: float) -> None:
         raise ConfigError(f"a recording lasts 1 to 3600 s, not {duration_s}")
 
 
-def check_settings(out: Path, found: dict[str, Any], wanted: dict[str, Any], further: tuple[str, ...] = ()) -> None:
-    """Raise OutputError with all differences where a folder was written with other settings."""
-    keys = [key for key in dict.fromkeys([*wanted, *found]) if found.get(key) != wanted.get(key)]
-    changed = [f"{key} {found.get(key, 'absent')} -> {wanted.get(key, 'absent')}" for key in keys]
-    changed += further
-    if changed:
-        raise OutputError(
-            f"{out}: was written with other settings ({'; '.join(changed)}); give another folder or the same settings"
-        )
+def check_settings(out: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise OtherSettingsError where a folder was written with other settings."""
+    if changed := compare_settings(found, wanted):
+        raise OtherSettingsError(out, "was written with other settings", changed, "give another folder or the same settings")
 
 
 def _write(layout: Layout, out: Path, recording: RecordingPlan) -> SyntheticRecording:

@@ -224,8 +224,8 @@ class TraceSynthesis:
             if not isinstance(found, dict):
                 raise OutputError(f"{self.out}: holds the maps of another database; give a new or an empty folder")
             written = self.out / "stmap.toml"
-            differences = self.config.differences(Config.from_toml(written)) if written.is_file() else []
-            check_settings(self.out, found, self.settings, tuple(differences))
+            earlier = Config.from_toml(written) if written.is_file() else self.config
+            check_settings(self.out, found | earlier.model_dump(), self.settings | self.config.model_dump())
             return (self.out / "manifest.json").is_file()
         if self.out.exists() and not self.out.is_dir():
             raise OutputError(f"{self.out}: is a file; give a folder for the maps")

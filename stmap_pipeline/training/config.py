@@ -41,7 +41,7 @@ class TrainConfig(Settings):
     >>> config.network, config.init, config.epochs
     ('pulse-net', 'simulated', 20)
     >>> config.differences(TrainConfig())
-    ['epochs: 10 -> 20']
+    [('epochs', '10', '20')]
     >>> TrainConfig(network="attention-resnet18").epochs, TrainConfig(init="random").learning_rate
     (50, 0.002)
     """

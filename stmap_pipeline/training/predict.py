@@ -50,7 +50,7 @@ class Model:
         return self.metadata.config
 
     @staticmethod
-    def folds(run: Path) -> list[int]:
+    def folds(run: str | Path) -> list[int]:
         """List the finished folds of a run; 0 where it has no folds.
 
         Raises
@@ -58,6 +58,7 @@ class Model:
         ModelError
             Where the folder is no run, or none of its folds is finished.
         """
+        run = Path(run)
         if not (run / "run.toml").is_file():
             reason = "is no output of stmap train" if run.exists() else "there is no such folder"
             raise ModelError(f"{run}: {reason}; give the folder of a run")
@@ -67,12 +68,12 @@ class Model:
         return folds
 
     @classmethod
-    def load(cls, run: Path, fold: int | None = None, device: str | torch.device = "cpu") -> Model:
+    def load(cls, run: str | Path, fold: int | None = None, device: str | torch.device = "cpu") -> Model:
         """Read the network of one fold.
 
         Parameters
         ----------
-        run : Path
+        run : str or Path
             Folder of a run, or a file of weights in one.
         fold : int, optional
             May be left out where the run has a single one.
@@ -85,6 +86,7 @@ class Model:
         ConfigError
             Where the device cannot be used.
         """
+        run = Path(run)
         path = run
         if run.suffix != ".safetensors":
             folds = cls.folds(run)

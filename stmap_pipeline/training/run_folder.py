@@ -11,12 +11,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stmap_pipeline.errors import ModelError, OutputError
+from stmap_pipeline.config import compare_settings
+from stmap_pipeline.errors import ModelError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries, sha256
 from stmap_pipeline.lock import LOCK
 from stmap_pipeline.shards import Column, Shards
@@ -50,6 +52,9 @@ PREDICTIONS: tuple[Column, ...] = (
 
 OF_WINDOW = ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
 
+# what an evaluation writes into the folder of a run
+_OF_EVALUATION = ("evaluation.json", "videos.csv", "baselines.csv")
+
 T = TypeVar("T", bound=BaseModel)
 RunStatus = Literal["new", "unfinished", "finished"]
 _Size = Annotated[int, Field(ge=1, le=2**20)]
@@ -73,6 +78,8 @@ class MapsMetadata(BaseModel):
         Whether no camera was involved.
     augmentation_sha256 : str
         Of the manifest of their resampled windows; empty where there are none.
+    settings : mapping
+        Those that they were built with, by section; empty where that is not known.
 
     Examples
     --------
@@ -88,6 +95,7 @@ class MapsMetadata(BaseModel):
     database: str
     simulated: bool
     augmentation_sha256: str = ""
+    settings: dict[str, dict[str, Any]] = {}
 
 
 class ModelMetadata(BaseModel):
@@ -139,6 +147,7 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
         database=shards.database,
         simulated=shards.simulated,
         augmentation_sha256=shards.augmentation_sha256,
+        settings=shards.config.model_dump(mode="json"),
     )
 
 
@@ -170,8 +179,16 @@ def finished_folds(out: Path) -> list[int]:
     return sorted(int(one.parent.name[4:]) for one in out.glob("fold*/predictions.csv") if one.parent.name[4:].isdecimal())
 
 
-def begin_run(out: Path, config: TrainConfig, maps: MapsMetadata) -> None:
+def begin_run(out: Path, config: TrainConfig, maps: MapsMetadata, *, replace: bool = False) -> None:
     """Write what is going to be trained, and remove what an earlier end of the run or a kill left.
+
+    Parameters
+    ----------
+    out : Path
+    config : TrainConfig
+    maps : MapsMetadata
+    replace : bool
+        Whether to remove the networks and evaluations of the run that is there.
 
     Raises
     ------
@@ -181,8 +198,22 @@ def begin_run(out: Path, config: TrainConfig, maps: MapsMetadata) -> None:
     remove_temporaries(out)
     for name in (RUN, "predictions.csv", "predictions.json"):
         (out / name).unlink(missing_ok=True)
+    if replace:
+        _remove_results(out)
     atomic_write_text(out / MAPS, maps.model_dump_json(indent=1) + "\n")
     atomic_write_text(out / SETTINGS, config.to_toml())
+
+
+def _remove_results(out: Path) -> None:
+    """Remove folds and evaluations; what a user put beside them stays."""
+    for name in (*_OF_EVALUATION, "report.html"):
+        (out / name).unlink(missing_ok=True)
+    folds = [one for one in out.glob("fold*") if one.name[4:].isdecimal()]
+    for folder in [*folds, *(one.parent for one in out.glob(f"on-*/{_OF_EVALUATION[0]}"))]:
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
 
 
 def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
@@ -190,8 +221,10 @@ def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
 
     Raises
     ------
+    OtherSettingsError
+        Where the run has other settings, or other maps.
     OutputError
-        Where the folder is no run, or has other settings (the message lists them) or other maps.
+        Where the folder is no run.
     """
     if not out.exists():
         return "new"
@@ -204,16 +237,16 @@ def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
     if SETTINGS not in names:
         raise OutputError(f"{out}: is not empty and not a run of stmap train; give another folder")
     if differences := config.differences(TrainConfig.from_toml(out / SETTINGS)):
-        raise OutputError(
-            f"{out}: was trained with other settings ({'; '.join(differences)}); give another folder, or the settings of {out / SETTINGS}"
-        )
+        advice = f"give another folder, or the settings of {out / SETTINGS}"
+        raise OtherSettingsError(out, "was trained with other settings", differences, advice)
     before = read_json(out / MAPS, MapsMetadata)
     resampled = config.augment == "plan" and before.augmentation_sha256 != maps.augmentation_sha256
     if before.manifest_sha256 != maps.manifest_sha256 or resampled:
-        what = "settings and windows" if before.fingerprint != maps.fingerprint else "recordings or resampled windows"
-        raise OutputError(
-            f"{out}: was trained on maps with other {what} ({before.path_name}, of {before.database}); give another folder, or those maps"
-        )
+        changed = compare_settings(before.settings, maps.settings) if before.settings else []
+        other = before.fingerprint != maps.fingerprint
+        what = "settings" if other else "recordings, labels or resampled windows"
+        advice = f"give another folder, or those maps ({before.path_name}, of {before.database})"
+        raise OtherSettingsError(out, f"was trained on maps with other {what}", changed, advice)
     return "finished" if RUN in names else "unfinished"
 
 

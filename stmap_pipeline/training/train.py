@@ -18,6 +18,7 @@ All random numbers come from the seed, the fold and the epoch, so that nothing a
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -41,7 +42,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stmap_pipeline.errors import ConfigError, ModelError, OutputError
+from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.lock import locked
 from stmap_pipeline.maps.color import channel_names
@@ -93,6 +94,8 @@ class TrainPlan:
     config : TrainConfig
     protocol : Protocol
     maps : MapsMetadata
+    replaces : bool
+        Whether a run with other settings or on other maps is in the folder, and is removed when the training begins.
     """
 
     shards: Shards | None
@@ -100,11 +103,12 @@ class TrainPlan:
     config: TrainConfig
     protocol: Protocol
     maps: MapsMetadata
+    replaces: bool = False
 
     @property
     def to_do(self) -> list[FoldSplit]:
         """The folds that are not finished."""
-        done = finished_folds(self.out)
+        done = [] if self.replaces else finished_folds(self.out)
         return [one for one in self.protocol.splits if one.fold not in done]
 
     @property
@@ -192,21 +196,29 @@ class FoldResult:
 
 
 def plan_training(
-    maps: Path | None, out: Path, config: TrainConfig | None = None, *, folds: Collection[int] = (), resume: bool = False
+    maps: str | Path | None,
+    out: str | Path,
+    config: TrainConfig | None = None,
+    *,
+    folds: Collection[int] = (),
+    resume: bool = False,
+    retrain: bool = False,
 ) -> TrainPlan:
     """Check maps, settings and run folder; nothing is written.
 
     Parameters
     ----------
-    maps : Path, optional
+    maps : str or Path, optional
         The output of ``stmap build-maps``; None with the recipe ``simulated``.
-    out : Path
+    out : str or Path
         Of the run.
     config : TrainConfig, optional
     folds : collection of int
         Only these of the official folds; others may follow in a later call.
     resume : bool
         Whether a run that was stopped may be resumed.
+    retrain : bool
+        Whether a run with other settings, or on other maps, may be replaced.
 
     Raises
     ------
@@ -218,8 +230,10 @@ def plan_training(
         Where settings exclude each other, or the initial weights do not fit.
     ModelError
         Where the initial weights cannot be read.
+    OtherSettingsError
+        Where the folder holds a run with other settings or on other maps, and ``retrain`` is not set.
     OutputError
-        Where the folder has other settings or other maps or is no run; or the run was stopped and ``resume`` is not set.
+        Where the folder holds something else; or the run was stopped and ``resume`` is not set.
 
     Examples
     --------
@@ -229,6 +243,8 @@ def plan_training(
     >>> [one.fold for one in plan.to_do], plan.finished
     ([1, 2], False)
     """
+    maps = None if maps is None else Path(maps)
+    out = Path(out)
     config = config or TrainConfig()
     network_class(config.network), channel_names(config.color)
     if (maps is None) != (config.recipe == "simulated"):
@@ -242,7 +258,13 @@ def plan_training(
     if config.init != "random":
         with torch.random.fork_rng([]):
             initial_network(config)
-    if run_status(out, config, plan.maps) == "unfinished" and not resume:
+    try:
+        status = run_status(out, config, plan.maps)
+    except OtherSettingsError:
+        if not retrain:
+            raise
+        return dataclasses.replace(plan, replaces=True)
+    if status == "unfinished" and not resume:
         raise OutputError(f"{out}: holds a run that was stopped; the same command with --resume continues it")
     return plan
 
@@ -292,7 +314,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
         if fabric.is_global_zero:
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(out))
-            begin_run(out, config, plan.maps)
+            begin_run(out, config, plan.maps, replace=plan.replaces)
         fabric.barrier()
         on_gpu = fabric.device.type == "cuda"
         stack.enter_context(torch.random.fork_rng([fabric.device] if on_gpu else []))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,9 +13,10 @@ from support import training
 from support.cli import stmap
 from support.maps import folded_maps
 
+from stmap_pipeline.config import Config
 from stmap_pipeline.evaluation.example import example_run
-from stmap_pipeline.project import read_project
-from stmap_pipeline.shards.example import example_maps
+from stmap_pipeline.project import add_source, read_project
+from stmap_pipeline.shards.example import EXAMPLE_CONFIG, example_maps
 from stmap_pipeline.training.config import TrainConfig
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
@@ -48,9 +51,20 @@ def test_the_commands_of_the_readme_work_as_they_stand(here, face_clip):
     assert stmap("init").out == "stmap.toml\n"
     run = stmap("init", "my-videos", "--subject", "{parent}")
     assert (run.code, run.out) == (0, "my-videos/database.toml\n")
-    assert "  project  added as my-videos\n" in run.err
+    assert "  project  added as my-videos under [videos] of stmap.toml\n" in run.err
+    # a description that is there already is no obstacle
+    Path("stmap.toml").unlink()
+    assert stmap("init").code == 0
+    run = stmap("init", "my-videos")
+    assert (run.code, run.out) == (0, "my-videos/database.toml\n")
+    assert read_project(here).sources["my-videos"].path == here / "my-videos"
     # the only database need not be named
-    for words in (("build-maps", "-j", "0"), ("build-maps", "--db", "MY_Videos", "-j", "0")):
+    for words in (
+        ("build-maps", "-j", "0"),
+        ("build-maps", "--db", "MY_Videos", "-j", "0"),
+        ("build-maps", "my-videos", "-j", "0"),
+        ("build-maps", "--db", "folder", "-j", "0"),
+    ):
         run = stmap(*words)
         assert run.code == 0, run.err
         assert "  project  my-videos  ->  maps/my-videos\n" in run.err
@@ -97,6 +111,12 @@ def test_options_come_before_the_file_and_choices_are_not_made_for_what_is_given
 
 def test_init_adds_a_database_whose_recordings_are_there(here):
     assert stmap("synth", "videos", "--subjects", "1", "--duration", "1", "-j", "1").code == 0
+    # without a name, what it is and what to type
+    for words, code in ((["init"], 1), (["check"], 2)):
+        run = stmap(*words, "videos")
+        assert (run.code, run.out) == (code, "")
+        assert f"stmap {words[0]} --db vipl-hr videos" in run.err
+    assert not Path("videos/database.toml").exists()
     run = stmap("init", "--db", "VIPL-HR", "videos")
     assert (run.code, run.out) == (0, "stmap.toml\n")
     assert run.err.startswith("vipl-hr  7 recordings, 1 subject\n")
@@ -120,9 +140,14 @@ def test_the_variable_says_where_a_database_is_and_settings_are_those_of_the_pro
     run = stmap("build-maps", "--db", "pure", "--dry-run")
     assert run.code in (0, 3)
     assert "  project  elsewhere  ->  maps/pure\n" in run.err
-    assert "  settings limits.min_duration_s: 1.0 -> 0.5   (stmap.toml)\n" in run.err
+    assert "  settings limits.min_duration_s 1.0 -> 0.5   (stmap.toml)\n" in run.err
     Path("other.toml").write_text("[limits]\nmin_duration_s = 0.25\n")
     assert "settings" not in stmap("build-maps", "--db", "pure", "--dry-run", "--config", "other.toml").err
+    monkeypatch.delenv("STMAP_PURE")
+    add_source(project, "pure", "pure", project / "moved")
+    run = stmap("check", "--db", "pure")
+    assert (run.code, run.out) == (1, "")
+    assert run.err.startswith("Error: stmap.toml: [databases] pure: there is no moved; ")
 
 
 def test_of_several_maps_or_runs_all_are_named_with_what_to_type(project):
@@ -140,6 +165,13 @@ def test_of_several_maps_or_runs_all_are_named_with_what_to_type(project):
         run = stmap(*words)
         assert (run.code, run.out) == (1, "")
         assert run.err == f"Error: there are 2 sets of maps: maps/a, maps/b; name one: {typed}\n"
+    # a folder that holds maps is a choice among them
+    assert stmap("report", "maps").err == "Error: there are 2 sets of maps: maps/a, maps/b; name one: stmap report maps/a\n"
+    assert stmap("status", "B").out == stmap("status", "maps/b").out
+    run = stmap("verify", "c")
+    assert run.err == "Error: c: there is no such folder; maps of the project: maps/a, maps/b\n"
+    assert stmap("export", "a").err.startswith("Error: where to? Type stmap export a OUT")
+    assert not Path("a").exists()
     run = stmap("evaluate")
     assert run.err == "Error: there are 2 runs: runs/a, runs/b; name one: stmap evaluate runs/a\n"
     # the maps of a run are those of its training
@@ -148,6 +180,32 @@ def test_of_several_maps_or_runs_all_are_named_with_what_to_type(project):
     shutil.rmtree("maps/b")
     assert stmap("show", "P001_V2").out == "p001_v2.png\n"
     assert stmap("report").err.startswith("Error: there are 2 runs: runs/a, runs/b; name one: stmap report runs/a\n")
+
+
+def test_a_changed_setting_is_answered_with_what_differs_and_what_to_type(project):
+    example_run(project / "runs" / "one", example_maps(project / "maps" / "a"))
+    words = [
+        "train",
+        "a",
+        "runs/one",
+        *["--network", "resnet18", "--protocol", "within", "--validation-share", "0", "--augment", "none", "--init", "random"],
+    ]
+    settings = TrainConfig.from_toml(project / "runs" / "one" / "run.toml")
+    run = stmap(*words, "--epochs", "77")
+    assert (run.code, run.out) == (1, "")
+    lines = run.err.splitlines()
+    assert lines[0] == "Error: runs/one: was trained with other settings"
+    assert re.search(rf"^  epochs +then {settings.epochs}, now 77$", run.err, re.MULTILINE)
+    typed = [shlex.split(line)[1:] for line in lines if line.startswith("  stmap ")]
+    assert typed == [[*words, "--epochs", "77", "--retrain"], [words[0], words[1], *words[3:], "--epochs", "77", "runs/one-2"]]
+    # maps that were built anew with other settings
+    shutil.rmtree("maps/a")
+    shorter = {"windows": {"length": "50 frames", "step": "1 s"}}
+    example_maps(project / "maps" / "a", config=Config.from_mapping(EXAMPLE_CONFIG.model_dump() | shorter))
+    run = stmap("evaluate")
+    assert run.code == 1
+    assert re.search(r"^  windows\.length +then 60 frames, now 50 frames$", run.err, re.MULTILINE)
+    assert "  stmap train maps/a runs/one --config runs/one/run.toml --retrain\n" in run.err
 
 
 def test_several_runs_are_compared_in_the_folder_that_holds_them(project):
@@ -171,7 +229,7 @@ def test_several_runs_are_compared_in_the_folder_that_holds_them(project):
     [
         (
             ["build-maps", "--db", "vipl-hr"],
-            "where is vipl-hr? Neither STMAP_VIPL_HR nor stmap.toml",
+            "where is vipl-hr? The variable STMAP_VIPL_HR is not set, and no stmap.toml is here or above",
             "stmap init --db vipl-hr FOLDER",
         ),
         (["build-maps", "--db", "vipl-hr", "videos"], "where to?", "stmap build-maps --db vipl-hr videos OUT"),

@@ -115,7 +115,7 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(maps, trained,
     assert stmap("train", maps, out, *options, "--device", "cpu").code == 0
     written = TrainConfig.from_toml(out / "run.toml")
     assert written.differences(TrainConfig.from_toml(trained[0] / "run.toml")) == [
-        "subjects: None -> 1", "epochs: 2 -> 1", "learning_rate: 0.001 -> 0.01",
+        ("subjects", "-", "1"), ("epochs", "2", "1"), ("learning_rate", "0.001", "0.01"),
     ]  # fmt: skip
     assert [one.name for one in out.glob("fold*")] == ["fold2"]
 
@@ -187,7 +187,7 @@ def test_a_wrong_folder_is_refused(maps, trained, tmp_path):
         (tmp_path / "nowhere", tmp_path / "run", (), f"{tmp_path / 'nowhere'}: "),
         (trained[0], tmp_path / "run", (), "manifest.json"),
         (maps, maps, (), f"{maps}: "),
-        (maps, trained[0], ("--seed", "4"), "(seed: 0 -> 4)"),
+        (maps, trained[0], ("--seed", "4"), "\n  seed  then 0, now 4\n"),
     ):
         run = stmap("train", source, out, *QUICK, *more)
         assert run.code == 1

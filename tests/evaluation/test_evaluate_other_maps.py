@@ -11,7 +11,7 @@ from support.maps import RATES_BPM, folded_maps
 torch = pytest.importorskip("torch", reason="networks need the extra 'train'")
 
 
-from stmap_pipeline.errors import ExtraMissingError, ModelError, OutputError, ShardError  # noqa: E402
+from stmap_pipeline.errors import ExtraMissingError, ModelError, OtherSettingsError, OutputError, ShardError  # noqa: E402
 from stmap_pipeline.evaluation import Bootstrap, evaluate_run, read_evaluation, read_videos  # noqa: E402
 from stmap_pipeline.evaluation.example import example_run  # noqa: E402
 from stmap_pipeline.evaluation.result import read_predictions  # noqa: E402
@@ -127,9 +127,14 @@ def test_maps_of_another_kind_are_refused_in_words(run, tmp_path, more, text):
     assert not (run / "on-maps").exists()
 
 
-def test_the_persons_of_the_training_built_in_another_way_are_no_other_maps(run, tmp_path):
-    with pytest.raises(ModelError, match=f"{run}.* built with other settings; evaluate on "):
-        evaluate_run(run, folded_maps(tmp_path / "maps", grid=(3, 2)), bootstrap=FAST, device="cpu")
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [({"grid": (3, 2)}, "blocks.rows"), ({"length": "200 frames"}, "windows.length"), ({"step": "0.7 s"}, "windows.step")],
+)
+def test_the_persons_of_the_training_built_in_another_way_are_no_other_maps(run, tmp_path, more, key):
+    with pytest.raises(OtherSettingsError, match=f"{run}.* built with other settings") as caught:
+        evaluate_run(run, folded_maps(tmp_path / "maps", **more), bootstrap=FAST, device="cpu")
+    assert [one[0] for one in caught.value.differences] == [key]
 
 
 def test_maps_without_a_window_as_valid_as_in_training_are_refused(run, tmp_path):

@@ -48,14 +48,21 @@ SETTINGS: dict[str, Any] = {"network": "tiny", "epochs": 3, "batch": 8, "validat
 
 
 def train(
-    maps: Path, out: Path, *, folds: tuple[int, ...] = (), resume: bool = False, device: str = "cpu", **settings: Any
+    maps: Path,
+    out: Path,
+    *,
+    folds: tuple[int, ...] = (),
+    resume: bool = False,
+    retrain: bool = False,
+    device: str = "cpu",
+    **settings: Any,
 ) -> list[Forecast | Progress | FoldResult]:
     """Train to the end and return all events."""
     register()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS | settings), folds=folds, resume=resume)
+        plan = plan_training(maps, out, TrainConfig.from_mapping(SETTINGS | settings), folds=folds, resume=resume, retrain=retrain)
         return list(run_training(plan, device))
     finally:
         torch.set_num_threads(threads)

@@ -20,7 +20,7 @@ from support.maps import OPTIONS, add_augmentation, small_maps
 from support.training import SETTINGS, result, train
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import ConfigError, ModelError, OutputError, ShardError, UnknownNameError
+from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError, OutputError, ShardError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
@@ -199,10 +199,28 @@ def test_maps_that_changed_are_refused(maps, run, tmp_path):
     shutil.copytree(maps, tmp_path / "maps")
     train(maps, tmp_path / "resampled", augment="plan", epochs=1)
     add_augmentation(tmp_path / "maps", type(OPTIONS)(bins=OPTIONS.bins, seed=3))
-    with pytest.raises(OutputError, match="other recordings or resampled windows"):
+    with pytest.raises(OutputError, match="other recordings, labels or resampled windows"):
         train(tmp_path / "maps", tmp_path / "resampled", augment="plan", epochs=1)
-    with pytest.raises(OutputError, match="other settings and windows"):
+    with pytest.raises(OtherSettingsError, match=r"maps with other settings \(windows\.step: 1 s -> 2 s\)"):
         train(small_maps(tmp_path / "others", step="2 s"), run[0])
+
+
+def test_another_run_takes_the_place_of_one_only_where_that_is_asked_for(maps, run, tmp_path):
+    out, other = tmp_path / "run", tmp_path / "other"
+    train(maps, out, epochs=1, seed=9)
+    (out / "notes.txt").write_text("mine")
+    for name in ("evaluation.json", "videos.csv", "on-pure/evaluation.json"):
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("of the other networks")
+    train(maps, out, retrain=True, folds=(2,), epochs=1, seed=9)
+    # the same settings: nothing to replace, and nothing lost
+    assert (out / "videos.csv").exists()
+    assert (out / "fold1").exists()
+    train(maps, out, retrain=True, epochs=1)
+    train(maps, other, epochs=1)
+    assert {one.name for one in out.iterdir()} == {one.name for one in other.iterdir()} | {"notes.txt"}
+    (out / "notes.txt").unlink()
+    assert result(out) == result(other)
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(maps, tmp_path):
