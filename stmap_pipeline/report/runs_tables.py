@@ -172,8 +172,10 @@ def part_table(group: Group, title: str, cases: Sequence[Case]) -> Table | None:
     return Table(group, f"MAE by {title}", note, fields, rows)
 
 
-def ablation_table(cases: Sequence[Case]) -> Table:
-    """Lay out the cases by network and by what they were trained on."""
+def ablation_table(cases: Sequence[Case]) -> Table | None:
+    """Lay out the cases by network and by what they were trained on; None where there is one alone."""
+    if len(cases) < 2:
+        return None
     networks = list(dict.fromkeys(one.config.network for one in cases))
     augments = [one for one in ("none", "plan") if any(case.config.augment == one for case in cases)]
     words = {"none": "windows as recorded", "plan": "with resampled windows"}
