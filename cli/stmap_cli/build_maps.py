@@ -224,7 +224,7 @@ def _header(plan: BuildPlan, *, dry_run: bool = False) -> str:
     faces, blocks = plan.config.faces, plan.config.blocks
     parts = [
         f"{plan.database.name}  {counted(len(plan.listed), 'recording')}, {counted(subjects, 'subject')}",
-        f"{number(done)} already done (same settings)" if done else "",
+        f"{number(done)} already decoded" if done else "",
         f"{number(failed)} failed before" if failed else "",
         f"{number(unreadable)} cannot be built" if unreadable else "",
         f"{number(skipped)} to skip" if skipped else "",

@@ -342,7 +342,10 @@ class _Reading:
                 "'no value' in missing"
             )
         if count:
-            self._note(f"{count} of {total} rows {'hold' if count > 1 else 'holds'} no number")
+            row = int(np.flatnonzero(bad)[0])
+            first = columns.where(row)
+            text = next((f" (text such as {one[:80]!r})" for one in columns.no_number if one), "")
+            self._note(f"{count} of {total} rows {'hold' if count > 1 else 'holds'} no number, the first in {first}{text}")
 
     def _without_codes(self, values: FloatArray) -> FloatArray:
         coded = np.isin(values, self._source.missing)

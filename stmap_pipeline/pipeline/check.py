@@ -252,6 +252,7 @@ class _Sources:
             if error.reason != "clock_unreadable" and not (missing and error.reason == "source_missing"):
                 yield error.reason, str(error)
             return
+        yield from (("label_note", one) for one in labels.notes)
         yield from self._of_traces(labels)
 
     def _of_traces(self, labels: Labels) -> Iterator[tuple[str, str]]:

@@ -49,7 +49,7 @@ def test_a_build_says_what_it_does_what_failed_and_where_everything_is(built):
 def test_the_same_command_does_nothing_twice_and_still_says_that_some_failed(again):
     run = again()
     assert run.code == 3
-    assert run.err.startswith("folder  4 recordings, 4 subjects   2 already done (same settings)   2 failed before   faces: dlib68")
+    assert run.err.startswith("folder  4 recordings, 4 subjects   2 already decoded   2 failed before   faces: dlib68")
     assert "  x " not in run.err
 
 
@@ -57,7 +57,7 @@ def test_retry_failed_tries_those_alone(again):
     run = again("--retry-failed")
     assert run.code == 3
     assert run.err.count("  x ") == 2
-    assert "2 already done" in run.err
+    assert "2 already decoded" in run.err
 
 
 def test_json_is_one_object_on_stdout_and_all_else_is_on_stderr(again, tmp_path):
@@ -177,7 +177,7 @@ def test_other_settings_of_blocks_are_refused_or_rebuilt_and_other_windows_are_n
     assert "grid: 3x5" in run.err
     (tmp_path / "windows.toml").write_text("[blocks]\nrows = 3\n[windows]\nlength = '20 frames'\n")
     run = stmap(*words, "--config", tmp_path / "windows.toml")
-    assert "2 already done" in run.err
+    assert "2 already decoded" in run.err
     with Shards(out) as shards:
         assert {one.frames for one in shards.windows()} == {20}
 

@@ -99,7 +99,7 @@ def test_a_run_trained_on_everybody_says_what_to_do(maps, tmp_path):
         (("evaluate", "nowhere", "{maps}"), 1, "nowhere: "),
         (("evaluate", "{maps}", "{maps}"), 1, "run.toml"),
         (("evaluate", "{run}", "nowhere"), 1, "nowhere"),
-        (("evaluate", "{run}", "{maps}", "--baselines", "nowhere"), 1, "evaluation.json: "),
+        (("evaluate", "{run}", "{maps}", "--baselines", "nowhere"), 1, "nowhere: "),
         (("evaluate", "{run}"), 2, "which maps?"),
         (("evaluate", "{run}", "{maps}", "--resample", "window"), 2, "'window'"),
         (("evaluate", "{run}", "{maps}", "--resamples", "5"), 2, "'--resamples'"),

@@ -42,7 +42,7 @@ def test_status_of_a_stopped_and_of_a_running_build(faces, short, tmp_path):
     running.close()
     assert stmap("status", out).out.splitlines()[0] == "folder  stopped: the same stmap build-maps command continues it"
     run = stmap("build-maps", "--db", "folder", faces, out, "--config", short, "-j", "1")
-    assert "1 already done" in run.err
+    assert "1 already decoded" in run.err
 
 
 def test_verify_says_whole_or_what_is_wrong(maps, tmp_path):

@@ -70,7 +70,7 @@ def test_rows_without_a_time_are_left_out_with_a_note(tmp_path: Path) -> None:
     labels = read(tmp_path, "0,70\nx,71\n\n2,72\n3,73\n", column=1, time_column=0)
     assert labels.heart_rate is not None
     assert labels.heart_rate.heart_rate_bpm.tolist() == [70, 72, 73]
-    assert labels.notes == ("label.csv: 1 of 4 rows holds no number",)
+    assert labels.notes == ("label.csv: 1 of 4 rows holds no number, the first in line 2 (text such as 'x')",)
 
 
 @given(st.integers(0, 120), st.integers(1, 120))
@@ -98,7 +98,7 @@ def test_text_and_codes_and_impossible_rates_become_nan_with_notes(tmp_path: Pat
     assert labels.heart_rate is not None
     np.testing.assert_array_equal(labels.heart_rate.heart_rate_bpm, [70, *[NAN] * 6, 240, NAN, *[70] * 4])
     assert labels.notes[:3] == (
-        "label.csv: 1 of 13 rows holds no number",
+        "label.csv: 1 of 13 rows holds no number, the first in line 5 (text such as 'lost')",
         'label.csv: 2 of 13 values are the code for "no value"',
         "label.csv: 4 of 13 heart rates taken out (not within 25 to 240 bpm)",
     )
