@@ -179,7 +179,7 @@ def _source(method: str) -> RateSource:
     try:
         run = places.run_of_project(Path(method), "stmap estimate --method {} VIDEO")
     except ProjectError as error:
-        raise click.UsageError(f"--method: neither {', '.join(_METHODS)} nor a run: {error}") from None
+        raise click.UsageError(f"--method {method!r} is neither {', '.join(_METHODS)} nor a run: {error}") from None
 
     return RunRates(run)
 

@@ -126,8 +126,9 @@ def _of_project(screen: Console) -> tuple[list[Path], list[Path]]:
     """Return the only maps and the only run of the project; the run may be missing."""
     maps = places.maps_of_project(None, "stmap report {}")
     project = places.here()
-    there = project is not None and project.list_runs()
-    run = [places.run_of_project(None, "stmap report {}")] if there else []
+    run = []
+    if project is not None and project.list_runs():
+        run = [places.run_of_project(None, f"stmap report {{}}, or compare all: stmap report {project.runs}")]
     say(screen, f"project  {', '.join(map(str, [maps, *run]))}")
     return [maps], run
 

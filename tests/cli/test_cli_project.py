@@ -179,7 +179,9 @@ def test_of_several_maps_or_runs_all_are_named_with_what_to_type(project):
     assert stmap("status", "maps/b").code == 0
     shutil.rmtree("maps/b")
     assert stmap("show", "P001_V2").out == "p001_v2.png\n"
-    assert stmap("report").err.startswith("Error: there are 2 runs: runs/a, runs/b; name one: stmap report runs/a\n")
+    assert stmap("report").err.startswith(
+        "Error: there are 2 runs: runs/a, runs/b; name one: stmap report runs/a, or compare all: stmap report runs\n"
+    )
 
 
 def test_a_changed_setting_is_answered_with_what_differs_and_what_to_type(project):
