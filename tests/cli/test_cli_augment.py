@@ -46,7 +46,7 @@ def test_a_dry_run_shows_the_histogram_and_writes_nothing(maps):
     assert re.search(r"^epoch +\d+ -> \d+ windows \([12]\.\d\d times as long\)$", run.err, re.MULTILINE)
     assert re.search(r"^entropy  0\.\d{3} -> 0\.\d{3} \(1 is flat\)$", run.err, re.MULTILINE)
     assert re.search(
-        r"^short    140-160 bpm has \d+ of \d+ wanted: \d+ windows of fold \d(, \d)? come here at speeds from",
+        r"^short    \d+ windows in \d of 6 bins\n         most in 1\d0-1\d0 bpm, with \d+ of \d+ wanted: \d+ windows of fold \d(, \d)? come ",
         run.err,
         re.MULTILINE,
     )

@@ -197,7 +197,7 @@ def test_traces_are_finished_maps_that_other_commands_take(tmp_path):
     assert stmap("augment", out, "--balance", "--dry-run").code == 0
     assert stmap("export", out, tmp_path / "exported").code == 0
     other = stmap(*words, "--seed", "1")
-    assert (other.code, "seed 0 -> 1" in other.err) == (1, True)
+    assert (other.code, "  seed  then 0, now 1\n" in other.err) == (1, True)
 
 
 def test_traces_may_have_windows_of_ones_own(tmp_path):
@@ -213,7 +213,7 @@ def test_traces_may_have_windows_of_ones_own(tmp_path):
     told = json.loads((tmp_path / "maps" / "dataset_description.json").read_text())
     assert told["GeneratedBy"][0]["Command"].endswith("--config stmap.toml")
     again = stmap(*words, tmp_path / "maps")
-    assert (again.code, "windows.step: 4 s -> 0.5 s" in again.err) == (1, True)
+    assert (again.code, "  windows.step    then 4 s, now 0.5 s\n" in again.err) == (1, True)
     nowhere = stmap(*words, tmp_path / "other", "--config", tmp_path / "nowhere.toml")
     assert (nowhere.code, "nowhere.toml: " in nowhere.err, (tmp_path / "other").exists()) == (1, True, False)
 
