@@ -267,7 +267,8 @@ def _problems(root: Path, entry: _Entry, label: _Block, plan: CheckPlan) -> list
     except (ValueError, DatabaseError) as error:
         return [("label_unreadable", str(error).splitlines()[-1].strip())]
     labels = ("label", "heart_rate", "pulse", "source")
-    return [(one.code, one.message) for one in check_recording(recording, plan) if one.code.startswith(labels)]
+    found = check_recording(recording, plan)
+    return [(one.code, one.message) for one in found if one.severity == "problem" and one.code.startswith(labels)]
 
 
 _DATABASE: Database = DATABASE

@@ -171,7 +171,7 @@ def test_other_settings_of_blocks_are_refused_or_rebuilt_and_other_windows_are_n
     words = ("build-maps", "--db", "folder", faces, out, "-j", "0")
     run = stmap(*words, "--config", tmp_path / "grid.toml")
     assert (run.code, run.out) == (1, "")
-    assert "(blocks.rows: 5 -> 3)" in run.err
+    assert "\n  blocks.rows  then 5, now 3\n" in run.err
     run = stmap(*words, "--config", tmp_path / "grid.toml", "--rebuild")
     assert run.code == 3
     assert "grid: 3x5" in run.err
