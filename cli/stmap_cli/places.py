@@ -340,7 +340,9 @@ def lines_of_settings(config_path: Path | None, out: Path) -> list[str]:
         before = Config.from_toml(out / "stmap.toml")
     except ConfigError:
         before = Config()
-    changed = [f"{key} {then} -> {now}" for key, then, now in config.differences(before)]
+    # what the project leaves open may have been chosen to suit the videos
+    named = {f"{section}.{key}" for section, values in project.settings.items() for key in values}
+    changed = [f"{key} {then} -> {now}" for key, then, now in config.differences(before) if key in named]
     return [f"  settings {', '.join(changed)}   ({_file(project)})"] if changed else []
 
 
