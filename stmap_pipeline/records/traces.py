@@ -16,6 +16,8 @@ _SLACK_TRUSTED_S = 0.5
 #: Samples of a heart rate that differ by more from those of a second estimator are not trusted, and neither is an interval of which
 #: less than this share is trusted. See the measurement in docs/explanation/labels.md.
 MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
+#: Fewer beats do not carry the mean of an interval: the rate swings with the breath, which two or three of them do not show.
+MIN_BEATS = 3.5
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
@@ -25,6 +27,7 @@ LABEL_PROBLEMS = {
     "label_sparse": "the label's samples are further apart than the interval is long",
     "label_gaps": "less than half of the label samples are there and known",
     "label_disagrees": f"beats and spectrum of the pulse differ by more than {MAX_DISAGREEMENT_BPM:g} bpm in a fifth of the interval",
+    "label_few_beats": f"the heart rate was computed from a pulse or an ECG, of which less than {MIN_BEATS:g} beats lie in the interval",
 }
 
 
@@ -117,7 +120,7 @@ class HeartRateTrace:
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
-        the median distance of samples and are not; and where two estimators disagree in more than a fifth of them.
+        the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where fewer than 3.5 beats lie in it, of which the trace was computed.
 
         Examples
         --------
@@ -146,7 +149,11 @@ class HeartRateTrace:
         few_trusted = np.zeros_like(few_known)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
-        return np.select([outside, sparse, few_known, few_trusted], [2, 3, 4, 5], 0)
+        few_beats = np.zeros_like(few_known)
+        if self.disagreement_bpm is not None:
+            total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)
+            few_beats = total_bpm / np.maximum(known, 1) * duration_s < 60 * MIN_BEATS
+        return np.select([outside, sparse, few_known, few_trusted, few_beats], [2, 3, 4, 5, 6], 0)
 
     @overload
     def coverage(self, start_s: float, stop_s: float) -> float: ...

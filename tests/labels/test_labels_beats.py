@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.waves import simulated_wave
 
 from stmap_pipeline.labels import find_beats, heart_rate_from_rr, heart_rate_from_wave
-from stmap_pipeline.records.traces import LABEL_PROBLEMS, MAX_DISAGREEMENT_BPM
+from stmap_pipeline.records.traces import LABEL_PROBLEMS, MAX_DISAGREEMENT_BPM, MIN_BEATS
 
 # a window inside a recording, as windows of a video are
 MARGIN_S = 2.0
@@ -19,8 +19,12 @@ def error_bpm(
     wave = simulated_wave(seed, mean_bpm, length_s + 2 * MARGIN_S, rate_hz, ecg=ecg, jitter=jitter, noise=noise)
     trace = heart_rate_from_wave(wave.times_s, wave.values, ecg=ecg)
     start_s, stop_s = MARGIN_S, MARGIN_S + length_s
+    true_bpm = wave.pulse.mean_between(start_s, stop_s)
+    if trace.coverage_problem(start_s, stop_s) == "label_few_beats":
+        assert true_bpm * length_s < 60 * (MIN_BEATS + 0.1)
+        return 0.0
     assert trace.coverage_problem(start_s, stop_s) == ""
-    return trace.mean_between(start_s, stop_s) - wave.pulse.mean_between(start_s, stop_s)
+    return trace.mean_between(start_s, stop_s) - true_bpm
 
 
 SIGNALS = {
@@ -99,6 +103,14 @@ def test_a_gap_is_not_bridged():
     trace = heart_rate_from_wave(wave.times_s, values)
     assert trace.mean_between(5.0, 15.0) == pytest.approx(wave.pulse.mean_between(5.0, 15.0), abs=0.3)
     assert trace.coverage_problem(25.0, 35.0) == "label_gaps"
+
+
+@pytest.mark.parametrize(("mean_bpm", "problem"), [(38.0, "label_few_beats"), (46.0, "")])
+def test_a_window_of_few_beats_has_no_label(mean_bpm, problem):
+    times_s = np.arange(0, 20, 1 / 30)
+    trace = heart_rate_from_wave(times_s, np.sin(2 * np.pi * mean_bpm / 60 * times_s))
+    assert trace.coverage_problem(5.0, 10.0) == problem
+    assert trace.coverage_problem(5.0, 15.0) == ""
 
 
 def test_estimators_that_disagree_are_not_trusted():
