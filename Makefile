@@ -42,10 +42,9 @@ browser:
 test: $(STAMP) browser
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --quiet --check .
-	$(BIN)/mypy
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows stmap_pipeline cli/stmap_cli
+	$(BIN)/mypy & first=$$!; $(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows stmap_pipeline cli/stmap_cli && wait $$first
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 demo: $(STAMP)
 	$(BIN)/stmap demo demo/

@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+import av
 import pytest
 from support.harm import FragileTask, install, write_harmful
 from support.videos import write_video
@@ -53,7 +54,9 @@ def test_each_harm_costs_its_recording_alone_and_is_named(harmful, face_clip, tm
         (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
     for harm in ("crash", "exit", "hang", "memory", "error", "opencv", "slow"):
         write_harmful(source / f"{harm}.mp4", harm, frames=60)
-    found = build(source, out, limits=Limits(time_s=2.5, memory_bytes=2**29))
+    # what takes no time has enough of it, on any machine
+    found = build(source, out, limits=Limits(time_s=100, memory_bytes=2**29), only="[!hs]*")
+    found |= build(source, out, limits=Limits(time_s=1.5), only="[hs]*")
     assert {name: one.reason for name, one in found.items()} == {
         "anna": "",
         "crash": "worker_died",
@@ -246,12 +249,26 @@ def peak_memory_kb(path: Path, frames: int) -> int:
     return peak
 
 
-def test_a_video_of_200_s_needs_the_memory_of_one_of_20_s(tmp_path):
-    scene = make_scene(4, "easy", heart_rate_bpm=66.0, size_px=(320, 320))
-    once = [scene.render(index / 15, index) for index in range(300)]
-    options = {"preset": "ultrafast", "crf": "18"}
-    short = write_video(tmp_path / "short.mp4", once, rate_hz=15.0, options=options)
-    long = write_video(tmp_path / "long.mp4", (image for _ in range(10) for image in once), rate_hz=15.0, options=options)
-    few, many = peak_memory_kb(short, 300), peak_memory_kb(long, 3000)
-    assert many < 1.1 * few, f"{few} kB for 20 s, {many} kB for 200 s"
+def repeated(video: Path, times: int, path: Path) -> Path:
+    """Write a video that shows another one so many times, without encoding it again."""
+    with av.open(str(path), "w") as out:
+        stream, first = None, 0
+        for _ in range(times):
+            with av.open(str(video)) as container:
+                stream = stream or out.add_stream_from_template(container.streams.video[0])
+                packets = [one for one in container.demux(video=0) if one.size]
+                for one in packets:
+                    one.pts, one.dts, one.stream = one.pts + first, one.dts + first, stream
+                    out.mux(one)
+                first += container.streams.video[0].duration
+    return path
+
+
+def test_a_video_of_60_s_needs_the_memory_of_one_of_10_s(tmp_path):
+    scene = make_scene(4, "easy", heart_rate_bpm=66.0, size_px=(240, 240))
+    frames = (scene.render(index / 15, index) for index in range(150))
+    short = write_video(tmp_path / "short.mp4", frames, rate_hz=15.0, options={"preset": "ultrafast", "crf": "18"})
+    few, many = peak_memory_kb(short, 150), peak_memory_kb(repeated(short, 6, tmp_path / "long.mp4"), 900)
+    # a quarter of its pictures would be more
+    assert many < few + 30_000, f"{few} kB for 10 s, {many} kB for 60 s"
     assert many < 400_000

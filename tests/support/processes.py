@@ -158,7 +158,13 @@ class Cluster:
         self._folder, self._file = folder, folder / "scheduler.json"
         folder.mkdir(parents=True, exist_ok=True)
         searched = os.pathsep.join([*(path or []), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-        self._environment = {**os.environ, "PYTHONPATH": searched, "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0"}
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": searched,
+            "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
+            # a task that two workers died on is given up, rather than after four
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+        }
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file))
         end = time.monotonic() + 60
