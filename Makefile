@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# processes that tests start would compile all modules again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env browser test demo bench docs clean
 
@@ -44,7 +46,8 @@ test: $(STAMP) browser
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy & first=$$!; $(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows stmap_pipeline cli/stmap_cli && wait $$first
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	@# two processes, of one thread each: machines of CI have two cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile
 
 demo: $(STAMP)
 	$(BIN)/stmap demo demo/

@@ -148,7 +148,9 @@ def test_the_default_needs_neither_torch_nor_matplotlib(face):
     words = [COMMAND.with_name("python"), "-c", WITHOUT_EXTRAS, "estimate", face, "--json"]
     done = subprocess.run(words, capture_output=True, text=True, env=environment())
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["reason"] == ""
+    told = json.loads(done.stdout)
+    assert told["reason"] == ""
+    assert told["heart_rate_bpm"] == pytest.approx(84, abs=3)
 
 
 def test_a_run_without_torch_says_what_to_install(tmp_path):
@@ -176,12 +178,6 @@ def test_ctrl_c_ends_with_one_line(face, tmp_path):
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("stopped; ")
     assert "Traceback" not in err
-
-
-def test_real_video_by_the_default_method():
-    run = stmap("estimate", real("rouast_clip1") / "sample_video_1.mp4", "--json")
-    assert run.code == 0
-    assert json.loads(run.out)["heart_rate_bpm"] == pytest.approx(75.5, abs=3)
 
 
 def test_traces_are_finished_maps_that_other_commands_take(tmp_path):

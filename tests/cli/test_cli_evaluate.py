@@ -114,7 +114,9 @@ def test_what_cannot_be_evaluated_is_told_in_a_line(run, maps, words, code, text
 
 def test_a_training_ends_with_its_evaluation_and_its_network_serves_other_maps(maps, tmp_path):
     pytest.importorskip("torch", reason="networks need the extra 'train'")
+    (tmp_path / "narrow.toml").write_text("width = 16\n")
     run, options = tmp_path / "run", ("--network", "resnet18", "--epochs", "1", "--batch", "16", "--validation-share", "0")
+    options += ("--config", tmp_path / "narrow.toml")
     told = stmap("train", maps, run, *options, "--device", "cpu", "--threads", "1")
     assert told.code == 0, told.err
     assert [line.split()[0] for line in told.out.splitlines()[2:7]] == ["network", "constant", "GREEN", "CHROM", "POS"]

@@ -26,7 +26,7 @@ def slow(tmp_path_factory) -> Path:
     """A recording that fails at once, and three that take their time."""
     source = tmp_path_factory.mktemp("slow")
     (source / "a.mp4").write_bytes(b"")
-    scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(240, 240))
+    scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(160, 160))
     second = [scene.render(index / 30, index) for index in range(30)]
     # to and fro, so that nothing jumps
     clip = write_video(source / "b.mp4", (second + second[::-1]) * 10, options={"crf": "12"})

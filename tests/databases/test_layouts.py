@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,13 @@ def outcome(one: Recording, frames: np.ndarray) -> Labels | RecordingError:
 @pytest.mark.parametrize("layout", ["ubfc-rppg", "mmpd", "bp4d-plus"])
 def test_a_drawn_recording_becomes_traces_with_its_label_and_its_pulse(tmp_path: Path, layout: str) -> None:
     """Rows in a text file, frames in a MATLAB file, and images in a zip archive; the others by benchmarks/databases.py."""
-    plan = plan_synthesis(tmp_path, layout, 1, seed=3, duration_s=6.0)
-    write = load("layouts", layout).write
-    write(tmp_path, plan.recordings[0])
+    planned = plan_synthesis(tmp_path, layout, 1, seed=3, duration_s=6.0).recordings[0]
+    plan = replace(planned, scene=replace(planned.scene, size_px=(200, 200)))
+    load("layouts", layout).write(tmp_path, plan)
     one = next(iter(load("databases", layout).list_recordings(tmp_path)))
     result = build_recording(one, Config.from_mapping({"limits": {"min_duration_s": 3.0}}))
     row = compare_heart_rate(result)
-    true_bpm = plan.recordings[0].metadata().true_heart_rate_bpm
+    true_bpm = plan.metadata().true_heart_rate_bpm
     assert row.true_bpm == pytest.approx(true_bpm, abs=LIMIT_BPM)
     assert row.estimated_bpm == pytest.approx(true_bpm, abs=4.0)  # a peak of a spectrum over 6 s
     assert result.blocks.valid.mean() > 0.9

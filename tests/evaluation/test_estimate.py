@@ -300,11 +300,10 @@ def test_a_real_face_that_leaves_at_once_has_no_rate():
     assert np.isnan(rates(found)).all()
 
 
-def test_a_real_empty_room_and_a_real_black_video_are_refused():
-    for name, frames in (("noface_room_60fps_overlay.mp4", 496), ("10_7_0_light.mp4", 542)):
-        found = estimate_video(real("lowlight") / name)
-        assert found.reason == "no_face"
-        assert f"{frames} frames" in found.message
+def test_a_real_empty_room_is_refused():
+    found = estimate_video(real("lowlight") / "noface_room_60fps_overlay.mp4")
+    assert found.reason == "no_face"
+    assert "496 frames" in found.message
 
 
 def test_a_real_man_who_talks_and_moves_is_told_so():

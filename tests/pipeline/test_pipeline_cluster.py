@@ -32,7 +32,8 @@ HARMFUL = Config.from_mapping({**SHORT, "faces": {"backend": "harmful"}})
 def dask(tmp_path_factory):
     """Two workers that know the harmful backend."""
     folder = tmp_path_factory.mktemp("dask")
-    with Cluster(folder / "cluster", [str(install(folder / "plugin"))]) as found:
+    # each death of a worker is given back at once: to start another one takes seconds
+    with Cluster(folder / "cluster", [str(install(folder / "plugin"))], deaths=0) as found:
         for _ in range(2):
             found.add_worker()
         yield found

@@ -9,10 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
-import av
 import pytest
 from support.harm import FragileTask, install, write_harmful
-from support.videos import write_video
+from support.videos import repeated, write_video
 
 from stmap_pipeline import parallel
 from stmap_pipeline.config import Config
@@ -247,21 +246,6 @@ def peak_memory_kb(path: Path, frames: int) -> int:
     counted, peak = map(int, done.stdout.split())
     assert counted == frames
     return peak
-
-
-def repeated(video: Path, times: int, path: Path) -> Path:
-    """Write a video that shows another one so many times, without encoding it again."""
-    with av.open(str(path), "w") as out:
-        stream, first = None, 0
-        for _ in range(times):
-            with av.open(str(video)) as container:
-                stream = stream or out.add_stream_from_template(container.streams.video[0])
-                packets = [one for one in container.demux(video=0) if one.size]
-                for one in packets:
-                    one.pts, one.dts, one.stream = one.pts + first, one.dts + first, stream
-                    out.mux(one)
-                first += container.streams.video[0].duration
-    return path
 
 
 def test_a_video_of_60_s_needs_the_memory_of_one_of_10_s(tmp_path):

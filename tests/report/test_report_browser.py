@@ -111,11 +111,6 @@ def runs_report(tmp_path_factory):
     return write_runs_report([*runs, unfinished], folder / "report.html", maps=[maps], command=f"stmap report '{SHORT}'")
 
 
-@pytest.fixture(params=["report", "runs_report"])
-def page_path(request):
-    return request.getfixturevalue(request.param)
-
-
 def all_drawn(page):
     """Scroll past every chart until it is drawn, and give their number."""
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -125,27 +120,34 @@ def all_drawn(page):
     return page.locator(".chart").count()
 
 
+# texts of both pages, and of one
+TEXTS = ("body", ".lead", "figcaption", "nav a", "thead th", "td", ".xtick text", ".xtitle")
+TEXTS_OF = {
+    "report": ("summary", ".stats .bad dd", ".annotation-text"),
+    "runs_report": (".banner", ".stats dt", ".legendtext"),
+}
+
+
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
-def test_nothing_overflows_is_loaded_or_runs(browser, page_path, width, scheme):
-    with visited(browser, page_path, width=width, scheme=scheme) as page:
+@pytest.mark.parametrize("name", TEXTS_OF)
+def test_nothing_overflows_is_loaded_or_runs_and_all_can_be_read(browser, request, name, width, scheme):
+    with visited(browser, request.getfixturevalue(name), width=width, scheme=scheme) as page:
         assert all_drawn(page) > 5
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
         assert page.evaluate("window.evil === undefined && document.getElementById('evil') === null")
         assert page.locator("img[src='x']").count() == 0
         assert "<script>window.evil = 1</script>" in page.locator("body").inner_text()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_texts_and_letters_of_charts_can_be_read(browser, report, runs_report, scheme):
-    shared = ("body", ".lead", "figcaption", "nav a", "thead th", "td", ".xtick text", ".xtitle")
-    for path, more in (
-        (report, ("summary", ".stats .bad dd", ".annotation-text")),
-        (runs_report, (".banner", ".stats dt", ".legendtext")),
-    ):
-        with visited(browser, path, scheme=scheme) as page:
-            all_drawn(page)
-            for selector in (*shared, *more):
-                assert contrast(page, selector) >= LEAST_CONTRAST, selector
+        for selector in (*TEXTS, *TEXTS_OF[name]):
+            assert contrast(page, selector) >= LEAST_CONTRAST, selector
+        # each picture says what it shows
+        unnamed = (
+            "[...document.querySelectorAll('img, .chart')].filter((one) => !(one.alt || one.getAttribute('aria-label'))).length"
+        )
+        assert page.evaluate(unnamed) == 0
+        # each figure has a caption that tells good from bad
+        captions = page.locator("figcaption").all_text_contents()
+        assert len(captions) == page.locator("figure").count() > 5
+        assert all("Good: " in one and "Bad: " in one for one in captions)
 
 
 def test_charts_follow_the_color_scheme_and_the_paper(browser, report):
@@ -168,7 +170,7 @@ def test_charts_follow_the_color_scheme_and_the_paper(browser, report):
         color_is(lambda one: one == dark)
 
 
-def test_hovering_a_dot_names_its_recording_and_a_chart_can_be_saved_as_a_picture(browser, report):
+def test_a_dot_names_its_recording_and_leads_to_it_and_a_chart_can_be_saved_as_a_picture(browser, report):
     with visited(browser, report) as page:
         all_drawn(page)
         page.locator("#q-snr-db").scroll_into_view_if_needed()
@@ -189,11 +191,7 @@ def test_hovering_a_dot_names_its_recording_and_a_chart_can_be_saved_as_a_pictur
             page.locator("article .save a", has_text="PNG 2").first.click()
         assert Path(download.value.path()).read_bytes()[1:4] == b"PNG"
 
-
-def test_a_press_on_a_dot_opens_its_recording_and_recordings_lead_to_their_neighbors(browser, report, linked):
-    with visited(browser, report) as page:
-        all_drawn(page)
-        page.locator("#g-by_scenario-snr, #q-snr-db").first.scroll_into_view_if_needed()
+        page.locator("#q-snr-db").scroll_into_view_if_needed()
         page.locator("#q-snr-db .point").first.click(force=True)
         assert page.evaluate("document.querySelector(':target').tagName") == "ARTICLE"
         assert "_v1" in page.evaluate("location.hash")
@@ -201,6 +199,9 @@ def test_a_press_on_a_dot_opens_its_recording_and_recordings_lead_to_their_neigh
         shown_now = page.evaluate("location.hash")
         page.locator(f"article{shown_now} a[rel=prev]").click()
         assert page.evaluate("location.hash") != shown_now
+
+
+def test_files_of_recordings_lead_to_their_neighbors(browser, linked):
     with visited(browser, linked.with_name(f"{linked.stem}_files") / "p1_v1.html") as page:
         page.locator(".chart .main-svg").first.wait_for(state="attached")
         page.locator("a[rel=next]").click()
@@ -212,36 +213,11 @@ def test_a_press_on_a_dot_opens_its_recording_and_recordings_lead_to_their_neigh
         page.locator(".chart .main-svg").first.wait_for(state="attached")
 
 
-def test_every_picture_says_what_it_shows(browser, page_path):
-    with visited(browser, page_path) as page:
-        unnamed = (
-            "[...document.querySelectorAll('img, .chart')].filter((one) => !(one.alt || one.getAttribute('aria-label'))).length"
-        )
-        assert page.evaluate(unnamed) == 0
-        # each figure has a caption that tells good from bad
-        captions = page.locator("figcaption").all_text_contents()
-        assert len(captions) == page.locator("figure").count() > 5
-        assert all("Good: " in one and "Bad: " in one for one in captions)
-
-
-def test_ids_are_unique_and_links_inside_the_page_lead_somewhere(browser, report):
-    with visited(browser, report) as page:
-        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
-        assert len(ids) == len(set(ids))
-        for address in page.evaluate("[...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"):
-            # images are saved from the page itself
-            if not address.startswith("data:image/png;base64,"):
-                assert address.startswith("#")
-                assert address[1:] in ids
-        page.locator("#recordings tbody a").first.click()
-        assert page.evaluate("document.querySelector(':target').tagName") == "ARTICLE"
-
-
 def shown(page, column):
     return page.evaluate(f"[...document.querySelectorAll('#recordings tbody tr')].map((row) => row.cells[{column}].textContent)")
 
 
-def test_a_table_is_sorted_by_the_keyboard_alone(browser, report):
+def test_a_table_is_sorted_by_the_keyboard_alone_and_links_inside_the_page_lead_somewhere(browser, report):
     with visited(browser, report) as page:
         assert page.locator("#recordings thead th[aria-sort=ascending]").inner_text().startswith("pulse SNR")
         button = page.locator("#recordings thead button", has_text="label").first
@@ -253,21 +229,15 @@ def test_a_table_is_sorted_by_the_keyboard_alone(browser, report):
         assert page.locator("#recordings thead th[aria-sort=descending]").inner_text().startswith("label")
         assert page.locator("#recordings thead th[aria-sort=none]").count() == page.locator("#recordings thead th").count() - 1
 
-
-def test_links_of_the_page_of_runs_lead_somewhere(browser, runs_report):
-    with visited(browser, runs_report) as page:
-        targets = page.evaluate("[...document.querySelectorAll('nav a')].map((one) => one.getAttribute('href').slice(1))")
-        assert len(targets) == 11
-        assert page.evaluate("(ids) => ids.every((id) => document.getElementById(id))", targets)
-
-
-def test_a_press_on_a_dot_of_a_run_opens_the_recording_in_the_report_of_the_maps(browser, runs_report):
-    with visited(browser, runs_report) as page:
-        all_drawn(page)
-        page.locator("#case1-bland").scroll_into_view_if_needed()
-        page.locator("#case1-bland .point").first.click(force=True)
-        page.wait_for_url("**/report.html#r-*")
-        assert page.evaluate("decodeURIComponent(location.pathname)").endswith("/maps <i>/report.html")
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+        assert len(ids) == len(set(ids))
+        for address in page.evaluate("[...document.querySelectorAll('a[href]')].map((one) => one.getAttribute('href'))"):
+            # images are saved from the page itself
+            if not address.startswith("data:image/png;base64,"):
+                assert address.startswith("#")
+                assert address[1:] in ids
+        page.locator("#recordings tbody a").first.click()
+        assert page.evaluate("document.querySelector(':target').tagName") == "ARTICLE"
 
 
 def test_paper_is_white_and_holds_all_columns_of_a_table_in_its_width(browser, report):
@@ -350,7 +320,7 @@ def test_a_whole_database_stays_small_and_can_be_sorted_and_searched(browser, tm
         assert page.locator("tbody tr:has(th a)").count() == 2378
 
 
-def test_the_page_of_runs_reads_without_script_and_is_reached_by_keyboard(browser, runs_report):
+def test_the_page_of_runs_reads_without_script_is_reached_by_keyboard_and_its_links_lead_somewhere(browser, runs_report):
     with visited(browser, runs_report, script=False) as page:
         assert page.locator("table").count() >= 6
     with visited(browser, runs_report) as page:
@@ -360,3 +330,13 @@ def test_the_page_of_runs_reads_without_script_and_is_reached_by_keyboard(browse
             "[...document.querySelectorAll('.scroll')].every((one) => one.tabIndex === 0 && one.getAttribute('aria-label'))"
         )
         assert scrolled
+        targets = page.evaluate("[...document.querySelectorAll('nav a')].map((one) => one.getAttribute('href').slice(1))")
+        assert len(targets) == 11
+        assert page.evaluate("(ids) => ids.every((id) => document.getElementById(id))", targets)
+
+        # a press on a dot opens the recording in the report of the maps
+        all_drawn(page)
+        page.locator("#case1-bland").scroll_into_view_if_needed()
+        page.locator("#case1-bland .point").first.click(force=True)
+        page.wait_for_url("**/report.html#r-*")
+        assert page.evaluate("decodeURIComponent(location.pathname)").endswith("/maps <i>/report.html")

@@ -152,9 +152,19 @@ def _compare(out: Path, expected: dict[str, bytes]) -> None:
 
 
 class Cluster:
-    """A scheduler and its workers, each a process; close it, or they stay."""
+    """A scheduler and its workers, each a process; close it, or they stay.
 
-    def __init__(self, folder: Path, path: list[str] | None = None) -> None:
+    Parameters
+    ----------
+    folder : Path
+        For their files.
+    path : list of str, optional
+        Where they look for modules first.
+    deaths : int
+        How many workers may die on a task before the scheduler gives it back.
+    """
+
+    def __init__(self, folder: Path, path: list[str] | None = None, *, deaths: int = 1) -> None:
         self._folder, self._file = folder, folder / "scheduler.json"
         folder.mkdir(parents=True, exist_ok=True)
         searched = os.pathsep.join([*(path or []), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
@@ -162,8 +172,7 @@ class Cluster:
             **os.environ,
             "PYTHONPATH": searched,
             "DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "0",
-            # a task that two workers died on is given up, rather than after four
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths),
         }
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file))

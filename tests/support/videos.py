@@ -92,6 +92,21 @@ def write_video(
     return path
 
 
+def repeated(video: Path, times: int, path: Path) -> Path:
+    """Write a video that shows another one so many times, without encoding it again."""
+    with av.open(str(path), "w") as out:
+        stream, first = None, 0
+        for _ in range(times):
+            with av.open(str(video)) as container:
+                stream = stream or out.add_stream_from_template(container.streams.video[0])
+                packets = [one for one in container.demux(video=0) if one.size]
+                for one in packets:
+                    one.pts, one.dts, one.stream = one.pts + first, one.dts + first, stream
+                    out.mux(one)
+                first += container.streams.video[0].duration
+    return path
+
+
 def colorful(height: int = 48, width: int = 64, seed: int = 0) -> npt.NDArray[np.uint8]:
     """Draw a smooth picture with all colors well inside the range, so that no conversion clips."""
     y, x = np.mgrid[0:height, 0:width]

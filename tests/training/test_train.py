@@ -258,30 +258,29 @@ def test_a_device_that_cannot_train_is_refused_before_the_folder_is_begun(maps, 
     assert not plan.out.exists()
 
 
-@pytest.mark.parametrize("limit", [0, 10_000])
-def test_a_full_disk_is_an_output_error_and_the_run_can_be_resumed(maps, run, tmp_path, limit):
+def test_a_full_disk_is_an_output_error_and_the_run_can_be_resumed(maps, run, tmp_path):
     """The limit of file sizes stands for a full disk: the system refuses the same calls."""
-    out, code = (
-        tmp_path / "run",
-        (
-            "import resource, signal, sys\n"
-            "from pathlib import Path\n"
-            "sys.path.insert(0, sys.argv[1])\n"
-            "from stmap_pipeline.errors import OutputError\n"
-            "from support.training import train\n"
-            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))\n"
-            "try:\n"
-            "    train(Path(sys.argv[2]), Path(sys.argv[3]))\n"
-            "except OutputError as error:\n"
-            "    print('OutputError')\n"
-        ),
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from stmap_pipeline.errors import OutputError\n"
+        "from support.training import train\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "for limit in sys.argv[4:]:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))\n"
+        "    try:\n"
+        "        train(Path(sys.argv[2]), Path(sys.argv[3], limit))\n"
+        "    except OutputError:\n"
+        "        print('OutputError', flush=True)\n"
     )
-    words = [str(Path(__file__).parents[1]), str(maps), str(out), str(limit)]
+    limits = ["0", "10000"]
+    words = [str(Path(__file__).parents[1]), str(maps), str(tmp_path), *limits]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
-    assert done.stdout == "OutputError\n", done.stderr
-    train(maps, out, resume=True)
-    assert result(out) == result(run[0])
+    assert done.stdout == "OutputError\n" * len(limits), done.stderr
+    for limit in limits:
+        train(maps, tmp_path / limit, resume=True)
+        assert result(tmp_path / limit) == result(run[0])
 
 
 def test_half_precision_is_for_those_who_have_it(maps, run, tmp_path):
