@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support.cli import four_videos
 from support.videos import write_video
 
-# a deadline is a timing test, and machines are busy; the same examples in each run, so that a failure is of the change at hand
-settings.register_profile("stmap", deadline=None, derandomize=True)
+# a deadline is a timing test, and so is a limit for drawing examples, and machines are busy; the same examples in each run, so that a
+# failure is of the change at hand
+settings.register_profile("stmap", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stmap")
 
 # to collect it for its examples would import it, and hide from all tests what it hides from others

@@ -219,7 +219,8 @@ def test_a_lack_of_permission_is_not_waited_for(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "replace", refused)
+    monkeypatch.setattr(files, "_PATIENCE_S", 100.0)
     start = time.monotonic()
     with pytest.raises(OutputError, match="correct the permissions"):
         atomic_write_text(tmp_path / "a.txt", "new")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 50

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,31 +59,36 @@ def test_every_block_that_is_not_run_says_why():
     assert {"README.md", "own-videos.md", "train.md", "resume.md", "rebuild.md", "estimate.md", "evaluate.md"} <= names
 
 
+def another(video: Path, path: Path) -> Path:
+    """Write the same pictures as another file: one video of two people would be an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(video.read_bytes() + (16).to_bytes(4, "big") + b"free" + zlib.crc32(bytes(path)).to_bytes(8, "big"))
+    return path
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     """What the guides start from: user videos with and without labels, a VIPL-HR, finished maps, one video."""
     from stmap_pipeline.synth.scene import make_scene
 
     root = tmp_path_factory.mktemp("guides")
-    # three beats, to and fro, so that nothing jumps; 15 s of it
     scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(160, 160))
-    frames = [scene.render(index / 30, index) for index in range(75)]
-    once = write_video(root / "once.mp4", frames + frames[::-1], options={"crf": "16"})
-    face = repeated(once, 3, root / "clip.mp4")
-    once.unlink()
+    clip = root / "clip.mp4"
+    write_video(clip, (scene.render(index / 15, index) for index in range(165)), rate_hz=15, options={"crf": "16"})
     for name in ("one.mp4", "two.mp4", "unlabeled/anna/rest.mp4", "unlabeled/bea/rest.mp4"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(face, root / name)
+        another(clip, root / name)
+    # windows of 300 frames need longer videos: three beats, to and fro, so that nothing jumps; 15 s of it
+    frames = [scene.render(index / 30, index) for index in range(75)]
+    face = repeated(write_video(root / "once.mp4", frames + frames[::-1], options={"crf": "16"}), 3, root / "face.mp4")
     for name, rate_bpm in (("anna", 72), ("bea", 73)):
-        video = root / "my-videos" / name / "rest.mp4"
-        video.parent.mkdir(parents=True)
-        # the same pictures, and another file: one person in two folders would be an error
-        video.write_bytes(face.read_bytes() + (16).to_bytes(4, "big") + b"free" + bytes([rate_bpm] * 8))
+        video = another(face, root / "my-videos" / name / "rest.mp4")
         video.with_suffix(".csv").write_text("time_s,heart_rate_bpm\n" + "".join(f"{second},{rate_bpm}\n" for second in range(15)))
     for number, place in enumerate(("p1/v1/source1", "p1/v1/source2", "p2/v1/source1")):
         folder = vipl_recording(root / "vipl-hr" / "data", place, frames=450, clock=not place.endswith("source2"))
-        (folder / "video.avi").write_bytes(face.read_bytes() + (16).to_bytes(4, "big") + b"free" + bytes([number] * 8))
+        another(face, folder / "video.avi")
         (folder / "gt_HR.csv").write_text("HR\r\n" + f"{72 + 9 * number}\r\n" * 15)
+    (root / "once.mp4").unlink()
+    face.unlink()
     add_augmentation(folded_maps(root / "maps", pulse=True))
     return root
 

@@ -174,7 +174,7 @@ def test_ctrl_c_ends_with_one_line(face, tmp_path):
         # the first refusal is there at once, the other videos take their time
         assert "source_missing" in process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("stopped; ")
     assert "Traceback" not in err

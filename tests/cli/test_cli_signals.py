@@ -67,7 +67,7 @@ def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
 def ctrl_c(process: subprocess.Popen[str]) -> str:
     """Press Ctrl-C and give what the command says after it."""
     os.killpg(process.pid, signal.SIGINT)
-    rest = process.communicate(timeout=60)[1]
+    rest = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     return rest
 
@@ -136,7 +136,7 @@ def test_ctrl_c_in_an_import_is_one_line(module, words, tmp_path):
     with subprocess.Popen([COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout.readline() == "importing\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[1] == "stopped\n"
+        assert process.communicate(timeout=300)[1] == "stopped\n"
     assert process.returncode == 130
 
 

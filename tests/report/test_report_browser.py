@@ -153,7 +153,7 @@ def test_nothing_overflows_is_loaded_or_runs_and_all_can_be_read(browser, reques
 def test_charts_follow_the_color_scheme_and_the_paper(browser, report):
     def color_is(wanted):
         color = "getComputedStyle(document.querySelector('.chart .bars .point path')).fill"
-        for _ in range(100):
+        for _ in range(1000):
             if wanted(page.evaluate(color)):
                 return page.evaluate(color)
             page.wait_for_timeout(50)

@@ -108,6 +108,8 @@ def running_browser() -> Iterator[object]:
 def visited(browser, path: Path, *, width: int = 1280, scheme: str = "light", script: bool = True):
     """Open a file; at the end, nothing may have been logged as an error, and nothing asked for but files, data and memory of its own (blob)."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script)
+    # of playwright's 30 s a busy machine needs some
+    context.set_default_timeout(200_000)
     page, troubles, requests = context.new_page(), [], []
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
