@@ -73,11 +73,11 @@ def result_table(name: str, title: str, cases: Sequence[Case]) -> Table:
         Field("source", "source"),
     ]
     note = (
-        "Per video. Of several seeds: mean ± standard deviation over the seeds; otherwise the number with its "
-        f"{100 * first.bootstrap.confidence:.0f} % bootstrap interval, drawn by {first.bootstrap.unit}, beside MAE and RMSE. "
-        "Good: smaller than the constant, which uses nothing of the video; an ME near 0 and an r near 1. "
-        "Leaving out hard videos makes every other number better, so look at the videos, too. "
-        "Red: no better than the constant. Green: the smallest MAE of ours, where it is below the constant by more than chance."
+        "Errors of videos. Beside MAE and RMSE is their "
+        f"{100 * first.bootstrap.confidence:.0f} % bootstrap interval, drawn by {first.bootstrap.unit}, where it is known; of several seeds, "
+        "mean ± standard deviation over the seeds. Good: smaller than the constant, which uses nothing of the video; an ME near 0 and an r near 1. "
+        "Compare the numbers of videos, too: leaving out hard ones makes every other number better. "
+        "Red: no better than the constant. Green: the smallest MAE of this report, where it is below the constant by more than chance."
     )
     if any(len(one.runs) > 1 for one in cases):
         note += (
