@@ -321,10 +321,33 @@ def build_settings(config_path: Path | None) -> Config:
     from stmap_pipeline.config import Config
     from stmap_pipeline.project import read_build_settings
 
+    project = here() if config_path is None else None
     if config_path is not None:
-        return read_build_settings(config_path)
-    project = here()
-    return Config.from_mapping(dict(project.settings)) if project is not None else Config()
+        config = read_build_settings(config_path)
+    else:
+        config = Config.from_mapping(dict(project.settings)) if project is not None else Config()
+    check_name("face_backends", config.faces.backend, f"{config_path or _file(project)}: faces.backend")
+    return config
+
+
+def check_name(kind: str, name: str, where: str) -> None:
+    """Raise ConfigError where a settings file has a name that a registry does not know.
+
+    Parameters
+    ----------
+    kind : str
+        Registry: ``networks``.
+    name : str
+    where : str
+        File and key.
+    """
+    from stmap_pipeline import registry
+    from stmap_pipeline.errors import ConfigError, UnknownNameError
+
+    try:
+        registry.find(kind, name)
+    except UnknownNameError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def lines_of_settings(config_path: Path | None, out: Path) -> list[str]:

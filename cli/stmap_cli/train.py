@@ -162,13 +162,16 @@ def train(
 
 def read_settings(path: Path | None, preset: str | None, choices: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the project, or of a file in their place, with those of a preset below the file, and options above all."""
-    from stmap_pipeline.project import read_train_settings
+    from stmap_pipeline.project import PROJECT, read_train_settings
     from stmap_pipeline.training.config import PRESETS
 
     project = places.here() if path is None else None
     settings = dict(project.train) if project is not None else {}
     settings |= PRESETS[preset] if preset else {}
     settings |= read_train_settings(path) if path is not None else {}
+    if "network" in settings and choices.get("network") is None:
+        file = path if path is not None else project.root / PROJECT if project is not None else "settings"
+        places.check_name("networks", str(settings["network"]), f"{file}: train.network")
     return settings | {key: value for key, value in choices.items() if value is not None}
 
 

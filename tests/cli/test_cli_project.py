@@ -200,6 +200,15 @@ def test_a_changed_setting_is_answered_with_what_differs_and_what_to_type(projec
     assert re.search(rf"^  epochs +then {settings.epochs}, now 77$", run.err, re.MULTILINE)
     typed = [shlex.split(line)[1:] for line in lines if line.startswith("  stmap ")]
     assert typed == [[*words, "--epochs", "77", "--retrain"], [words[0], words[1], *words[3:], "--epochs", "77", "runs/one-2"]]
+    # a name that is wrong in the file is told with the file and the key
+    before = Path("stmap.toml").read_text()
+    for section, key, names in (("train", "network", "resnet18"), ("faces", "backend", "dlib68")):
+        Path("stmap.toml").write_text(f'[{section}]\n{key} = "{names[:-1]}"\n[databases]\npure = "."\n')
+        run = stmap("train", "a") if section == "train" else stmap("check")
+        assert run.code == 1
+        assert run.err.startswith(f"Error: stmap.toml: {section}.{key}: no ")
+        assert f"did you mean '{names}'?" in run.err
+    Path("stmap.toml").write_text(before)
     # maps that were built anew with other settings
     shutil.rmtree("maps/a")
     shorter = {"windows": {"length": "50 frames", "step": "1 s"}}
