@@ -273,7 +273,7 @@ def line_chart(panel: Panel) -> Chart:
         notes.append({"x": value, "y": 1, "yref": "paper", "text": _plain(text), "xanchor": "left", "yanchor": "top"})
         words.append(f"Marked: {text}.")
     # a few epochs have no halves
-    few = all(len(one.x) < 6 and np.all(np.mod(one.x, 1) == 0) for one in panel.series)
+    few = all(np.size(one.x) < 6 and np.all(np.mod(one.x, 1) == 0) for one in panel.series)
     x_axis = _axis(panel.x_label, range=panel.x_limits, dtick=1 if few else None)
     y_axis = _axis(panel.y_label, range=panel.y_limits)
     # hovering names each of many lines
