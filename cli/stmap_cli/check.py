@@ -107,7 +107,7 @@ def _problems(findings: Sequence[Finding]) -> list[Finding]:
 def _on_stdout(screen: Console) -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, width=max(screen.width, 100))
+    return Console(highlight=False, width=screen.width if screen.is_terminal else max(screen.width, 100))
 
 
 def _table(problems: Sequence[Finding]) -> Table:

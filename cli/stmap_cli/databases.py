@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,7 +45,7 @@ def databases(name: str | None) -> None:
     database: Database = registry.load("databases", name)
     click.echo(f"{database.name}: {database.title}\n")
     for word, text in database.facts().items():
-        click.echo(textwrap.fill(f"{word}: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+        click.echo(textwrap.fill(f"{word}: {text}", _width(), subsequent_indent="  ", break_on_hyphens=False))
     if name in here:
         click.echo(f"folder: {here[name]}")
     click.echo("\nlayout:")
@@ -51,7 +53,7 @@ def databases(name: str | None) -> None:
     if database.defects:
         click.echo("\nknown defects:")
         for one in database.defects:
-            click.echo(textwrap.fill(f"- {one}", _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
+            click.echo(textwrap.fill(f"- {one}", _width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False))
     if database.citation:
         click.echo("\ncite:")
         click.echo(textwrap.indent(textwrap.dedent(database.citation).strip("\n"), "  "))
@@ -72,6 +74,17 @@ def _folders() -> dict[str, str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    """Return rows in columns; on a narrow terminal the last column has several lines."""
+    *widths, last = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    begin = sum(widths) + 2 * len(widths)
+    room = max(20, _width() - begin) if sys.stdout.isatty() else max(1, last)
+    lines = []
+    for *cells, text in (head, *rows):
+        first, *more = textwrap.wrap(text, room) or [""]
+        lines.append("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), first]).rstrip())
+        lines += [" " * begin + one for one in more]
     return "\n".join(lines)
+
+
+def _width() -> int:
+    return min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
