@@ -99,14 +99,14 @@ def test_a_run_that_is_given_up_can_be_taken_up(folder_tree, tmp_path):
 def test_other_settings_are_refused_by_name(folder_tree, key, value):
     before = tree_of(folder_tree.out)
     old = "easy" if key == "setting" else ASKED[key]
-    with pytest.raises(OutputError, match=rf"\({key} {old} -> {value}\)"):
+    with pytest.raises(OutputError, match=rf"\({key}: {old} -> {value}\)"):
         plan_synthesis(folder_tree.out, **{**ASKED, key: value})
     assert tree_of(folder_tree.out) == before
 
 
 def test_an_unfinished_database_of_other_settings_is_refused(tmp_path):
     next(plan_synthesis(tmp_path, **ASKED).run())
-    with pytest.raises(OutputError, match="layout folder -> mmse-hr"):
+    with pytest.raises(OutputError, match="layout: folder -> mmse-hr"):
         plan_synthesis(tmp_path, **{**ASKED, "layout": "mmse-hr"})
 
 

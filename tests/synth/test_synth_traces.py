@@ -105,7 +105,7 @@ def test_a_finished_output_is_left_alone(maps):
 
 
 def test_other_settings_are_refused_with_what_differs(maps):
-    with pytest.raises(OutputError, match=r"seed 4 -> 6; .*duration_s 21.0 -> 30.0"):
+    with pytest.raises(OutputError, match=r"seed: 4 -> 6; .*duration_s: 21.0 -> 30.0"):
         plan_traces(maps, 3, seed=6, recordings_per_subject=2)
     with pytest.raises(OutputError, match=r"windows\.length"):
         plan_traces(maps, 3, seed=4, config=Config.from_mapping({"windows": {"length": "100 frames"}}), **SMALL)
