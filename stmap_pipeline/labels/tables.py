@@ -125,6 +125,8 @@ def read_table(
         rows_at: npt.NDArray[np.bool_] | slice = (
             np.array(filled[:count]) if time_column is not None and layout.delimiter else slice(None)
         )
+        if count == 1 and layout.width >= _MANY_IN_A_ROW and not layout.header and indices == [0]:
+            raise LabelFileError(f"line {layout.first_line} holds all {layout.width} numbers; put each on a line of its own")
         names = [layout.name(index) for index in indices]
         times = None
         if time_column is not None:
@@ -162,6 +164,10 @@ def list_columns(path: Path) -> tuple[str, ...]:
     except LabelFileError as error:
         raise type(error)(f"{printable(path)}: {error}") from None
     return layout.header or tuple(map(str, range(layout.width)))
+
+
+# a table has fewer columns where it has one row
+_MANY_IN_A_ROW = 5
 
 
 class _Numbers:
@@ -464,7 +470,8 @@ def _index(column: str | int, layout: _Layout) -> int:
     same = same or [index for index, name in enumerate(header) if name.casefold() == column.strip().casefold()]
     if len(same) == 1:
         return same[0]
-    raise LabelFileError(f"has {f'{len(same)} columns' if same else 'no column'} {column!r}; its columns are{names[1:]}")
+    hint = "; give one by its number, from 0" if same else ""
+    raise LabelFileError(f"has {f'{len(same)} columns' if same else 'no column'} {column!r}; its columns are{names[1:]}{hint}")
 
 
 def _numbers(texts: list[str]) -> tuple[npt.NDArray[np.float64], str, str]:

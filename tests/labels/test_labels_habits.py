@@ -385,6 +385,7 @@ def test_blank_lines_between_rows_with_times_are_no_rows(tmp_path, between):
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "old Office document.*save its sheet as CSV"),
         (b"<!DOCTYPE html>\n<html></html>", "is a web page; the download failed"),
         (b"\xff\xd8\xff\xe0" + bytes(99), "is a still image .JPEG., not a table"),
+        (b"time,hr,hr\n0,70,71\n1,70,71\n", "has 2 columns 'hr'.*; give one by its number, from 0"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
     ],
 )
@@ -393,3 +394,10 @@ def test_a_file_of_another_kind_is_named(tmp_path, content, what):
     path.write_bytes(content)
     with pytest.raises(LabelFileError, match=what):
         read_columns(path, ["hr"], "time")
+
+
+def test_numbers_that_stand_on_one_line_are_named(tmp_path):
+    path = tmp_path / "hr.txt"
+    path.write_text("73 74 75 76 77 76 75\n")
+    with pytest.raises(LabelFileError, match="line 1 holds all 7 numbers; put each on a line"):
+        read_columns(path, [0])
