@@ -111,15 +111,9 @@ def train(
     from stmap_pipeline.torch import require_torch
 
     require_torch("lightning_fabric")
-    import torch
-
     from stmap_pipeline.errors import OtherSettingsError
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.data import find_device
-    from stmap_pipeline.training.train import plan_training
 
-    if threads is not None:
-        torch.set_num_threads(threads)
     settings = read_settings(config_path, preset, choices)
     screen = _screen()
     if settings.get("recipe") == "simulated":
@@ -137,6 +131,14 @@ def train(
             say(screen, f"project  {source}  ->  {out}")
         for one in notes:
             say(screen, f"  chosen   {one}")
+    # seconds of imports, after all that is wrong at once
+    import torch
+
+    from stmap_pipeline.training.data import find_device
+    from stmap_pipeline.training.train import plan_training
+
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         plan = plan_training(source, out, config, folds=folds, resume=resume, retrain=retrain)
     except OtherSettingsError as error:
