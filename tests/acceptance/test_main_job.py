@@ -179,7 +179,7 @@ def test_times_come_from_the_clock_of_the_database_and_not_from_the_container(vi
         quirks = vipl.truth[name]["quirks"]
         assert float(row["container_rate_hz"]) == 25
         assert row["clock"] == ("constant" if "no_time_file" in quirks else "times_file")
-        assert ("source2 ships no time.txt: the phone's nominal 30 frames/s" in row["notes"]) == ("no_time_file" in quirks)
+        assert ("its nominal 30 frames/s" in row["notes"]) == ("no_time_file" in quirks)
     rates = {name: float(row["rate_hz"]) for name, row in recordings.items()}
     assert rates["p001_v1_source2"] == 30
     assert rates["p002_v1_source1"] == pytest.approx(16.4, abs=0.2)
