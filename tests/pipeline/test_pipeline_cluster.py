@@ -175,12 +175,13 @@ def test_a_task_that_no_worker_can_do_is_an_error_of_the_run(dask):
 
 
 def test_what_is_no_cluster_is_said_and_leaves_no_client(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "_CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster, "_CONNECT_S", 2.0)
     for address in ("tcp://127.0.0.1:9", "nonsense://x", "127.0.0.1"):
         with pytest.raises(WorkerError, match=f"^{address}: .*dask scheduler"):
             list(start(source, tmp_path / "maps", address))
     # one that the garbage collector closes while another one starts would wait for it, and it for that one
-    assert {one.status for one in gc.get_objects() if isinstance(one, distributed.Client)} <= {"closed"}
+    # by its type: to ask some objects of torch for their class is a warning
+    assert {one.status for one in gc.get_objects() if issubclass(type(one), distributed.Client)} <= {"closed"}
 
 
 def test_a_cluster_without_workers_of_one_thread_is_said(source, tmp_path, monkeypatch):
