@@ -33,7 +33,7 @@ def simulated(count: int) -> None:
     random = np.random.default_rng(1)
     print("| signal | sampling | median error | largest error | over 0.3 bpm | no label |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for name, ecg, low_hz, high_hz in (("pulse", False, 15, 256), ("ECG", True, 50, 256)):
+    for name, ecg, low_hz, high_hz in (("pulse", False, 15, 256), ("ECG", True, 80, 256)):
         errors = []
         for seed in range(count):
             length_s, rate_hz = random.uniform(5, 60), float(np.exp(random.uniform(np.log(low_hz), np.log(high_hz))))

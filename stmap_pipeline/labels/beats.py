@@ -40,8 +40,8 @@ _STEP = 0.2
 # beats that are so near are one: times and intervals are rounded
 _SAME_BEAT_S = 0.005
 _PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
-# fewer samples a second see too little of a QRS complex, which lasts a tenth of a second: of windows of 5 s at 30 to 42 Hz one in five is wrong
-MIN_ECG_RATE_HZ = 50.0
+# fewer samples a second see too little of a QRS complex, which lasts a tenth of a second: with a jittered clock, one of fifty windows of 5 s at 50 Hz is wrong
+MIN_ECG_RATE_HZ = 80.0
 # fewer samples a second show no wave of any heart: these are heart rates
 MIN_PULSE_RATE_HZ = 5.0
 # what lies further outside, in units of the usual range of a pulse, is a fault of the sensor or no sample at all

@@ -17,7 +17,7 @@ _SLACK_TRUSTED_S = 0.5
 #: less than this share is trusted. See the measurement in docs/explanation/labels.md.
 MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 #: Fewer beats do not carry the mean of an interval: the rate swings with the breath, which two or three of them do not show.
-MIN_BEATS = 3.5
+MIN_BEATS = 4.0
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
@@ -120,7 +120,8 @@ class HeartRateTrace:
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
-        the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where fewer than 3.5 beats lie in it, of which the trace was computed.
+        the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where the
+        trace was computed from beats of which fewer than four lie in it.
 
         Examples
         --------
