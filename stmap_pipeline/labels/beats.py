@@ -89,7 +89,7 @@ def heart_rate_from_rr(times_s: npt.ArrayLike, rr_s: npt.ArrayLike) -> HeartRate
     Examples
     --------
     >>> trace = heart_rate_from_rr([0.75, 1.35, 1.95, 2.55, 3.15], [0.75, 0.6, 0.6, 0.6, 0.6])
-    >>> trace.heart_rate_bpm[[0, 4]].round(6).tolist(), round(trace.mean_between(0.0, 1.5), 6)
+    >>> trace.heart_rate_bpm[[0, 10]].round(6).tolist(), round(trace.mean_between(0.0, 1.5), 6)
     ([80.0, 100.0], 90.0)
     """
     stop_s, length_s = np.asarray(times_s, dtype=np.float64), np.asarray(rr_s, dtype=np.float64)

@@ -79,7 +79,7 @@ def paragraph(name: str, **content: Any) -> str:
     Examples
     --------
     >>> str(paragraph("quality")).split()[:4]
-    ['For', 'the', 'quality', 'figures,']
+    ['For', 'the', 'quality', 'measures,']
     """
     text: str = getattr(environment().get_template("methods.html").module, name)(**content)
     return text
