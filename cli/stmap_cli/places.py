@@ -65,9 +65,10 @@ class OtherSettings(click.ClickException):
 def typed(*more: str | Path, without: Path | None = None) -> str:
     """Return what was typed with more words after it, and without an argument of it."""
     words = sys.argv[1:]
-    if without is not None and str(without) in words:
-        place = len(words) - 1 - words[::-1].index(str(without))
-        words = [*words[:place], *words[place + 1 :]]
+    if without is not None:
+        # "maps/" and "./maps" are typed for the path "maps", too
+        places = [place for place, word in enumerate(words) if Path(word) == without]
+        words = [word for place, word in enumerate(words) if place not in places[-1:]]
     return shlex.join(["stmap", *words, *map(str, more)])
 
 

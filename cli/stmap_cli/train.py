@@ -143,7 +143,7 @@ def train(
         plan = plan_training(source, out, config, folds=folds, resume=resume, retrain=retrain)
     except OtherSettingsError as error:
         words = [*((source,) if source is not None and maps is None else ()), places.free(out)]
-        given = (maps if source is None else run) or None
+        given = maps if source is None else run
         ways = [
             ("removes its networks, and trains in its place", places.typed("--retrain")),
             ("keeps it, and trains beside it", places.typed(*words, without=given)),

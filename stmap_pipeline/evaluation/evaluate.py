@@ -351,13 +351,15 @@ def _are_recordings_of(predictions: Predictions, shards: Shards) -> bool:
     there: dict[str, list[float]] = defaultdict(list)
     for one in shards.windows():
         there[one.recording_id].append(one.heart_rate_bpm)
-    names = predictions.recording_id
-    if not len(predictions) or not set(names.tolist()) <= there.keys():
+    predicted: dict[str, list[float]] = defaultdict(list)
+    for name, rate in zip(predictions.recording_id.tolist(), predictions.heart_rate_bpm.tolist(), strict=True):
+        predicted[name].append(rate)
+    if not predicted or not predicted.keys() <= there.keys():
         return False
     apart = [
-        abs(np.nanmean(predictions.heart_rate_bpm[names == name]) - np.nanmean(rates))
-        for name in set(names.tolist())
-        if np.isfinite(rates := there[name]).any() and np.isfinite(predictions.heart_rate_bpm[names == name]).any()
+        abs(np.nanmean(rates) - np.nanmean(there[name]))
+        for name, rates in predicted.items()
+        if np.isfinite(rates).any() and np.isfinite(there[name]).any()
     ]
     return not apart or float(np.median(apart)) < _SAME_RECORDING_BPM
 

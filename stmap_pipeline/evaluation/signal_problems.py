@@ -79,7 +79,9 @@ def signal_problems(
     if not seen.any():
         level = float(known.get("image_level", np.nan))
         if level < _DARK:
-            found.append(SignalProblem("dark", f"the images are dark: mean level {level:.0f} of 255"))
+            # what is dark alone leaves a codec little to write
+            others = [one for one in found if one.kind != "compression"]
+            found = [SignalProblem("dark", f"the images are dark: mean level {level:.0f} of 255"), *others]
         return tuple(found)
     found += _face_problems(times_s, seen, track, known)
     found += _light_problems(blocks, seen)

@@ -7,6 +7,7 @@ is opened and no setting of the caller's own figures is touched. The same input 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,12 @@ FORMATS = (".png", ".svg", ".pdf")
 
 # colors that stay apart for color-blind readers (Okabe and Ito)
 TRUTH, ESTIMATE, RESAMPLED, TARGET, SHADE, UNSEEN = "#D55E00", "#0072B2", "#E69F00", "#333333", "0.93", 0.8
+
+# beside the font of matplotlib, which has Latin, Greek, Cyrillic, Arabic and Hebrew letters: those of Linux, Windows and macOS
+_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC",
+    "Hiragino Sans", "Hiragino Sans GB", "Apple SD Gothic Neo", "Arial Unicode MS",
+)  # fmt: skip
 
 _PANEL_COLORS = {"s1": ESTIMATE, "s2": TRUTH, "gap": str(UNSEEN), "shade": SHADE}
 
@@ -89,10 +96,25 @@ def _encode(figure: Figure, kind: str, dpi: int) -> bytes:
 
     metadata: dict[str, dict[str, Any]] = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     file = io.BytesIO()
+    _choose_fonts(figure)
     # without a salt of its own the SVG would name its parts by chance
-    with mpl.rc_context({"svg.hashsalt": "stmap"}):
+    with mpl.rc_context({"svg.hashsalt": "stmap"}), warnings.catch_warnings():
+        # where no font has a letter, a box stands for it
+        warnings.filterwarnings("ignore", "Glyph ", UserWarning)
         figure.savefig(file, format=kind, dpi=dpi, metadata=metadata[kind])
     return file.getvalue()
+
+
+def _choose_fonts(figure: Figure) -> None:
+    """Let texts with names in other scripts use the fonts of this system that have their letters."""
+    from matplotlib import font_manager
+    from matplotlib.text import Text
+
+    texts = [one for one in figure.findobj(Text) if isinstance(one, Text) and not one.get_text().isascii()]
+    if texts:
+        there = set(font_manager.get_font_names())
+        for one in texts:
+            one.set_fontfamily(["DejaVu Sans", *(name for name in _FONTS if name in there)])
 
 
 def save_figure(figure: Figure, target: Path, dpi: int) -> None:

@@ -257,7 +257,7 @@ def _stats(runs: Sequence[Run], groups: Sequence[Sequence[Case]], *, all_simulat
             best = min(known, key=errors.__getitem__)
             constant, value = best.tested[0].evaluation.score("constant").mae_bpm.value, errors[best]
             mark = "" if all_simulated else best.mark
-            stats.append(Stat(f"{value:.2f} bpm", marked(f"smallest MAE: {best.label}", mark), best.tone))
+            stats.append(Stat(f"{value:.2f} bpm", marked(f"smallest MAE of a network: {best.label}", mark), best.tone))
             stats.append(Stat(f"{constant:.2f} bpm", marked("MAE of the constant, which a network must beat", mark)))
     return stats
 
@@ -316,10 +316,16 @@ def learning_charts(case: Case) -> tuple[Chart, Chart]:
 
     def chart(column: str, color: str, y_label: str) -> Chart:
         lines = [
-            Line(f"{run.metadata.name}, fold {fold}", color, [row["epoch"] for row in rows], [row[column] for row in rows])
-            for run, fold, rows in curves
+            Line(
+                f"{run.metadata.name}, fold {fold}",
+                # a legend of a few lines tells them apart; more have none, and are named by hovering
+                COLORS[n] if len(curves) <= len(COLORS) else color,
+                [row["epoch"] for row in rows],
+                [row[column] for row in rows],
+            )
+            for n, (run, fold, rows) in enumerate(curves)
         ]
         text = f"{y_label} of {len(curves)} {'network' if len(curves) == 1 else 'networks'} over epochs"
         return replace(line_chart(Panel(lines, "epoch", y_label)), text=text)
 
-    return chart("train_loss", "s1", "loss (standard deviations)"), chart("validation_mae_bpm", "s2", "MAE of windows (bpm)")
+    return chart("train_loss", "s1", "loss"), chart("validation_mae_bpm", "s2", "MAE of windows (bpm)")

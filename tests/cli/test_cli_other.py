@@ -111,6 +111,7 @@ def test_synth_refuses_what_it_cannot_draw_and_folders_that_are_in_use(here):
             ["own", "--layout", "folder", "--subjects", "1"],
             "  duration_s  then 1.0, now 20.0\ntype one of\n  stmap synth --layout folder --subjects 1 own-2\n",
         ),
+        (["./own/", "--layout", "folder", "--subjects", "1"], "\n  stmap synth --layout folder --subjects 1 own-2\n"),
     ):
         run = stmap("synth", *words)
         assert (run.code, run.out) == (1, "")

@@ -49,6 +49,9 @@ def test_each_damage_is_named():
     assert kinds(found, LandmarkTrack(times_s, 0.3 * still.points_px, still.score)) == ["small_face"]
     assert kinds(found, still, {"most_faces": 2, "face_changes": 1}) == ["several_faces", "another_face"]
     assert kinds(found, still, {"bits_per_pixel": 0.005, "color_matrix": "gray"}) == ["compression", "no_color"]
+    faceless = blocks(7.0, lost_s=[(0.0, 99.0)])
+    assert kinds(faceless, None, {"bits_per_pixel": 0.005}) == ["compression", "short"]
+    assert kinds(faceless, None, {"bits_per_pixel": 0.005, "image_level": 8.0}) == ["dark", "short"]
 
 
 def test_the_speed_of_a_head_is_that_in_widths_of_its_face():

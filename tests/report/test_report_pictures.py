@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,13 @@ def test_the_same_recording_gives_the_same_file_and_nothing_else(tmp_path):
     assert first[:8] == b"\x89PNG\r\n\x1a\n"
     assert first == second
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "a.png", "new"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_name_in_another_script_is_drawn_without_a_warning(tmp_path):
+    result = simulated_result(72, 12)
+    chinese = replace(result, recording=replace(result.recording, recording_id="李__rest", subject="李"))
+    assert "李__rest: true 72.0 bpm" in draw_recording(chinese, tmp_path / "one.svg").read_text("utf-8")
 
 
 def test_a_picture_that_is_there_is_replaced_as_a_whole(tmp_path):

@@ -323,7 +323,7 @@ def test_a_network_that_a_constant_beats_is_never_green_and_few_videos_prove_not
         tmp_path / "run", maps, config=TrainConfig(network="attention-resnet18", validation_share=0), error_bpm=error_bpm
     )[0]
     page = write_runs_report([evaluated(run, maps)], tmp_path / "report.html").read_text("utf-8")
-    (found,) = re.findall(r'<div(?: class="(\w+)")?><dt>smallest MAE', page)
+    (found,) = re.findall(r'<div(?: class="(\w+)")?><dt>smallest MAE of a network: ', page)
     assert found == tone
     assert ('<tr class="bad"><th scope="row">attention-resnet18' in page) == (tone == "bad")
     assert '<tr class="good">' not in page
