@@ -150,7 +150,7 @@ def _summarize(plan: Augmentation, screen: Console) -> None:
     say(screen, f"epoch    {number(before)} -> {number(before + added)} windows ({plan.epoch_factor:.2f} times as long)")
     if wanted > added:
         why = f"; --max-added {limit:g} allows {number(int(limit * before))}" if wanted > limit * before else ""
-        say(screen, f"limited  the rule asks for {number(wanted)} more{why}")
+        say(screen, f"limited  the rule asks for {number(wanted)} more than recorded{why}")
     if plan.entropy_before == plan.entropy_before:
         say(screen, f"entropy  {plan.entropy_before:.3f} -> {plan.entropy_after:.3f} (1 is flat)")
     missing = {one: (one.wanted or 0) - one.after for one in plan.bins if one.shortfall}

@@ -248,10 +248,11 @@ def _read_sources(
         try:
             columns = _columns(source)
         except (FileNotFoundError, LabelFileEmptyError) as error:
-            missing = "is empty" if isinstance(error, LabelFileEmptyError) else "is not there"
+            is_empty = isinstance(error, LabelFileEmptyError)
+            missing, advice = ("is empty", "copy it again") if is_empty else ("is not there", "correct its name")
             if source.required:
                 message = f"{printable(source.path or name)}: the {what} file {missing}"
-                raise RecordingError("labels", "source_missing", f"{message}; correct its name, or set required = false") from None
+                raise RecordingError("labels", "source_missing", f"{message}; {advice}, or set required = false") from None
             notes.append(f"{name}: the {what} file {missing}")
             continue
         except LabelFileError as error:

@@ -141,7 +141,9 @@ def test_a_label_of_no_rows_or_with_a_gap_is_named(tmp_path, text, code):
     (tmp_path / "hr.csv").write_text(text)
     (tmp_path / "database.toml").write_text(LABELED)
     plan = plan_check("folder", tmp_path)
-    assert code in {one.code for one in check_recording(plan.todo[0], plan)}
+    found = {one.code: one.message for one in check_recording(plan.todo[0], plan)}
+    assert code in found
+    assert ("is empty; copy it again" in found[code]) == (code == "source_missing")
 
 
 def test_a_pulse_of_a_sample_a_second_is_a_heart_rate(tmp_path):
