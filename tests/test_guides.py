@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -116,7 +117,7 @@ def killed(here: Path, request: pytest.FixtureRequest) -> None:
     words = [COMMAND, "build-maps", "--db", "vipl-hr", here / "vipl-hr", here / "maps", "--jobs", "1"]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True) as process:
         while not list((here / "maps" / "work" / "outcomes").glob("*")) and process.poll() is None:
-            pass
+            time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
     assert not (here / "maps" / "manifest.json").exists()
 

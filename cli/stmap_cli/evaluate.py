@@ -61,7 +61,7 @@ def evaluate(
 
     screen = console()
     run_folder = places.run_of_project(run_folder, "stmap evaluate {}")
-    usage = f"stmap evaluate {run_folder} {{}}"
+    usage = f"stmap evaluate {shlex.quote(str(run_folder))} {{}}"
     maps = places.maps_of_training(run_folder, usage) if maps is None else places.maps_of_project(maps, usage)
     if choices["baselines"] is not None:
         choices["baselines"] = places.run_of_project(choices["baselines"], "stmap evaluate --baselines {}")

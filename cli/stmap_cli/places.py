@@ -103,7 +103,7 @@ def maps_of_project(given: Path | None, usage: str, *, unfinished: bool = False)
         return _only(inside, "sets of maps", usage, "") if inside and given not in inside else given
     project = here()
     if given is None:
-        project = _needed("which maps", usage.format("MAPS"))
+        project = _needed("which maps", usage.replace("{}", "MAPS"))
         names = list(project.sources)
         command = f"stmap build-maps --db {names[0] if len(names) == 1 else 'NAME'}"
         found = project.list_maps(unfinished=unfinished)
@@ -136,7 +136,7 @@ def maps_named(given: Path | None, name: str, usage: str) -> Path:
 
 def maps_of_training(run: Path, usage: str) -> Path:
     """Return the maps of the project that a run was trained on."""
-    found = _needed("which maps", usage.format("MAPS")).maps_of_run(run)
+    found = _needed("which maps", usage.replace("{}", "MAPS")).maps_of_run(run)
     return found if found is not None else maps_of_project(None, usage)
 
 
@@ -154,7 +154,7 @@ def run_of_project(given: Path | None, usage: str) -> Path:
         if one is None:
             raise _not_there(given, "runs", known)
         return one
-    project = _needed("which run", usage.format("RUN"))
+    project = _needed("which run", usage.replace("{}", "RUN"))
     return _only(project.list_runs(), "runs", usage, f"{project.runs}: there is no trained network yet; first type: stmap train")
 
 
@@ -172,7 +172,9 @@ def maps_or_runs(given: Path, usage: str) -> Path:
     homes = {"maps": project.maps, "runs": project.runs}
     found = [one for kind in known if (one := named(given, homes[kind], known[kind])) is not None]
     if len(found) > 1:
-        raise ProjectError(f"{given}: is the name of maps and of a run; name one: {_listed([usage.format(one) for one in found])}")
+        raise ProjectError(
+            f"{given}: is the name of maps and of a run; name one: {_listed([_filled(usage, one) for one in found])}"
+        )
     if found:
         return found[0]
     if _source_named(given, project) is not None:
@@ -377,6 +379,10 @@ def _needed(question: str, example: str) -> Project:
     return project
 
 
+def _filled(usage: str, path: Path) -> str:
+    return usage.replace("{}", shlex.quote(str(path)))
+
+
 def _only(found: Sequence[Path], what: str, usage: str, nothing: str) -> Path:
     from stmap_pipeline.errors import ProjectError
 
@@ -384,7 +390,7 @@ def _only(found: Sequence[Path], what: str, usage: str, nothing: str) -> Path:
         raise ProjectError(nothing)
     if len(found) > 1:
         raise ProjectError(
-            f"there are {len(found)} {what}: {_listed([str(one) for one in found])}; name one: {usage.format(found[0])}"
+            f"there are {len(found)} {what}: {_listed([str(one) for one in found])}; name one: {_filled(usage, found[0])}"
         )
     return found[0]
 

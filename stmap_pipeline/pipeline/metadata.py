@@ -84,12 +84,12 @@ METADATA: dict[str, Column] = {
 
 
 _NOTES = {
-    "decode_errors": "damaged packets were skipped",
-    "frames_repaired": "frames had no increasing time of their own and got the nominal interval",
-    "frames_surplus": "frames beyond the end of the file of frame times were left out",
-    "frames_missing": "listed frame times have no frame",
+    "decode_errors": "damaged packets, which were skipped",
+    "frames_repaired": "frames without an increasing time of their own, which got the nominal interval",
+    "frames_surplus": "frames beyond the end of the file of frame times, which were left out",
+    "frames_missing": "listed frame times without a frame",
     "cuts": "cuts, after which the face may be another person's",
-    "other_face_frames": "frames were left out because only another face was found: far from where the face was lost, or of another size",
+    "other_face_frames": "frames with only another face, far from where the face was lost or of another size, which were left out",
     "face_changes": "changes to another face, which may be another person's, since the one before did not come back",
 }
 

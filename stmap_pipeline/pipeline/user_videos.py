@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stmap_pipeline.config import Config
+from stmap_pipeline.config import Config, parse_span
 from stmap_pipeline.databases.folder import NAME as FOLDER
 from stmap_pipeline.databases.folder import files_beside
 from stmap_pipeline.databases.folder_description import DESCRIPTIONS
@@ -93,17 +93,21 @@ def fit_windows(recordings: Sequence[Recording], config: Config) -> tuple[Config
         All of the folder, so that the choice does not depend on what is built of it.
     config : Config
     """
-    if config.windows.model_fields_set & {"clock", "length", "rate_hz"}:
+    chosen = config.windows.model_fields_set & {"clock", "length", "rate_hz"}
+    # a length in seconds alone says nothing of the clock: on that of the frames, windows of two frame rates have two numbers of samples
+    if chosen - {"length"} or (chosen and parse_span(config.windows.length)[1] == "frames"):
         return config, []
+    length = config.windows.length if chosen else "10 s"
     usable = [one for one in recordings if not one.skip_reason]
     opened = usable[:: max(1, -(-len(usable) // _MOST_OPENED))]
     rates_hz = [rate for one in opened if 0 < (rate := nominal_rate_hz(one)) < np.inf]
     low, high = min(rates_hz, default=30.0), max(rates_hz, default=30.0)
     changes: dict[str, str] = {}
     if high > _SAME_RATE * low:
-        changes = {"clock": "uniform", "length": "10 s"}
-        what = f"frame rates differ ({low:.3g} to {high:.3g} frames/s): windows are 10 s on a uniform clock of {config.windows.rate_hz:g} Hz"
-    elif not _USUAL_RATES_HZ[0] <= low <= high <= _USUAL_RATES_HZ[1]:
+        changes = {"clock": "uniform", "length": length}
+        clock = f"a uniform clock of {config.windows.rate_hz:g} Hz"
+        what = f"frame rates differ ({low:.3g} to {high:.3g} frames/s): windows are {length} on {clock}"
+    elif not chosen and not _USUAL_RATES_HZ[0] <= low <= high <= _USUAL_RATES_HZ[1]:
         changes = {"length": "10 s"}
         what = f"{config.windows.length} would be {300 / high:.3g} s at {high:.3g} frames/s: windows are 10 s"
     if not changes:

@@ -56,6 +56,17 @@ def test_windows_that_the_user_chose_stay(tmp_path):
     assert (step.config.windows.length, step.config.windows.step) == ("10 s", "2 s")
 
 
+def test_a_length_in_seconds_has_one_number_of_samples_in_all_videos(tmp_path):
+    for rate_hz in (15, 30):
+        video(tmp_path / "videos" / f"{rate_hz}.mp4", rate_hz)
+    config = Config.from_mapping({"windows": {"length": "6 s"}})
+    plan = plan_build("folder", tmp_path / "videos", tmp_path / "maps", config)
+    assert (plan.config.windows.clock, plan.config.windows.length) == ("uniform", "6 s")
+    assert "windows_in_seconds" in notes(plan)
+    native = Config.from_mapping({"windows": {"length": "6 s", "clock": "native"}})
+    assert plan_build("folder", tmp_path / "videos", tmp_path / "maps", native).config == native
+
+
 def test_rates_are_those_of_the_clock_and_not_of_the_container(tmp_path):
     source = tmp_path / "videos"
     for name in ("a", "b"):
