@@ -46,7 +46,10 @@ def commands() -> str:
     head = (cli.help or "").partition("\n")[0]
     parts = [f"{head} `stmap --version` prints the version, and `-h` or `--help` the help of a command.\n"]
     for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"stmap {name}", show_default=True)
+        # Click keeps the help option that a command is first asked for: without the names of the group it would have no -h any more
+        context = click.Context(
+            command, info_name=f"stmap {name}", show_default=True, help_option_names=cli.context_settings["help_option_names"]
+        )
         text, _, example = inspect.cleandoc(command.help or "").replace("\b\n", "").partition("Example:\n")
         usage = " ".join([f"stmap {name}", *command.collect_usage_pieces(context)])
         options = [
