@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -83,10 +82,11 @@ def _add_database(folder: Path, database: str, subject: str, screen: Console) ->
 
 def _refuse_database(folder: Path) -> None:
     """Say what to type where a folder is laid out as a known database."""
+    from stmap_pipeline.databases.folder_description import find_description
     from stmap_pipeline.errors import ProjectError
     from stmap_pipeline.pipeline.plan import recognize_databases
 
-    if not folder.is_dir() or _description_in(folder) is not None:
+    if not folder.is_dir() or find_description(folder) is not None:
         return
     if like := recognize_databases(folder):
         place = shlex.quote(str(folder))
@@ -96,19 +96,13 @@ def _refuse_database(folder: Path) -> None:
         raise ProjectError("\n".join(lines))
 
 
-def _description_in(folder: Path) -> Path | None:
-    """Return the description of videos that a folder has, if any."""
-    from stmap_pipeline.databases.folder_description import DESCRIPTIONS
-
-    return next((folder / name for name in DESCRIPTIONS if os.path.lexists(folder / name)), None)
-
-
 def _describe(folder: Path, subject: str, screen: Console) -> None:
+    from stmap_pipeline.databases.folder_description import find_description
     from stmap_pipeline.files import atomic_write_text
     from stmap_pipeline.pipeline.describe import propose_description
 
     project = places.here()
-    path = _description_in(folder)
+    path = find_description(folder)
     if path is not None and project is not None and not subject:
         say(screen, f"  videos   {path} is there already and stays as it is")
     else:

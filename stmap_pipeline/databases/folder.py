@@ -19,6 +19,7 @@ from stmap_pipeline.databases.base import (
     walk,
 )
 from stmap_pipeline.databases.folder_description import (
+    DESCRIPTIONS,
     MAX_TEXT_LENGTH,
     Defaults,
     Description,
@@ -145,7 +146,7 @@ def read_listing(root: Path, subject: str = "") -> Listing:
     """
     if subject:
         subject = checked(Defaults, {"subject": subject}, "subject").subject
-    if root.name in ("database.toml", "database.csv") and root.is_file():
+    if root.name in DESCRIPTIONS and root.is_file():
         root = root.parent
     if root.is_file():
         if root.suffix.lower() not in VIDEO_SUFFIXES:

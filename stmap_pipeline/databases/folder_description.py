@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -199,6 +200,17 @@ class Description:
     entries: tuple[tuple[str, RecordingEntry], ...]
 
 
+def find_description(folder: Path) -> Path | None:
+    """Return what stands where the description of a folder would, whatever it is; None where nothing does.
+
+    Examples
+    --------
+    >>> find_description(Path("nowhere")) is None
+    True
+    """
+    return next((folder / name for name in DESCRIPTIONS if os.path.lexists(folder / name)), None)
+
+
 def read_description(root: Path) -> Description | None:
     """Read ``database.toml`` or ``database.csv`` of a folder; None where there is neither.
 
@@ -207,7 +219,7 @@ def read_description(root: Path) -> Description | None:
     DatabaseError
         Where both are there, or one cannot be read, is no such file, or holds a key or value that is not allowed.
     """
-    toml, table = root / "database.toml", root / "database.csv"
+    toml, table = (root / name for name in DESCRIPTIONS)
     if toml.is_file() and table.is_file():
         raise DatabaseError(f"{printable(root)}: holds database.toml and database.csv; keep one of the two")
     return read_toml(toml) if toml.is_file() else read_csv(table) if table.is_file() else None

@@ -6,7 +6,6 @@ What is proposed was read and checked; what could not be is written as a comment
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ import tomli_w
 from stmap_pipeline.config import Config
 from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, natural_key, source_folder, walk
 from stmap_pipeline.databases.folder import DATABASE, LABEL_SUFFIXES, files_beside, find_videos, recording_of
-from stmap_pipeline.databases.folder_description import DESCRIPTIONS, RecordingEntry
+from stmap_pipeline.databases.folder_description import RecordingEntry, find_description
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.labels import Columns, LabelFileError, format_of, read_columns, read_frame_times
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, MIN_PULSE_RATE_HZ
@@ -113,11 +112,9 @@ def propose_description(folder: Path, subject: str = "") -> Proposal:
         Where the folder has a description already, or holds no video.
     """
     root = source_folder(folder)
-    for name in DESCRIPTIONS:
-        if os.path.lexists(root / name):
-            raise DatabaseError(
-                f"{printable(root / name)}: is there already and is not overwritten; move it away, or change it by hand"
-            )
+    there = find_description(root)
+    if there is not None:
+        raise DatabaseError(f"{printable(there)}: is there already and is not overwritten; move it away, or change it by hand")
     every = sorted(find_videos(root), key=lambda one: natural_key(str(one)))
     videos = [one for one in every if _is_text(one.relative_to(root).as_posix())]
     if not videos:

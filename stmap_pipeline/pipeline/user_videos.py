@@ -61,8 +61,9 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
     if beside:
         example = _inside(root, next(iter(beside.values()))[0])
         many = f"{len(beside)} of {len(unlabeled)} videos without a label have a file of the same name beside them"
-        described = any((root / name).is_file() for name in DESCRIPTIONS)
-        hint = "no entry of the description names it" if described else "`stmap init` writes a database.toml that names it"
+        hint = (
+            "no entry of the description names it" if _described_by(root) else "`stmap init` writes a database.toml that names it"
+        )
         found.append(Finding("label_beside", f"{many} ({example}), which is not used; {hint}"))
     return found
 
@@ -150,7 +151,10 @@ def title_of_videos(source: Path, listed: Sequence[Recording]) -> tuple[str, str
     """
     names = {one.database for one in listed} - {FOLDER}
     study = names.pop() if len(names) == 1 else ""
-    described = next((name for name in DESCRIPTIONS if (source / name).is_file()), "")
-    if described:
+    if described := _described_by(source):
         return f"own videos{f' ({study})' if study else ''}, described by {described}", study
     return "own videos" if any(one.labels for one in listed) else "own videos without labels", study
+
+
+def _described_by(folder: Path) -> str:
+    return next((name for name in DESCRIPTIONS if (folder / name).is_file()), "")

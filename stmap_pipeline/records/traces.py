@@ -147,11 +147,9 @@ class HeartRateTrace:
         sparse = spacing_s > np.maximum(duration_s, 1.0) + _SLACK_S
         known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
         few_known = (known == 0) | (2 * known < expected - 1e-6)
-        few_trusted = np.zeros_like(few_known)
+        few_trusted = few_beats = np.zeros_like(few_known)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
-        few_beats = np.zeros_like(few_known)
-        if self.disagreement_bpm is not None:
             total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)
             few_beats = total_bpm / np.maximum(known, 1) * duration_s < 60 * MIN_BEATS
         return np.select([outside, sparse, few_known, few_trusted, few_beats], [2, 3, 4, 5, 6], 0)

@@ -53,7 +53,7 @@ PREDICTIONS: tuple[Column, ...] = (
 OF_WINDOW = ("recording_id", "start", "stop", "start_s", "stop_s", "heart_rate_bpm")
 
 # what an evaluation writes into the folder of a run
-_OF_EVALUATION = ("evaluation.json", "videos.csv", "baselines.csv")
+_OF_EVALUATION = ("evaluation.json", "videos.csv", "videos.json", "baselines.csv", "baselines.json")
 
 T = TypeVar("T", bound=BaseModel)
 RunStatus = Literal["new", "unfinished", "finished"]
@@ -209,7 +209,7 @@ def _remove_results(out: Path) -> None:
     for name in (*_OF_EVALUATION, "report.html"):
         (out / name).unlink(missing_ok=True)
     folds = [one for one in out.glob("fold*") if one.name[4:].isdecimal()]
-    for folder in [*folds, *(one.parent for one in out.glob(f"on-*/{_OF_EVALUATION[0]}"))]:
+    for folder in [*folds, *(one.parent for one in out.glob("on-*/evaluation.json"))]:
         if folder.is_symlink():
             folder.unlink()
         else:

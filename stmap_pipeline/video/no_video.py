@@ -45,9 +45,7 @@ def video_problem(path: Path) -> str:
             return "begins with nothing but zeros: the copy or download was not finished; copy it again"
         if kind := content_kind(head):
             return kind if ";" in kind else f"{kind}, not a video"
-        if head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE"):
-            return f"ends inside its header: {_COPY_AGAIN}"
-        if head[:4] == _MATROSKA:
+        if head[:4] == _MATROSKA or (head[:4] == b"RIFF" and head[8:12] in (b"AVI ", b"WAVE")):
             return f"ends inside its header: {_COPY_AGAIN}"
         if head[4:8] in _BOXES:
             has_index, ends_early = _boxes(file, path.stat().st_size)
