@@ -50,6 +50,10 @@ _MAX_OUTSIDE = 3.0
 _QRS_S = 0.03
 # where a beat has fewer samples, interpolation between them moves its peak; its place is then found by the phase of the wave at the samples
 _FEW_PER_BEAT = 13.0
+# the wave of a beat is compared with the usual one over so much of a beat on each side, at so many points; each round moves it by so much of a beat at most
+_SHAPE_REACH, _SHAPE_POINTS, _MAX_SHIFT = 0.35, 41, 0.15
+# the usual wave is clearer where beats are in their places; further rounds change hardly anything
+_SHAPE_ROUNDS = 3
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
 _TOO_NEAR = 0.5
@@ -58,7 +62,7 @@ _CHANGE_OF_TWO = 0.25
 # where so many beats were found on another crest, none of the peaks is in a sure place
 _MANY = 0.2
 # a fit over less than the whole reach on one side, at the ends, finds another crest, but no exact phase
-_WHOLE_REACH, _LEAST_REACH, _OTHER_AT_END = 0.8, 0.15, 0.12
+_WHOLE_REACH, _LEAST_REACH, _OTHER_AT_END = 0.8, 0.15, 0.11
 # phases that are tried as the usual one, at least
 _CANDIDATES = 200
 # beats on each side that the wave is compared with, and how many harmonics it has: the third is told from the first above 4.5 samples a beat
@@ -142,6 +146,8 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
         beats = find_beats(wave[run], rate_hz, ecg=ecg) / rate_hz + grid_s[run.start]
         if not ecg:
             beats = _by_phase(beats, measured_s, samples)
+            if _samples_per_beat(beats, measured_s) > _FEW_PER_BEAT:
+                beats = _by_shape(beats, grid_s[run], _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ))
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
         start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz)
         starts.append(start_s)
@@ -226,8 +232,8 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     """Return beats of a pulse where the phase of its first harmonic is the usual one.
 
     Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
-    Where beats have enough samples, peaks are kept, since they follow a heart rate that changes from beat to beat, which a fit over
-    four beats smooths; only a beat that was found on another crest of the wave than the others are is moved to its place among them, or
+    Where beats have enough samples, places of peaks are kept, since they follow a heart rate that changes from beat to beat, which a fit
+    over four beats smooths; only a beat that was found on another crest of the wave than the others are is moved to its place among them, or
     left out where there is one already. Near the ends, where the fit has one side, that is all that is done.
     """
     if beats_s.size < 3:
@@ -237,7 +243,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     low, high = np.nanpercentile(values, (5, 95))
     known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
     at_s, value = times_s[known], values[known]
-    per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
+    per_beat = _samples_per_beat(beats_s, times_s)
     few = per_beat <= _FEW_PER_BEAT
     if few:
         beats_s = _with_missed(beats_s)
@@ -276,6 +282,48 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     # a beat too much comes upon another one
     near = np.diff(moved_s) < _TOO_NEAR * length_s[1:]
     return np.asarray(moved_s[~(other & (np.append(False, near) | np.append(near, False)))])
+
+
+def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> FloatArray:
+    """Return beats of a pulse where the wave around each fits the usual one best.
+
+    A crest may be so flat that drift of the base line or jitter moves its highest point by a twentieth of a beat, and that of a
+    premature beat comes late; the slopes beside it show the place. The usual wave is the median over all beats. The wave of each is fitted by
+    it, its derivative, a constant and a line, by least squares: to first order, a wave that is later by ``d`` has ``-d`` times as much of the
+    derivative as of the wave. Only differences of beats count, so the median shift is taken off: beats at the ends, which are seen in part
+    and stay where they are, keep their distance.
+
+    Parameters
+    ----------
+    beats_s : (b,) array of float64
+    times_s, wave : (n,) array of float64
+        Pulse without drift and noise, on a uniform grid.
+    """
+    part = np.linspace(-_SHAPE_REACH, _SHAPE_REACH, _SHAPE_POINTS)
+    weight = np.cos(0.5 * np.pi * part / _SHAPE_REACH)
+    for _ in range(_SHAPE_ROUNDS):
+        if beats_s.size < 3:
+            break
+        length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
+        at_s = beats_s[:, None] + part * length_s[:, None]
+        inside = (at_s[:, 0] >= times_s[0]) & (at_s[:, -1] <= times_s[-1])
+        waves = np.interp(at_s[inside], times_s, wave)
+        if len(waves) < 3:
+            break
+        usual = np.median(waves, axis=0)
+        model = np.stack([usual, np.gradient(usual, part), np.ones(part.size), part], axis=1)
+        scale, steep = np.linalg.lstsq(model * weight[:, None], (waves * weight).T, rcond=None)[0][:2]
+        later = np.divide(-steep, scale, out=np.zeros(scale.size), where=scale > 0)
+        later -= np.median(later)
+        shift = np.zeros(beats_s.size)
+        shift[inside] = np.where(np.abs(later) <= _MAX_SHIFT, later, 0.0)
+        beats_s = beats_s + shift * length_s
+    return beats_s
+
+
+def _samples_per_beat(beats_s: FloatArray, times_s: FloatArray) -> float:
+    """Return the usual number of samples in a beat; 0 where there is no interval."""
+    return float(np.median(np.diff(beats_s)) / np.median(np.diff(times_s))) if beats_s.size > 1 else 0.0
 
 
 def _with_missed(beats_s: FloatArray) -> FloatArray:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.waves import simulated_wave
 
 from stmap_pipeline.labels import find_beats, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.records.traces import LABEL_PROBLEMS, MAX_DISAGREEMENT_BPM, MIN_BEATS
+from stmap_pipeline.simulation.pulse import pulse_wave
 
 # a window inside a recording, as windows of a video are
 MARGIN_S = 2.0
@@ -35,12 +36,17 @@ SIGNALS = {
 }
 
 
+# examples: slow hearts, of which a flat crest, or the first beat, was found in another place (0.4 to 0.8 bpm)
+@example(seed=20327404, mean_bpm=49.92949512718983, length_s=10.0, jitter=0.3, rate_hz=15.0)
 @given(**SIGNALS, rate_hz=st.floats(15, 256))
 @settings(max_examples=40, deadline=None)
 def test_pulses_at_any_rate_give_their_heart_rate(seed, mean_bpm, length_s, jitter, rate_hz):
     assert abs(error_bpm(seed, mean_bpm, length_s, rate_hz, ecg=False, jitter=jitter)) <= 0.3
 
 
+@example(seed=857389530, mean_bpm=50.559907863319786, jitter=0.0, rate_hz=25.0)
+@example(seed=957063812, mean_bpm=51.83673115224252, jitter=0.3, rate_hz=30.0)
+@example(seed=731888481, mean_bpm=58.3653015619894, jitter=0.0, rate_hz=15.0)
 @given(
     seed=SIGNALS["seed"], mean_bpm=SIGNALS["mean_bpm"], jitter=SIGNALS["jitter"], rate_hz=st.sampled_from([15.0, 20.0, 25.0, 30.0])
 )
@@ -55,6 +61,19 @@ def test_a_beat_that_jitter_moves_upon_the_next_one_is_counted():
     trace = heart_rate_from_wave(wave.times_s, wave.values)
     assert np.isfinite(trace.heart_rate_bpm).all()
     assert trace.mean_between(2.0, 7.0) == pytest.approx(wave.pulse.mean_between(2.0, 7.0), abs=0.3)
+
+
+@given(early_s=st.floats(0.1, 0.3), at=st.integers(5, 15), rate_hz=st.sampled_from([25.0, 30.0, 60.0, 128.0]))
+@settings(max_examples=20, deadline=None)
+def test_a_premature_beat_of_a_pulse_keeps_its_place(early_s, at, rate_hz):
+    # the crest of its wave is lower and comes later than a whole one: 120 beats/min were found as 88
+    rr_s = np.full(21, 0.8)
+    rr_s[at : at + 2] += (-early_s, early_s)
+    beats_s = np.concatenate([[0.0], np.cumsum(rr_s)])
+    times_s = np.arange(0, beats_s[-1], 1 / rate_hz)
+    phase = np.interp(times_s, beats_s, np.arange(beats_s.size))
+    trace = heart_rate_from_wave(times_s, pulse_wave(phase, [(1.0, 0.0), (0.35, 0.6), (0.1, 1.0)]))
+    assert np.nanmax(trace.heart_rate_bpm) == pytest.approx(60 / (0.8 - early_s), rel=0.1)
 
 
 @given(**SIGNALS, rate_hz=st.floats(80, 256))
