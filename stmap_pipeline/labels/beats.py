@@ -54,6 +54,8 @@ _FEW_PER_BEAT = 13.0
 _SHAPE_REACH, _SHAPE_POINTS, _MAX_SHIFT = 0.35, 41, 0.15
 # the usual wave is clearer where beats are in their places; further rounds change hardly anything
 _SHAPE_ROUNDS = 3
+# the breath changes the rate from a beat to the half beat at the end of a wave by so much at most
+_MAX_CHANGE_AT_END = 0.05
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
 _TOO_NEAR = 0.5
@@ -144,12 +146,15 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
         if (run.stop - run.start) < MIN_RUN_S * rate_hz:
             continue
         beats = find_beats(wave[run], rate_hz, ecg=ecg) / rate_hz + grid_s[run.start]
+        ends_hz = None
         if not ecg:
             beats = _by_phase(beats, measured_s, samples)
             if _samples_per_beat(beats, measured_s) > _FEW_PER_BEAT:
-                beats = _by_shape(beats, grid_s[run], _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ))
+                filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
+                beats = _by_shape(beats, grid_s[run], filtered)
+                ends_hz = _rates_at_ends(beats, grid_s[run], filtered)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
-        start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz)
+        start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz, ends_hz)
         starts.append(start_s)
         stops.append(stop_s)
         rates.append(rate)
@@ -321,6 +326,26 @@ def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> Flo
     return beats_s
 
 
+def _rates_at_ends(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> tuple[float, float] | None:
+    """Return the rates in hertz of the half beat before the first beat and of that after the last one.
+
+    The middles between beats have places by the wave around them, too. One that is not seen whole stays in the middle, which is the rate of
+    the interval beside it.
+    """
+    if beats_s.size < 3:
+        return None
+    length_s = np.diff(beats_s)
+    middles_s = _by_shape(
+        np.concatenate([[beats_s[0] - 0.5 * length_s[0]], beats_s[:-1] + 0.5 * length_s, [beats_s[-1] + 0.5 * length_s[-1]]]),
+        times_s,
+        wave,
+    )
+    half_s = np.array([beats_s[0] - middles_s[0], middles_s[-1] - beats_s[-1]])
+    usual_s = 0.5 * length_s[[0, -1]]
+    before_s, after_s = np.clip(half_s, (1 - _MAX_CHANGE_AT_END) * usual_s, (1 + _MAX_CHANGE_AT_END) * usual_s)
+    return float(0.5 / before_s), float(0.5 / after_s)
+
+
 def _samples_per_beat(beats_s: FloatArray, times_s: FloatArray) -> float:
     """Return the usual number of samples in a beat; 0 where there is no interval."""
     return float(np.median(np.diff(beats_s)) / np.median(np.diff(times_s))) if beats_s.size > 1 else 0.0
@@ -333,20 +358,23 @@ def _with_missed(beats_s: FloatArray) -> FloatArray:
     return np.insert(beats_s, missed + 1, 0.5 * (beats_s[missed] + beats_s[missed + 1]))
 
 
-def _intervals(beats_s: FloatArray, first_s: float, last_s: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _intervals(
+    beats_s: FloatArray, first_s: float, last_s: float, ends_hz: tuple[float, float] | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return start, end and rate in hertz of the parts of a run's beat to beat intervals.
 
-    The first and the last interval are continued to the ends of the run, where the next beat would be outside.
+    Where the next beat would be outside of the run, the time to its end has the rate of ``ends_hz``, or that of the interval beside it.
     """
     if beats_s.size < 3:
         return np.empty(0), np.empty(0), np.empty(0)
     length_s = np.diff(beats_s)
     likely = _likely(length_s)
     parts = [_parts(beats_s[:-1], beats_s[1:], length_s)]
+    before_hz, after_hz = ends_hz or (1 / length_s[0], 1 / length_s[-1])
     if likely[0] and 0 < beats_s[0] - first_s <= 1.5 * length_s[0]:
-        parts.insert(0, (np.array([first_s]), beats_s[:1], 1 / length_s[:1]))
+        parts.insert(0, (np.array([first_s]), beats_s[:1], np.array([before_hz])))
     if likely[-1] and 0 < last_s - beats_s[-1] <= 1.5 * length_s[-1]:
-        parts.append((beats_s[-1:], np.array([last_s]), 1 / length_s[-1:]))
+        parts.append((beats_s[-1:], np.array([last_s]), np.array([after_hz])))
     start_s, stop_s, rate_hz = (np.concatenate(one) for one in zip(*parts, strict=True))
     return start_s, stop_s, rate_hz
 
