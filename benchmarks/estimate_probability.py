@@ -1,4 +1,4 @@
-"""Fit the probabilities of an estimate on simulated videos of 30 s, and count on others how often rates of a probability are right.
+"""Fit the probabilities of an estimate on simulated videos of 12 to 60 s, and count on others how often rates of a probability are right.
 
     python benchmarks/estimate_probability.py network [VIDEOS] [SEED]
     python benchmarks/estimate_probability.py classical [VIDEOS] [SEED] [WINDOWS]
@@ -35,7 +35,8 @@ from stmap_pipeline.weights import read_description, weights_path
 
 FloatArray = npt.NDArray[np.float64]
 RATE_HZ = 30.0
-VIDEO_S = 30.0
+# a window counts as much in a short video, where few windows speak for a rate, as in a long one
+VIDEOS_S = (12.0, 20.0, 30.0, 60.0)
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0)
 TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
 
@@ -60,18 +61,25 @@ class Video:
         return float(dominant_rate_bpm(part, RATE_HZ, (30.0, 220.0)))
 
 
-def videos(count: int, seed: int, config: SimulationConfig) -> Iterator[Video]:
-    """Simulate videos, 64 at a time."""
+def windows_of(count: int, seed: int, config: SimulationConfig) -> Iterator[Video]:
+    """Simulate windows, 64 at a time."""
     for first in range(0, count, 64):
         made = simulate_windows(min(64, count - first), (seed, first), config)
         for one in zip(made.means, made.motion, made.pulse, made.heart_rate_bpm.tolist(), strict=True):
             yield Video(*one)
 
 
+def videos(count: int, seed: int, config: SimulationConfig) -> Iterator[Video]:
+    """Simulate as many videos of each length."""
+    for number, length_s in enumerate(VIDEOS_S):
+        part = count // len(VIDEOS_S)
+        yield from windows_of(part, 10 * seed + number, replace(config, samples=round(length_s * RATE_HZ)))
+
+
 def fit_windows(method: str, count: int, seed: int) -> FloatArray:
     """Fit the weights of the measures of a window by maximum likelihood."""
     rows, targets = [], []
-    for video in videos(count, seed, SimulationConfig(no_pulse_share=0.2)):
+    for video in windows_of(count, seed, SimulationConfig(no_pulse_share=0.2)):
         signals = pulse_signals(video.blocks, method)
         measures = window_measures(signals, 0, len(signals.times_s))
         if measures is None or not (np.isnan(video.rate_bpm) or 41 < video.rate_bpm < 179):
@@ -132,7 +140,10 @@ def fit_path(table: FloatArray) -> PathCalibration:
 
     def loss(weights: FloatArray) -> float:
         chance = np.clip(calibration_curve(table[:, 0], table[:, 1], PathCalibration(*weights.tolist())), 1e-6, 1 - 1e-6)
-        return float(-np.mean(np.where(table[:, 2] > 0.5, np.log(chance), np.log(1 - chance))))
+        return float(-np.average(np.where(table[:, 2] > 0.5, np.log(chance), np.log(1 - chance)), weights=weight))
+
+    _, number, windows = np.unique(table[:, 4], return_inverse=True, return_counts=True)
+    weight = 1 / windows[number]
 
     found = minimize(loss, np.array([-1.0, 0.5, 0.5]), method="L-BFGS-B", bounds=[(-10, 10), (0.1, 5), (0.1, 5)])
     return PathCalibration(*(round(float(one), 3) for one in found.x))
@@ -184,7 +195,7 @@ def remember(method: str, content: dict[str, Any]) -> None:
 
 def main(what: str, count: int = 400, seed: int = 1, windows: int = 3000) -> None:
     """Fit on one seed, count on another."""
-    training = SimulationConfig(samples=round(VIDEO_S * RATE_HZ), no_pulse_share=0.2)
+    training = SimulationConfig(no_pulse_share=0.2)
     unseen = replace(training, settings="unseen")
     if what == "network":
         network = PulseNetRates()

@@ -27,6 +27,7 @@ from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks import pulse_net
 from stmap_pipeline.training.networks.pulse_net import Features, PulseNetwork
+from stmap_pipeline.training.optimizer import MuonAdamW
 
 BATCH, RATE = 32, 3e-3
 TEST_SEED, WINDOWS = 1_000_003, 1500
@@ -85,7 +86,7 @@ def without(part: str) -> Iterator[tuple[PulseNetwork, SimulationConfig]]:
 def train(network: PulseNetwork, config: SimulationConfig, windows: int) -> torch.nn.Module:
     """Train on so many simulated windows; return the moving average of the weights."""
     trained = [one for one in network.parameters() if one.requires_grad]
-    optimizer = torch.optim.AdamW(trained, RATE, weight_decay=1e-3)
+    optimizer = MuonAdamW(trained, RATE, 1e-3)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     steps = windows // BATCH
     network.train()

@@ -188,7 +188,7 @@ def _write_pulse(found: VideoEstimate, csv: Path, progress: Progress) -> None:
     from stmap_pipeline.evaluation.pulse_wave import write_pulse
 
     if found.pulse is None:
-        progress.say(f"no pulse to write: {found.message}")
+        progress.say(f"no pulse to write: {_unnamed(found)}")
         return
     write_pulse(found.pulse, found.beats, csv)
     progress.say(f"pulse  {csv}")
@@ -198,14 +198,14 @@ def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:
     from stmap_pipeline.report import draw_estimate
 
     if found.blocks is None:
-        progress.say(f"no picture: {found.message}")
+        progress.say(f"no picture: {_unnamed(found)}")
         return
     progress.say(f"picture  {draw_estimate(found, plot)}")
 
 
 def _lines(found: VideoEstimate) -> list[str]:
     if found.refused:
-        lines = [f"{found.video}  no heart rate ({found.reason}): {found.message}"]
+        lines = [f"{found.video}  no heart rate ({found.reason}): {_unnamed(found)}"]
     else:
         interval = f"({found.low_bpm:.0f} to {found.high_bpm:.0f})"
         lines = [f"{found.video}  {found.heart_rate_bpm:.1f} bpm {interval}  probability {found.probability:.2f}"]
@@ -215,6 +215,11 @@ def _lines(found: VideoEstimate) -> list[str]:
     if every > 1:
         lines.append(f"  (each {every}th of {len(found.windows)} windows; --json lists all)")
     return lines
+
+
+def _unnamed(found: VideoEstimate) -> str:
+    """Return the message without the name of the video, which stands before it already."""
+    return found.message.removeprefix(f"{found.video}: ")
 
 
 def _row(one: WindowEstimate) -> str:

@@ -14,7 +14,7 @@ import click
 
 from stmap_cli import evaluate as evaluate_command
 from stmap_cli import places
-from stmap_cli.console import Progress, console, counted, duration, say
+from stmap_cli.console import Progress, console, counted, default_jobs, duration, say
 from stmap_cli.options import ColorSpace, RegistryName, config_option, device_option, folder_argument, json_option, preset_option
 
 if TYPE_CHECKING:
@@ -76,7 +76,12 @@ if TYPE_CHECKING:
     "--retrain", is_flag=True, help="Replace a run in RUN that has other settings or other maps: its networks are removed."
 )
 @device_option("Train on cpu, cuda or cuda:1; auto prefers a GPU.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Use so many threads on the CPU.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Use so many threads on the CPU; with --recipe simulated one core is left to the simulation by default.",
+)
 @json_option("Print the result as one JSON object on stdout.")
 def train(
     *,
@@ -137,6 +142,9 @@ def train(
     from stmap_pipeline.training.data import find_device
     from stmap_pipeline.training.train import plan_training
 
+    if threads is None and source is None:
+        # one core simulates; more threads than cores wait for each other most of the time
+        threads = max(1, min(torch.get_num_threads(), default_jobs() - 1))
     if threads is not None:
         torch.set_num_threads(threads)
     try:

@@ -114,7 +114,7 @@ def _noise(batch: Batch, base: FloatArray) -> tuple[Float32, Float32]:
 def _compress(batch: Batch, means: Float32) -> None:
     """Pass the windows that have it through a codec, the longest first."""
     random, count, frames = batch.random["codec"], batch.windows, batch.frames
-    step = batch.present("codec", 0.06, 4.0)
+    step = batch.present("codec", 0.06, 4.0 if batch.unseen else 8.0)
     chroma = step * log_uniform(random, 0.8, 4, count)
     units = np.maximum(batch.people.pixels / 8**2, 1)
     sharing = np.clip(1.5 - units / 8, 0, 0.8) * random.random(count)

@@ -116,8 +116,8 @@ def draw_people(random: np.random.Generator, terms: dict[str, BoolArray], maps: 
     skin = np.where(replaced | terms["wall"][:, None], 0, skin)
 
     # melanin absorbs light before it reaches blood
-    strength = 0.0095 * np.exp(-0.22 * place) * np.exp(random.normal(0, 0.55, count))
-    signature = PULSE_RGB * np.exp(random.normal(0, 0.16 if unseen else 0.12, (count, 3)))
+    strength = (0.0095 if unseen else 0.007) * np.exp(-0.22 * place) * np.exp(random.normal(0, 0.55 if unseen else 0.75, count))
+    signature = PULSE_RGB * np.exp(random.normal(0, 0.16 if unseen else 0.2, (count, 3)))
     perfusion = maps.perfusion * np.exp(random.normal(0, 0.25, (count, blocks)))
     visible = shade * lit / np.maximum(base, 1e-6)
     pulse = (strength[:, None] * perfusion * (skin > 0))[:, :, None] * signature[:, None, :] * np.minimum(visible, 1)

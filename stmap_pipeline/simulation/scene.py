@@ -242,7 +242,7 @@ def _texture(batch: Batch) -> Term:
     """Draw what changes in the blocks without the head: errors of the landmarks, expression, blinking; each block in its own way."""
     random, count, grid = batch.random["texture"], batch.windows, batch.grid
     shape = low_pass(grid.rates_hz, random.uniform(0.3, 2.5, count), random.uniform(0.8, 1.6, count))
-    level = batch.severity * log_uniform(random, 0.0003, 0.004, count) / np.sqrt(_TEXTURES)
+    level = batch.severity * log_uniform(random, 0.0003, 0.004 if batch.unseen else 0.006, count) / np.sqrt(_TEXTURES)
     edges = 1 + 2 * (1 - batch.people.skin)
     colored = np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * random.normal(0, 0.2, (count, _TEXTURES, batch.blocks, 3))
     pattern = random.normal(0, 1, (count, _TEXTURES, batch.blocks, 1)) + colored

@@ -5,6 +5,7 @@
 :mod:`.protocol`       training, validation and held-out subjects of each fold
 :mod:`.data`           batches of recorded or simulated windows
 :mod:`.networks`       networks by name: what they read, their loss, their heart rates
+:mod:`.optimizer`      AdamW, and Muon for the matrices of a network
 :mod:`.train`          the training itself, from the plan to the last file
 :mod:`.predict`        heart rates from a trained network
 :mod:`.run_folder`     files, columns and metadata of a run

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from joblib import cpu_count
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from stmap_pipeline.errors import ConfigError
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
@@ -29,6 +30,10 @@ _ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 #: Simulated windows in an epoch where the settings name no number, and those that are estimated after each one.
 SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
+# simulated batches that each process computes ahead
+_AHEAD = 2
+# where learning is faster than simulating, as on a GPU
+_WORKERS_OF_A_GPU = max(1, cpu_count() - 1)
 
 
 def windows_of_epoch(split: FoldSplit, config: TrainConfig) -> int:
@@ -71,8 +76,28 @@ class RecordedSource:
         return batches(self._data, self._split.validation)
 
 
+class SimulatedSteps(Dataset[tuple[Tensor, ...]]):
+    """Simulated windows by the number of a step; those of a step depend on the seed and on nothing else.
+
+    Parameters
+    ----------
+    seed : sequence of int
+    count : int
+        Windows of a step.
+    rank : int
+        Of the process that asks for them.
+    """
+
+    def __init__(self, seed: tuple[int, ...], count: int, rank: int) -> None:
+        self._seed, self._count, self._rank = seed, count, rank
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        """Simulate the windows of a step."""
+        return simulated_tensors(SimulationConfig(), self._count, (*self._seed, step, self._rank))
+
+
 class SimulatedSource:
-    """An endless stream of simulated windows: new ones in each step, computed in a thread while the network learns from those before.
+    """An endless stream of simulated windows: new ones in each step, computed by processes of their own while the network learns.
 
     Parameters
     ----------
@@ -88,7 +113,9 @@ class SimulatedSource:
         self.validated = SIMULATED_VALIDATION
         unseen, parts = SimulationConfig.unseen(), range(SIMULATED_VALIDATION // VALIDATION_BATCH)
         self.blocks, self.samples = unseen.rows * unseen.cols, unseen.samples
-        self._validation = [self._simulate(unseen, VALIDATION_BATCH, _VALIDATION, number) for number in parts]
+        self._validation = [
+            self._batch(simulated_tensors(unseen, VALIDATION_BATCH, (config.seed, _VALIDATION, number))) for number in parts
+        ]
 
     def labels(self) -> tuple[Tensor, Tensor]:
         """Return heart rates and lengths of validation windows with a pulse: they are distributed like those of all others."""
@@ -99,23 +126,26 @@ class SimulatedSource:
     def epoch(self, number: int, rank: int, processes: int) -> Iterator[tuple[Batch, int]]:
         """Yield the share of this process in each batch of an epoch, with the number of windows in the whole batch."""
         count = len(range(rank, self._config.batch, processes))
-        before: Future[Batch] | None = None
-        with ThreadPoolExecutor(1) as pool:
-            for step in range(number * self.steps, (number + 1) * self.steps):
-                ahead = pool.submit(self._simulate, SimulationConfig(), count, _SIMULATED, step, rank)
-                if before is not None:
-                    yield before.result(), self._config.batch
-                before = ahead
-            yield ahead.result(), self._config.batch
+        data = SimulatedSteps((self._config.seed, _SIMULATED), count, rank)
+        steps = range(number * self.steps, (number + 1) * self.steps)
+        # a network on a CPU learns from half as many windows a second as one process simulates
+        workers = 1 if self._device.type == "cpu" else _WORKERS_OF_A_GPU
+        for tensors in DataLoader(data, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=_AHEAD):
+            yield self._batch(tensors), self._config.batch
 
     def validation(self) -> Iterator[Batch]:
         """Yield the validation windows, of people, cameras and light that no step has."""
         yield from self._validation
 
-    def _simulate(self, config: SimulationConfig, count: int, *seed: int) -> Batch:
-        made = simulate_windows(count, (self._config.seed, *seed), config)
-        arrays = made.means, made.motion, made.pulse, made.heart_rate_bpm, np.full(count, config.samples / config.rate_hz)
-        return Batch(*(torch.as_tensor(one, dtype=torch.float32, device=self._device) for one in arrays))
+    def _batch(self, tensors: tuple[Tensor, ...]) -> Batch:
+        return Batch(*(one.to(self._device) for one in tensors))
+
+
+def simulated_tensors(config: SimulationConfig, count: int, seed: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Simulate windows as the tensors of a :class:`~stmap_pipeline.torch.Batch`."""
+    made = simulate_windows(count, seed, config)
+    arrays = made.means, made.motion, made.pulse, made.heart_rate_bpm, np.full(count, config.samples / config.rate_hz)
+    return tuple(torch.as_tensor(one, dtype=torch.float32) for one in arrays)
 
 
 Source = RecordedSource | SimulatedSource

@@ -6,7 +6,8 @@ the loop; on simulated windows there is one fold, 0. The terms of the loop:
 * A *batch* is ``config.batch`` windows, see :mod:`~stmap_pipeline.training.data`. Under ``torchrun`` each process takes its share of
   every batch.
 * *Inputs*, *loss* and *heart rates* are the network's own, see :class:`~stmap_pipeline.training.networks.base.Network`.
-* The *optimizer* is AdamW; the learning rate rises in a straight line and falls along half a cosine, see :func:`learning_rate`.
+* The *optimizer* is AdamW, or Muon and AdamW (:mod:`~stmap_pipeline.training.optimizer`); the learning rate rises in a straight line
+  and falls along half a cosine, see :func:`learning_rate`.
 * With ``config.ema_decay`` the weights that are used are an exponential moving average of those that learn.
 * After each epoch the validation windows are estimated, and everything that the next epoch depends on is *saved*, in one file. A run
   that was stopped resumes after its last finished epoch, and ends with the same weights.
@@ -51,6 +52,7 @@ from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, batches, find_device, windows_of_epoch
 from stmap_pipeline.training.networks import Network, build_network
+from stmap_pipeline.training.optimizer import MuonAdamW
 from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
 from stmap_pipeline.training.run_folder import (
@@ -513,7 +515,12 @@ class TrainState:
 
     def __init__(self, network: Network, config: TrainConfig) -> None:
         self.network = network
-        self.optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+        parts = network.parameters(), config.learning_rate
+        self.optimizer = (
+            MuonAdamW(*parts, config.weight_decay)
+            if config.optimizer == "muon"
+            else torch.optim.AdamW(*parts, weight_decay=config.weight_decay, fused=True)
+        )
         self.average: AveragedModel | None = None
         if config.ema_decay:
             average: Any = get_ema_multi_avg_fn(config.ema_decay)
