@@ -250,7 +250,7 @@ def estimate_quality() -> str:
         [
             "Share of rates that are within 5 bpm of the truth, by their probability:\n",
             table(("method", *heads), right),
-            f"Of {count} simulated videos of 30 s, by the least probability of an answer:\n",
+            f"Of {count} simulated videos of 12 to 60 s, by the least probability of an answer:\n",
             table(("method", "least probability", "answered", "right", "answered without a pulse"), videos),
         ]
     )
