@@ -8,6 +8,9 @@ or the second wave of a pulse was counted, or there is no pulse. The difference 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import scipy
@@ -19,6 +22,7 @@ from stmap_pipeline.signals.spectrum import dominant_rates_bpm
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
+BoolArray = npt.NDArray[np.bool_]
 
 # what lies outside is no heart rate of a person in front of a camera: a sensor fault, or another unit
 MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 25.0, 240.0
@@ -48,13 +52,21 @@ MIN_PULSE_RATE_HZ = 5.0
 _MAX_OUTSIDE = 3.0
 # half the length of a QRS complex, about
 _QRS_S = 0.03
+# from the middle of a QRS complex to the end of the wave, at least
+_WHOLE_QRS_S = 0.1
 # where a beat has fewer samples, interpolation between them moves its peak; its place is then found by the phase of the wave at the samples
 _FEW_PER_BEAT = 13.0
 # the wave of a beat is compared with the usual one over so much of a beat on each side, at so many points; each round moves it by so much of a beat at most
 _SHAPE_REACH, _SHAPE_POINTS, _MAX_SHIFT = 0.35, 41, 0.15
 # the usual wave is clearer where beats are in their places; further rounds change hardly anything
 _SHAPE_ROUNDS = 3
-# the breath changes the rate from a beat to the half beat at the end of a wave by so much at most
+# the first or last wave that is lower, in parts of the usual one, is no beat
+_LEAST_HEIGHT = 0.5
+# where a beat has few samples, its phase near the ends is fitted over so much of a beat on each side, or over a few samples more than the fit needs
+_PHASE_REACH, _PER_HARMONIC_AT_END = 0.75, 2.0
+# the wave shows up to where it goes on after the last beat, unless that is so many beats away
+_MAX_BEATS_AT_END = 1.3
+# the breath changes the rate from a beat to the next part of one at the end of a wave by so much at most
 _MAX_CHANGE_AT_END = 0.05
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
@@ -122,7 +134,8 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     Returns
     -------
     HeartRateTrace
-        Ten samples a second. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
+        Ten samples a second. A beat that the wave shows in part has no place; before the first and after the last place, the heart rate is
+        that of the part beside it, and the difference is NaN. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
         around it by more than 40 %.
 
     Examples
@@ -138,31 +151,51 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     grid_s, wave, rate_hz = _on_grid(measured_s, samples)
     if not grid_s.size:
         return HeartRateTrace(np.empty(0), np.empty(0))
+    # the last sample lasts as long as the others
+    step_s = max(1 / rate_hz, float(np.median(np.diff(measured_s))))
     starts: list[FloatArray] = []
     stops: list[FloatArray] = []
     rates: list[FloatArray] = []
+    measured: list[tuple[float, float]] = []
     envelope = np.full(wave.size, np.nan)
     for run in known_runs(np.isfinite(wave)):
         if (run.stop - run.start) < MIN_RUN_S * rate_hz:
             continue
+        first_s, last_s = float(grid_s[run.start]), float(grid_s[run.stop - 1]) + step_s
         beats = find_beats(wave[run], rate_hz, ecg=ecg) / rate_hz + grid_s[run.start]
-        ends_hz = None
-        if not ecg:
-            beats = _by_phase(beats, measured_s, samples)
-            if _samples_per_beat(beats, measured_s) > _FEW_PER_BEAT:
+        ends = None
+        if ecg:
+            # a QRS complex that is seen in part has no place
+            beats = beats[(beats - first_s >= _WHOLE_QRS_S) & (last_s - beats >= _WHOLE_QRS_S)]
+        else:
+            of_run = (measured_s >= first_s) & (measured_s <= last_s) & np.isfinite(samples)
+            at_s, value = measured_s[of_run], samples[of_run]
+            beats = _by_phase(beats, at_s, value)
+            if _samples_per_beat(beats, at_s) > _FEW_PER_BEAT:
                 filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
                 beats = _by_shape(beats, grid_s[run], filtered)
-                ends_hz = _rates_at_ends(beats, grid_s[run], filtered)
+                # a filter moves the waves next to the ends
+                ends = _ends_of_wave(beats, grid_s[run], wave[run], (first_s, last_s), _SHAPE_REACH, _later_by_shape)
+            else:
+                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(beats, at_s), _later_by_phase)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
-        start_s, stop_s, rate = _intervals(beats, float(grid_s[run.start]), float(grid_s[run.stop - 1]) + 1 / rate_hz, ends_hz)
+        start_s, stop_s, rate = _intervals(beats, first_s, last_s, ends)
         starts.append(start_s)
         stops.append(stop_s)
         rates.append(rate)
-    first_s, last_s = float(grid_s[0]), float(grid_s[-1]) + 1 / rate_hz
+        if beats.size:
+            measured.append((ends[0].measured_to_s, ends[1].measured_to_s) if ends else (float(beats[0]), float(beats[-1])))
+    # the last part of a tenth of a second counts where half of it is known
+    first_s, last_s = float(grid_s[0]), float(grid_s[-1]) + step_s + 0.5 / RATE_HZ
     if not starts:
         starts, stops, rates = [np.empty(0)], [np.empty(0)], [np.empty(0)]
     samples_s, bpm = _sampled(np.concatenate(starts), np.concatenate(stops), np.concatenate(rates), first_s, last_s)
-    return HeartRateTrace(samples_s, bpm, _disagreement(samples_s, bpm, grid_s, envelope, rate_hz))
+    disagreement_bpm = _disagreement(samples_s, bpm, grid_s, envelope, rate_hz)
+    center_s = samples_s + 0.5 / RATE_HZ
+    seen = np.any(
+        [(start <= center_s) & (center_s <= stop) for start, stop in measured] or [np.zeros(center_s.size, dtype=np.bool_)], axis=0
+    )
+    return HeartRateTrace(samples_s, bpm, np.where(seen, disagreement_bpm, np.nan))
 
 
 def _without_spikes(pulse: FloatArray) -> FloatArray:
@@ -205,7 +238,12 @@ def find_beats(wave: npt.ArrayLike, rate_hz: float, *, ecg: bool = False) -> Flo
         height = filtered if np.mean(np.diff(filtered) ** 3) >= 0 else -filtered
     peaks, found = scipy.signal.find_peaks(height, distance=max(1, round(60.0 / MAX_HEART_RATE_BPM * rate_hz)), prominence=0.0)
     usual = _usual_range(height, rate_hz)
-    return _refined(peaks[found["prominences"] >= MIN_PROMINENCE * usual[peaks]], height)
+    beats = peaks[found["prominences"] >= MIN_PROMINENCE * usual[peaks]]
+    if ecg and beats.size:
+        # next to the ends, a filter makes a complex of what is none, or of a part of one
+        least = _LEAST_HEIGHT * np.median(height[beats])
+        beats = beats[int(height[beats[0]] < least) : beats.size - int(height[beats[-1]] < least)]
+    return _refined(beats, height)
 
 
 def _usual_range(height: FloatArray, rate_hz: float) -> FloatArray:
@@ -239,40 +277,40 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     Around each beat a line and three harmonics of the local rate are fitted to the samples at their own times, by least squares.
     Where beats have enough samples, places of peaks are kept, since they follow a heart rate that changes from beat to beat, which a fit
     over four beats smooths; only a beat that was found on another crest of the wave than the others are is moved to its place among them, or
-    left out where there is one already. Near the ends, where the fit has one side, that is all that is done.
+    left out where there is one already. Near the ends, where the fit has one side, that is all that is done. Where beats have few samples, the
+    fit is shorter near the ends, and beats that are nearer to them have no place and are left out.
     """
     if beats_s.size < 3:
         return beats_s
-    length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
-    # one sample far outside would turn the phase of the beats around it
-    low, high = np.nanpercentile(values, (5, 95))
-    known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
-    at_s, value = times_s[known], values[known]
     per_beat = _samples_per_beat(beats_s, times_s)
     few = per_beat <= _FEW_PER_BEAT
+    least_reach = _phase_reach(beats_s, times_s)
+    # of few samples, the first one within reach may be a whole step from its limit
+    step_s = float(np.median(np.diff(times_s))) if few else 0.0
+    # one sample far outside would turn the phase of the beats around it
+    low, high = np.percentile(values, (5, 95))
+    known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
+    every = max(1, int(per_beat / _ENOUGH_PER_BEAT))
+    at_s, value = times_s[known][::every], values[known][::every]
     if few:
         beats_s = _with_missed(beats_s)
-        length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
-    every = max(1, int(per_beat / _ENOUGH_PER_BEAT))
-    at_s, value = at_s[::every], value[::every]
-    harmonics = np.arange(1, min(_HARMONICS, int(per_beat / _PER_HARMONIC)) + 1)
+    length_s = _usual_lengths(beats_s)
     phase = np.full(beats_s.size, np.nan)
     whole = np.zeros(beats_s.size, dtype=np.bool_)
     for index, (beat_s, period_s) in enumerate(zip(beats_s, length_s, strict=True)):
-        reach_s = _REACH_BEATS * period_s
+        reach_s, harmonics = _REACH_BEATS * period_s, _harmonics(per_beat)
+        if few and min(beat_s - at_s[0], at_s[-1] - beat_s) < reach_s:
+            reach_s = min(reach_s, max(least_reach * period_s, min(beat_s - at_s[0], at_s[-1] - beat_s)))
+            harmonics = _harmonics(per_beat, _PER_HARMONIC_AT_END)
         first, last = np.searchsorted(at_s, (beat_s - reach_s, beat_s + reach_s))
         from_s = at_s[first:last] - beat_s
         if from_s.size < 3 + 2 * harmonics.size:
             continue
-        short, long = sorted((-from_s[0] / reach_s, from_s[-1] / reach_s))
+        short, long = sorted(((step_s - from_s[0]) / reach_s, (step_s + from_s[-1]) / reach_s))
         if long < _WHOLE_REACH or short < _LEAST_REACH:
             continue
         whole[index] = short >= _WHOLE_REACH
-        angle = 2 * np.pi * np.outer(from_s, harmonics) / period_s
-        model = np.hstack([np.ones((from_s.size, 1)), from_s[:, None], np.cos(angle), np.sin(angle)])
-        weight = np.cos(0.5 * np.pi * from_s / reach_s)
-        found = np.linalg.lstsq(model * weight[:, None], value[first:last] * weight, rcond=None)[0]
-        phase[index] = np.arctan2(found[2 + harmonics.size], found[2])
+        phase[index] = _phase(from_s, value[first:last], reach_s, period_s, harmonics)
     seen = np.isfinite(phase)
     if not whole.any():
         return beats_s
@@ -286,7 +324,46 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     moved_s = np.asarray(beats_s + turns * length_s)
     # a beat too much comes upon another one
     near = np.diff(moved_s) < _TOO_NEAR * length_s[1:]
-    return np.asarray(moved_s[~(other & (np.append(False, near) | np.append(near, False)))])
+    kept = ~(other & (np.append(False, near) | np.append(near, False)))
+    return np.asarray(moved_s[kept & _between_ends(whole)] if few else moved_s[kept])
+
+
+def _phase(from_s: FloatArray, values: FloatArray, reach_s: float, period_s: float, harmonics: IntArray) -> float:
+    """Return the phase of the first harmonic of samples at times from a place."""
+    angle = 2 * np.pi * np.outer(from_s, harmonics) / period_s
+    model = np.hstack([np.ones((from_s.size, 1)), from_s[:, None], np.cos(angle), np.sin(angle)])
+    weight = np.cos(0.5 * np.pi * from_s / reach_s)
+    found = np.linalg.lstsq(model * weight[:, None], values * weight, rcond=None)[0]
+    return float(np.arctan2(found[2 + harmonics.size], found[2]))
+
+
+def _harmonics(per_beat: float, per_harmonic: float = _PER_HARMONIC) -> IntArray:
+    return np.arange(1, min(_HARMONICS, int(per_beat / per_harmonic)) + 1)
+
+
+def _phase_reach(beats_s: FloatArray, times_s: FloatArray) -> float:
+    """Return the parts of a beat on each side that a fit of its phase needs."""
+    per_beat = _samples_per_beat(beats_s, times_s)
+    return max(_PHASE_REACH, (3 + _harmonics(per_beat, _PER_HARMONIC_AT_END).size) / per_beat) if per_beat else _PHASE_REACH
+
+
+def _later_by_phase(
+    places_s: FloatArray, length_s: FloatArray, times_s: FloatArray, values: FloatArray
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Return by how much of a beat the wave around each place is later than usual by its phase, and for which that was found."""
+    per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
+    harmonics = _harmonics(per_beat, _PER_HARMONIC_AT_END)
+    phase = np.full(places_s.size, np.nan)
+    for index, (place_s, period_s) in enumerate(zip(places_s, length_s, strict=True)):
+        reach_s = max(_PHASE_REACH, (3 + harmonics.size) / per_beat) * period_s
+        first, last = np.searchsorted(times_s, (place_s - reach_s, place_s + reach_s))
+        if last - first >= 3 + 2 * harmonics.size:
+            phase[index] = _phase(times_s[first:last] - place_s, values[first:last], reach_s, period_s, harmonics)
+    seen = np.isfinite(phase)
+    turn = np.exp(1j * phase)
+    later = np.where(seen, np.angle(turn * np.conj(turn[seen].sum())), 0.0) / (2 * np.pi)
+    fits = seen & (np.abs(later) <= _MAX_SHIFT)
+    return np.where(fits, later, 0.0), fits, seen
 
 
 def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> FloatArray:
@@ -295,8 +372,8 @@ def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> Flo
     A crest may be so flat that drift of the base line or jitter moves its highest point by a twentieth of a beat, and that of a
     premature beat comes late; the slopes beside it show the place. The usual wave is the median over all beats. The wave of each is fitted by
     it, its derivative, a constant and a line, by least squares: to first order, a wave that is later by ``d`` has ``-d`` times as much of the
-    derivative as of the wave. Only differences of beats count, so the median shift is taken off: beats at the ends, which are seen in part
-    and stay where they are, keep their distance.
+    derivative as of the wave. Only differences of beats count, so the median shift is taken off. Beats at the ends that are seen in part are left
+    out, and so is the first or last of the others where its wave is another one.
 
     Parameters
     ----------
@@ -304,46 +381,107 @@ def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> Flo
     times_s, wave : (n,) array of float64
         Pulse without drift and noise, on a uniform grid.
     """
-    part = np.linspace(-_SHAPE_REACH, _SHAPE_REACH, _SHAPE_POINTS)
-    weight = np.cos(0.5 * np.pi * part / _SHAPE_REACH)
+    fits = seen = np.ones(beats_s.size, dtype=np.bool_)
     for _ in range(_SHAPE_ROUNDS):
         if beats_s.size < 3:
             break
-        length_s = scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest")
-        at_s = beats_s[:, None] + part * length_s[:, None]
-        inside = (at_s[:, 0] >= times_s[0]) & (at_s[:, -1] <= times_s[-1])
-        waves = np.interp(at_s[inside], times_s, wave)
-        if len(waves) < 3:
-            break
-        usual = np.median(waves, axis=0)
-        model = np.stack([usual, np.gradient(usual, part), np.ones(part.size), part], axis=1)
-        scale, steep = np.linalg.lstsq(model * weight[:, None], (waves * weight).T, rcond=None)[0][:2]
-        later = np.divide(-steep, scale, out=np.zeros(scale.size), where=scale > 0)
-        later -= np.median(later)
-        shift = np.zeros(beats_s.size)
-        shift[inside] = np.where(np.abs(later) <= _MAX_SHIFT, later, 0.0)
-        beats_s = beats_s + shift * length_s
-    return beats_s
+        length_s = _usual_lengths(beats_s)
+        later, fits, seen = _later_by_shape(beats_s, length_s, times_s, wave)
+        beats_s = beats_s + later * length_s
+    kept = _between_ends(seen)
+    beats_s, fits = beats_s[kept], fits[kept]
+    first, last = (int(not fits[0]), fits.size - int(not fits[-1])) if fits.size else (0, 0)
+    return beats_s[first:last]
 
 
-def _rates_at_ends(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> tuple[float, float] | None:
-    """Return the rates in hertz of the half beat before the first beat and of that after the last one.
+def _between_ends(good: BoolArray) -> BoolArray:
+    """Return what lies from the first good one to the last one."""
+    return np.asarray(np.logical_or.accumulate(good) & np.logical_or.accumulate(good[::-1])[::-1])
 
-    The middles between beats have places by the wave around them, too. One that is not seen whole stays in the middle, which is the rate of
-    the interval beside it.
+
+def _usual_lengths(beats_s: FloatArray) -> FloatArray:
+    """Return the usual length of a beat around each one."""
+    return np.asarray(scipy.ndimage.median_filter(np.gradient(beats_s), size=5, mode="nearest"))
+
+
+def _later_by_shape(
+    places_s: FloatArray, length_s: FloatArray, times_s: FloatArray, wave: FloatArray
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Return by how much of a beat the wave around each place is later than usual, around which it is like the usual one, and around which it is seen whole."""
+    part = np.linspace(-_SHAPE_REACH, _SHAPE_REACH, _SHAPE_POINTS)
+    weight = np.cos(0.5 * np.pi * part / _SHAPE_REACH)
+    at_s = places_s[:, None] + part * length_s[:, None]
+    seen = (at_s[:, 0] >= times_s[0] - 1e-6) & (at_s[:, -1] <= times_s[-1] + 1e-6)
+    later, fits = np.zeros(places_s.size), np.zeros(places_s.size, dtype=np.bool_)
+    if seen.sum() < 3:
+        return later, fits, seen
+    waves = np.interp(at_s[seen], times_s, wave)
+    usual = np.median(waves, axis=0)
+    model = np.stack([usual, np.gradient(usual, part), np.ones(part.size), part], axis=1)
+    scale, steep = np.linalg.lstsq(model * weight[:, None], (waves * weight).T, rcond=None)[0][:2]
+    found = np.divide(-steep, scale, out=np.zeros(scale.size), where=scale > 0)
+    found -= np.median(found)
+    near = (scale > 0) & (np.abs(found) <= _MAX_SHIFT)
+    later[seen] = np.where(near, found, 0.0)
+    fits[seen] = near & (scale >= _LEAST_HEIGHT)
+    return later, fits, seen
+
+
+class _End(NamedTuple):
+    """An end of a run: the rate from the beat next to it, and how far from there the wave shows the beats."""
+
+    rate_hz: float
+    measured_to_s: float
+
+
+def _ends_of_wave(
+    beats_s: FloatArray,
+    times_s: FloatArray,
+    values: FloatArray,
+    limits_s: tuple[float, float],
+    reach: float,
+    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+) -> tuple[_End, _End] | None:
+    """Return both ends of a run.
+
+    The waves around beats show the last place that has ``reach`` parts of a beat on its other side, too: it is compared with the same part of
+    the other beats. Only what lies behind it goes on at the last rate.
     """
     if beats_s.size < 3:
         return None
-    length_s = np.diff(beats_s)
-    middles_s = _by_shape(
-        np.concatenate([[beats_s[0] - 0.5 * length_s[0]], beats_s[:-1] + 0.5 * length_s, [beats_s[-1] + 0.5 * length_s[-1]]]),
-        times_s,
-        wave,
-    )
-    half_s = np.array([beats_s[0] - middles_s[0], middles_s[-1] - beats_s[-1]])
-    usual_s = 0.5 * length_s[[0, -1]]
-    before_s, after_s = np.clip(half_s, (1 - _MAX_CHANGE_AT_END) * usual_s, (1 + _MAX_CHANGE_AT_END) * usual_s)
-    return float(0.5 / before_s), float(0.5 / after_s)
+    before = _end_of_wave(-beats_s[::-1], -times_s[::-1], values[::-1], -limits_s[0], reach, later_of)
+    return _End(before.rate_hz, -before.measured_to_s), _end_of_wave(beats_s, times_s, values, limits_s[1], reach, later_of)
+
+
+def _end_of_wave(
+    beats_s: FloatArray,
+    times_s: FloatArray,
+    values: FloatArray,
+    last_s: float,
+    reach: float,
+    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+) -> _End:
+    """Return the end of a run behind its last beat; see :func:`_ends_of_wave`."""
+    interval_s = np.diff(beats_s)
+    usual_hz = float(1 / interval_s[-1])
+    length_s = _usual_lengths(beats_s)
+    part = (times_s[-1] - beats_s[-1]) / length_s[-1] - reach
+    not_seen = _End(usual_hz, float(beats_s[-1]))
+    if not 0 < part <= _MAX_BEATS_AT_END:
+        return not_seen
+    places_s = beats_s + part * np.append(interval_s, length_s[-1])
+    later, fits, _ = later_of(places_s, length_s, times_s, values)
+    places_s = places_s + later * length_s
+    others = fits & (places_s < beats_s[-1])
+    if not (fits[-1] and others.any()):
+        return not_seen
+    number = np.arange(beats_s.size)
+    part = float(np.median(scipy.interpolate.CubicSpline(beats_s, number)(places_s[others]) - number[others]))
+    place_s = float(places_s[-1])
+    # the rate of half a beat at least
+    rate_hz = part / (place_s - beats_s[-1]) if part >= 0.5 else (1 + part) / (place_s - beats_s[-2])
+    rate_hz = float(np.clip(rate_hz, (1 - _MAX_CHANGE_AT_END) * usual_hz, (1 + _MAX_CHANGE_AT_END) * usual_hz))
+    return _End(float((part + (last_s - place_s) * rate_hz) / (last_s - beats_s[-1])), place_s)
 
 
 def _samples_per_beat(beats_s: FloatArray, times_s: FloatArray) -> float:
@@ -359,22 +497,22 @@ def _with_missed(beats_s: FloatArray) -> FloatArray:
 
 
 def _intervals(
-    beats_s: FloatArray, first_s: float, last_s: float, ends_hz: tuple[float, float] | None
+    beats_s: FloatArray, first_s: float, last_s: float, ends: tuple[_End, _End] | None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return start, end and rate in hertz of the parts of a run's beat to beat intervals.
 
-    Where the next beat would be outside of the run, the time to its end has the rate of ``ends_hz``, or that of the interval beside it.
+    Where the next beat would be outside of the run, the time to its end has the rate of ``ends``, or that of the interval beside it.
     """
     if beats_s.size < 3:
         return np.empty(0), np.empty(0), np.empty(0)
     length_s = np.diff(beats_s)
     likely = _likely(length_s)
     parts = [_parts(beats_s[:-1], beats_s[1:], length_s)]
-    before_hz, after_hz = ends_hz or (1 / length_s[0], 1 / length_s[-1])
-    if likely[0] and 0 < beats_s[0] - first_s <= 1.5 * length_s[0]:
-        parts.insert(0, (np.array([first_s]), beats_s[:1], np.array([before_hz])))
-    if likely[-1] and 0 < last_s - beats_s[-1] <= 1.5 * length_s[-1]:
-        parts.append((beats_s[-1:], np.array([last_s]), np.array([after_hz])))
+    before, after = ends or (_End(1 / length_s[0], beats_s[0]), _End(1 / length_s[-1], beats_s[-1]))
+    if likely[0] and beats_s[0] > first_s and before.measured_to_s - first_s <= _MAX_BEATS_AT_END * length_s[0]:
+        parts.insert(0, (np.array([first_s]), beats_s[:1], np.array([before.rate_hz])))
+    if likely[-1] and last_s > beats_s[-1] and last_s - after.measured_to_s <= _MAX_BEATS_AT_END * length_s[-1]:
+        parts.append((beats_s[-1:], np.array([last_s]), np.array([after.rate_hz])))
     start_s, stop_s, rate_hz = (np.concatenate(one) for one in zip(*parts, strict=True))
     return start_s, stop_s, rate_hz
 

@@ -103,6 +103,7 @@ def read_table(
         for block in _after(head[layout.first_line - 1 :], blocks):
             rows = [_cells(text, layout.delimiter) for text in block] if layout.delimiter else []
             _check_widths(rows, layout, line)
+            _check_separators(block if rows else [], rows, layout, line)
             for parser, index in zip(parsers, indices, strict=True):
                 parser.add([row[index] if index < len(row) else "" for row in rows] if layout.delimiter else block)
             filled += map(bool, block)
@@ -442,6 +443,24 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 def _clean(cell: str) -> str:
     return cell.strip().strip('"').strip()
+
+
+def _check_separators(block: list[str], rows: list[list[str]], layout: _Layout, line: int) -> None:
+    """Raise where a row is one cell, and as wide as the others by another separator: it would be read as unknown."""
+    if layout.width < 2:
+        return
+    # a number with a decimal comma whose row ends early
+    decimal_comma = layout.delimiter != "," and any("," in cell for row in rows if len(row) > 1 for cell in row)
+    marks = [mark for mark in "\t;," if mark != layout.delimiter and not (mark == "," and decimal_comma)]
+    for number, (text, row) in enumerate(zip(block, rows, strict=True), start=line):
+        if len(row) == 1 and text:
+            for mark in marks:
+                cells = _cells(text, mark)
+                if len(cells) == layout.width and all(map(_NUMBER_LIKE.match, map(_clean, cells))):
+                    raise LabelFileError(
+                        f"line {number} separates its cells by {mark!r}, line {layout.first_line} by {layout.delimiter!r}; "
+                        "write one separator in all rows"
+                    )
 
 
 def _check_widths(rows: list[list[str]], layout: _Layout, line: int) -> None:

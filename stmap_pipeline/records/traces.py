@@ -18,12 +18,14 @@ _SLACK_TRUSTED_S = 0.5
 MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 #: Fewer beats do not carry the mean of an interval: the rate swings with the breath, which two or three of them do not show.
 MIN_BEATS = 4.0
+#: No larger share of an interval may lie before or after what the beats of a pulse or an ECG show: there the rate is that of the beat beside it.
+MAX_NOT_SEEN = 0.11
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
     "": "it has one",
     "no_label": "the recording has no label, or one of less than two samples",
-    "label_ends": "the label begins or ends inside the interval, or does not reach it",
+    "label_ends": "the label, or the beats of its pulse or ECG that are seen whole, begins or ends inside the interval, or does not reach it",
     "label_sparse": "the label's samples are further apart than the interval is long",
     "label_gaps": "less than half of the label samples are there and known",
     "label_disagrees": f"beats and spectrum of the pulse differ by more than {MAX_DISAGREEMENT_BPM:g} bpm in a fifth of the interval",
@@ -53,7 +55,8 @@ class HeartRateTrace:
         Beats per minute.
     disagreement_bpm : (L,) array of float64, optional
         Where the heart rate was computed from beats: by how much the rate of a second, independent estimator is lower; NaN where one
-        of the two found none. Samples with more than :data:`MAX_DISAGREEMENT_BPM`, or NaN, are not trusted.
+        of the two found none, and at the ends of a pulse or an ECG, before and after what its beats show. Samples with more than
+        :data:`MAX_DISAGREEMENT_BPM`, or NaN, are not trusted.
 
     Examples
     --------
@@ -118,7 +121,8 @@ class HeartRateTrace:
         """Return why :meth:`mean_between` has no value for intervals, a code of :data:`LABEL_PROBLEMS`; empty where it has one.
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
-        begins or ends more than one sample (at least 0.1 s) inside the interval; where samples are further apart than
+        begins or ends more than one sample (at least 0.1 s) inside the interval, or the beats that it was computed from do not show
+        more than 11 % of the interval at its ends; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
         the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where the
         trace was computed from beats of which fewer than four lie in it.
@@ -148,6 +152,10 @@ class HeartRateTrace:
         known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
         few_known = (known == 0) | (2 * known < expected - 1e-6)
         few_trusted = few_beats = np.zeros_like(few_known)
+        measured_s = self.times_s[np.isfinite(self.disagreement_bpm)] if self.disagreement_bpm is not None else np.empty(0)
+        if measured_s.size:
+            not_seen_s = np.maximum(0.0, measured_s[0] - start_s) + np.maximum(0.0, stop_s - measured_s[-1] - spacing_s)
+            outside = outside | (not_seen_s > MAX_NOT_SEEN * duration_s)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
             total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)

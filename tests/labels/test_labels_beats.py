@@ -55,14 +55,48 @@ def test_windows_of_five_seconds_of_a_slow_clock(seed, mean_bpm, jitter, rate_hz
     assert abs(error_bpm(seed, mean_bpm, 5.0, rate_hz, ecg=False, jitter=jitter)) <= 0.3
 
 
-def test_a_window_may_begin_with_its_wave():
-    errors = []
-    for seed, mean_bpm in enumerate(np.linspace(55.0, 115.0, 40)):
-        wave = simulated_wave(seed, mean_bpm, 9.0, 30.0)
-        errors.append(heart_rate_from_wave(wave.times_s, wave.values).mean_between(0.0, 5.0) - wave.pulse.mean_between(0.0, 5.0))
-    # at the rate of the nearest whole interval, the part of a beat at the beginning makes the mean error 0.10 and the largest 0.46
-    assert np.mean(np.abs(errors)) <= 0.09
-    assert np.max(np.abs(errors)) <= 0.3
+# examples: the first beat, which the wave shows in part, was misplaced (0.7 to 1.8 bpm); and a first beat too much (4.9 bpm)
+@example(seed=872308534, mean_bpm=95.37590519763991, jitter=0.0, rate_hz=20.0, length_s=5.0)
+@example(seed=575254244, mean_bpm=95.23944539378004, jitter=0.3, rate_hz=15.0, length_s=7.0)
+@example(seed=628477904, mean_bpm=120.61263305543893, jitter=0.3, rate_hz=15.0, length_s=12.0)
+@example(seed=421816736, mean_bpm=64.61425068027343, jitter=0.3, rate_hz=25.0, length_s=30.0)
+@given(
+    seed=SIGNALS["seed"],
+    mean_bpm=st.floats(45, 180),
+    jitter=SIGNALS["jitter"],
+    rate_hz=st.sampled_from([20.0, 30.0, 60.0, 128.0]),
+    length_s=st.sampled_from([5.0, 7.0, 12.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_windows_that_begin_or_end_with_their_wave_are_right_or_have_no_label(seed, mean_bpm, jitter, rate_hz, length_s):
+    wave = simulated_wave(seed, mean_bpm, length_s, rate_hz, jitter=jitter)
+    trace = heart_rate_from_wave(wave.times_s, wave.values)
+    for start_s in (0.0, length_s - 5.0):
+        if trace.coverage_problem(start_s, start_s + 5.0):
+            assert trace.coverage_problem(start_s, start_s + 5.0) in {"label_ends", "label_few_beats"}
+            # of a fast heart, the part of a beat at one end is short
+            assert mean_bpm < 110 or length_s == 5.0
+        else:
+            assert trace.mean_between(start_s, start_s + 5.0) == pytest.approx(
+                wave.pulse.mean_between(start_s, start_s + 5.0), abs=0.4
+            )
+
+
+@pytest.mark.parametrize(("length_s", "rate_hz"), [(10.0, 15.0), (10.0, 20.0), (5.0, 30.0), (5.0, 128.0)])
+def test_a_wave_may_be_as_long_as_its_window(length_s, rate_hz):
+    # the last sample lasts as long as the others, and the last part of a tenth of a second counts
+    for seed in range(5):
+        wave = simulated_wave(seed, 120.0, length_s, rate_hz, jitter=0.3)
+        trace = heart_rate_from_wave(wave.times_s, wave.values)
+        assert trace.mean_between(0.0, length_s) == pytest.approx(wave.pulse.mean_between(0.0, length_s), abs=0.3)
+
+
+@pytest.mark.parametrize(("ecg", "rate_hz"), [(False, 30.0), (True, 128.0)])
+def test_windows_of_ten_seconds_keep_their_label_at_the_ends(ecg, rate_hz):
+    for seed in range(8):
+        wave = simulated_wave(seed, 65.0 + 5 * seed, 14.0, rate_hz, ecg=ecg, jitter=0.1)
+        found = heart_rate_from_wave(wave.times_s, wave.values, ecg=ecg).mean_between(np.array([0.0, 4.0]), np.array([10.0, 14.0]))
+        assert found == pytest.approx([wave.pulse.mean_between(0.0, 10.0), wave.pulse.mean_between(4.0, 14.0)], abs=0.3)
 
 
 def test_a_beat_that_jitter_moves_upon_the_next_one_is_counted():

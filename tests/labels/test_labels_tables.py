@@ -245,3 +245,16 @@ def test_any_bytes_are_a_table_or_an_error(tmp_path_factory: pytest.TempPathFact
     except LabelFileError:
         return
     assert len(values) <= data.count(b"\n") + 1
+
+
+@pytest.mark.parametrize(("first", "second"), [(",", ";"), (",", "\t"), (";", ","), ("\t", ";")])
+def test_rows_with_another_separator_are_refused(tmp_path, first, second):
+    rows = "".join(f"{i}{(first, second)[i % 2]}{70 + i}\n" for i in range(8))
+    path = write(tmp_path / "table.csv", f"time_s{first}bpm\n{rows}")
+    with pytest.raises(LabelFileError, match="line 3 separates its cells by"):
+        read_table(path, ["bpm"], "time_s")
+
+
+def test_a_decimal_comma_in_a_row_that_ends_early_separates_nothing(tmp_path):
+    path = write(tmp_path / "table.csv", "time_s;bpm\n0,5;70\n1,5\n2,5;72\n")
+    assert read_table(path, ["bpm"], "time_s").values[0] == pytest.approx([70, NAN, 72], nan_ok=True)
