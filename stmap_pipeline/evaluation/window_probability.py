@@ -32,15 +32,15 @@ _FEWEST_BLOCKS = 4
 MEASURES = ("power", "power at the double rate", "agreement", "power and agreement")
 #: By method: the weights of the measures, and the score of there being no pulse.
 WEIGHTS: dict[str, tuple[float, float, float, float, float]] = {
-    "green": (0.048, 0.280, 2.955, 1.356, 5.448),
-    "chrom": (0.098, 0.272, -1.470, 2.675, 4.037),
-    "pos": (-0.027, 0.193, -0.014, 2.083, 4.351),
+    "green": (0.045, 0.211, 2.202, 1.772, 5.879),
+    "chrom": (0.077, 0.178, -1.718, 3.344, 4.787),
+    "pos": (0.117, 0.137, -0.475, 2.386, 4.909),
 }
 #: By method: what makes of a path through windows a probability that holds.
 CALIBRATION: dict[str, PathCalibration] = {
-    "green": PathCalibration(0.619, 0.1, 1.168),
-    "chrom": PathCalibration(0.375, 0.686, 0.551),
-    "pos": PathCalibration(1.313, 0.1, 1.772),
+    "green": PathCalibration(0.378, 0.1, 1.011),
+    "chrom": PathCalibration(0.847, 0.1, 1.18),
+    "pos": PathCalibration(0.565, 0.1, 0.897),
 }
 
 
