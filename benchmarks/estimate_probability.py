@@ -5,7 +5,7 @@
 
 ``network`` writes the calibration of the path into the description of the weights of the package. ``classical`` prints
 :data:`~stmap_pipeline.evaluation.window_probability.WEIGHTS` and :data:`~stmap_pipeline.evaluation.window_probability.CALIBRATION`. Both count
-on videos with people, light and cameras that nothing was trained or fitted on, and add what they count to ``docs/measured/estimate.json``.
+on videos of people, light and cameras that nothing was trained or fitted on (of the same settings as the fit, by another seed), and add what they count to ``docs/measured/estimate.json``.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from stmap_pipeline.weights import read_description, weights_path
 
 FloatArray = npt.NDArray[np.float64]
 RATE_HZ = 30.0
-# a window counts as much in a short video, where few windows speak for a rate, as in a long one
+# in the fit all videos count alike, so that the probability holds for short ones, in which few windows speak for a rate, too
 VIDEOS_S = (12.0, 20.0, 30.0, 60.0)
-# the network was trained on the other settings: on these it errs as it will on what it does not know
+# the network was trained on the other settings: on these it errs as it will on what it does not know; fits and counts have other seeds
 SETTINGS = SimulationConfig(no_pulse_share=0.2, settings="unseen")
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0)
 TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
@@ -139,13 +139,12 @@ def path_table(source: RateSource, made: Iterator[Video]) -> FloatArray:
 
 def fit_path(table: FloatArray) -> PathCalibration:
     """Fit the calibration of a path by maximum likelihood, with weights that are not negative."""
+    _, number, windows = np.unique(table[:, 4], return_inverse=True, return_counts=True)
+    weight = 1 / windows[number]
 
     def loss(weights: FloatArray) -> float:
         chance = np.clip(calibration_curve(table[:, 0], table[:, 1], PathCalibration(*weights.tolist())), 1e-6, 1 - 1e-6)
         return float(-np.average(np.where(table[:, 2] > 0.5, np.log(chance), np.log(1 - chance)), weights=weight))
-
-    _, number, windows = np.unique(table[:, 4], return_inverse=True, return_counts=True)
-    weight = 1 / windows[number]
 
     found = minimize(loss, np.array([-1.0, 0.5, 0.5]), method="L-BFGS-B", bounds=[(-10, 10), (0.1, 5), (0.1, 5)])
     return PathCalibration(*(round(float(one), 3) for one in found.x))

@@ -219,7 +219,7 @@ def _lines(found: VideoEstimate) -> list[str]:
 
 def _unnamed(found: VideoEstimate) -> str:
     """Return the message without the name of the video, which stands before it already."""
-    return found.message.removeprefix(f"{found.video}: ")
+    return found.message.removeprefix(f"{found.video}: ").removeprefix(f"{Path(found.video).name}: ")
 
 
 def _row(one: WindowEstimate) -> str:

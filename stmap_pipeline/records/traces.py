@@ -20,6 +20,9 @@ MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 MIN_BEATS = 4.0
 #: No larger share of an interval may lie before or after what the beats of a pulse or an ECG show: there the rate is that of the beat beside it.
 MAX_NOT_SEEN = 0.11
+#: Nor a share of an interval of up to 15 s that, times the difference of its highest and lowest rate, is more: by so much its mean could be off.
+MAX_UNSURE_BPM = 0.47
+_SHORT_S = 15.0
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
@@ -122,7 +125,7 @@ class HeartRateTrace:
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval, or the beats that it was computed from do not show
-        more than 11 % of the interval at its ends; where samples are further apart than
+        more than 11 % of the interval at its ends, or less of up to 15 s while the rate changes so much that the mean could be off by 0.47 bpm; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
         the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where the
         trace was computed from beats of which fewer than four lie in it.
@@ -154,13 +157,27 @@ class HeartRateTrace:
         few_trusted = few_beats = np.zeros_like(few_known)
         measured_s = self.times_s[np.isfinite(self.disagreement_bpm)] if self.disagreement_bpm is not None else np.empty(0)
         if measured_s.size:
-            not_seen_s = np.maximum(0.0, measured_s[0] - start_s) + np.maximum(0.0, stop_s - measured_s[-1] - spacing_s)
-            outside = outside | (not_seen_s > MAX_NOT_SEEN * duration_s)
+            before = np.maximum(0.0, measured_s[0] - start_s) / duration_s
+            after = np.maximum(0.0, stop_s - measured_s[-1] - spacing_s) / duration_s
+            # half a beat that was not seen is nothing beside the beats of a longer interval
+            short = duration_s <= _SHORT_S
+            unsure_bpm = (before + after) * self._range_bpm(first, last, short & (before + after > 0))
+            outside = outside | (before + after > MAX_NOT_SEEN) | (unsure_bpm > MAX_UNSURE_BPM)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
             total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)
             few_beats = total_bpm / np.maximum(known, 1) * duration_s < 60 * MIN_BEATS
         return np.select([outside, sparse, few_known, few_trusted, few_beats], [2, 3, 4, 5, 6], 0)
+
+    def _range_bpm(self, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_]) -> FloatArray:
+        """Return the difference of highest and lowest heart rate in ``[first, last)`` where it is wanted, else 0."""
+        found = np.zeros(wanted.shape)
+        for index in zip(*np.nonzero(np.atleast_1d(wanted)), strict=True):
+            rates_bpm = self.heart_rate_bpm[np.atleast_1d(first)[index] : np.atleast_1d(last)[index]]
+            known_bpm = rates_bpm[np.isfinite(rates_bpm)]
+            if known_bpm.size:
+                np.atleast_1d(found)[index] = np.ptp(known_bpm)
+        return found
 
     @overload
     def coverage(self, start_s: float, stop_s: float) -> float: ...

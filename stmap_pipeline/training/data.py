@@ -15,7 +15,7 @@ from joblib import cpu_count
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.errors import ConfigError, WorkerError
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
@@ -32,8 +32,6 @@ SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
 # simulated batches that each process computes ahead
 _AHEAD = 2
-# where learning is faster than simulating, as on a GPU
-_WORKERS_OF_A_GPU = max(1, cpu_count() - 1)
 
 
 def windows_of_epoch(split: FoldSplit, config: TrainConfig) -> int:
@@ -77,15 +75,15 @@ class RecordedSource:
 
 
 class SimulatedSteps(Dataset[tuple[Tensor, ...]]):
-    """Simulated windows by the number of a step; those of a step depend on the seed and on nothing else.
+    """Simulated windows of a process by the number of a step: the same ones whichever worker computes them, and when.
 
     Parameters
     ----------
     seed : sequence of int
     count : int
-        Windows of a step.
+        Windows of this process in a step.
     rank : int
-        Of the process that asks for them.
+        Of this process.
     """
 
     def __init__(self, seed: tuple[int, ...], count: int, rank: int) -> None:
@@ -128,10 +126,18 @@ class SimulatedSource:
         count = len(range(rank, self._config.batch, processes))
         data = SimulatedSteps((self._config.seed, _SIMULATED), count, rank)
         steps = range(number * self.steps, (number + 1) * self.steps)
-        # a network on a CPU learns from half as many windows a second as one process simulates
-        workers = 1 if self._device.type == "cpu" else _WORKERS_OF_A_GPU
-        for tensors in DataLoader(data, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=_AHEAD):
-            yield self._batch(tensors), self._config.batch
+        # one thread on a CPU learns from half as many windows a second as one worker simulates; a GPU from many more
+        workers = 1 if self._device.type == "cpu" else max(1, (cpu_count() - 1) // processes)
+        try:
+            for tensors in DataLoader(data, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=_AHEAD):
+                yield self._batch(tensors), self._config.batch
+        except RuntimeError as error:
+            # torch has no class of its own for it
+            if "DataLoader worker" not in str(error):
+                raise
+            raise WorkerError(
+                "a process that simulates windows died, as it does when memory runs out; run the same command again with --resume"
+            ) from None
 
     def validation(self) -> Iterator[Batch]:
         """Yield the validation windows, of people, cameras and light that no step has."""

@@ -46,7 +46,6 @@ class MuonAdamW(torch.optim.AdamW):
     def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
         whole = list(parameters)
         super().__init__(whole, learning_rate, weight_decay=weight_decay, fused=True)
-        # views that share the memory of the parameters
         self._matrices = {
             one: nn.Parameter(one.detach().flatten(1)) for one in whole if one.ndim >= 2 and len(one) >= LEAST_OUTPUTS
         }
@@ -56,11 +55,14 @@ class MuonAdamW(torch.optim.AdamW):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Make one step; the gradients of matrices are taken away."""
         for parameter, matrix in self._matrices.items():
+            # weights may have been read since; those in another order of memory (channels last) are no matrix without a copy
+            matrix.copy_(parameter.flatten(1))
             matrix.grad = None if parameter.grad is None else parameter.grad.flatten(1)
             parameter.grad = None
         self._muon.param_groups[0]["lr"] = MUON_RATE * self.param_groups[0]["lr"]
         self._muon.step()
         for parameter, matrix in self._matrices.items():
+            parameter.copy_(matrix.view(parameter.shape))
             if matrix in self._muon.state:
                 self.state[parameter] = self._muon.state[matrix]
         return super().step(closure)

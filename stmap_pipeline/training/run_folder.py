@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stmap_pipeline.config import compare_settings
+from stmap_pipeline.config import compare_settings, read_toml
 from stmap_pipeline.errors import ModelError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries, sha256
 from stmap_pipeline.lock import LOCK
@@ -236,7 +236,9 @@ def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
         return "new"
     if SETTINGS not in names:
         raise OutputError(f"{out}: is not empty and not a run of stmap train; give another folder")
-    if differences := config.differences(TrainConfig.from_toml(out / SETTINGS)):
+    # runs from before there was a choice learned by AdamW
+    settings = {"optimizer": "adamw"} | read_toml(out / SETTINGS)
+    if differences := config.differences(TrainConfig.from_mapping(settings, str(out / SETTINGS))):
         advice = f"give another folder, or the settings of {out / SETTINGS}"
         raise OtherSettingsError(out, "was trained with other settings", differences, advice)
     before = read_json(out / MAPS, MapsMetadata)

@@ -50,7 +50,16 @@ from stmap_pipeline.maps.color import channel_names
 from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import FloatArray, RecordedSource, SimulatedSource, Source, batches, find_device, windows_of_epoch
+from stmap_pipeline.training.data import (
+    SIMULATED_EPOCH,
+    FloatArray,
+    RecordedSource,
+    SimulatedSource,
+    Source,
+    batches,
+    find_device,
+    windows_of_epoch,
+)
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.optimizer import MuonAdamW
 from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
@@ -251,6 +260,10 @@ def plan_training(
     network_class(config.network), channel_names(config.color)
     if (maps is None) != (config.recipe == "simulated"):
         raise ConfigError("the recipe 'simulated' takes no maps, and every other training needs them")
+    if maps is None and (config.windows_per_epoch or SIMULATED_EPOCH) < config.batch:
+        raise ConfigError(
+            f"an epoch of {config.windows_per_epoch or SIMULATED_EPOCH} windows holds no batch of {config.batch}; make it larger"
+        )
     if maps is None:
         nothing = np.empty(0, dtype=np.int64)
         plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), SIMULATED_MAPS)

@@ -10,6 +10,7 @@ import torch
 from support.maps import add_augmentation, small_maps
 from support.training import result
 
+from stmap_pipeline.errors import ConfigError, OtherSettingsError
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training.config import TrainConfig
@@ -104,3 +105,19 @@ def test_a_training_on_simulated_windows_resumes_with_the_same_weights(tmp_path)
     assert (metadata.rate_hz, metadata.samples, metadata.maps.simulated) == (30.0, 300, True)
     config = TrainConfig(init=str(tmp_path / "run/fold0/weights.safetensors"), protocol="cross")
     assert plan_training(small_maps(tmp_path / "maps"), tmp_path / "further", config).to_do
+
+
+def test_an_epoch_that_holds_no_batch_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="20 windows"):
+        plan_training(None, tmp_path / "run", TrainConfig(recipe="simulated", windows_per_epoch=20))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_simulated_run_without_an_optimizer_was_one_of_adamw(tmp_path):
+    settings = {"recipe": "simulated", "batch": 4, "windows_per_epoch": 4, "epochs": 1, "optimizer": "adamw"}
+    train(None, tmp_path / "run", **settings)
+    file = tmp_path / "run" / "run.toml"
+    file.write_text("".join(one for one in file.read_text().splitlines(keepends=True) if not one.startswith("optimizer")))
+    assert plan_training(None, tmp_path / "run", TrainConfig.from_mapping(settings)).to_do == []
+    with pytest.raises(OtherSettingsError, match="optimizer"):
+        plan_training(None, tmp_path / "run", TrainConfig.from_mapping(settings | {"optimizer": "muon"}))
