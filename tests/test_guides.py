@@ -75,7 +75,8 @@ def data(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("guides")
     scene = make_scene(1, "easy", heart_rate_bpm=72.0, size_px=(160, 160))
     clip = root / "clip.mp4"
-    write_video(clip, (scene.render(index / 15, index) for index in range(165)), rate_hz=15, options={"crf": "16"})
+    # hardly compressed: a run is as sure of a rate as POS is
+    write_video(clip, (scene.render(index / 15, index) for index in range(165)), rate_hz=15, options={"crf": "4"})
     for name in ("one.mp4", "two.mp4", "unlabeled/anna/rest.mp4", "unlabeled/bea/rest.mp4"):
         another(clip, root / name)
     # windows of 300 frames need longer videos: three beats, to and fro, so that nothing jumps; 15 s of it

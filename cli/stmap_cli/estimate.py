@@ -188,7 +188,7 @@ def _write_pulse(found: VideoEstimate, csv: Path, progress: Progress) -> None:
     from stmap_pipeline.evaluation.pulse_wave import write_pulse
 
     if found.pulse is None:
-        progress.say(f"no pulse to write: {_unnamed(found)}")
+        progress.say(f"no pulse to write: {found.message}")
         return
     write_pulse(found.pulse, found.beats, csv)
     progress.say(f"pulse  {csv}")
@@ -198,7 +198,7 @@ def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:
     from stmap_pipeline.report import draw_estimate
 
     if found.blocks is None:
-        progress.say(f"no picture: {_unnamed(found)}")
+        progress.say(f"no picture: {found.message}")
         return
     progress.say(f"picture  {draw_estimate(found, plot)}")
 
