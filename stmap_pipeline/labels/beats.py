@@ -171,13 +171,14 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
             of_run = (measured_s >= first_s) & (measured_s <= last_s) & np.isfinite(samples)
             at_s, value = measured_s[of_run], samples[of_run]
             beats = _by_phase(beats, at_s, value)
-            if _samples_per_beat(beats, at_s) > _FEW_PER_BEAT:
+            per_beat = _samples_per_beat(beats, at_s)
+            if per_beat > _FEW_PER_BEAT:
                 filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
                 beats = _by_shape(beats, grid_s[run], filtered)
                 # a filter moves the waves next to the ends
                 ends = _ends_of_wave(beats, grid_s[run], wave[run], (first_s, last_s), _SHAPE_REACH, _later_by_shape)
             else:
-                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(beats, at_s), _later_by_phase)
+                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(per_beat), _later_by_phase)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
         start_s, stop_s, rate = _intervals(beats, first_s, last_s, ends)
         starts.append(start_s)
@@ -284,7 +285,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
         return beats_s
     per_beat = _samples_per_beat(beats_s, times_s)
     few = per_beat <= _FEW_PER_BEAT
-    least_reach = _phase_reach(beats_s, times_s)
+    least_reach = _phase_reach(per_beat)
     # of few samples, the first one within reach may be a whole step from its limit
     step_s = float(np.median(np.diff(times_s))) if few else 0.0
     # one sample far outside would turn the phase of the beats around it
@@ -341,9 +342,8 @@ def _harmonics(per_beat: float, per_harmonic: float = _PER_HARMONIC) -> IntArray
     return np.arange(1, min(_HARMONICS, int(per_beat / per_harmonic)) + 1)
 
 
-def _phase_reach(beats_s: FloatArray, times_s: FloatArray) -> float:
-    """Return the parts of a beat on each side that a fit of its phase needs."""
-    per_beat = _samples_per_beat(beats_s, times_s)
+def _phase_reach(per_beat: float) -> float:
+    """Return the parts of a beat on each side that a fit of its phase needs, where a beat has so many samples."""
     return max(_PHASE_REACH, (3 + _harmonics(per_beat, _PER_HARMONIC_AT_END).size) / per_beat) if per_beat else _PHASE_REACH
 
 
@@ -355,7 +355,7 @@ def _later_by_phase(
     harmonics = _harmonics(per_beat, _PER_HARMONIC_AT_END)
     phase = np.full(places_s.size, np.nan)
     for index, (place_s, period_s) in enumerate(zip(places_s, length_s, strict=True)):
-        reach_s = max(_PHASE_REACH, (3 + harmonics.size) / per_beat) * period_s
+        reach_s = _phase_reach(per_beat) * period_s
         first, last = np.searchsorted(times_s, (place_s - reach_s, place_s + reach_s))
         if last - first >= 3 + 2 * harmonics.size:
             phase[index] = _phase(times_s[first:last] - place_s, values[first:last], reach_s, period_s, harmonics)

@@ -125,7 +125,8 @@ class HeartRateTrace:
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval, or the beats that it was computed from do not show
-        more than 11 % of the interval at its ends, or less of up to 15 s while the rate changes so much that the mean could be off by 0.47 bpm; where samples are further apart than
+        more than 11 % of the interval at its ends, or, of up to 15 s, less while the rate changes so much that the mean could be off by
+        0.47 bpm; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
         the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where the
         trace was computed from beats of which fewer than four lie in it.
@@ -157,12 +158,11 @@ class HeartRateTrace:
         few_trusted = few_beats = np.zeros_like(few_known)
         measured_s = self.times_s[np.isfinite(self.disagreement_bpm)] if self.disagreement_bpm is not None else np.empty(0)
         if measured_s.size:
-            before = np.maximum(0.0, measured_s[0] - start_s) / duration_s
-            after = np.maximum(0.0, stop_s - measured_s[-1] - spacing_s) / duration_s
+            not_seen_s = np.maximum(0.0, measured_s[0] - start_s) + np.maximum(0.0, stop_s - measured_s[-1] - spacing_s)
+            share = not_seen_s / duration_s
             # half a beat that was not seen is nothing beside the beats of a longer interval
-            short = duration_s <= _SHORT_S
-            unsure_bpm = (before + after) * self._range_bpm(first, last, short & (before + after > 0))
-            outside = outside | (before + after > MAX_NOT_SEEN) | (unsure_bpm > MAX_UNSURE_BPM)
+            unsure_bpm = share * self._range_bpm(first, last, (share > 0) & (duration_s <= _SHORT_S))
+            outside = outside | (share > MAX_NOT_SEEN) | (unsure_bpm > MAX_UNSURE_BPM)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
             total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)
@@ -172,11 +172,11 @@ class HeartRateTrace:
     def _range_bpm(self, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_]) -> FloatArray:
         """Return the difference of highest and lowest heart rate in ``[first, last)`` where it is wanted, else 0."""
         found = np.zeros(wanted.shape)
-        for index in zip(*np.nonzero(np.atleast_1d(wanted)), strict=True):
-            rates_bpm = self.heart_rate_bpm[np.atleast_1d(first)[index] : np.atleast_1d(last)[index]]
+        for index in map(tuple, np.argwhere(wanted)):
+            rates_bpm = self.heart_rate_bpm[first[index] : last[index]]
             known_bpm = rates_bpm[np.isfinite(rates_bpm)]
             if known_bpm.size:
-                np.atleast_1d(found)[index] = np.ptp(known_bpm)
+                found[index] = np.ptp(known_bpm)
         return found
 
     @overload

@@ -66,8 +66,8 @@ class SimulationConfig:
         Factor on motion, light, noise and codec; 0 leaves the pulse alone.
     settings : "training" or "unseen"
         Which people, light, cameras and codecs are drawn. Those of ``"unseen"`` have other wave shapes (two Gaussians for each beat
-        instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals and steps, stronger pulses, steadier blocks and finer codecs; see the
-        documentation.
+        instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals and steps, stronger pulses, steadier
+        blocks and finer codecs; see the documentation.
     shares : dict of str to float
         Share of a damage among the damaged windows, where it is not that of :data:`SHARES`.
 

@@ -260,10 +260,8 @@ def plan_training(
     network_class(config.network), channel_names(config.color)
     if (maps is None) != (config.recipe == "simulated"):
         raise ConfigError("the recipe 'simulated' takes no maps, and every other training needs them")
-    if maps is None and (config.windows_per_epoch or SIMULATED_EPOCH) < config.batch:
-        raise ConfigError(
-            f"an epoch of {config.windows_per_epoch or SIMULATED_EPOCH} windows holds no batch of {config.batch}; make it larger"
-        )
+    if maps is None and (windows := config.windows_per_epoch or SIMULATED_EPOCH) < config.batch:
+        raise ConfigError(f"an epoch of {windows} windows holds no batch of {config.batch}; make it larger")
     if maps is None:
         nothing = np.empty(0, dtype=np.int64)
         plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), SIMULATED_MAPS)
