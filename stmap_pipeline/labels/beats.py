@@ -8,6 +8,7 @@ or the second wave of a pulse was counted, or there is no pulse. The difference 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -64,10 +65,14 @@ _SHAPE_ROUNDS = 3
 _LEAST_HEIGHT = 0.5
 # where a beat has few samples, its phase near the ends is fitted over so much of a beat on each side, or over a few samples more than the fit needs
 _PHASE_REACH, _PER_HARMONIC_AT_END = 0.75, 2.0
+# where a beat has fewer samples, those near an end do not tell three harmonics apart: the usual wave is fitted instead, over so much of a beat on each side or so many samples
+_VERY_FEW_PER_BEAT, _USUAL_REACH, _USUAL_SAMPLES = 7.0, 0.5, 3.5
 # the wave shows up to where it goes on after the last beat, unless that is so many beats away
 _MAX_BEATS_AT_END = 1.3
-# the breath changes the rate from a beat to the next part of one at the end of a wave by so much at most
-_MAX_CHANGE_AT_END = 0.05
+# the breath changes the rate from a beat to the next part of one at the end of a wave by less; by more, the place of that part is a wrong one
+_MAX_CHANGE_AT_END = 0.07
+# a breath lasts about so long; behind what is seen, the rate goes on so much nearer to the mean over it than it was last
+_BREATH_S, _BACK_TO_MEAN = 4.0, 1 / 3
 # another crest of the wave is at least so much of a beat away; to see that, so many samples of a beat are enough
 _OTHER_CREST, _ENOUGH_PER_BEAT = 0.08, 25.0
 _TOO_NEAR = 0.5
@@ -174,9 +179,14 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
             per_beat = _samples_per_beat(beats, at_s)
             if per_beat > _FEW_PER_BEAT:
                 filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
-                beats = _by_shape(beats, grid_s[run], filtered)
+                beats = _by_shape(beats, grid_s[run], filtered, _later_by_shape)
                 # a filter moves the waves next to the ends
                 ends = _ends_of_wave(beats, grid_s[run], wave[run], (first_s, last_s), _SHAPE_REACH, _later_by_shape)
+            elif 0 < per_beat < _VERY_FEW_PER_BEAT:
+                reach = max(_USUAL_REACH, _USUAL_SAMPLES / per_beat)
+                later_of = functools.partial(_later_by_usual_wave, reach=reach)
+                beats = _by_shape(beats, at_s, value, later_of)
+                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), reach, later_of)
             else:
                 ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(per_beat), _later_by_phase)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
@@ -331,11 +341,18 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
 
 def _phase(from_s: FloatArray, values: FloatArray, reach_s: float, period_s: float, harmonics: IntArray) -> float:
     """Return the phase of the first harmonic of samples at times from a place."""
+    return float(-np.angle(_fitted(from_s, values, reach_s, period_s, harmonics)[0]))
+
+
+def _fitted(
+    from_s: FloatArray, values: FloatArray, reach_s: float, period_s: float, harmonics: IntArray
+) -> npt.NDArray[np.complex128]:
+    """Return the harmonics of samples at times from a place, beside a line."""
     angle = 2 * np.pi * np.outer(from_s, harmonics) / period_s
     model = np.hstack([np.ones((from_s.size, 1)), from_s[:, None], np.cos(angle), np.sin(angle)])
     weight = np.cos(0.5 * np.pi * from_s / reach_s)
     found = np.linalg.lstsq(model * weight[:, None], values * weight, rcond=None)[0]
-    return float(np.arctan2(found[2 + harmonics.size], found[2]))
+    return np.asarray(found[2 : 2 + harmonics.size] - 1j * found[2 + harmonics.size :])
 
 
 def _harmonics(per_beat: float, per_harmonic: float = _PER_HARMONIC) -> IntArray:
@@ -366,7 +383,53 @@ def _later_by_phase(
     return np.where(fits, later, 0.0), fits, seen
 
 
-def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> FloatArray:
+def _later_by_usual_wave(
+    places_s: FloatArray, length_s: FloatArray, times_s: FloatArray, values: FloatArray, *, reach: float
+) -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Return by how much of a beat the samples around each place are later than usual, around which they are like the usual wave, and around which it is seen whole.
+
+    As :func:`_later_by_shape`, from samples at their own times: the usual wave has the harmonics that places have at the median, of those with two beats on each side.
+    """
+    step_s = float(np.median(np.diff(times_s)))
+    harmonics = _harmonics(float(np.median(length_s)) / step_s)
+    inside_s = np.minimum(places_s - times_s[0], times_s[-1] - places_s)
+    seen = inside_s >= reach * length_s - 1e-6
+    later, fits = np.zeros(places_s.size), np.zeros(places_s.size, dtype=np.bool_)
+    waves = []
+    for index in np.flatnonzero(inside_s + step_s >= _WHOLE_REACH * _REACH_BEATS * length_s):
+        from_s, value = _around(places_s[index], _REACH_BEATS * length_s[index], times_s, values)
+        if from_s.size >= 3 + 2 * harmonics.size:
+            waves.append(_fitted(from_s, value, _REACH_BEATS * length_s[index], length_s[index], harmonics))
+    if not waves:
+        return later, fits, seen
+    usual = np.median(np.real(waves), axis=0) + 1j * np.median(np.imag(waves), axis=0)
+    for index in np.flatnonzero(seen):
+        from_s, value = _around(places_s[index], reach * length_s[index], times_s, values)
+        part = from_s / length_s[index]
+        turn = usual * np.exp(2j * np.pi * np.outer(part, harmonics))
+        model = np.stack(
+            [turn.real.sum(axis=1), -2 * np.pi * (harmonics * turn.imag).sum(axis=1), np.ones(part.size), part], axis=1
+        )
+        weight = np.cos(0.5 * np.pi * np.clip(part / reach, -1.0, 1.0))
+        scale, steep = np.linalg.lstsq(model * weight[:, None], value * weight, rcond=None)[0][:2]
+        if scale > 0 and abs(steep) <= _MAX_SHIFT * scale:
+            later[index], fits[index] = -steep / scale, True
+    later[fits] -= np.median(later[fits]) if fits.any() else 0.0
+    return later, fits, seen
+
+
+def _around(place_s: float, reach_s: float, times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return times from a place, and values, of the samples within reach."""
+    first, last = np.searchsorted(times_s, (place_s - reach_s - 1e-6, place_s + reach_s + 1e-6))
+    return times_s[first:last] - place_s, values[first:last]
+
+
+def _by_shape(
+    beats_s: FloatArray,
+    times_s: FloatArray,
+    wave: FloatArray,
+    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+) -> FloatArray:
     """Return beats of a pulse where the wave around each fits the usual one best.
 
     A crest may be so flat that drift of the base line or jitter moves its highest point by a twentieth of a beat, and that of a
@@ -379,14 +442,16 @@ def _by_shape(beats_s: FloatArray, times_s: FloatArray, wave: FloatArray) -> Flo
     ----------
     beats_s : (b,) array of float64
     times_s, wave : (n,) array of float64
-        Pulse without drift and noise, on a uniform grid.
+        Pulse without drift and noise, on a uniform grid, or its few samples.
+    later_of : callable
+        By how much of a beat the wave around places is later than usual, see :func:`_later_by_shape`.
     """
     fits = seen = np.ones(beats_s.size, dtype=np.bool_)
     for _ in range(_SHAPE_ROUNDS):
         if beats_s.size < 3:
             break
         length_s = _usual_lengths(beats_s)
-        later, fits, seen = _later_by_shape(beats_s, length_s, times_s, wave)
+        later, fits, seen = later_of(beats_s, length_s, times_s, wave)
         beats_s = beats_s + later * length_s
     kept = _between_ends(seen)
     beats_s, fits = beats_s[kept], fits[kept]
@@ -465,8 +530,8 @@ def _end_of_wave(
     interval_s = np.diff(beats_s)
     usual_hz = float(1 / interval_s[-1])
     length_s = _usual_lengths(beats_s)
+    not_seen = _End(_rate_behind_hz(usual_hz, beats_s), float(beats_s[-1]))
     part = (times_s[-1] - beats_s[-1]) / length_s[-1] - reach
-    not_seen = _End(usual_hz, float(beats_s[-1]))
     if not 0 < part <= _MAX_BEATS_AT_END:
         return not_seen
     places_s = beats_s + part * np.append(interval_s, length_s[-1])
@@ -480,8 +545,17 @@ def _end_of_wave(
     place_s = float(places_s[-1])
     # the rate of half a beat at least
     rate_hz = part / (place_s - beats_s[-1]) if part >= 0.5 else (1 + part) / (place_s - beats_s[-2])
-    rate_hz = float(np.clip(rate_hz, (1 - _MAX_CHANGE_AT_END) * usual_hz, (1 + _MAX_CHANGE_AT_END) * usual_hz))
-    return _End(float((part + (last_s - place_s) * rate_hz) / (last_s - beats_s[-1])), place_s)
+    if abs(rate_hz / usual_hz - 1) > _MAX_CHANGE_AT_END:
+        return not_seen
+    behind_hz = _rate_behind_hz(rate_hz, beats_s)
+    return _End(float((part + (last_s - place_s) * behind_hz) / (last_s - beats_s[-1])), place_s)
+
+
+def _rate_behind_hz(last_hz: float, beats_s: FloatArray) -> float:
+    """Return the rate behind what is seen: the last one, a third nearer to the mean over about one breath before the last beat."""
+    first = max(0, min(int(np.searchsorted(beats_s, beats_s[-1] - _BREATH_S)), beats_s.size - 2))
+    mean_hz = (beats_s.size - 1 - first) / (beats_s[-1] - beats_s[first])
+    return float(last_hz + _BACK_TO_MEAN * (mean_hz - last_hz))
 
 
 def _samples_per_beat(beats_s: FloatArray, times_s: FloatArray) -> float:
@@ -508,7 +582,10 @@ def _intervals(
     length_s = np.diff(beats_s)
     likely = _likely(length_s)
     parts = [_parts(beats_s[:-1], beats_s[1:], length_s)]
-    before, after = ends or (_End(1 / length_s[0], beats_s[0]), _End(1 / length_s[-1], beats_s[-1]))
+    before, after = ends or (
+        _End(_rate_behind_hz(1 / length_s[0], -beats_s[::-1]), beats_s[0]),
+        _End(_rate_behind_hz(1 / length_s[-1], beats_s), beats_s[-1]),
+    )
     if likely[0] and beats_s[0] > first_s and before.measured_to_s - first_s <= _MAX_BEATS_AT_END * length_s[0]:
         parts.insert(0, (np.array([first_s]), beats_s[:1], np.array([before.rate_hz])))
     if likely[-1] and last_s > beats_s[-1] and last_s - after.measured_to_s <= _MAX_BEATS_AT_END * length_s[-1]:
