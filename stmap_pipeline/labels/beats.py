@@ -69,7 +69,7 @@ _PHASE_REACH, _PER_HARMONIC_AT_END = 0.75, 2.0
 _VERY_FEW_PER_BEAT, _USUAL_REACH, _USUAL_SAMPLES = 7.0, 0.5, 3.5
 # the wave shows up to where it goes on after the last beat, unless that is so many beats away
 _MAX_BEATS_AT_END = 1.3
-# the breath changes the rate from a beat to the next part of one at the end of a wave by less; by more, the place of that part is a wrong one
+# the breath hardly ever changes the rate by more from a beat to the next part of one at the end of a wave: the place of that part may be a wrong one
 _MAX_CHANGE_AT_END = 0.07
 # a breath lasts about so long; behind what is seen, the rate goes on so much nearer to the mean over it than it was last
 _BREATH_S, _BACK_TO_MEAN = 4.0, 1 / 3
@@ -140,7 +140,7 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     -------
     HeartRateTrace
         Ten samples a second. A beat that the wave shows in part has no place; before the first and after the last place, the heart rate is
-        that of the part beside it, and the difference is NaN. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
+        that of the part beside it, a third nearer to the mean of the last 4 s, and the difference is NaN. NaN where no beat is found, or where an interval is not within 25 to 240 bpm or differs from those
         around it by more than 40 %.
 
     Examples

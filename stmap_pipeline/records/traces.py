@@ -18,9 +18,9 @@ _SLACK_TRUSTED_S = 0.5
 MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 #: Fewer beats do not carry the mean of an interval: the rate swings with the breath, which two or three of them do not show.
 MIN_BEATS = 4.0
-#: No larger share of an interval may lie before or after what the beats of a pulse or an ECG show: there the rate is that of the beat beside it.
+#: No larger share of an interval may lie before or after what the beats of a pulse or an ECG show: there the rate is not measured.
 MAX_NOT_SEEN = 0.11
-#: Nor a share of an interval of up to 15 s that, times the difference of its highest and lowest rate, is more: by so much its mean could be off.
+#: Nor a share of an interval of up to 15 s that, times the difference of its highest and lowest rate, is more. Of pulses, one in eight hundred such means of 5 s is off by more than 0.3.
 MAX_UNSURE_BPM = 0.47
 _SHORT_S = 15.0
 

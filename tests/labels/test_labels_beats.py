@@ -85,6 +85,26 @@ def test_windows_that_begin_or_end_with_their_wave_are_right_or_have_no_label(se
             )
 
 
+# examples: with few samples a beat, the first or last one was misplaced by a fiftieth (0.3 to 0.5 bpm)
+@example(seed=874590421, mean_bpm=176.05554006710048, jitter=0.3, length_s=30.0)
+@example(seed=3991466090, mean_bpm=158.89892735073659, jitter=0.3, length_s=7.0)
+@example(seed=651277042, mean_bpm=149.58205443193629, jitter=0.3, length_s=7.0)
+@example(seed=1462414916, mean_bpm=194.2020297441255, jitter=0.3, length_s=7.0)
+@example(seed=1903829599, mean_bpm=170.11025313550454, jitter=0.3, length_s=7.0)
+@example(seed=1410402540, mean_bpm=193.43981664737032, jitter=0.3, length_s=7.0)
+@example(seed=1405425345, mean_bpm=180.03159212325423, jitter=0.3, length_s=30.0)
+@given(seed=SIGNALS["seed"], mean_bpm=st.floats(135, 200), jitter=SIGNALS["jitter"], length_s=st.sampled_from([5.0, 7.0, 12.0]))
+@settings(max_examples=30, deadline=None)
+def test_fast_pulses_of_few_samples_a_beat_are_right_where_their_wave_begins_or_ends(seed, mean_bpm, jitter, length_s):
+    wave = simulated_wave(seed, mean_bpm, length_s, 15.0, jitter=jitter)
+    trace = heart_rate_from_wave(wave.times_s, wave.values)
+    for start_s in (0.0, length_s - 5.0):
+        if not trace.coverage_problem(start_s, start_s + 5.0):
+            assert trace.mean_between(start_s, start_s + 5.0) == pytest.approx(
+                wave.pulse.mean_between(start_s, start_s + 5.0), abs=0.3
+            )
+
+
 @pytest.mark.parametrize(("length_s", "rate_hz"), [(10.0, 15.0), (10.0, 20.0), (5.0, 30.0), (5.0, 128.0)])
 def test_a_wave_may_be_as_long_as_its_window(length_s, rate_hz):
     # the last sample lasts as long as the others, and the last part of a tenth of a second counts
