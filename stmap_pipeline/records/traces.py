@@ -20,9 +20,12 @@ MAX_DISAGREEMENT_BPM, MIN_TRUSTED = 4.0, 0.8
 MIN_BEATS = 4.0
 #: No larger share of an interval may lie before or after what the beats of a pulse or an ECG show: there the rate is not measured.
 MAX_NOT_SEEN = 0.11
-#: Nor a share of an interval of up to 15 s that, times the difference of its highest and lowest rate, is more. Of pulses, one in eight hundred such means of 5 s is off by more than 0.3.
-MAX_UNSURE_BPM = 0.47
-_SHORT_S = 15.0
+#: Nor, in an interval of up to 15 s, may that share (of both ends, whose errors are independent, the root of the sum of squares) times the difference of highest and
+#: lowest rate be more.
+MAX_UNSURE_BPM, _SHORT_S = 0.47, 15.0
+#: An interval of less than 10 s or 9 beats shows only a part of how much the rate changes, and a last beat in a wrong place moves its mean more: the limit is smaller,
+#: and the difference 3 bpm at least.
+MAX_UNSURE_OF_FEW_BPM, _LEAST_RANGE_BPM, _FEW_S, _FEW_BEATS = 0.19, 3.0, 10.0, 9.0
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {
@@ -125,8 +128,8 @@ class HeartRateTrace:
 
         A mean over less than the interval would describe another interval than it claims. It is refused where the trace
         begins or ends more than one sample (at least 0.1 s) inside the interval, or the beats that it was computed from do not show
-        more than 11 % of the interval at its ends, or, of up to 15 s, less while the rate changes so much that the mean could be off by
-        0.47 bpm; where samples are further apart than
+        more than 11 % of the interval at its ends, or, of up to 15 s, less while the rate changes so much that the mean may be off by
+        more than 0.3 bpm; where samples are further apart than
         the interval is long (at least 1 s); where less than half of the samples are known, counting those that should be there by
         the median distance of samples and are not; where two estimators disagree in more than a fifth of them; and where the
         trace was computed from beats of which fewer than four lie in it.
@@ -156,17 +159,20 @@ class HeartRateTrace:
         known = _sum_between(np.isfinite(self.heart_rate_bpm), first, last)
         few_known = (known == 0) | (2 * known < expected - 1e-6)
         few_trusted = few_beats = np.zeros_like(few_known)
+        beats = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last) / np.maximum(known, 1) * duration_s / 60
         measured_s = self.times_s[np.isfinite(self.disagreement_bpm)] if self.disagreement_bpm is not None else np.empty(0)
         if measured_s.size:
-            not_seen_s = np.maximum(0.0, measured_s[0] - start_s) + np.maximum(0.0, stop_s - measured_s[-1] - spacing_s)
-            share = not_seen_s / duration_s
+            before = np.maximum(0.0, measured_s[0] - start_s) / duration_s
+            behind = np.maximum(0.0, stop_s - measured_s[-1] - spacing_s) / duration_s
             # half a beat that was not seen is nothing beside the beats of a longer interval
-            unsure_bpm = share * self._range_bpm(first, last, (share > 0) & (duration_s <= _SHORT_S))
-            outside = outside | (share > MAX_NOT_SEEN) | (unsure_bpm > MAX_UNSURE_BPM)
+            range_bpm = self._range_bpm(first, last, (before + behind > 0) & (duration_s <= _SHORT_S))
+            few = (duration_s < _FEW_S - 1e-6) | (beats < _FEW_BEATS)
+            range_bpm = np.where(few, np.maximum(range_bpm, _LEAST_RANGE_BPM), range_bpm)
+            limit_bpm = np.where(few, MAX_UNSURE_OF_FEW_BPM, MAX_UNSURE_BPM)
+            outside = outside | (before + behind > MAX_NOT_SEEN) | (np.hypot(before, behind) * range_bpm > limit_bpm)
         if self.disagreement_bpm is not None:
             few_trusted = _sum_between(self.trusted, first, last) < MIN_TRUSTED * expected - max(1.0, _SLACK_TRUSTED_S / spacing_s)
-            total_bpm = _sum_between(np.nan_to_num(self.heart_rate_bpm), first, last)
-            few_beats = total_bpm / np.maximum(known, 1) * duration_s < 60 * MIN_BEATS
+            few_beats = beats < MIN_BEATS
         return np.select([outside, sparse, few_known, few_trusted, few_beats], [2, 3, 4, 5, 6], 0)
 
     def _range_bpm(self, first: npt.NDArray[np.int64], last: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_]) -> FloatArray:

@@ -65,9 +65,9 @@ def test_windows_of_five_seconds_of_a_slow_clock(seed, mean_bpm, jitter, rate_hz
 @example(seed=521099638, mean_bpm=142.90078560487632, jitter=0.3, rate_hz=15.0, length_s=30.0)
 @given(
     seed=SIGNALS["seed"],
-    mean_bpm=st.floats(45, 180),
+    mean_bpm=st.floats(40, 200),
     jitter=SIGNALS["jitter"],
-    rate_hz=st.sampled_from([20.0, 30.0, 60.0, 128.0]),
+    rate_hz=st.sampled_from([15.0, 20.0, 25.0, 30.0, 60.0, 128.0, 256.0]),
     length_s=st.sampled_from([5.0, 7.0, 12.0]),
 )
 @settings(max_examples=40, deadline=None)
@@ -75,14 +75,20 @@ def test_windows_that_begin_or_end_with_their_wave_are_right_or_have_no_label(se
     wave = simulated_wave(seed, mean_bpm, length_s, rate_hz, jitter=jitter)
     trace = heart_rate_from_wave(wave.times_s, wave.values)
     for start_s in (0.0, length_s - 5.0):
-        if trace.coverage_problem(start_s, start_s + 5.0):
-            assert trace.coverage_problem(start_s, start_s + 5.0) in {"label_ends", "label_few_beats"}
-            # of a fast heart, the part of a beat at one end is short; at 15 Hz it is longer
-            assert mean_bpm < 110 or length_s == 5.0 or rate_hz < 20
-        else:
+        if not trace.coverage_problem(start_s, start_s + 5.0):
             assert trace.mean_between(start_s, start_s + 5.0) == pytest.approx(
-                wave.pulse.mean_between(start_s, start_s + 5.0), abs=0.4
+                wave.pulse.mean_between(start_s, start_s + 5.0), abs=0.3
             )
+
+
+@pytest.mark.parametrize(("window_s", "least"), [(5.0, 0.4), (7.0, 0.6), (10.0, 0.95)])
+def test_most_windows_that_begin_or_end_with_their_wave_have_a_label(window_s, least):
+    labeled = []
+    for seed in range(30):
+        wave = simulated_wave(seed, 60.0 + 4 * seed, 20.0, 30.0, jitter=0.1)
+        trace = heart_rate_from_wave(wave.times_s, wave.values)
+        labeled += np.isfinite(trace.mean_between(np.array([0.0, 20.0 - window_s]), np.array([window_s, 20.0]))).tolist()
+    assert np.mean(labeled) >= least
 
 
 # examples: with few samples a beat, the first or last one was misplaced by a fiftieth (0.3 to 0.5 bpm)
@@ -105,7 +111,7 @@ def test_fast_pulses_of_few_samples_a_beat_are_right_where_their_wave_begins_or_
             )
 
 
-@pytest.mark.parametrize(("length_s", "rate_hz"), [(10.0, 15.0), (10.0, 20.0), (5.0, 30.0), (5.0, 128.0)])
+@pytest.mark.parametrize(("length_s", "rate_hz"), [(10.0, 15.0), (10.0, 20.0), (15.0, 30.0), (10.0, 128.0)])
 def test_a_wave_may_be_as_long_as_its_window(length_s, rate_hz):
     # the last sample lasts as long as the others, and the last part of a tenth of a second counts
     for seed in range(5):
