@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
     from stmap_pipeline.training.train import FoldResult, TrainPlan
 
+# options that choose among recordings
+_OF_RECORDINGS = {
+    "protocol": "--protocol",
+    "subjects": "--subjects",
+    "augment": "--augment",
+    "validation_share": "--validation-share",
+}
+
 
 @click.command()
 @folder_argument("maps", required=False)
@@ -124,6 +132,9 @@ def train(
     if settings.get("recipe") == "simulated":
         if run is not None:
             raise click.UsageError("--recipe simulated takes no maps: give the folder of the run alone")
+        unused = [option for name, option in _OF_RECORDINGS.items() if choices.get(name) is not None]
+        if unused := [*unused, *(["--fold"] if folds else [])]:
+            raise click.UsageError(f"{unused[0]} chooses among recordings; --recipe simulated trains on none")
         source, out = None, places.new_run(maps, "simulated", "stmap train --recipe simulated RUN")
         config = TrainConfig.from_mapping(settings, "options")
     else:

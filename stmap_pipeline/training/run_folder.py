@@ -11,12 +11,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from stmap_pipeline import simulation
 from stmap_pipeline.config import compare_settings, read_toml
 from stmap_pipeline.errors import ModelError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries, sha256
@@ -151,10 +154,23 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
     )
 
 
-#: Identity of simulated windows, which no folder holds.
-SIMULATED_MAPS = MapsMetadata(
-    path_name="simulated windows", fingerprint="", manifest_sha256="", database="simulation", simulated=True
-)
+_SIMULATION = "simulation"
+
+
+@cache
+def simulated_maps() -> MapsMetadata:
+    """Return the identity of simulated windows, which no folder holds: that of the code that simulates them.
+
+    Examples
+    --------
+    >>> simulated_maps().simulated
+    True
+    """
+    code = b"".join(one.read_bytes() for one in sorted(Path(simulation.__file__).parent.glob("*.py")))
+    fingerprint = hashlib.sha256(code.replace(b"\r\n", b"\n")).hexdigest()
+    return MapsMetadata(
+        path_name="simulated windows", fingerprint=fingerprint, manifest_sha256="", database=_SIMULATION, simulated=True
+    )
 
 
 def fold_folder(out: Path, fold: int) -> Path:
@@ -242,6 +258,10 @@ def run_status(out: Path, config: TrainConfig, maps: MapsMetadata) -> RunStatus:
         advice = f"give another folder, or the settings of {out / SETTINGS}"
         raise OtherSettingsError(out, "was trained with other settings", differences, advice)
     before = read_json(out / MAPS, MapsMetadata)
+    if before.database == maps.database == _SIMULATION and before.fingerprint != maps.fingerprint:
+        raise OtherSettingsError(
+            out, "was trained on windows that this version simulates in another way", [], "give another folder"
+        )
     resampled = config.augment == "plan" and before.augmentation_sha256 != maps.augmentation_sha256
     if before.manifest_sha256 != maps.manifest_sha256 or resampled:
         changed = compare_settings(before.settings, maps.settings) if before.settings else []

@@ -70,7 +70,6 @@ from stmap_pipeline.training.run_folder import (
     PREDICTIONS,
     RESUME,
     RUN,
-    SIMULATED_MAPS,
     WEIGHTS,
     MapsMetadata,
     ModelMetadata,
@@ -79,6 +78,7 @@ from stmap_pipeline.training.run_folder import (
     fold_folder,
     maps_metadata,
     run_status,
+    simulated_maps,
 )
 from stmap_pipeline.version import __version__
 from stmap_pipeline.weights import weights_path
@@ -264,7 +264,7 @@ def plan_training(
         raise ConfigError(f"an epoch of {windows} windows holds no batch of {config.batch}; make it larger")
     if maps is None:
         nothing = np.empty(0, dtype=np.int64)
-        plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), SIMULATED_MAPS)
+        plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), simulated_maps())
     else:
         shards = Shards(maps)
         plan = TrainPlan(shards, out, config, plan_protocol(shards, config, folds), maps_metadata(shards))

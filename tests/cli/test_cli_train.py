@@ -164,6 +164,17 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(maps, tmp_path, words,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("--fold", "1"), ("--subjects", "3"), ("--augment", "plan"), ("--protocol", "cross"), ("--validation-share", "0")],
+)
+def test_a_training_on_simulated_windows_refuses_options_that_choose_recordings(tmp_path, words):
+    run = stmap("train", "--recipe", "simulated", tmp_path / "run", *words)
+    assert (run.code, run.out) == (2, "")
+    assert f"{words[0]} chooses among recordings" in run.err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_cuda_is_refused_with_what_to_do(maps, tmp_path):
     run = stmap("train", maps, tmp_path / "run", *QUICK, "--device", "cuda")

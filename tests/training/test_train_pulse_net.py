@@ -113,6 +113,18 @@ def test_an_epoch_that_holds_no_batch_is_refused_before_anything_is_written(tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("few_windows")
+def test_a_run_on_windows_of_another_simulation_is_not_continued(tmp_path, monkeypatch):
+    settings = {"recipe": "simulated", "batch": 4, "windows_per_epoch": 4, "epochs": 2}
+    plan = plan_training(None, tmp_path / "run", TrainConfig.from_mapping(settings))
+    with closing(run_training(plan, "cpu")) as running:
+        next(one for one in running if isinstance(one, Progress) and one.epoch_done)
+    changed = plan.maps.model_copy(update={"fingerprint": "other"})
+    monkeypatch.setattr("stmap_pipeline.training.train.simulated_maps", lambda: changed)
+    with pytest.raises(OtherSettingsError, match="another way"):
+        plan_training(None, tmp_path / "run", TrainConfig.from_mapping(settings), resume=True)
+
+
 def test_a_simulated_run_without_an_optimizer_was_one_of_adamw(tmp_path):
     settings = {"recipe": "simulated", "batch": 4, "windows_per_epoch": 4, "epochs": 1, "optimizer": "adamw"}
     train(None, tmp_path / "run", **settings)
