@@ -41,6 +41,10 @@ SHARES: Mapping[str, float] = {
 """Damage -> in what share of the damaged windows it is. What each one does is described in docs/explanation/simulated-traces.md."""
 
 
+TRAINING_SHARES: Mapping[str, float] = {"periodic_motion": 0.20, "lamp": 0.20, "mains": 0.20}
+"""Damage -> its share in the settings of training, where it is larger: that a rhythm is no pulse takes more examples than it has in videos."""
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationConfig:
     """What :func:`~stmap_pipeline.simulation.simulate_windows` draws. All fields are plain values that JSON and TOML can hold.
@@ -69,7 +73,8 @@ class SimulationConfig:
         instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals and steps, stronger pulses, steadier
         blocks and finer codecs; see the documentation.
     shares : dict of str to float
-        Share of a damage among the damaged windows, where it is not that of :data:`SHARES`.
+        Share of a damage among the damaged windows, where it is not that of :data:`SHARES`, or in the settings of training of
+        :data:`TRAINING_SHARES`.
 
     Raises
     ------
@@ -134,4 +139,5 @@ class SimulationConfig:
 
     def share(self, damage: str) -> float:
         """Return the share of a damage among the damaged windows."""
-        return self.shares.get(damage, SHARES[damage])
+        usual = TRAINING_SHARES.get(damage) if self.settings == "training" else None
+        return self.shares.get(damage, usual or SHARES[damage])

@@ -281,7 +281,11 @@ def _lamp(batch: Batch) -> Term:
     wave = np.zeros((len(frames.owner), 1))
     wave[on, 0] = np.tanh(sharp[owner] * np.sin(angle)) / np.tanh(sharp)[owner]
     level = batch.present("lamp", 0.0007, 0.02)
-    color = np.exp(random.normal(0, 0.12, (count, 1, 3)))
+    if batch.unseen:
+        color = np.exp(random.normal(0, 0.12, (count, 1, 3)))
+    else:
+        # warmer or colder than the other light: red and blue differ most, as among the colors of black bodies
+        color = np.exp(random.normal(0, 0.15, (count, 1, 1)) * (-1, 0, 1) + random.normal(0, 0.05, (count, 1, 3)))
     return wave, ((level[:, None] * _space(random, batch))[:, :, None] * color)[:, None]
 
 
