@@ -13,7 +13,7 @@
 ====================  ==================================================================================
 """
 
-from stmap_pipeline.simulation.config import SHARES, SimulationConfig
+from stmap_pipeline.simulation.config import SHARES, TRAINING_SHARES, SimulationConfig
 from stmap_pipeline.simulation.windows import SimulatedWindows, simulate_windows
 
-__all__ = ["SHARES", "SimulatedWindows", "SimulationConfig", "simulate_windows"]
+__all__ = ["SHARES", "TRAINING_SHARES", "SimulatedWindows", "SimulationConfig", "simulate_windows"]
