@@ -242,6 +242,23 @@ class Peaks:
         )
 
 
+def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
+    blocks = simulated_blocks(165.0, frame_times(20.0))
+    usual, rare = (estimate_blocks(blocks, Peaks({rate_bpm: 0.6, 120.0: 0.05})) for rate_bpm in (80.0, 165.0))
+    assert (usual.reason, usual.heart_rate_bpm) == ("", pytest.approx(80, abs=1))
+    assert 0.8 <= usual.probability < 1
+    assert usual.low_bpm <= 80 <= usual.high_bpm
+    assert len(usual.notes) == 1
+    # no window alone, and nothing to find beats by
+    assert np.isnan(rates(usual)).all()
+    assert usual.beats is None
+    assert (rare.reason, rare.notes) == ("no_pulse", ())
+    # the video says 165, if anything
+    other = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.4}))
+    assert (other.reason, round(other.guess_bpm)) == ("no_pulse", 80)
+    assert other.probability >= 0.8
+
+
 def test_only_the_guess_of_a_refused_video_expects_a_usual_rate():
     blocks = simulated_blocks(165.0, frame_times(20.0))
     unsure = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.2}))
