@@ -22,7 +22,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from stmap_pipeline.maps import resample_uniform
 from stmap_pipeline.shards import Shards, read_recording, recording_path
-from stmap_pipeline.simulation import SimulationConfig, simulate_windows
+from stmap_pipeline.simulation import SHARES, SimulationConfig, simulate_windows
 
 FloatArray = npt.NDArray[np.float64]
 RATE_HZ, SAMPLES = 30.0, 150
@@ -188,7 +188,7 @@ def main() -> None:
             clips[recording_id] = means, motion
     simulated = {}
     for name, (_, share) in SIMULATED.items():
-        config = SimulationConfig(samples=SAMPLES, damaged_share=share, no_pulse_share=0.0)
+        config = SimulationConfig(samples=SAMPLES, damaged_share=share, no_pulse_share=0.0, shares=SHARES)
         windows = simulate_windows(choices.windows, 77, config)
         whole = np.isfinite(windows.means).all(axis=(1, 2, 3))
         simulated[name] = windows.means[whole].astype(np.float64), windows.motion[whole].astype(np.float64)
