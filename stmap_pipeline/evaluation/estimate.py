@@ -287,7 +287,7 @@ def estimate_blocks(
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> one = estimate_blocks(example_result(frames=450, heart_rate_bpm=81.0).blocks)
-    >>> round(one.guess_bpm), one.probability > 0.7, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
+    >>> round(one.guess_bpm), one.probability > 0.5, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
     (81, True, [(0, 10), (2, 12), (4, 14), (5, 15)])
     """
     source = rate_source(method) if isinstance(method, str) else method

@@ -177,7 +177,8 @@ class Cluster:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(self._file))
         end = time.monotonic() + 60
-        while not self._file.exists() and time.monotonic() < end:
+        # the file is there before its content is
+        while not (self._file.exists() and self._file.read_text().rstrip().endswith("}")) and time.monotonic() < end:
             time.sleep(0.05)
         self.address: str = json.loads(self._file.read_text())["address"]
 
