@@ -2,9 +2,9 @@
 
     python benchmarks/pulseless.py OUT VIDEO...
 
-Takes frames of each video as photographs, films each of them in 16 ways, and adds 40 drawn faces without a pulse, 12 s each. OUT gets the clips and
+Takes three frames of each video as photographs, films each of them in 16 ways, and adds 40 drawn faces without a pulse, 12 s each. OUT gets the clips and
 ``truth.csv``, as benchmarks/estimate_family.py reads it. A lamp multiplies linear light: rates from 48 to 189 per minute, depths of 0.3 to 3 %,
-as colored as lamps are; what is recorded has the noise of a sensor, and is compressed with H.264.
+as colored as lamps are; each video has the same 36 ones. What is recorded has the noise of a sensor, and is compressed with H.264.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def photographs(video: Path) -> Iterator[Frame]:
     frames = []
     while (found := stream.read())[0]:
         frames.append(found[1])
+    if not frames:
+        sys.exit(f"{video}: no frame can be read")
     for place in range(PHOTOS_PER_VIDEO):
         frame = cv2.cvtColor(frames[len(frames) * (2 * place + 1) // (5 * PHOTOS_PER_VIDEO)], cv2.COLOR_BGR2RGB)
         scale = min(1.0, LARGEST_PX / max(frame.shape[:2]))

@@ -188,6 +188,7 @@ def main() -> None:
             clips[recording_id] = means, motion
     simulated = {}
     for name, (_, share) in SIMULATED.items():
+        # damages as frequent as in videos, not as in a training
         config = SimulationConfig(samples=SAMPLES, damaged_share=share, no_pulse_share=0.0, shares=SHARES)
         windows = simulate_windows(choices.windows, 77, config)
         whole = np.isfinite(windows.means).all(axis=(1, 2, 3))

@@ -191,7 +191,7 @@ def _write_pulse(found: VideoEstimate, csv: Path, progress: Progress) -> None:
         progress.say(f"no pulse to write: {found.message}")
         return
     write_pulse(found.pulse, found.beats, csv)
-    progress.say(f"pulse  {csv}")
+    progress.say(f"pulse  {csv}" + ("  (no beats: they are found where a window has a rate)" if found.beats is None else ""))
 
 
 def _draw(found: VideoEstimate, plot: Path, progress: Progress) -> None:

@@ -49,7 +49,7 @@ _OF_RECORDINGS = {
 @click.option(
     "--recipe",
     type=click.Choice(["simulated"]),
-    help="Train on simulated windows instead of MAPS: this makes the weights of the package.",
+    help="Train on simulated windows instead of MAPS: this makes the weights of the package. Options that choose recordings do not go with it.",
 )
 @click.option(
     "--protocol",
@@ -133,8 +133,10 @@ def train(
         if run is not None:
             raise click.UsageError("--recipe simulated takes no maps: give the folder of the run alone")
         unused = [option for name, option in _OF_RECORDINGS.items() if choices.get(name) is not None]
-        if unused := [*unused, *(["--fold"] if folds else [])]:
-            raise click.UsageError(f"{unused[0]} chooses among recordings; --recipe simulated trains on none")
+        if folds:
+            unused.append("--fold")
+        if unused:
+            raise click.UsageError(f"--recipe simulated trains on no recordings, among which {', '.join(unused)} would choose")
         source, out = None, places.new_run(maps, "simulated", "stmap train --recipe simulated RUN")
         config = TrainConfig.from_mapping(settings, "options")
     else:

@@ -39,8 +39,8 @@ FloatArray = npt.NDArray[np.float64]
 WINDOW_S, STEP_S = 10.0, 2.0
 #: Least probability that a rate is within 5 bpm of the truth for it to be given. Of 760 simulated videos without a pulse four get one.
 ANSWER = 0.9
-#: Least probability of the best guess, for a person in daily life, for it to be given where no path reaches :data:`ANSWER`. Of 1,456 simulated videos with a pulse 14
-#: got their rate so, all within 5 bpm, and none of 900 simulated ones without.
+#: Least probability of the best guess of the pulse network, for a person in daily life, for it to be given where :data:`ANSWER` is reached in too little of the time. Of
+#: 1,456 simulated videos with a pulse 14 got their rate so, all within 5 bpm, and none of 900 without. GREEN gives lamps a rate by this rule.
 USUAL_ANSWER = 0.8
 #: Least share of the time with a face in which a rate is given, for a video to have one.
 ANSWERED_SHARE = 0.2
@@ -97,12 +97,14 @@ class VideoEstimate:
         A code of :data:`stmap_pipeline.errors.REASONS`; empty where there is a rate.
     message : str
         Why there is none and what helps; empty where there is a rate.
+    usual : bool
+        Whether the rate is given because it is usual in daily life, too; then it is one for the whole video, with no window and no beat.
     guess_bpm : float
         The rate, or where it is refused the most probable one if this is a person in daily life; NaN where there is no face.
     low_bpm, high_bpm : float
         Ends of the intervals of 90 %, mean over the same time.
     probability : float
-        Expected share of that time in which the rate is within 5 bpm of the truth.
+        Expected share of that time in which the rate is within 5 bpm of the truth; of a usual rate, if this is a person in daily life.
     no_pulse : float
         Probability that there is no pulse, mean over the time with a face.
     notes : tuple of str
@@ -140,6 +142,7 @@ class VideoEstimate:
     high_bpm: float = float("nan")
     probability: float = float("nan")
     no_pulse: float = float("nan")
+    usual: bool = False
     notes: tuple[str, ...] = ()
     problems: tuple[SignalProblem, ...] = ()
     windows: tuple[WindowEstimate, ...] = ()
@@ -169,6 +172,7 @@ class VideoEstimate:
             "message": self.message,
             "guess_bpm": _known(self.guess_bpm),
             "no_pulse": _known(self.no_pulse),
+            "usual": self.usual,
             "notes": list(self.notes),
             "problems": [one._asdict() for one in self.problems],
             "windows": [
@@ -335,8 +339,8 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
     """Decide from the distributions of windows what is given.
 
     A rate is given where its probability, given all of the video, is at least :data:`ANSWER`. The video has one where that holds for at
-    least a fifth of the time with a face; or, a single one with a note, where the best guess for a person in daily life has at least
-    :data:`USUAL_ANSWER` and is the likeliest rate of the video alone for half of that time.
+    least a fifth of the time with a face; or, by the pulse network, a single *usual* one where the best guess for a person in daily life has
+    at least :data:`USUAL_ANSWER` and is within 5 bpm of the likeliest rate of the video alone for half of that time.
 
     Parameters
     ----------
@@ -372,12 +376,13 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
         guessed = replace(common, guess_bpm=best_bpm, probability=best_chance, low_bpm=low, high_bpm=high)
         # a prior makes a likely rate more likely; it must not choose another one than the video
         agrees = seen & (np.abs(guess_bpm - best_bpm) <= CLOSE_BPM)
-        if best_chance >= USUAL_ANSWER and own_s[agrees].sum() >= 0.5 * own_s[seen].sum():
+        likely = best_chance >= USUAL_ANSWER and own_s[agrees].sum() >= 0.5 * own_s[seen].sum()
+        if likely and nothing.method == PULSE_NET_METHOD:
             note = (
-                f"the video alone does not tell the rate ({ANSWER:g} is reached in {share:.0%} of the time with a face); it is given because it is "
-                "usual in daily life"
+                f"the video alone makes no rate probable enough ({ANSWER:g} is reached in {share:.0%} of the time with a face, needed: "
+                f"{ANSWERED_SHARE:.0%}); its likeliest rate is given because it is also a usual one in daily life, which its probability counts"
             )
-            return replace(guessed, heart_rate_bpm=best_bpm, notes=(*common.notes, note))
+            return replace(guessed, heart_rate_bpm=best_bpm, usual=True, notes=(note,))
         message = (
             f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
             f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {best_chance:.2f}"

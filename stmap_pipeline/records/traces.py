@@ -22,10 +22,13 @@ MIN_BEATS = 4.0
 MAX_NOT_SEEN = 0.11
 #: Nor, in an interval of up to 15 s, may that share (of both ends, whose errors are independent, the root of the sum of squares) times the difference of highest and
 #: lowest rate be more.
-MAX_UNSURE_BPM, _SHORT_S = 0.47, 15.0
+MAX_UNSURE_BPM = 0.47
+_SHORT_S = 15.0
 #: An interval of less than 10 s or 9 beats shows only a part of how much the rate changes, and a last beat in a wrong place moves its mean more: the limit is smaller,
 #: and the difference 3 bpm at least.
-MAX_UNSURE_OF_FEW_BPM, _LEAST_RANGE_BPM, _FEW_S, _FEW_BEATS = 0.19, 3.0, 10.0, 9.0
+MAX_UNSURE_OF_FEW_BPM = 0.19
+_FEW_S, _FEW_BEATS = 10.0, 9.0
+_LEAST_RANGE_BPM = 3.0
 
 #: Why an interval has no mean heart rate: code of ``label_problem`` in ``windows.csv`` -> what it means.
 LABEL_PROBLEMS = {

@@ -80,7 +80,7 @@ def _title(found: VideoEstimate) -> str:
         return f"{name}: no heart rate ({found.reason})"
     return (
         f"{name}: {found.heart_rate_bpm:.1f} bpm ({found.low_bpm:.0f} to {found.high_bpm:.0f}) by {Path(found.method).name}, "
-        f"probability {found.probability:.2f}"
+        f"probability {found.probability:.2f}{' in daily life' if found.usual else ''}"
     )
 
 

@@ -42,7 +42,8 @@ SHARES: Mapping[str, float] = {
 
 
 TRAINING_SHARES: Mapping[str, float] = {"periodic_motion": 0.20, "lamp": 0.20, "mains": 0.20}
-"""Damage -> its share in the settings of training, where it is larger: that a rhythm is no pulse takes more examples than it has in videos."""
+"""Damage -> its share in the settings of training, where it is larger: a network needs more examples than videos have to learn that such a rhythm is no pulse."""
+_TRAINING_DAMAGED_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,16 @@ class SimulationConfig:
                 raise ValueError(f"{name} must be from 0 to 1, not {share}")
 
     @classmethod
+    def training(cls) -> SimulationConfig:
+        """Return what `stmap train --recipe simulated` draws: more damage than in videos, since little is left to learn from windows without."""
+        return cls(damaged_share=_TRAINING_DAMAGED_SHARE)
+
+    @classmethod
     def unseen(cls, **changes: object) -> SimulationConfig:
         """Return the settings that no training uses, for validation; ``changes`` are other fields."""
         return replace(cls(settings="unseen"), **changes)  # type: ignore[arg-type]
 
     def share(self, damage: str) -> float:
         """Return the share of a damage among the damaged windows."""
-        usual = TRAINING_SHARES.get(damage) if self.settings == "training" else None
-        return self.shares.get(damage, usual or SHARES[damage])
+        own = TRAINING_SHARES if self.settings == "training" else {}
+        return {**SHARES, **own, **self.shares}[damage]

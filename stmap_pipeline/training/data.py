@@ -30,8 +30,6 @@ _ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 #: Simulated windows in an epoch where the settings name no number, and those that are estimated after each one.
 SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
-# little is left to learn from windows without damage
-_DAMAGED_SHARE = 0.75
 # simulated batches that each process computes ahead
 _AHEAD = 2
 
@@ -93,7 +91,7 @@ class SimulatedSteps(Dataset[tuple[Tensor, ...]]):
 
     def __getitem__(self, step: int) -> tuple[Tensor, ...]:
         """Simulate the windows of a step."""
-        return simulated_tensors(SimulationConfig(damaged_share=_DAMAGED_SHARE), self._count, (*self._seed, step, self._rank))
+        return simulated_tensors(SimulationConfig.training(), self._count, (*self._seed, step, self._rank))
 
 
 class SimulatedSource:

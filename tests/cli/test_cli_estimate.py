@@ -55,7 +55,7 @@ def test_a_number_with_its_windows(face):
 
 def test_the_example_of_the_page_is_what_is_printed():
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "estimate.md").read_text("utf-8")
-    (example,) = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    example = re.findall(r"^```text\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)[0]
     printed = stmap("estimate", real("rouast_clip1") / "sample_video_1.mp4").out.partition("sample_video_1.mp4")[2]
     number = re.compile(r"\d+\.\d+|\d+")
     assert number.sub("#", example.replace("clip.mp4", "")).split() == number.sub("#", printed).split()

@@ -171,7 +171,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(maps, tmp_path, words,
 def test_a_training_on_simulated_windows_refuses_options_that_choose_recordings(tmp_path, words):
     run = stmap("train", "--recipe", "simulated", tmp_path / "run", *words)
     assert (run.code, run.out) == (2, "")
-    assert f"{words[0]} chooses among recordings" in run.err
+    assert f"among which {words[0]} would choose" in run.err
     assert not (tmp_path / "run").exists()
 
 

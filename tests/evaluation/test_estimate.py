@@ -227,7 +227,7 @@ def test_another_source_of_rates_is_judged_by_what_the_traces_show():
 class Peaks:
     """Finds the same rates in each window, as probable as it is told."""
 
-    name = "peaks"
+    name = "pulse-net"
 
     def __init__(self, peaks):
         self.peaks = peaks
@@ -248,18 +248,22 @@ def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
     assert (usual.reason, usual.heart_rate_bpm) == ("", pytest.approx(80, abs=1))
     assert 0.8 <= usual.probability < 1
     assert usual.low_bpm <= 80 <= usual.high_bpm
-    assert len(usual.notes) == 1
+    assert (usual.usual, usual.as_json()["usual"], len(usual.notes)) == (True, True, 1)
     # no window alone, and nothing to find beats by
     assert np.isnan(rates(usual)).all()
     assert usual.beats is None
     assert (rare.reason, rare.notes) == ("no_pulse", ())
+    # where it was not measured, it is not done
+    by_another = Peaks({80.0: 0.6, 120.0: 0.05})
+    by_another.name = "green"
+    assert estimate_blocks(blocks, by_another).reason == "no_pulse"
     # the video says 165, if anything
     other = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.4}))
     assert (other.reason, round(other.guess_bpm)) == ("no_pulse", 80)
     assert other.probability >= 0.8
 
 
-def test_only_the_guess_of_a_refused_video_expects_a_usual_rate():
+def test_the_best_guess_expects_a_usual_rate_and_what_the_video_tells_does_not():
     blocks = simulated_blocks(165.0, frame_times(20.0))
     unsure = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.2}))
     assert (unsure.reason, round(unsure.guess_bpm)) == ("no_pulse", 80)

@@ -34,6 +34,7 @@ def test_blood_has_the_color_of_a_pulse_in_any_skin(skin):
 @pytest.mark.parametrize("depth", [0.003, 0.03])
 def test_a_lamp_that_flickers_has_not_unless_it_is_much_colder_than_other_light(warmer, depth):
     assert not has_pulse_color(ratio(depth * np.array([1 + warmer, 1.0, 1 - warmer]))).any()
+    assert has_pulse_color(ratio(depth * np.array([0.6, 1.0, 1.4]))).all()
 
 
 def test_a_channel_may_be_a_quarter_off():

@@ -82,7 +82,7 @@ def test_windows_that_begin_or_end_with_their_wave_are_right_or_have_no_label(se
 
 
 @pytest.mark.parametrize(("window_s", "least"), [(5.0, 0.4), (7.0, 0.6), (10.0, 0.95)])
-def test_most_windows_that_begin_or_end_with_their_wave_have_a_label(window_s, least):
+def test_enough_windows_that_begin_or_end_with_their_wave_have_a_label(window_s, least):
     labeled = []
     for seed in range(30):
         wave = simulated_wave(seed, 60.0 + 4 * seed, 20.0, 30.0, jitter=0.1)

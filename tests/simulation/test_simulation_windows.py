@@ -271,6 +271,17 @@ def test_memory_grows_by_the_windows_alone():
     assert peak - held < 120e6
 
 
+def test_a_training_sees_more_damage_and_lamps_than_a_test():
+    training = simulate_windows(600, 5, SimulationConfig.training()).terms
+    unseen = simulate_windows(600, 5, SimulationConfig.unseen()).terms
+    # each within four standard deviations of its share
+    assert (training["damaged"].mean(), unseen["damaged"].mean()) == (pytest.approx(0.75, abs=0.07), pytest.approx(0.6, abs=0.08))
+    with_pulse = [terms["damaged"] & ~terms["no_pulse"] for terms in (training, unseen)]
+    lamps = [terms["lamp"][some].mean() for terms, some in zip((training, unseen), with_pulse, strict=True)]
+    assert lamps == [pytest.approx(0.20, abs=0.09), pytest.approx(0.06, abs=0.06)]
+    assert SimulationConfig(shares={"lamp": 0.0}).share("lamp") == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ import torch
 from support.maps import add_augmentation, small_maps
 from support.training import result
 
+from stmap_pipeline import simulation
 from stmap_pipeline.errors import ConfigError, OtherSettingsError
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import SimulatedSource
 from stmap_pipeline.training.predict import Model
+from stmap_pipeline.training.run_folder import simulated_maps
 from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
 
 
@@ -111,6 +114,18 @@ def test_an_epoch_that_holds_no_batch_is_refused_before_anything_is_written(tmp_
     with pytest.raises(ConfigError, match="20 windows"):
         plan_training(None, tmp_path / "run", TrainConfig(recipe="simulated", windows_per_epoch=20))
     assert not (tmp_path / "run").exists()
+
+
+def test_other_code_is_another_simulation(tmp_path, monkeypatch):
+    before = simulated_maps().fingerprint
+    for file in Path(simulation.__file__).parent.glob("*.py"):
+        (tmp_path / file.name).write_text(file.read_text("utf-8").replace("0.75", "0.76"), "utf-8")
+    simulated_maps.cache_clear()
+    monkeypatch.setattr(simulation, "__file__", str(tmp_path / "__init__.py"))
+    try:
+        assert simulated_maps().fingerprint != before
+    finally:
+        simulated_maps.cache_clear()
 
 
 @pytest.mark.usefixtures("few_windows")
