@@ -42,6 +42,8 @@ _NEIGHBORS = 11
 _PARTS = 8
 # a rate that changes by more from one beat to the next is a step: an extrasystole, or a beat in the wrong place
 _STEP = 0.2
+# where the first or last interval of a pulse differs by more from the one beside it, the outer beat may be on another crest, which no beat beyond it tells: it is none
+_MAX_CHANGE_OF_OUTER = 0.15
 # beats that are so near are one: times and intervals are rounded
 _SAME_BEAT_S = 0.005
 _PULSE_BAND_HZ, _ECG_BAND_HZ = (0.5, 8.0), (5.0, 20.0)
@@ -179,15 +181,16 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
             per_beat = _samples_per_beat(beats, at_s)
             if per_beat > _FEW_PER_BEAT:
                 filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
-                beats = _by_shape(beats, grid_s[run], filtered, _later_by_shape)
+                beats = _without_odd_ends(_by_shape(beats, grid_s[run], filtered, _later_by_shape))
                 # a filter moves the waves next to the ends
                 ends = _ends_of_wave(beats, grid_s[run], wave[run], (first_s, last_s), _SHAPE_REACH, _later_by_shape)
             elif 0 < per_beat < _VERY_FEW_PER_BEAT:
                 reach = max(_USUAL_REACH, _USUAL_SAMPLES / per_beat)
                 later_of = functools.partial(_later_by_usual_wave, reach=reach)
-                beats = _by_shape(beats, at_s, value, later_of)
+                beats = _without_odd_ends(_by_shape(beats, at_s, value, later_of))
                 ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), reach, later_of)
             else:
+                beats = _without_odd_ends(beats)
                 ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(per_beat), _later_by_phase)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
         start_s, stop_s, rate = _intervals(beats, first_s, last_s, ends)
@@ -207,6 +210,16 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
         [(start <= center_s) & (center_s <= stop) for start, stop in measured] or [np.zeros(center_s.size, dtype=np.bool_)], axis=0
     )
     return HeartRateTrace(samples_s, bpm, np.where(seen, disagreement_bpm, np.nan))
+
+
+def _without_odd_ends(beats_s: FloatArray) -> FloatArray:
+    """Leave out the first and the last beat where their intervals are unlike those beside them."""
+    interval_s = np.diff(beats_s)
+    if interval_s.size < 3:
+        return beats_s
+    first = int(abs(interval_s[0] / interval_s[1] - 1) > _MAX_CHANGE_OF_OUTER)
+    last = int(abs(interval_s[-1] / interval_s[-2] - 1) > _MAX_CHANGE_OF_OUTER)
+    return beats_s[first : beats_s.size - last]
 
 
 def _without_spikes(pulse: FloatArray) -> FloatArray:

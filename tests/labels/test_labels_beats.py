@@ -81,6 +81,15 @@ def test_windows_that_begin_or_end_with_their_wave_are_right_or_have_no_label(se
             )
 
 
+def test_a_first_beat_on_another_crest_has_no_place():
+    # found 0.3 s early, at the very beginning: the mean over 15 s was off by 1.2 bpm
+    wave = simulated_wave(3487516194, 57.807051283290676, 30.0, 25.0, jitter=0.1)
+    trace = heart_rate_from_wave(wave.times_s, wave.values)
+    assert trace.coverage_problem(0.0, 15.0) == "label_ends"
+    assert trace.mean_between(0.0, 30.0) == pytest.approx(wave.pulse.mean_between(0.0, 30.0), abs=0.3)
+    assert trace.mean_between(2.0, 17.0) == pytest.approx(wave.pulse.mean_between(2.0, 17.0), abs=0.3)
+
+
 @pytest.mark.parametrize(("window_s", "least"), [(5.0, 0.4), (7.0, 0.6), (10.0, 0.95)])
 def test_enough_windows_that_begin_or_end_with_their_wave_have_a_label(window_s, least):
     labeled = []
