@@ -19,7 +19,6 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from stmap_pipeline import simulation
 from stmap_pipeline.config import compare_settings, read_toml
 from stmap_pipeline.errors import ModelError, OtherSettingsError, OutputError
 from stmap_pipeline.files import atomic_write_text, is_temporary, read_bytes, remove_temporaries, sha256
@@ -155,6 +154,8 @@ def maps_metadata(shards: Shards) -> MapsMetadata:
 
 
 _SIMULATION = "simulation"
+# not imported: that takes a quarter of a second, and most commands read runs
+_SIMULATOR = Path(__file__).parents[1] / "simulation"
 
 
 @cache
@@ -166,7 +167,7 @@ def simulated_maps() -> MapsMetadata:
     >>> simulated_maps().simulated
     True
     """
-    code = b"".join(one.read_bytes() for one in sorted(Path(simulation.__file__).parent.glob("*.py")))
+    code = b"".join(one.read_bytes() for one in sorted(_SIMULATOR.glob("*.py")))
     fingerprint = hashlib.sha256(code.replace(b"\r\n", b"\n")).hexdigest()
     return MapsMetadata(
         path_name="simulated windows", fingerprint=fingerprint, manifest_sha256="", database=_SIMULATION, simulated=True

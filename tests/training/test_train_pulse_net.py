@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,10 @@ import torch
 from support.maps import add_augmentation, small_maps
 from support.training import result
 
-from stmap_pipeline import simulation
 from stmap_pipeline.errors import ConfigError, OtherSettingsError
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.training import data as training_data
+from stmap_pipeline.training import run_folder
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import SimulatedSource
 from stmap_pipeline.training.predict import Model
@@ -118,10 +117,10 @@ def test_an_epoch_that_holds_no_batch_is_refused_before_anything_is_written(tmp_
 
 def test_other_code_is_another_simulation(tmp_path, monkeypatch):
     before = simulated_maps().fingerprint
-    for file in Path(simulation.__file__).parent.glob("*.py"):
+    for file in run_folder._SIMULATOR.glob("*.py"):
         (tmp_path / file.name).write_text(file.read_text("utf-8").replace("0.75", "0.76"), "utf-8")
     simulated_maps.cache_clear()
-    monkeypatch.setattr(simulation, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(run_folder, "_SIMULATOR", tmp_path)
     try:
         assert simulated_maps().fingerprint != before
     finally:
