@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from stmap_pipeline.simulation.pulse import Pulse, Sines
-from stmap_pipeline.synth.encode import Codec, write_video
+from stmap_pipeline.synth.encode import Codec, Frame, write_video
 from stmap_pipeline.synth.scene import Acting, HeadMotion, Illumination, Scene, SensorNoise, make_scene
 
 RATE_HZ = 30.0
@@ -77,11 +78,24 @@ def default_folder() -> Path:
 
 def clip(folder: Path, scene: Scene, name: str, codec: str, frames: int) -> Path:
     """Render a scene into a file, once."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{scene.size_px[0]}x{scene.size_px[1]}-{codec}-{frames}.{CODECS[codec].container}"
-    if not path.exists():
-        drawn = ((index / RATE_HZ, scene.render(index / RATE_HZ, index)) for index in range(frames))
-        # under another name until it is whole: a run that is stopped must leave no half clip
-        write_video(path.with_suffix(".part"), drawn, CODECS[codec], scene.size_px, RATE_HZ)
-        path.with_suffix(".part").replace(path)
+    write_once(path, drawn_frames(scene, frames), CODECS[codec], scene.size_px)
     return path
+
+
+def drawn_frames(scene: Scene, frames: int) -> Iterator[tuple[float, Frame]]:
+    """Yield times and frames of a scene."""
+    for index in range(frames):
+        yield index / RATE_HZ, scene.render(index / RATE_HZ, index)
+
+
+def write_once(
+    path: Path, frames: Iterable[tuple[float, Frame]], codec: Codec, size_px: tuple[int, int], rate_hz: float = RATE_HZ
+) -> None:
+    """Write a clip, unless it is there."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # under another name until it is whole: a run that is stopped must leave no half clip
+    write_video(path.with_suffix(".part"), frames, codec, size_px, rate_hz)
+    path.with_suffix(".part").replace(path)

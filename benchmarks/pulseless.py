@@ -17,13 +17,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
+from clips import RATE_HZ, drawn_frames, write_once
 
 from stmap_pipeline.simulation.pulse import Pulse
-from stmap_pipeline.synth.encode import Codec, write_video
-from stmap_pipeline.synth.scene import make_scene
+from stmap_pipeline.synth.encode import Codec, Frame
+from stmap_pipeline.synth.scene import Scene, make_scene
 
-Frame = npt.NDArray[np.uint8]
 DURATION_S, GAMMA, NOISE_LEVELS = 12.0, 2.2, 1.5
 PHOTOS_PER_VIDEO, DRAWN = 3, 40
 LARGEST_PX = 400
@@ -83,11 +82,9 @@ def film(photo: Frame, way: Filming, seed: int) -> Iterator[tuple[float, Frame]]
     depth = float(random.choice(LAMP_DEPTH)) * (way.lamp_bpm > 0)
     # warmer or colder than the other light
     color = np.exp(random.normal(0, 0.15) * np.array([-1, 0, 1]) + random.normal(0, 0.05, 3))
-    lamp = (
-        np.tanh(2 * np.sin(2 * np.pi * way.lamp_bpm / 60 * times_s))
-        if random.random() < 0.5
-        else np.sin(2 * np.pi * way.lamp_bpm / 60 * times_s)
-    )
+    lamp = np.sin(2 * np.pi * way.lamp_bpm / 60 * times_s)
+    if random.random() < 0.5:
+        lamp = np.tanh(2 * lamp)
     # a few pictures of noise, cut out at other places in each frame: drawing each anew takes most of the time
     noise = random.normal(0, 1.6 * NOISE_LEVELS, (4, height + _SHIFT_PX, width + _SHIFT_PX, 3)).astype(np.float32)
     noise = np.stack([cv2.GaussianBlur(one, (0, 0), 0.6) for one in noise])
@@ -103,29 +100,15 @@ def film(photo: Frame, way: Filming, seed: int) -> Iterator[tuple[float, Frame]]
         yield time_s, np.rint(seen).clip(0, 255).astype(np.uint8)
 
 
-def drawn(number: int) -> Iterator[tuple[float, Frame]]:
-    """Yield times and frames of a drawn face without a pulse."""
+def drawn(number: int) -> Scene:
+    """Draw a face without a pulse."""
     scene = make_scene(9000 + number, ("easy", "hard")[number % 2], heart_rate_bpm=70.0)
-    scene = replace(scene, pulse=Pulse(70.0, 0.0))
-    for index in range(round(DURATION_S * 30)):
-        yield index / 30, scene.render(index / 30, index)
+    return replace(scene, pulse=Pulse(70.0, 0.0))
 
 
-def write(path: Path, frames: Iterator[tuple[float, Frame]], crf: int, rate_hz: float) -> None:
-    """Write a clip, unless it is there."""
-    if path.exists():
-        return
-    first = next(frames)
-    height, width = first[1].shape[:2]
-    part = path.with_suffix(".part")
-    codec = Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", str(crf)), ("x264-params", "threads=1:mbtree=0")))
-
-    def all_frames() -> Iterator[tuple[float, Frame]]:
-        yield first
-        yield from frames
-
-    write_video(part, all_frames(), codec, (width, height), rate_hz)
-    part.replace(path)
+def h264(crf: int) -> Codec:
+    """Return H.264 of a quality."""
+    return Codec("libx264", "mp4", False, (("preset", "veryfast"), ("crf", str(crf)), ("x264-params", "threads=1:mbtree=0")))
 
 
 def main(out: Path, videos: list[Path]) -> None:
@@ -137,10 +120,14 @@ def main(out: Path, videos: list[Path]) -> None:
         for number, photo in enumerate(photographs(video)):
             for place, way in enumerate(WAYS):
                 names.append(f"{video.stem}_{number}_{way.name}.mp4")
-                write(out / names[-1], film(photo, way, 1000 * number + place), way.crf, way.rate_hz)
+                size_px = photo.shape[1], photo.shape[0]
+                write_once(out / names[-1], film(photo, way, 1000 * number + place), h264(way.crf), size_px, way.rate_hz)
     for number in range(DRAWN):
         names.append(f"drawn_{number}.mp4")
-        write(out / names[-1], drawn(number), (18, 23)[number // 2 % 2], 30.0)
+        scene = drawn(number)
+        write_once(
+            out / names[-1], drawn_frames(scene, round(DURATION_S * RATE_HZ)), h264((18, 23)[number // 2 % 2]), scene.size_px
+        )
     with (out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "true_bpm"))

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from stmap_pipeline.training.train import FoldResult, TrainPlan
 
 # options that choose among recordings
-_OF_RECORDINGS = {
-    "protocol": "--protocol",
-    "subjects": "--subjects",
-    "augment": "--augment",
-    "validation_share": "--validation-share",
-}
+_OF_RECORDINGS = ("protocol", "subjects", "augment", "validation_share")
 
 
 @click.command()
@@ -132,7 +127,7 @@ def train(
     if settings.get("recipe") == "simulated":
         if run is not None:
             raise click.UsageError("--recipe simulated takes no maps: give the folder of the run alone")
-        unused = [option for name, option in _OF_RECORDINGS.items() if choices.get(name) is not None]
+        unused = [f"--{name.replace('_', '-')}" for name in _OF_RECORDINGS if choices.get(name) is not None]
         if folds:
             unused.append("--fold")
         if unused:

@@ -24,6 +24,7 @@ from stmap_pipeline.signals.spectrum import dominant_rates_bpm
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
+LaterOf = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]]
 
 # what lies outside is no heart rate of a person in front of a camera: a sensor fault, or another unit
 MIN_HEART_RATE_BPM, MAX_HEART_RATE_BPM = 25.0, 240.0
@@ -179,19 +180,21 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
             at_s, value = measured_s[of_run], samples[of_run]
             beats = _by_phase(beats, at_s, value)
             per_beat = _samples_per_beat(beats, at_s)
+            later_of: LaterOf
             if per_beat > _FEW_PER_BEAT:
                 filtered = _band_passed(wave[run] - wave[run].mean(), rate_hz, _PULSE_BAND_HZ)
-                beats = _without_odd_ends(_by_shape(beats, grid_s[run], filtered, _later_by_shape))
+                reach, later_of = _SHAPE_REACH, _later_by_shape
+                beats = _by_shape(beats, grid_s[run], filtered, later_of)
                 # a filter moves the waves next to the ends
-                ends = _ends_of_wave(beats, grid_s[run], wave[run], (first_s, last_s), _SHAPE_REACH, _later_by_shape)
+                at_s, value = grid_s[run], wave[run]
             elif 0 < per_beat < _VERY_FEW_PER_BEAT:
                 reach = max(_USUAL_REACH, _USUAL_SAMPLES / per_beat)
                 later_of = functools.partial(_later_by_usual_wave, reach=reach)
-                beats = _without_odd_ends(_by_shape(beats, at_s, value, later_of))
-                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), reach, later_of)
+                beats = _by_shape(beats, at_s, value, later_of)
             else:
-                beats = _without_odd_ends(beats)
-                ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), _phase_reach(per_beat), _later_by_phase)
+                reach, later_of = _phase_reach(per_beat), _later_by_phase
+            beats = _without_odd_ends(beats)
+            ends = _ends_of_wave(beats, at_s, value, (first_s, last_s), reach, later_of)
         envelope[run] = _envelope(wave[run], rate_hz) if ecg else wave[run]
         start_s, stop_s, rate = _intervals(beats, first_s, last_s, ends)
         starts.append(start_s)
@@ -441,7 +444,7 @@ def _by_shape(
     beats_s: FloatArray,
     times_s: FloatArray,
     wave: FloatArray,
-    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+    later_of: LaterOf,
 ) -> FloatArray:
     """Return beats of a pulse where the wave around each fits the usual one best.
 
@@ -518,7 +521,7 @@ def _ends_of_wave(
     values: FloatArray,
     limits_s: tuple[float, float],
     reach: float,
-    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+    later_of: LaterOf,
 ) -> tuple[_End, _End] | None:
     """Return both ends of a run.
 
@@ -537,7 +540,7 @@ def _end_of_wave(
     values: FloatArray,
     last_s: float,
     reach: float,
-    later_of: Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, BoolArray, BoolArray]],
+    later_of: LaterOf,
 ) -> _End:
     """Return the end of a run behind its last beat; see :func:`_ends_of_wave`."""
     interval_s = np.diff(beats_s)
