@@ -126,9 +126,15 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
     first, *_, last = [*_files_of(path)] * 2
     with _open_regular(first) as file:
         head = file.read(_END_BYTES)
+        if first == last:
+            return head, _end(file)
     with _open_regular(last) as file:
-        file.seek(max(0, last.stat().st_size - _END_BYTES))
-        return head, file.read(_END_BYTES)
+        return head, _end(file)
+
+
+def _end(file: BufferedReader) -> bytes:
+    file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
+    return file.read(_END_BYTES)
 
 
 def _whole(path: Path) -> str:

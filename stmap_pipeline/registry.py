@@ -178,7 +178,8 @@ def load(kind: str, name: str) -> Any:
     >>> load("databases", "VIPL-HR").name
     'vipl-hr'
     """
-    target = _all(kind)[find(kind, name)]
+    known = _all(kind)
+    target = known[name] if name in known else known[find(kind, name)]
     if not isinstance(target, str):
         return target
     module, _, attribute = target.partition(":")

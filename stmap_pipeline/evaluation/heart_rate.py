@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stmap_pipeline.evaluation.result import Predictions
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.parallel import unordered
-from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult
+from stmap_pipeline.records import BlockTrace, PulseTrace, RecordingResult, median_interval_s
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
 from stmap_pipeline.signals.resample import resample_uniform
@@ -350,7 +350,7 @@ def _truth(result: RecordingResult, span: Span) -> tuple[float, Truth, Span]:
     if result.heart_rate is not None:
         known_s = result.heart_rate.times_s[np.isfinite(result.heart_rate.heart_rate_bpm)]
         if known_s.size:
-            spacing_s = float(np.median(np.diff(result.heart_rate.times_s))) if result.heart_rate.times_s.size > 1 else 0.0
+            spacing_s = median_interval_s(result.heart_rate.times_s)
             both = max(span[0], float(known_s[0])), min(span[1], float(known_s[-1]) + spacing_s)
             mean_bpm = result.heart_rate.mean_between(*both)
             if np.isfinite(mean_bpm):

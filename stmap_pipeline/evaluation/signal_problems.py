@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.backend import STEADY
-from stmap_pipeline.records import BlockTrace, LandmarkTrack
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, median_interval_s
 from stmap_pipeline.signals.classical import known_runs
 
 FloatArray = npt.NDArray[np.float64]
@@ -109,8 +109,8 @@ def _frame_problems(
     found: list[SignalProblem] = []
     if len(times_s) < 2:
         return found
-    length_s = float(times_s[-1] - times_s[0] + np.median(np.diff(times_s)))
-    rate_hz = 1 / float(np.median(np.diff(times_s)))
+    length_s = float(times_s[-1] - times_s[0] + median_interval_s(times_s))
+    rate_hz = 1 / median_interval_s(times_s)
     if gaps := missing_spans_s(times_s):
         found.append(SignalProblem("missing_frames", f"frames are missing for {_spans_text(gaps)}"))
     if rate_hz < _FEW_FRAMES_HZ:

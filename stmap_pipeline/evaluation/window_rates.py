@@ -15,7 +15,7 @@ from stmap_pipeline.evaluation.pulse_wave import stitch
 from stmap_pipeline.evaluation.window_probability import CALIBRATION, RATES_BPM, PulseSignals, pulse_signals, window_probability
 from stmap_pipeline.faces.motion import head_motion
 from stmap_pipeline.maps.stmap import resample_blocks
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, median_interval_s
 from stmap_pipeline.signals.classical import method_named
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import detrend
@@ -261,7 +261,7 @@ class RunRates:
             return np.empty((0, 2)), np.empty(0)
         wanted_s = np.arange(times_s[0], times_s[total - self.samples], step_s)
         starts = np.unique([*np.searchsorted(times_s, wanted_s).tolist(), total - self.samples])
-        interval_s = float(np.median(np.diff(times_s)))
+        interval_s = median_interval_s(times_s)
         spans_s = np.stack([times_s[starts], times_s[starts + self.samples - 1] + interval_s], axis=1)
         lengths_s = (spans_s[:, 1] - spans_s[:, 0]).tolist()
         rates = [one.predict_trace(trace, starts.tolist(), lengths_s).heart_rate_bpm for one in self._models]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from stmap_pipeline.records import HeartRateTrace
+from stmap_pipeline.records import HeartRateTrace, median_interval_s
 from stmap_pipeline.signals.classical import known_runs
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rates_bpm
@@ -160,7 +160,7 @@ def heart_rate_from_wave(times_s: npt.ArrayLike, values: npt.ArrayLike, *, ecg: 
     if not grid_s.size:
         return HeartRateTrace(np.empty(0), np.empty(0))
     # the last sample lasts as long as the others
-    step_s = max(1 / rate_hz, float(np.median(np.diff(measured_s))))
+    step_s = max(1 / rate_hz, median_interval_s(measured_s))
     starts: list[FloatArray] = []
     stops: list[FloatArray] = []
     rates: list[FloatArray] = []
@@ -313,7 +313,7 @@ def _by_phase(beats_s: FloatArray, times_s: FloatArray, values: FloatArray) -> F
     few = per_beat <= _FEW_PER_BEAT
     least_reach = _phase_reach(per_beat)
     # of few samples, the first one within reach may be a whole step from its limit
-    step_s = float(np.median(np.diff(times_s))) if few else 0.0
+    step_s = median_interval_s(times_s) if few else 0.0
     # one sample far outside would turn the phase of the beats around it
     low, high = np.percentile(values, (5, 95))
     known = np.abs(values - 0.5 * (low + high)) <= 1.5 * (high - low)
@@ -384,7 +384,7 @@ def _later_by_phase(
     places_s: FloatArray, length_s: FloatArray, times_s: FloatArray, values: FloatArray
 ) -> tuple[FloatArray, BoolArray, BoolArray]:
     """Return by how much of a beat the wave around each place is later than usual by its phase, and for which that was found."""
-    per_beat = float(np.median(length_s) / np.median(np.diff(times_s)))
+    per_beat = float(np.median(length_s) / median_interval_s(times_s))
     harmonics = _harmonics(per_beat, _PER_HARMONIC_AT_END)
     phase = np.full(places_s.size, np.nan)
     for index, (place_s, period_s) in enumerate(zip(places_s, length_s, strict=True)):
@@ -406,7 +406,7 @@ def _later_by_usual_wave(
 
     As :func:`_later_by_shape`, from samples at their own times: the usual wave has the harmonics that places have at the median, of those with two beats on each side.
     """
-    step_s = float(np.median(np.diff(times_s)))
+    step_s = median_interval_s(times_s)
     harmonics = _harmonics(float(np.median(length_s)) / step_s)
     inside_s = np.minimum(places_s - times_s[0], times_s[-1] - places_s)
     seen = inside_s >= reach * length_s - 1e-6
@@ -576,7 +576,7 @@ def _rate_behind_hz(last_hz: float, beats_s: FloatArray) -> float:
 
 def _samples_per_beat(beats_s: FloatArray, times_s: FloatArray) -> float:
     """Return the usual number of samples in a beat; 0 where there is no interval."""
-    return float(np.median(np.diff(beats_s)) / np.median(np.diff(times_s))) if beats_s.size > 1 else 0.0
+    return float(median_interval_s(beats_s) / median_interval_s(times_s)) if beats_s.size > 1 else 0.0
 
 
 def _with_missed(beats_s: FloatArray) -> FloatArray:
@@ -667,7 +667,7 @@ def _on_grid(times_s: FloatArray, values: FloatArray) -> tuple[FloatArray, Float
     """Return a wave on a uniform grid of 100 to 500 Hz: interpolated where it is slower, averaged where it is faster."""
     if times_s.size < 3:
         return np.empty(0), np.empty(0), MIN_GRID_HZ
-    measured_hz = 1.0 / float(np.median(np.diff(times_s)))
+    measured_hz = 1.0 / median_interval_s(times_s)
     several = int(np.ceil(measured_hz / MAX_GRID_HZ))
     if several > 1:
         count = times_s.size // several * several

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.label_file import LabelFileError, read_columns
+from stmap_pipeline.records import median_interval_s
 
 #: No camera of the field has more; cameras of phones have 240 at most. Containers without times have 1000 or 90000.
 MAX_FRAME_RATE_HZ = 500.0
@@ -132,7 +133,7 @@ def rate_problem(times_s: npt.ArrayLike) -> str:
     'its frames follow each other at 1000 frames/s, faster than those of any camera'
     """
     times = np.asarray(times_s, dtype=np.float64)
-    usual_s = float(np.median(np.diff(times))) if times.size >= _FEWEST else 1.0
+    usual_s = median_interval_s(times) if times.size >= _FEWEST else 1.0
     if usual_s * MAX_FRAME_RATE_HZ >= 1:
         return ""
     rate = f"at {1 / usual_s:.4g} frames/s" if usual_s > 0 else "without any time between them"

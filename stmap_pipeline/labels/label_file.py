@@ -5,6 +5,7 @@ A format is a module with a :class:`LabelFormat`, and a line in the registry ``l
 
 from __future__ import annotations
 
+import functools
 import stat
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
@@ -119,12 +120,13 @@ def format_of(path: Path) -> LabelFormat:
     'empatica'
     """
     head = _head(path)
-    for name in registry.names("label_formats"):
-        found: LabelFormat = registry.load("label_formats", name)
-        if found.recognizes(path, head):
-            return found
     text: LabelFormat = registry.load("label_formats", "text")
-    return text
+    return next((one for one in _formats(tuple(registry.names("label_formats"))) if one.recognizes(path, head)), text)
+
+
+@functools.cache
+def _formats(names: tuple[str, ...]) -> tuple[LabelFormat, ...]:
+    return tuple(registry.load("label_formats", name) for name in names)
 
 
 def _head(path: Path) -> bytes:
@@ -177,7 +179,8 @@ def read_columns(
     >>> found.values[0], found.times.unit_s, found.units
     (array([71.5, 72. ]), 0.001, ('bpm',))
     """
-    _head(path)
+    if format_name:
+        _head(path)
     chosen = registry.load("label_formats", format_name) if format_name else format_of(path)
     columns: Columns = chosen.read(path, wanted, time_column, skip_rows)
     return columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from stmap_pipeline.labels.rr_unit import UNITS_S, elapsed_problem, other_source
 from stmap_pipeline.labels.times import Moment, TimeKind, read_moment, since, spread_whole_seconds, unix_unit_s
 from stmap_pipeline.labels.video_span import check_span
 from stmap_pipeline.labels.wrong_column import other_column, swing_problem
-from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording
+from stmap_pipeline.records import HeartRateTrace, LabelSource, PulseTrace, Recording, median_interval_s
 
 FloatArray = npt.NDArray[np.float64]
 #: Returns date and time of the first frame as the video's own metadata have it; empty where they have none.
@@ -326,12 +327,12 @@ class _Reading:
     def _check_numbers(self, values: FloatArray) -> None:
         columns, source = self._columns, self._source
         times = columns.times
-        bad = ~np.isfinite(values) if times is None else ~(np.isfinite(values) & np.isfinite(self._raw_seconds()))
+        bad = ~np.isfinite(values) if times is None else ~(np.isfinite(values) & np.isfinite(self._raw_times_s))
         count, total = int(bad.sum()), values.size
         if 2 * count > total:
             odd = next(((text, at) for at, text in enumerate(columns.no_number) if text), None)
             where = source.time_column if odd and odd[1] >= len(columns.values) else source.column
-            if times is not None and not np.isfinite(self._raw_seconds()).any():
+            if times is not None and not np.isfinite(self._raw_times_s).any():
                 where = source.time_column
             example = f" (the first is {odd[0][:80]!r})" if odd else ""
             if odd and where == source.time_column and _TWO_PARTS.fullmatch(odd[0]):
@@ -349,6 +350,8 @@ class _Reading:
             self._note(f"{count} of {total} rows {'hold' if count > 1 else 'holds'} no number, the first in {first}{text}")
 
     def _without_codes(self, values: FloatArray) -> FloatArray:
+        if not self._source.missing:
+            return values
         coded = np.isin(values, self._source.missing)
         if coded.any():
             count = int(coded.sum())
@@ -365,7 +368,8 @@ class _Reading:
 
     # ---- times
 
-    def _raw_seconds(self) -> FloatArray:
+    @cached_property
+    def _raw_times_s(self) -> FloatArray:
         """Return the times of the rows in seconds as the file has them; NaN where there is none."""
         times = self._columns.times
         assert times is not None  # noqa: S101
@@ -389,7 +393,7 @@ class _Reading:
         columns = self._columns
         if columns.times is None:
             return np.arange(columns.values[0].size), None
-        times_s = self._raw_seconds()
+        times_s = self._raw_times_s
         rows = np.flatnonzero(np.isfinite(times_s))  # a row without a time has no place
         times_s = times_s[rows]
         spread = spread_whole_seconds(times_s, always=columns.times.kind != "number")
@@ -441,7 +445,7 @@ class _Reading:
         if times_s.size < 2:
             return
         begin_s = float(times_s[0])
-        if _DAYS[0] < begin_s < _DAYS[1] and float(np.median(np.diff(times_s))) < _SHORTEST_STEP_S:
+        if _DAYS[0] < begin_s < _DAYS[1] and median_interval_s(times_s) < _SHORTEST_STEP_S:
             raise self._fail(
                 f"its times begin at {begin_s:.9g} and look like days of a spreadsheet; set time_unit_s = 86400 and starts_with_video = true"
             )
@@ -542,7 +546,7 @@ class _Reading:
 
     def _check_steps(self, times_s: FloatArray) -> None:
         """Raise where the times of a wave span far more than its samples fill: it is computed on a uniform grid."""
-        rate_hz = 1 / float(np.median(np.diff(times_s))) if times_s.size > 1 else np.inf
+        rate_hz = 1 / median_interval_s(times_s) if times_s.size > 1 else np.inf
         if self._source.kind == "ecg":
             self._check_wave_rate(rate_hz)
         if self._source.kind in ("pulse", "ecg") and (problem := span_problem(times_s)):

@@ -5,10 +5,12 @@ A line may begin with words, as those of V4V do (``F001_T1.mkv, HR, 78.1, 78.4, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from stmap_pipeline.errors import printable
 from stmap_pipeline.labels.label_file import Column, Columns, LabelFileError, LabelFormat, check_columns, no_column
@@ -17,6 +19,7 @@ from stmap_pipeline.labels.times import Times
 _MAX_BYTES = 64 * 2**20
 _MAX_SERIES = 100
 _NAME_CHARACTERS = 200
+_KEPT_CHARACTERS = 2**20
 # a table of that many columns is none of a label
 _MIN_NUMBERS = 50
 
@@ -59,16 +62,27 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
         index = next((number for number, line in enumerate(rows) if _name(line) == one), -1) if isinstance(one, str) else one
         if not 0 <= index < len(rows):
             raise no_column(path, one, [name for name in map(_name, rows) if name] or [f"lines 0 to {len(rows) - 1}"])
-        cells = rows[index].replace(",", " ").split()
-        words = _words(cells)
         try:
-            series.append(np.array([float(cell) for cell in cells[words:]]))
+            series.append(_numbers(rows[index]) if len(rows[index]) > _KEPT_CHARACTERS else _kept_numbers(rows[index]))
         except ValueError as error:
             raise LabelFileError(f"{printable(path)}: line {index + 1}: {error}") from None
     check_columns(path, series)
-    values = [np.where(np.isfinite(one), one, np.nan) for one in series]
+    values = [*series]
     times = None if time_column is None else Times(values.pop())
     return Columns(tuple(values), (), times, width=len(rows), no_number=("",) * len(asked))
+
+
+def _numbers(line: str) -> npt.NDArray[np.float64]:
+    """Return the numbers of a line behind its name, NaN where one is not finite."""
+    cells = line.replace(",", " ").split()
+    found = np.array([float(cell) for cell in cells[_words(cells) :]])
+    found[~np.isfinite(found)] = np.nan
+    found.flags.writeable = False
+    return found
+
+
+# heart rate, pulse and clock of a recording are read one after another, and share the line of times
+_kept_numbers = functools.lru_cache(maxsize=4)(_numbers)
 
 
 def _words(cells: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.records import LabelSource
+from stmap_pipeline.records import LabelSource, median_interval_s
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def check_span(
     if time_unit_s is not None and (problem := _unit_problem(time_unit_s, times_s, label_s, video_s)):
         raise RecordingError("labels", "label_unreadable", f"{path}: {problem}")
     # a sample of a slow label stands for the whole time up to the next one, so its end is open by that much
-    spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
+    spacing_s = median_interval_s(times_s) if times_s.size > 1 else 1 / source.rate_hz if source.rate_hz else 0.0
     inside = int(((times_s >= frames_s[0] - min(spacing_s, MAX_DURATION_DIFFERENCE_S)) & (times_s <= frames_s[-1])).sum())
     if not inside or (inside < _FEWEST_INSIDE <= times_s.size and video_s > _FEWEST_INSIDE * spacing_s):
         few = f"only {inside} of its {times_s.size} samples lies inside: it " if inside else ""
@@ -102,7 +102,7 @@ def speed_hint(times_s: FloatArray, frames_s: FloatArray) -> str:
     """
     if min(times_s.size, frames_s.size) < 2:
         return ""
-    spacing_s = float(np.median(np.diff(times_s)))
+    spacing_s = median_interval_s(times_s)
     label_s, video_s = float(times_s[-1] - times_s[0]) + spacing_s, float(frames_s[-1] - frames_s[0])
     if not min(label_s, video_s) > 0 or abs(times_s[0] - frames_s[0]) > MAX_DURATION_DIFFERENCE_S + spacing_s:
         return ""
@@ -123,7 +123,7 @@ def _unit_problem(read_unit_s: float, times_s: FloatArray, label_s: float, video
         if abs(label_s * factor / video_s - 1) <= _SAME_SPAN:
             shown = f"{label_s:.1f}" if 0.1 <= label_s < 1e6 else f"{label_s:.3g}"
             return f"lasts {shown} s, and the video {video_s:.1f} s: its times look like {name}; set time_unit_s = {read_unit_s * factor:g}"
-    spacing_s = float(np.median(np.diff(times_s)))
+    spacing_s = median_interval_s(times_s)
     if spacing_s > video_s:
         return (
             f"has a sample every {spacing_s:.4g} s, and the video lasts {video_s:.1f} s; if its times are milliseconds, set "

@@ -10,6 +10,8 @@ import re
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.records import median_interval_s
+
 FloatArray = npt.NDArray[np.float64]
 
 # fewer rows that increase evenly could be those of a heart rate
@@ -47,7 +49,7 @@ def other_column(name: str, values: FloatArray, times_s: FloatArray | None) -> s
         if other is None:
             continue
         difference = (values - values[0]) - (other - other[0])
-        if np.abs(difference).max() <= 0.5 * np.median(np.diff(other)):
+        if np.abs(difference).max() <= 0.5 * median_interval_s(other):
             return what
     return ""
 

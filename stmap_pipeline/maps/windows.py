@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.config import WindowsConfig, parse_span
-from stmap_pipeline.records import HeartRateTrace, RecordingResult, Window
+from stmap_pipeline.records import HeartRateTrace, RecordingResult, Window, median_interval_s
 from stmap_pipeline.signals.resample import nearest_frame, played_times, uniform_times
 
 FloatArray = npt.NDArray[np.float64]
@@ -122,7 +122,7 @@ def window_clock(
     ([0.0, 0.2], [True, False])
     """
     native = config.clock == "native"
-    interval_s = float(np.median(np.diff(times_s))) if native else 1.0 / config.rate_hz
+    interval_s = median_interval_s(times_s) if native else 1.0 / config.rate_hz
     if speed == 1 and native:
         return WindowClock(times_s, interval_s, valid, coverage)
     samples_s = uniform_times(times_s, config.rate_hz) if speed == 1 else played_times(times_s, speed, interval_s)

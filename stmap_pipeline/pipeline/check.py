@@ -7,6 +7,7 @@ recording, of whose video no more than one frame is decoded.
 from __future__ import annotations
 
 import re
+import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from stmap_pipeline.labels.video_span import speed_hint
 from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
-from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording
+from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording, median_interval_s
 from stmap_pipeline.video import CUT_OFF, VideoFacts, probe_video, video_start
 from stmap_pipeline.video.probe import MAX_READ_BYTES
 
@@ -216,10 +217,10 @@ class _Sources:
 
     def _of_duration(self) -> Iterator[tuple[str, str]]:
         where = printable((self._recording.clock.path or self._recording.video.path).name)
-        duration_s = float(self._times_s[-1] - self._times_s[0] + np.median(np.diff(self._times_s)))
+        duration_s = float(self._times_s[-1] - self._times_s[0] + median_interval_s(self._times_s))
         windows = self._config.windows
         value, unit = parse_span(windows.length)
-        window_s = value if unit == "s" else value * float(np.median(np.diff(self._times_s)))
+        window_s = value if unit == "s" else value * median_interval_s(self._times_s)
         if unit == "frames" and windows.clock == "uniform":
             window_s = value / windows.rate_hz
         if duration_s < self._config.limits.min_duration_s:
@@ -234,13 +235,16 @@ class _Sources:
         missing = False
         for kind in dict.fromkeys(one.kind for one in recording.labels):
             paths = [one.path for one in recording.labels if one.kind == kind]
-            if all(path is not None and not path.exists() for path in paths):
-                names = " and ".join(printable(path.name) for path in paths if path is not None)
+            sizes = [_file_bytes(path) for path in paths if path is not None]
+            if len(sizes) < len(paths) or max(sizes) > 0:
+                continue
+            names = " and ".join(printable(path.name) for path in paths if path is not None)
+            if max(sizes) < 0:
                 missing = True
                 yield "source_missing", f"{names}: the file of the {kind.replace('_', ' ')} is not there"
-            elif all(path is not None and path.is_file() and path.stat().st_size == 0 for path in paths):
+            elif min(sizes) == 0:
                 missing = True
-                yield "label_unreadable", f"{' and '.join(printable(path.name) for path in paths if path)}: is empty"
+                yield "label_unreadable", f"{names}: is empty"
         try:
             start = partial(video_start, recording.video)
             if self._times_s.size < _FEWEST_FRAMES:
@@ -276,7 +280,7 @@ class _Sources:
         if not times_s.size or self._doubtful:
             return
         # a sample stands for the time up to the next one
-        spacing_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
+        spacing_s = median_interval_s(times_s)
         if spacing_s > (last_s - first_s) / 2:
             yield (
                 "label_duration",
@@ -297,6 +301,15 @@ class _Sources:
             yield "label_duration", f"{name}: lasts {label}, and the video {video}: do both begin together?"
 
 
+def _file_bytes(path: Path) -> int:
+    """Return the size of a file, -1 where it is not there, and 1 for what is no regular file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else 1
+
+
 def _gaps_of_label(name: str, times_s: FloatArray, spacing_s: float, first_s: float, last_s: float) -> Iterator[tuple[str, str]]:
     """Compare what samples leave out inside the video with a tenth of it."""
     inside_s = np.clip(times_s, first_s, last_s)
@@ -314,7 +327,7 @@ def _problems_of_times(where: str, times_s: FloatArray) -> Iterator[tuple[str, s
     if times_s.size < 3:
         return
     steps_s = np.diff(times_s)
-    usual_s = float(np.median(steps_s))
+    usual_s = median_interval_s(times_s)
     if problem := rate_problem(times_s):
         yield "frame_rate", f"{where}: {problem}"
         return

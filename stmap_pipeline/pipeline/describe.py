@@ -216,7 +216,8 @@ def _describe(root: Path, video: Path, subject: str, files: Sequence[Path]) -> t
             entry.video.keys |= {"times": _placeholder(video, path), **times}
             entry.video.keys = {key: value for key, value in entry.video.keys.items() if value is not None}
             used.add(path)
-            continue
+            if "times_column" not in entry.video.keys:
+                continue
         taken = {one.keys["kind"] for one in entry.labels if not one.problem}
         for label in _labels(path, facts):
             if label.keys["kind"] in taken:

@@ -16,7 +16,7 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.files import first_copies
 from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.pipeline.findings import Finding
-from stmap_pipeline.records import Recording
+from stmap_pipeline.records import Recording, median_interval_s
 from stmap_pipeline.video import probe_video
 
 # frame rates that differ by more give windows of one number of frames that are of two kinds
@@ -133,7 +133,8 @@ def nominal_rate_hz(recording: Recording) -> float:
                 return facts.rate_hz
     except RecordingError:
         return float("nan")
-    return float(1 / np.median(np.diff(times_s))) if times_s.size > 1 else float("nan")
+    interval_s = median_interval_s(times_s)
+    return 1 / interval_s if interval_s > 0 else float("nan")
 
 
 def _inside(root: Path, path: Path) -> str:

@@ -12,7 +12,7 @@ Nothing here opens a file or knows a database.
 
 from stmap_pipeline.records.outcome import Outcome, RecordingResult, SourceKeys, StreamPositions
 from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource, file_name
-from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace, RoiGrid
+from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace, RoiGrid, median_interval_s
 from stmap_pipeline.records.window import STMap, Window
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "VideoSource",
     "Window",
     "file_name",
+    "median_interval_s",
 ]

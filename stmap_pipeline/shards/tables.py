@@ -22,7 +22,7 @@ import numpy as np
 
 from stmap_pipeline.errors import ShardError
 from stmap_pipeline.files import atomic_write_text, read_bytes
-from stmap_pipeline.records import Outcome, RecordingResult, Window
+from stmap_pipeline.records import Outcome, RecordingResult, Window, median_interval_s
 from stmap_pipeline.records.traces import LABEL_PROBLEMS
 
 Kind = Literal["str", "int", "float"]
@@ -356,7 +356,7 @@ def recording_row(result: RecordingResult) -> Row:
     (300, 10.0, 72.0, 10)
     """
     one, times_s = result.recording, result.blocks.times_s
-    interval_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 0.0
+    interval_s = median_interval_s(times_s)
     rates = np.zeros(0)
     if result.heart_rate is not None and len(times_s):
         inside = (result.heart_rate.times_s >= times_s[0]) & (result.heart_rate.times_s < times_s[-1] + interval_s)

@@ -15,6 +15,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.records import median_interval_s
+
 FloatArray = npt.NDArray[np.float64]
 
 # a grid time this near to a frame is that frame; frame times are never finer than a microsecond
@@ -107,7 +109,7 @@ def nearest_frame(times_s: npt.ArrayLike, wanted_s: npt.ArrayLike) -> tuple[npt.
     right = np.clip(np.searchsorted(times, wanted), 0, times.size - 1)
     left = np.maximum(right - 1, 0)
     index = np.where(np.abs(wanted - times[left]) <= np.abs(times[right] - wanted), left, right)
-    median_s = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    median_s = median_interval_s(times)
     near = np.abs(wanted - times[index]) <= _IRREGULAR / 2 * median_s + _SAME_S
     return np.asarray(index, dtype=np.intp), np.asarray(near, dtype=np.bool_)
 
@@ -163,7 +165,7 @@ def resample_uniform(
     if samples.size == 0:
         return grid, out
     columns, flat = samples.reshape(times.size, -1), out.reshape(grid.size, int(np.prod(samples.shape[1:])))
-    median_s = float(np.median(np.diff(times))) if times.size > 1 else 0.0
+    median_s = median_interval_s(times)
     for pattern, members in _columns_by_pattern(np.isfinite(columns)):
         known = np.flatnonzero(pattern)
         if known.size:
@@ -259,7 +261,7 @@ def uniform_trace(times_s: npt.ArrayLike, means: npt.ArrayLike) -> UniformTrace:
     times = np.asarray(times_s, dtype=np.float64)
     if len(times) < 2:
         raise ValueError(f"{len(times)} frames have no interval; a trace of two frames or more is needed")
-    interval_s = float(np.median(np.diff(times)))
+    interval_s = median_interval_s(times)
     _, values = resample_uniform(times, means, 1 / interval_s)
     finite = np.isfinite(values)
     # the colors of a block are known together: a glance at all of them is a tenth of the cost
@@ -305,7 +307,7 @@ def played_times(times_s: npt.ArrayLike, speed: float, interval_s: float | None 
         raise ValueError(f"speed must be positive, not {speed}")
     if len(times) < 2:
         raise ValueError(f"{len(times)} frames have no interval; a trace of two frames or more is needed")
-    own_s = float(np.median(np.diff(times)))
+    own_s = median_interval_s(times)
     step_s = own_s if interval_s is None else interval_s
     count = _played_samples(_steps(times, 1 / own_s) + 1, speed * step_s / own_s)
     return np.asarray(times[0] / speed + np.arange(count) * step_s, dtype=np.float64)

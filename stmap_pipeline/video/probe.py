@@ -95,6 +95,7 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
     with open_container(path) as (container, stream):
         times_s, end = _indexed(container, stream, quick)
         context: Any = stream.codec_context
+        size = path.stat().st_size
         facts = VideoFacts(
             times_s.size or stream.frames,
             times_s,
@@ -103,7 +104,7 @@ def probe_video(recording: Recording, *, quick: bool = False) -> VideoFacts:
             context.width,
             context.height,
             context.pix_fmt or "",
-            end > path.stat().st_size or declared_bytes(path) > path.stat().st_size,
+            end > size or declared_bytes(path) > size,
         )
         if not quick:
             _decode_one(container, stream, path)

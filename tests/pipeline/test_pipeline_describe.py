@@ -161,3 +161,13 @@ def test_what_cannot_be_read_is_a_comment_with_the_reason(tmp_path):
     text = (tmp_path / "database.toml").read_text()
     assert "# to be filled in: rest.csv: covers 500 s" in text
     assert '# column = "hr"' in text
+
+
+def test_a_table_with_a_row_for_each_frame_gives_their_times_and_the_labels(tmp_path):
+    video(tmp_path / "anna/rest.avi")
+    rows = (f"{k / 10:.1f},{np.sin(k / 1.3):.3f},72\n" for k in range(10 * SECONDS))
+    (tmp_path / "anna/rest.csv").write_text("time_s,ppg,heart_rate\n" + "".join(rows))
+    (entry,) = proposed(tmp_path)
+    assert entry["times"] == "{dir}/{stem}.csv"
+    assert entry["times_column"] == "time_s"
+    assert {one["kind"]: one["column"] for one in entry["label"]} == {"heart_rate": "heart_rate", "pulse": "ppg"}
