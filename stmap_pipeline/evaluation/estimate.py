@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.evaluation.background import Background, background_share, is_light
 from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, HeartRatePath, best_rates, calibrated, find_path, own_time
+from stmap_pipeline.evaluation.picture import PictureMeter
 from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.pulse_wave import Beats, find_beats
 from stmap_pipeline.evaluation.signal_problems import SignalProblem, missing_spans_s, signal_problems
@@ -33,6 +35,7 @@ from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memo
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, Recording, RecordingResult, VideoSource
 from stmap_pipeline.records.recording import safe_id
+from stmap_pipeline.video import Frame
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,6 +49,8 @@ USUAL_ANSWER = 0.8
 ANSWERED_SHARE = 0.2
 #: Highest probability of a rhythm that has not the color of a pulse: of simulated ones that seem likely otherwise, so many are right.
 COLORLESS = 0.4
+_NO_COLOR = "is one of brightness and not of color, as of a lamp that flickers"
+_IN_BACKGROUND = "is in the background, too, so it is one of the light or of the camera"
 #: A face must be known in so much of a window.
 SEEN = 0.6
 #: Mean and standard deviation of 3,144,332 heart rates that 66,788 people took of themselves in daily life with the camera of a phone
@@ -251,7 +256,7 @@ def estimate_video(
     limits = Limits()
     try:
         with limited_memory(limits.memory_bytes):
-            result = _read(video, config or Config(), limits, on_frame)
+            result, meter = _read(video, config or Config(), limits, on_frame)
             found = _estimate(
                 result.blocks,
                 result.track,
@@ -261,6 +266,8 @@ def estimate_video(
                 str(video),
                 window_s=window_s,
                 step_s=step_s,
+                background=meter.background(result.track),
+                repeated=meter.repeated(result.track),
             )
             return replace(found, notes=(*result.notes, *found.notes))
     except RecordingError as error:
@@ -309,6 +316,8 @@ def _estimate(
     *,
     window_s: float,
     step_s: float,
+    background: Background | None = None,
+    repeated: npt.NDArray[np.bool_] | None = None,
 ) -> VideoEstimate:
     if not (window_s >= SHORTEST_S and step_s > 0):
         raise ValueError(f"a window lasts {SHORTEST_S:g} s at least and a step is positive, not {window_s} and {step_s}")
@@ -316,7 +325,11 @@ def _estimate(
     nothing = VideoEstimate(name, source.name, float("nan"), "", "", blocks=blocks)
     if problem := span_problem(blocks.times_s):
         return replace(nothing, reason="clock_unreadable", message=f"{problem}; correct the times of the video")
-    nothing = replace(nothing, problems=signal_problems(blocks, track, attributes))
+    nothing = replace(nothing, problems=signal_problems(blocks, track, attributes, repeated))
+    if repeated is not None and repeated.any():
+        # such a frame is no measurement of its time
+        blocks, track = blocks.at(~repeated), None if track is None else track.at(~repeated)
+        nothing = replace(nothing, blocks=blocks)
     if not blocks.valid.any():
         return _explained(replace(nothing, reason="no_face", message=f"no face in any of {frames} frames"))
     rates = source.windows(blocks, track, window_s, step_s)
@@ -328,14 +341,20 @@ def _estimate(
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         message = "the color of the face does not change at all, so there is no best guess either"
         return _explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
-    found = decide(rates, seen, blocks, nothing)
+    found = decide(rates, seen, blocks, nothing, background)
     if beside:
-        others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks) for one in beside}
+        others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks, background) for one in beside}
         found = replace(found, others=others)
     return found
 
 
-def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, nothing: VideoEstimate) -> VideoEstimate:
+def decide(
+    rates: WindowRates,
+    seen: npt.NDArray[np.bool_],
+    blocks: BlockTrace,
+    nothing: VideoEstimate,
+    background: Background | None = None,
+) -> VideoEstimate:
     """Decide from the distributions of windows what is given.
 
     A rate is given where its probability, given all of the video, is at least :data:`ANSWER`. The video has one where that holds for at
@@ -350,10 +369,12 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
     blocks : BlockTrace
     nothing : VideoEstimate
         To be filled in.
+    background : Background, optional
+        A rhythm that it has, too, is one of the light, and given no more than :data:`COLORLESS`.
     """
     path = _path_of(rates, seen)
     guess_bpm, _ = path.best()
-    chance, colored = _chance(path, rates, seen, blocks)
+    chance, doubts = _chance(path, rates, seen, blocks, background)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
     path = path.reweighted(chance)
@@ -369,7 +390,7 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
     if not answered:
         usual = _usual_rates(rates, seen, own_s)
         best_bpm, best_chance = (float(one[0]) for one in usual.best())
-        if not _colored(rates, np.full(len(seen), best_bpm), blocks)[seen].any():
+        if (_doubts(rates, np.full(len(seen), best_bpm), blocks, background) != "")[seen].all():
             best_chance = min(best_chance, COLORLESS)
         low, high = (float(one[0]) for one in usual.interval())
         share = float(own_s[given].sum() / own_s[seen].sum())
@@ -387,11 +408,8 @@ def decide(rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, 
             f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
             f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {best_chance:.2f}"
         )
-        if not colored[seen].any():
-            rhythm_bpm = float(np.median(guess_bpm[seen]))
-            message += (
-                f"; the rhythm of {rhythm_bpm:.0f} per minute is one of brightness and not of color, as of a lamp that flickers"
-            )
+        if (doubts[seen] != "").all():
+            message += f"; the rhythm of {float(np.median(guess_bpm[seen])):.0f} per minute {doubts[seen][0]}"
         return _explained(replace(guessed, reason="no_pulse", message=message))
     mean_bpm, low, high, probability = (
         float(np.average(one[given], weights=own_s[given])) for one in (guess_bpm, low_bpm, high_bpm, chance)
@@ -430,27 +448,34 @@ def _usual_rates(rates: WindowRates, seen: npt.NDArray[np.bool_], own_s: FloatAr
 
 
 def _chance(
-    path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Return the probability that the best rate of each window is right, and whether it has the color of a pulse."""
+    path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, background: Background | None
+) -> tuple[FloatArray, npt.NDArray[np.str_]]:
+    """Return the probability that the best rate of each window is right, and what speaks against a pulse: empty where nothing does."""
     probability = np.where(seen[:, None], rates.probability, np.nan)
     chance = calibrated(path, probability, rates.spans_s, rates.calibration)
-    colored = _colored(rates, path.best()[0], blocks)
-    return np.where(colored, chance, np.minimum(chance, COLORLESS)), colored
+    doubts = _doubts(rates, path.best()[0], blocks, background)
+    return np.where(doubts == "", chance, np.minimum(chance, COLORLESS)), doubts
 
 
-def _colored(rates: WindowRates, heart_rate_bpm: FloatArray, blocks: BlockTrace) -> npt.NDArray[np.bool_]:
-    return has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
+def _doubts(
+    rates: WindowRates, heart_rate_bpm: FloatArray, blocks: BlockTrace, background: Background | None
+) -> npt.NDArray[np.str_]:
+    """Return for each window why its rhythm may be none of blood; empty where it may be."""
+    colored = has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
+    doubts = np.where(colored, "", _NO_COLOR)
+    if background is None:
+        return doubts
+    return np.where(is_light(background_share(background, blocks, rates.spans_s, heart_rate_bpm)), _IN_BACKGROUND, doubts)
 
 
-def _best_of_all(rates: WindowRates, blocks: BlockTrace) -> tuple[float, float]:
+def _best_of_all(rates: WindowRates, blocks: BlockTrace, background: Background | None) -> tuple[float, float]:
     """Return the best single rate of a video, and its probability."""
     seen = known_share(blocks, rates.spans_s) >= SEEN
     if not seen.any():
         return float("nan"), float("nan")
     path = _path_of(rates, seen)
     best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
-    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks)[0][seen]))
+    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks, background)[0][seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:
@@ -494,12 +519,22 @@ def _too_short(blocks: BlockTrace, spans_s: FloatArray) -> str:
     )
 
 
-def _read(video: Path, config: Config, limits: Limits, on_frame: Callable[[float], None] | None) -> RecordingResult:
+def _read(
+    video: Path, config: Config, limits: Limits, on_frame: Callable[[float], None] | None
+) -> tuple[RecordingResult, PictureMeter]:
     source = VideoSource(video)
     # a video with few frames with a face is refused by its windows, not by the limits of a build
     accepted = config.limits.model_copy(update={"max_lost_fraction": 1.0, "min_duration_s": 0.0})
     recording = Recording(safe_id(video.name), "estimate", "one", source)
-    return build_recording(recording, config.model_copy(update={"limits": accepted}), limits=limits, on_frame=on_frame)
+    meter = PictureMeter()
+
+    def watch(frame: Frame) -> None:
+        meter.add(frame)
+        if on_frame is not None:
+            on_frame(frame.time_s)
+
+    result = build_recording(recording, config.model_copy(update={"limits": accepted}), limits=limits, on_frame=watch)
+    return result, meter
 
 
 def _attributes(result: RecordingResult, video: Path) -> dict[str, str | int | float]:

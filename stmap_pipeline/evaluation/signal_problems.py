@@ -45,7 +45,10 @@ class SignalProblem(NamedTuple):
 
 
 def signal_problems(
-    blocks: BlockTrace, track: LandmarkTrack | None = None, attributes: Mapping[str, str | int | float] | None = None
+    blocks: BlockTrace,
+    track: LandmarkTrack | None = None,
+    attributes: Mapping[str, str | int | float] | None = None,
+    repeated: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[SignalProblem, ...]:
     """List what in a video makes its pulse hard to find.
 
@@ -56,6 +59,8 @@ def signal_problems(
         On the same frames.
     attributes : mapping, optional
         Metadata of the recording, see :mod:`stmap_pipeline.pipeline.metadata`; with ``bits_per_pixel`` where it is known.
+    repeated : (T,) array of bool, optional
+        Frames that repeat the one before; without it, those whose blocks are all the same.
 
     Returns
     -------
@@ -74,7 +79,9 @@ def signal_problems(
     """
     known = dict(attributes or {})
     times_s = blocks.times_s
-    found = [*_frame_problems(times_s, blocks.means, known)]
+    if repeated is None:
+        repeated = np.append(False, (blocks.means[1:] == blocks.means[:-1]).all(axis=(1, 2)))[: len(times_s)]
+    found = [*_frame_problems(times_s, repeated, known)]
     seen = blocks.valid
     if not seen.any():
         level = float(known.get("image_level", np.nan))
@@ -104,7 +111,7 @@ def missing_spans_s(times_s: FloatArray) -> list[tuple[float, float]]:
 
 
 def _frame_problems(
-    times_s: FloatArray, means: npt.NDArray[np.float32], known: Mapping[str, str | int | float]
+    times_s: FloatArray, repeated: npt.NDArray[np.bool_], known: Mapping[str, str | int | float]
 ) -> list[SignalProblem]:
     found: list[SignalProblem] = []
     if len(times_s) < 2:
@@ -115,9 +122,8 @@ def _frame_problems(
         found.append(SignalProblem("missing_frames", f"frames are missing for {_spans_text(gaps)}"))
     if rate_hz < _FEW_FRAMES_HZ:
         found.append(SignalProblem("low_frame_rate", f"only {rate_hz:.1f} frames/s; 15 and more are better, 30 are usual"))
-    same = (means[1:] == means[:-1]).all(axis=(1, 2))
-    if len(same) and same.mean() > _REPEATED:
-        found.append(SignalProblem("repeated_frames", f"{same.mean():.0%} of the frames repeat the one before"))
+    if repeated.mean() > _REPEATED:
+        found.append(SignalProblem("repeated_frames", f"{repeated.mean():.0%} of the frames repeat the one before"))
     bits = float(known.get("bits_per_pixel", np.nan))
     if bits < _FEW_BITS:
         found.append(SignalProblem("compression", f"strong compression: {bits:.3f} bits for each pixel of a frame"))

@@ -108,7 +108,7 @@ def build_recording(
     config: Config,
     timer: StageTimer | None = None,
     limits: Limits | None = None,
-    on_frame: Callable[[float], None] | None = None,
+    on_frame: Callable[[Frame], None] | None = None,
 ) -> RecordingResult:
     """Decode, track and measure one recording, and read its labels.
 
@@ -121,7 +121,7 @@ def build_recording(
     limits : Limits, optional
         Only the time is looked at here; see :func:`stmap_pipeline.pipeline.limits.guarded`.
     on_frame : callable, optional
-        Called with the time of each decoded frame in seconds.
+        Called with each decoded frame, whole.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def build_recording(
         with timer.stage("faces"):
             turns = _turn_with_face(recording, config)
         if turns is not None:
-            stream, measured, stats = _measure(recording, config, timer, limits, None, turns)
+            stream, measured, stats = _measure(recording, config, timer, limits, on_frame, turns)
     clock = stream.clock
     clock.check(recording.video.path.name, config.limits.max_clock_mismatch)
     positions = StreamPositions(np.array(clock.numbers, dtype=np.int32), np.array(clock.presentation_s, dtype=np.float64))
@@ -149,7 +149,7 @@ def _measure(
     config: Config,
     timer: StageTimer,
     limits: Limits | None,
-    on_frame: Callable[[float], None] | None,
+    on_frame: Callable[[Frame], None] | None,
     quarter_turns: int,
 ) -> tuple[FrameStream, Measurement, TrackingStats]:
     """Decode, track and measure the images of one recording, turned counterclockwise."""
@@ -173,10 +173,10 @@ def _turn_with_face(recording: Recording, config: Config) -> int | None:
         return find_turn(islice(chosen, _TURN_IMAGES), load_backend(config.faces.backend))
 
 
-def _told(frames: Iterable[Frame], on_frame: Callable[[float], None]) -> Iterator[Frame]:
+def _told(frames: Iterable[Frame], on_frame: Callable[[Frame], None]) -> Iterator[Frame]:
     for frame in frames:
+        on_frame(frame)
         yield frame
-        on_frame(frame.time_s)
 
 
 def _with_labels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
@@ -318,6 +318,10 @@ class BlockTrace:
                 f"not {self.means.shape} and {self.coverage.shape}"
             )
 
+    def at(self, frames: npt.NDArray[np.bool_]) -> BlockTrace:
+        """Return the trace of some of the frames."""
+        return replace(self, times_s=self.times_s[frames], means=self.means[frames], coverage=self.coverage[frames])
+
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
         """(T,) Whether the face was known, so that at least one block has a mean.
@@ -354,6 +358,10 @@ class LandmarkTrack:
                 f"landmarks of {frames} frames need points ({frames}, 68, 2) and score ({frames},), "
                 f"not {self.points_px.shape} and {self.score.shape}"
             )
+
+    def at(self, frames: npt.NDArray[np.bool_]) -> LandmarkTrack:
+        """Return the landmarks in some of the frames."""
+        return replace(self, times_s=self.times_s[frames], points_px=self.points_px[frames], score=self.score[frames])
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:

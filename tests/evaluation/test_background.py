@@ -1,0 +1,67 @@
+"""Light that flickers is in the background, too, and is no pulse, whatever its color."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.videos import colorful, write_video
+
+from stmap_pipeline.evaluation.background import Background, background_share, is_light
+from stmap_pipeline.evaluation.estimate import COLORLESS, estimate_video
+from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.simulation.pulse import PULSE_RGB
+from stmap_pipeline.synth.scene import make_scene
+
+RATE_HZ, RHYTHM_BPM, SIDE_PX = 15.0, 84.0, 240
+SPANS_S = np.array([[0.0, 10.0], [2.0, 12.0]])
+
+
+def clip(path, lit):
+    """A photograph beside a wall for twelve seconds, part of it in light that flickers in the color of blood."""
+    scene, wall = make_scene(1, "easy", heart_rate_bpm=78.0, size_px=(SIDE_PX, SIDE_PX)), colorful(SIDE_PX, SIDE_PX)
+    random = np.random.default_rng(0)
+    frames = []
+    for index in range(int(12 * RATE_HZ)):
+        seen = np.concatenate([scene.render(2.0, index), wall], axis=1).astype(np.float64)
+        change = 0.01 * np.sin(2 * np.pi * RHYTHM_BPM / 60 * index / RATE_HZ) * PULSE_RGB
+        seen[:, lit] *= 1 + change
+        frames.append(np.rint(seen + random.normal(0, 1, seen.shape)).clip(0, 255).astype(np.uint8))
+    return write_video(path, frames, rate_hz=RATE_HZ, options={"crf": "12"})
+
+
+def test_a_rhythm_of_the_face_alone_is_given_and_one_of_the_whole_picture_is_light(tmp_path):
+    face = estimate_video(clip(tmp_path / "face.mp4", slice(0, SIDE_PX)))
+    assert face.heart_rate_bpm == pytest.approx(RHYTHM_BPM, abs=1)
+    everything = estimate_video(clip(tmp_path / "everything.mp4", slice(None)))
+    assert everything.reason == "no_pulse"
+    assert everything.guess_bpm == pytest.approx(RHYTHM_BPM, abs=1)
+    assert everything.probability <= COLORLESS
+    assert "is in the background, too" in everything.message
+
+
+def share(of_background, noise=0.0, parts=20):
+    """Share of a rhythm of 0.5 % of the face in a background whose parts change by other shares, with noise."""
+    times_s = np.arange(360) / 30
+    wave = np.sin(2 * np.pi * RHYTHM_BPM / 60 * times_s)[:, None]
+    means = np.broadcast_to(120 * (1 + 0.005 * wave)[:, :, None], (360, 25, 3)).astype(np.float32)
+    blocks = BlockTrace(times_s, means, np.ones((360, 25), dtype=np.float32), RoiGrid())
+    luma = 90 * (1 + wave * np.broadcast_to(of_background, parts)) + np.random.default_rng(1).normal(0, noise, (360, parts))
+    return background_share(Background(times_s, luma.astype(np.float32)), blocks, SPANS_S, np.full(2, RHYTHM_BPM))
+
+
+@pytest.mark.parametrize(("of_background", "expected"), [(0.005, 1.0), (0.0025, 0.5), (0.0, 0.0), (-0.005, -1.0)])
+def test_the_share_is_that_of_the_background_in_phase_with_the_face(of_background, expected):
+    assert share(of_background) == pytest.approx(expected, abs=0.02)
+
+
+def test_noise_of_the_background_is_no_light():
+    assert np.abs(share(0.0, noise=0.5)).max() < 0.2
+    assert not is_light(share(0.0, noise=0.5)).any()
+
+
+def test_a_hand_in_the_background_has_a_pulse_and_is_outvoted():
+    assert not is_light(share(np.repeat([0.005, 0.0], (5, 9)), parts=14)).any()
+
+
+def test_too_little_background_says_nothing():
+    assert np.isnan(share(0.005, parts=5)).all()

@@ -1,0 +1,84 @@
+"""Frames that repeat the one before are found in real streams, and left out of an estimate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.videos import write_video
+
+from stmap_pipeline.evaluation.estimate import estimate_video
+from stmap_pipeline.evaluation.picture import PictureMeter
+from stmap_pipeline.records import LandmarkTrack, Recording, VideoSource
+from stmap_pipeline.synth.scene import make_scene
+from stmap_pipeline.video import open_stream
+
+RATE_HZ, COUNT = 15.0, 60
+FROZEN = [*range(10, 20), *range(31, 36)]
+
+
+def film(noise, shown=None, speed=1):
+    """Frames of a picture with noise that moves by some pixels a frame; each shows another time where ``shown`` says so."""
+    random = np.random.default_rng(3)
+    picture = random.integers(40, 200, (12, 16, 3)).repeat(10, axis=0).repeat(10, axis=1)
+    moved = (np.roll(picture, speed * index, axis=1) for index in range(COUNT))
+    frames = [(one + random.normal(0, noise, one.shape)).clip(0, 255).astype(np.uint8) for one in moved]
+    return [frames[index] for index in (range(COUNT) if shown is None else shown)]
+
+
+def repeated(path, lost=()):
+    """Numbers of the frames of a video that repeat one, where the face is in its middle."""
+    meter, times_s = PictureMeter(), []
+    with open_stream(Recording("clip", "folder", "clip", VideoSource(path))) as stream:
+        for frame in stream:
+            meter.add(frame)
+            times_s.append(frame.time_s)
+    points = np.random.default_rng(0).uniform((50, 30), (110, 90), (68, 2)).astype(np.float32)[None].repeat(len(times_s), axis=0)
+    points[list(lost)] = np.nan
+    return np.flatnonzero(meter.repeated(LandmarkTrack(np.array(times_s), points, np.ones(len(times_s), np.float32)))).tolist()
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {"codec": "libx264", "options": {"crf": "16"}},
+        {"codec": "libx264", "options": {"crf": "26", "preset": "veryfast"}},
+        {"codec": "mjpeg", "pixel_format": "yuvj420p"},
+        {"codec": "libvpx-vp9", "options": {"crf": "30", "b": "0", "deadline": "realtime", "cpu-used": "8"}},
+    ],
+)
+def test_frozen_frames_are_found_and_no_others(codec, tmp_path):
+    shown = [9 if 10 <= one < 20 else 30 if 31 <= one < 36 else one for one in range(COUNT)]
+    path = tmp_path / ("clip.webm" if "vpx" in codec["codec"] else "clip.mkv")
+    found = repeated(write_video(path, film(4.0, shown), rate_hz=RATE_HZ, **codec))
+    # an encoder may go on to refine a picture that stands still
+    assert set(found) <= set(FROZEN)
+    assert len(found) >= 0.7 * len(FROZEN)
+
+
+def test_each_frame_twice_is_half_of_the_frames(tmp_path):
+    twice = film(4.0, [one // 2 for one in range(COUNT)])
+    path = write_video(tmp_path / "clip.mkv", twice, rate_hz=30.0, options={"crf": "0"})
+    assert repeated(path) == list(range(1, COUNT, 2))
+
+
+def test_a_quiet_film_repeats_nothing(tmp_path):
+    assert repeated(write_video(tmp_path / "clip.mkv", film(0.5, speed=0), rate_hz=RATE_HZ, options={"crf": "0"})) == []
+
+
+def test_a_picture_that_is_no_film_repeats_nothing(tmp_path):
+    assert repeated(write_video(tmp_path / "clip.mkv", film(0.0, speed=0), rate_hz=RATE_HZ)) == []
+
+
+def test_frames_without_a_face_are_not_looked_at(tmp_path):
+    shown = [9 if 10 <= one < 20 else 30 if 31 <= one < 36 else one for one in range(COUNT)]
+    path = write_video(tmp_path / "clip.mkv", film(4.0, shown), rate_hz=RATE_HZ, options={"crf": "16"})
+    assert repeated(path, lost=range(10, 15)) == [*range(15, 20), *range(31, 36)]
+
+
+def test_a_face_that_freezes_has_the_rate_of_the_rest(tmp_path):
+    scene = make_scene(1, "easy", heart_rate_bpm=78.0, size_px=(240, 240))
+    # three of each ten frames are frozen
+    frames = (scene.render(shown / RATE_HZ, shown) for shown in (one - max(0, one % 10 - 6) for one in range(180)))
+    found = estimate_video(write_video(tmp_path / "clip.mp4", frames, rate_hz=RATE_HZ, options={"crf": "14"}))
+    assert found.heart_rate_bpm == pytest.approx(78.0, abs=2)
+    assert [one.text for one in found.problems if one.kind == "repeated_frames"] == ["30% of the frames repeat the one before"]
