@@ -341,20 +341,87 @@ def _estimate(
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         message = "the color of the face does not change at all, so there is no best guess either"
         return _explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
-    found = decide(rates, seen, blocks, nothing, background)
-    if beside:
-        others = {one.name: _best_of_all(one.windows(blocks, track, window_s, step_s), blocks, background) for one in beside}
-        found = replace(found, others=others)
-    return found
+    found = decide(Evidence(rates, seen, blocks, background), nothing)
+    others = {}
+    for one in beside:
+        rates = one.windows(blocks, track, window_s, step_s)
+        others[one.name] = _best_of_all(Evidence(rates, known_share(blocks, rates.spans_s) >= SEEN, blocks, background))
+    return replace(found, others=others)
 
 
-def decide(
-    rates: WindowRates,
-    seen: npt.NDArray[np.bool_],
-    blocks: BlockTrace,
-    nothing: VideoEstimate,
-    background: Background | None = None,
-) -> VideoEstimate:
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a video tells of its heart rate.
+
+    Parameters
+    ----------
+    rates : WindowRates
+        Distributions of its windows.
+    seen : (W,) array of bool
+        Windows in which the face is known for long enough; at least one.
+    blocks : BlockTrace
+    background : Background, optional
+        A rhythm that it has, too, is one of the light, and has no more than the probability :data:`COLORLESS`.
+    """
+
+    rates: WindowRates
+    seen: npt.NDArray[np.bool_]
+    blocks: BlockTrace
+    background: Background | None = None
+
+    @property
+    def own_s(self) -> FloatArray:
+        """(W,) How much of the time of the video each window stands for, in seconds."""
+        spans_s = self.rates.spans_s
+        return own_time(spans_s) * (spans_s[:, 1] - spans_s[:, 0])
+
+    def share(self, windows: npt.NDArray[np.bool_]) -> float:
+        """Return the share of the time with a face that some windows stand for."""
+        return float(self.own_s[self.seen & windows].sum() / self.own_s[self.seen].sum())
+
+    def path(self) -> HeartRatePath:
+        """Return the heart rate over time, given all of the video."""
+        rates, seen = self.rates, self.seen
+        return find_path(rates.rates_bpm, self._probability, rates.spans_s, np.where(seen, rates.no_pulse, np.nan))
+
+    def chance(self, path: HeartRatePath) -> FloatArray:
+        """Return the probability that the best rate of each window is right; NaN where no window near by tells anything."""
+        chance = calibrated(path, self._probability, self.rates.spans_s, self.rates.calibration)
+        return np.where(self.doubts(path.best()[0]) == "", chance, np.minimum(chance, COLORLESS))
+
+    def doubts(self, heart_rate_bpm: FloatArray) -> npt.NDArray[np.str_]:
+        """Return for each window why a rhythm may be none of blood; empty where it may be."""
+        rates = self.rates
+        colored = has_pulse_color(color_ratio(self.blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
+        doubts = np.where(colored, "", _NO_COLOR)
+        if self.background is None:
+            return doubts
+        share = background_share(self.background, self.blocks, rates.spans_s, heart_rate_bpm)
+        return np.where(is_light(share), _IN_BACKGROUND, doubts)
+
+    def usual_rates(self) -> HeartRatePath:
+        """Return one distribution for a whole video: the mean of its windows, each on its own, if this is a person in daily life.
+
+        What made the path unsure, such as a lamp, may have misled all windows alike, so that they count as one. Of 642 simulated videos
+        with the heart rates of VIPL-HR the refused ones are off by 2.9 bpm so, and by 9.2 by the path alone, to which all rates are
+        equally likely.
+        """
+        rates = self.rates
+        known = self.seen & np.isfinite(rates.probability).all(axis=1) & np.isfinite(rates.no_pulse)
+        weights = self.own_s[known]
+        population = np.exp(-0.5 * ((rates.rates_bpm - POPULATION_MEAN_BPM) / POPULATION_SD_BPM) ** 2)
+        frequency = (1 - _ANY_RATE) * population / population.mean() + _ANY_RATE
+        probability = frequency * np.average(rates.probability[known], axis=0, weights=weights)
+        no_pulse = float(np.average(rates.no_pulse[known], weights=weights))
+        total = float(probability.sum()) + no_pulse
+        return HeartRatePath(rates.rates_bpm, probability[None] / total, np.array([no_pulse / total]))
+
+    @property
+    def _probability(self) -> FloatArray:
+        return np.where(self.seen[:, None], self.rates.probability, np.nan)
+
+
+def decide(evidence: Evidence, nothing: VideoEstimate) -> VideoEstimate:
     """Decide from the distributions of windows what is given.
 
     A rate is given where its probability, given all of the video, is at least :data:`ANSWER`. The video has one where that holds for at
@@ -363,119 +430,78 @@ def decide(
 
     Parameters
     ----------
-    rates : WindowRates
-    seen : (W,) array of bool
-        Windows in which the face is known for long enough; at least one.
-    blocks : BlockTrace
+    evidence : Evidence
     nothing : VideoEstimate
         To be filled in.
-    background : Background, optional
-        A rhythm that it has, too, is one of the light, and given no more than :data:`COLORLESS`.
     """
-    path = _path_of(rates, seen)
+    rates, seen, own_s = evidence.rates, evidence.seen, evidence.own_s
+    path = evidence.path()
     guess_bpm, _ = path.best()
-    chance, doubts = _chance(path, rates, seen, blocks, background)
+    chance = evidence.chance(path)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
     path = path.reweighted(chance)
     low_bpm, high_bpm = path.interval()
-    own_s = own_time(rates.spans_s) * (rates.spans_s[:, 1] - rates.spans_s[:, 0])
     given = seen & (chance >= ANSWER)
-    answered = bool(own_s[given].sum() >= ANSWERED_SHARE * own_s[seen].sum() and given.any())
+    answered = given.any() and evidence.share(given) >= ANSWERED_SHARE
     table = np.column_stack([rates.spans_s, np.where(given & answered, guess_bpm, np.nan), guess_bpm, low_bpm, high_bpm, chance])
     table[~seen, 2:] = np.nan
-    windows = tuple(WindowEstimate(*row) for row in table.tolist())
-    no_pulse = float(np.average(path.no_pulse[seen], weights=own_s[seen]))
-    common = replace(nothing, windows=windows, path=path, pulse=rates.pulse, block_weights=rates.block_weights, no_pulse=no_pulse)
+    found = replace(
+        nothing,
+        windows=tuple(WindowEstimate(*row) for row in table.tolist()),
+        path=path,
+        pulse=rates.pulse,
+        block_weights=rates.block_weights,
+        no_pulse=float(np.average(path.no_pulse[seen], weights=own_s[seen])),
+    )
     if not answered:
-        usual = _usual_rates(rates, seen, own_s)
-        best_bpm, best_chance = (float(one[0]) for one in usual.best())
-        if (_doubts(rates, np.full(len(seen), best_bpm), blocks, background) != "")[seen].all():
-            best_chance = min(best_chance, COLORLESS)
-        low, high = (float(one[0]) for one in usual.interval())
-        share = float(own_s[given].sum() / own_s[seen].sum())
-        guessed = replace(common, guess_bpm=best_bpm, probability=best_chance, low_bpm=low, high_bpm=high)
-        # a prior makes a likely rate more likely; it must not choose another one than the video
-        agrees = seen & (np.abs(guess_bpm - best_bpm) <= CLOSE_BPM)
-        likely = best_chance >= USUAL_ANSWER and own_s[agrees].sum() >= 0.5 * own_s[seen].sum()
-        if likely and nothing.method == PULSE_NET_METHOD:
-            note = (
-                f"the video alone makes no rate probable enough ({ANSWER:g} is reached in {share:.0%} of the time with a face, needed: "
-                f"{ANSWERED_SHARE:.0%}); its likeliest rate is given because it is also a usual one in daily life, which its probability counts"
-            )
-            return replace(guessed, heart_rate_bpm=best_bpm, usual=True, notes=(note,))
-        message = (
-            f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
-            f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {best_chance:.2f}"
-        )
-        if (doubts[seen] != "").all():
-            message += f"; the rhythm of {float(np.median(guess_bpm[seen])):.0f} per minute {doubts[seen][0]}"
-        return _explained(replace(guessed, reason="no_pulse", message=message))
+        return _usual_or_refused(evidence, guess_bpm, evidence.share(given), found)
     mean_bpm, low, high, probability = (
         float(np.average(one[given], weights=own_s[given])) for one in (guess_bpm, low_bpm, high_bpm, chance)
     )
-    centers_s = rates.spans_s.mean(axis=1)
     return replace(
-        common,
+        found,
         heart_rate_bpm=mean_bpm,
         guess_bpm=mean_bpm,
         low_bpm=low,
         high_bpm=high,
         probability=probability,
-        beats=find_beats(rates.pulse, centers_s, guess_bpm, given),
+        beats=find_beats(rates.pulse, rates.spans_s.mean(axis=1), guess_bpm, given),
     )
 
 
-def _path_of(rates: WindowRates, seen: npt.NDArray[np.bool_]) -> HeartRatePath:
-    probability, no_pulse = np.where(seen[:, None], rates.probability, np.nan), np.where(seen, rates.no_pulse, np.nan)
-    return find_path(rates.rates_bpm, probability, rates.spans_s, no_pulse)
+def _usual_or_refused(evidence: Evidence, guess_bpm: FloatArray, share: float, found: VideoEstimate) -> VideoEstimate:
+    """Return a usual rate where the video alone makes none probable enough, or a refusal with its best guess."""
+    usual = evidence.usual_rates()
+    best_bpm, chance, low, high = (float(one[0]) for one in (*usual.best(), *usual.interval()))
+    if (evidence.doubts(np.full(len(guess_bpm), best_bpm)) != "")[evidence.seen].all():
+        chance = min(chance, COLORLESS)
+    guessed = replace(found, guess_bpm=best_bpm, probability=chance, low_bpm=low, high_bpm=high)
+    # a prior makes a likely rate more likely; it must not choose another one than the video
+    likely = chance >= USUAL_ANSWER and evidence.share(np.abs(guess_bpm - best_bpm) <= CLOSE_BPM) >= 0.5
+    if likely and found.method == PULSE_NET_METHOD:
+        note = (
+            f"the video alone makes no rate probable enough ({ANSWER:g} is reached in {share:.0%} of the time with a face, needed: "
+            f"{ANSWERED_SHARE:.0%}); its likeliest rate is given because it is also a usual one in daily life, which its probability counts"
+        )
+        return replace(guessed, heart_rate_bpm=best_bpm, usual=True, notes=(note,))
+    message = (
+        f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
+        f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {chance:.2f}"
+    )
+    doubts = evidence.doubts(guess_bpm)[evidence.seen]
+    if (doubts != "").all():
+        message += f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {doubts[0]}"
+    return _explained(replace(guessed, reason="no_pulse", message=message))
 
 
-def _usual_rates(rates: WindowRates, seen: npt.NDArray[np.bool_], own_s: FloatArray) -> HeartRatePath:
-    """Return one distribution for a whole video: the mean of its windows, each on its own, if this is a person in daily life.
-
-    What made the path unsure, such as a lamp, may have misled all windows alike, so that they count as one. Of 642 simulated videos with the
-    heart rates of VIPL-HR the refused ones are off by 2.9 bpm so, and by 9.2 by the path alone, to which all rates are equally likely.
-    """
-    known = seen & np.isfinite(rates.probability).all(axis=1) & np.isfinite(rates.no_pulse)
-    weights = own_s[known]
-    population = np.exp(-0.5 * ((rates.rates_bpm - POPULATION_MEAN_BPM) / POPULATION_SD_BPM) ** 2)
-    frequency = (1 - _ANY_RATE) * population / population.mean() + _ANY_RATE
-    probability = frequency * np.average(rates.probability[known], axis=0, weights=weights)
-    no_pulse = float(np.average(rates.no_pulse[known], weights=weights))
-    total = float(probability.sum()) + no_pulse
-    return HeartRatePath(rates.rates_bpm, probability[None] / total, np.array([no_pulse / total]))
-
-
-def _chance(
-    path: HeartRatePath, rates: WindowRates, seen: npt.NDArray[np.bool_], blocks: BlockTrace, background: Background | None
-) -> tuple[FloatArray, npt.NDArray[np.str_]]:
-    """Return the probability that the best rate of each window is right, and what speaks against a pulse: empty where nothing does."""
-    probability = np.where(seen[:, None], rates.probability, np.nan)
-    chance = calibrated(path, probability, rates.spans_s, rates.calibration)
-    doubts = _doubts(rates, path.best()[0], blocks, background)
-    return np.where(doubts == "", chance, np.minimum(chance, COLORLESS)), doubts
-
-
-def _doubts(
-    rates: WindowRates, heart_rate_bpm: FloatArray, blocks: BlockTrace, background: Background | None
-) -> npt.NDArray[np.str_]:
-    """Return for each window why its rhythm may be none of blood; empty where it may be."""
-    colored = has_pulse_color(color_ratio(blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
-    doubts = np.where(colored, "", _NO_COLOR)
-    if background is None:
-        return doubts
-    return np.where(is_light(background_share(background, blocks, rates.spans_s, heart_rate_bpm)), _IN_BACKGROUND, doubts)
-
-
-def _best_of_all(rates: WindowRates, blocks: BlockTrace, background: Background | None) -> tuple[float, float]:
+def _best_of_all(evidence: Evidence) -> tuple[float, float]:
     """Return the best single rate of a video, and its probability."""
-    seen = known_share(blocks, rates.spans_s) >= SEEN
-    if not seen.any():
+    if not evidence.seen.any():
         return float("nan"), float("nan")
-    path = _path_of(rates, seen)
-    best_bpm, _ = best_rates(rates.rates_bpm, np.mean(path.probability[seen], axis=0))
-    return float(best_bpm), float(np.nanmean(_chance(path, rates, seen, blocks, background)[0][seen]))
+    path = evidence.path()
+    best_bpm, _ = best_rates(evidence.rates.rates_bpm, np.mean(path.probability[evidence.seen], axis=0))
+    return float(best_bpm), float(np.nanmean(evidence.chance(path)[evidence.seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:

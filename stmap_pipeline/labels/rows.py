@@ -6,6 +6,7 @@ A line may begin with words, as those of V4V do (``F001_T1.mkv, HR, 78.1, 78.4, 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def recognizes(path: Path, head: bytes) -> bool:
     """Return whether the first line holds more numbers than a table has columns, with blanks between."""
     cells = head.split(b"\n")[0].split()[:-1]
     try:
-        return len(cells) >= _MIN_NUMBERS and bool(np.isfinite([float(cell) for cell in cells]).any())
+        numbers = [float(cell) for cell in cells]
     except ValueError:
         return False
+    return len(numbers) >= _MIN_NUMBERS and any(map(math.isfinite, numbers))
 
 
 def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None = None, skip_rows: int = 0) -> Columns:
@@ -54,7 +56,7 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
     """
     if path.stat().st_size > _MAX_BYTES:
         raise LabelFileError(f"{printable(path)}: is larger than {_MAX_BYTES // 2**20} MB; a label of a video is smaller")
-    lines = path.read_text(encoding="latin-1").splitlines()[skip_rows:]
+    lines = path.read_bytes().decode("latin-1").splitlines()[skip_rows:]
     rows = [line for line in lines if line.strip()]
     asked = [*wanted] if time_column is None else [*wanted, time_column]
     series = []
@@ -75,7 +77,7 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
 def _numbers(line: str) -> npt.NDArray[np.float64]:
     """Return the numbers of a line behind its name, NaN where one is not finite."""
     cells = line.replace(",", " ").split()
-    found = np.array([float(cell) for cell in cells[_words(cells) :]])
+    found = np.fromiter(map(float, cells[_words(cells) :]), dtype=np.float64)
     found[~np.isfinite(found)] = np.nan
     found.flags.writeable = False
     return found
