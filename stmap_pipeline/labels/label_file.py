@@ -5,7 +5,6 @@ A format is a module with a :class:`LabelFormat`, and a line in the registry ``l
 
 from __future__ import annotations
 
-import functools
 import stat
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
@@ -121,12 +120,7 @@ def format_of(path: Path) -> LabelFormat:
     """
     head = _head(path)
     text: LabelFormat = registry.load("label_formats", "text")
-    return next((one for one in _formats(tuple(registry.names("label_formats"))) if one.recognizes(path, head)), text)
-
-
-@functools.cache
-def _formats(names: tuple[str, ...]) -> tuple[LabelFormat, ...]:
-    return tuple(registry.load("label_formats", name) for name in names)
+    return next((one for one in registry.load_all("label_formats") if one.recognizes(path, head)), text)
 
 
 def _head(path: Path) -> bytes:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stmap_pipeline import registry
 from stmap_pipeline.labels import read_frame_times
-from stmap_pipeline.labels.label_file import LabelFileError, format_of, read_columns
+from stmap_pipeline.labels.label_file import Columns, LabelFileError, LabelFormat, format_of, read_columns
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -53,3 +54,27 @@ def test_whole_numbers_between_commas_are_columns_where_the_format_says_so(tmp_p
 def test_a_date_and_the_time_behind_it_are_one_cell(tmp_path: Path, separator: str, between: str) -> None:
     rows = [f"{index}{separator}2024-03-05{between}10:00:0{index}.500" for index in range(5)]
     np.testing.assert_allclose(read_frame_times(written(tmp_path, "\n".join(rows)), column=1), range(5))
+
+
+def test_a_format_that_is_registered_again_replaces_the_one_before(tmp_path: Path) -> None:
+    path = written(tmp_path, "LAB 3\n")
+    first, second = (
+        LabelFormat("lab", title, lambda _, head: head.startswith(b"LAB"), lambda *_: Columns(()), lambda _: ())
+        for title in ("first", "second")
+    )
+    try:
+        for one in (first, second):
+            registry.register("label_formats", "lab", one)
+            assert format_of(path) is one
+    finally:
+        registry.unregister("label_formats", "lab")
+    assert format_of(path).name == "text"
+
+
+def test_what_is_read_twice_cannot_be_changed_by_the_first_reader(tmp_path: Path) -> None:
+    path = written(tmp_path, "1 2 3\n")
+    (values,) = read_columns(path, [0], format_name="rows").values
+    with pytest.raises(ValueError, match="read-only"):
+        values[0] = 7
+    path.write_text("4 5 6\n")
+    np.testing.assert_array_equal(read_columns(path, [0], format_name="rows").values[0], [4, 5, 6])
