@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -283,27 +284,29 @@ def _frame_times(path: Path, facts: VideoFacts) -> dict[str, Any]:
         named = [name for name in format_of(path).list_columns(path) if _is_time(name)]
     except (LabelFileError, OSError, ValueError):
         return {}
-    for column in (None, *named):
+    # milliseconds since 1970 are no times at all where they are read as seconds
+    for column, unit_s in product((None, *named), _UNITS_S):
         try:
-            times_s = read_frame_times(path, 1.0, column)
+            times_s = read_frame_times(path, unit_s, column)
         except RecordingError:
             continue
         if times_s.size < _FEWEST_TIMES or abs(times_s.size - facts.frames) > _SAME_NUMBER * facts.frames or np.ptp(times_s) == 0:
             continue
-        unit_s = _unit_of_times(times_s, facts, slack=0.6)
-        if unit_s:
+        if _is_as_long(times_s, facts, slack=0.6):
             return {"times_unit_s": unit_s if unit_s != 1 else None, "times_column": column}
     return {}
 
 
-def _unit_of_times(times: FloatArray, facts: VideoFacts, slack: float = _SAME_SPAN) -> float:
+def _unit_of_times(times: FloatArray, facts: VideoFacts) -> float:
     """Return the unit in which a span of times is about as long as the video; 0 where there is none."""
-    if not times.size:
-        return 0.0
-    span = float(np.ptp(times))
-    if not facts.duration_s > 0:
-        return 0.0
-    return next((unit for unit in _UNITS_S if abs(span * unit - facts.duration_s) <= slack * facts.duration_s + 1), 0.0)
+    return next((unit_s for unit_s in _UNITS_S if _is_as_long(times * unit_s, facts, _SAME_SPAN)), 0.0)
+
+
+def _is_as_long(times_s: FloatArray, facts: VideoFacts, slack: float) -> bool:
+    """Return whether times span about as much as the video, but for a share of it."""
+    if not times_s.size or not facts.duration_s > 0:
+        return False
+    return abs(float(np.ptp(times_s)) - facts.duration_s) <= slack * facts.duration_s + 1
 
 
 def _labels(path: Path, facts: VideoFacts) -> Iterator[_Block]:
@@ -332,8 +335,8 @@ def _named(path: Path, names: Sequence[str], facts: VideoFacts) -> Iterator[_Blo
     found = False
     for kind in _WORDS:
         columns = [name for name in names if name != times and _is(kind, name)]
-        # beside a plethysmogram, a column "pulse" is its rate
-        columns.sort(key=lambda name: _plain(name).strip() in ("pulse", "puls"))
+        # beside a plethysmogram, a column "pulse" is its rate, and "ppg_timestamp" its time
+        columns.sort(key=lambda name: (_is_time(name), _plain(name).strip() in ("pulse", "puls")))
         # elsewhere "rr" is the rate of breathing
         if columns and not (kind == "rr" and found):
             block = _block(path, kind, columns[0], times, facts)

@@ -171,3 +171,20 @@ def test_a_table_with_a_row_for_each_frame_gives_their_times_and_the_labels(tmp_
     assert entry["times"] == "{dir}/{stem}.csv"
     assert entry["times_column"] == "time_s"
     assert {one["kind"]: one["column"] for one in entry["label"]} == {"heart_rate": "heart_rate", "pulse": "ppg"}
+
+
+def test_milliseconds_since_1970_are_times_of_frames(tmp_path):
+    video(tmp_path / "anna/rest.avi")
+    rows = (f"{1_600_000_000_000 + 100 * k},{np.sin(k / 1.3):.3f}\n" for k in range(10 * SECONDS))
+    (tmp_path / "anna/rest.csv").write_text("timestamp,bvp\n" + "".join(rows))
+    (entry,) = proposed(tmp_path)
+    assert (entry["times_column"], entry["times_unit_s"]) == ("timestamp", 0.001)
+    assert labels(entry) == {"kind": "pulse", "column": "bvp", "time_column": "timestamp", "time_unit_s": 0.001}
+
+
+def test_the_times_of_a_pulse_are_no_pulse(tmp_path):
+    video(tmp_path / "anna/rest.avi")
+    rows = (f"{k / 10:.1f},{k / 10 + 0.03:.2f},{np.sin(k / 1.3):.3f}\n" for k in range(10 * SECONDS))
+    (tmp_path / "anna/rest.csv").write_text("time_s,ppg_timestamp,ppg\n" + "".join(rows))
+    (entry,) = proposed(tmp_path)
+    assert labels(entry)["column"] == "ppg"
