@@ -57,7 +57,10 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
         what = f"{_inside(root, one.video.path)} has the same content as {_inside(root, first.video.path)}"
         found.append(Finding("same_content", what, one.recording_id))
     unlabeled = [one.video.path for one in usable if not one.labels]
-    beside = files_beside(unlabeled)
+    clocks = {one.clock.path for one in usable}
+    beside = {
+        video: rest for video, files in files_beside(unlabeled).items() if (rest := [one for one in files if one not in clocks])
+    }
     if beside:
         example = _inside(root, next(iter(beside.values()))[0])
         many = f"{len(beside)} of {len(unlabeled)} videos without a label have a file of the same name beside them"

@@ -95,6 +95,15 @@ def test_subjects_and_label_files_are_told_before_the_build(tmp_path):
         plan_build("mmse-hr", source, tmp_path / "maps", subject="{parent}")
 
 
+def test_a_file_of_frame_times_is_no_label_that_was_forgotten(tmp_path):
+    video(tmp_path / "anna.mp4", 30)
+    (tmp_path / "anna.txt").write_text("".join(f"{k / 30:.4f}\n" for k in range(30)))
+    (tmp_path / "database.toml").write_text('[[recording]]\nvideo = "anna.mp4"\ntimes = "anna.txt"\n')
+    assert "label_beside" not in notes(plan_build("folder", tmp_path, tmp_path / "maps"))
+    (tmp_path / "anna_hr.csv").write_text("time_s,hr\n0,70\n1,71\n")
+    assert "label_beside" in notes(plan_build("folder", tmp_path, tmp_path / "maps"))
+
+
 def test_copies_are_told_where_nobody_named_the_subjects(tmp_path):
     first = video(tmp_path / "videos" / "anna.mp4", 30)
     (tmp_path / "videos" / "bea.mp4").write_bytes(first.read_bytes())
