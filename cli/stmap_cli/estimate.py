@@ -225,6 +225,6 @@ def _unnamed(found: VideoEstimate) -> str:
 def _row(one: WindowEstimate) -> str:
     span = f"  {one.start_s:7.1f} to {one.stop_s:6.1f} s  "
     if math.isnan(one.guess_bpm):
-        return f"{span}no face"
+        return f"{span}no face, or no new frame"
     rate = f" {one.heart_rate_bpm:5.1f} bpm " if one.heart_rate_bpm == one.heart_rate_bpm else f"({one.guess_bpm:5.1f} bpm)"
     return f"{span}{rate}  {one.low_bpm:3.0f} to {one.high_bpm:3.0f}  probability {one.probability:.2f}"

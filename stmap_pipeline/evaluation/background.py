@@ -20,6 +20,8 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 LEAST_SHARE = 0.5
 # windows up to so far away are looked at together, as their color is
 _TOGETHER_S = 30.0
+# least power of a rhythm of the face: below a millionth of its luma there are only errors of rounding, which are alike in all parts
+_LEAST_POWER = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,8 @@ def background_share(background: Background, blocks: BlockTrace, spans_s: FloatA
     -------
     (W,) array
         Relative change of luma at the rate, of the median part of the background over that of the face: 0 for a pulse, 1 for light; of each
-        window and those up to 30 s away. NaN where too little of the picture is background.
+        window and those up to 30 s away. NaN where too little of the picture is background, or the
+        face does not change.
 
     Examples
     --------
@@ -73,7 +76,7 @@ def background_share(background: Background, blocks: BlockTrace, spans_s: FloatA
     near = np.maximum(1 - np.abs(centers_s - centers_s[:, None]) / _TOGETHER_S, 0.0)
     power = near @ np.abs(face) ** 2
     together = near @ (parts * face.conj()).real
-    shares = np.divide(together, power, out=np.full(together.shape, np.nan), where=power > 0)
+    shares = np.divide(together, power, out=np.full(together.shape, np.nan), where=power > _LEAST_POWER)
     return np.asarray(np.median(shares, axis=1))
 
 

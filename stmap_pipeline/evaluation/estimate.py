@@ -33,7 +33,7 @@ from stmap_pipeline.evaluation.window_rates import (
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, Recording, RecordingResult, VideoSource
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, Recording, RecordingResult, VideoSource, median_interval_s
 from stmap_pipeline.records.recording import safe_id
 from stmap_pipeline.video import Frame
 
@@ -71,7 +71,7 @@ class WindowEstimate:
     heart_rate_bpm : float
         NaN where there is no face, the probability is too low, or the whole video is refused.
     guess_bpm : float
-        The most probable rate, whatever its probability; NaN where there is no face.
+        The most probable rate, whatever its probability; NaN where there is no face, or no new frame.
     low_bpm, high_bpm : float
         Interval that holds the rate with a probability of 90 %, if there is a pulse.
     probability : float
@@ -321,9 +321,9 @@ def _estimate(
 ) -> VideoEstimate:
     if not (window_s >= SHORTEST_S and step_s > 0):
         raise ValueError(f"a window lasts {SHORTEST_S:g} s at least and a step is positive, not {window_s} and {step_s}")
-    frames = len(blocks.times_s)
+    times_s = blocks.times_s
     nothing = VideoEstimate(name, source.name, float("nan"), "", "", blocks=blocks)
-    if problem := span_problem(blocks.times_s):
+    if problem := span_problem(times_s):
         return replace(nothing, reason="clock_unreadable", message=f"{problem}; correct the times of the video")
     nothing = replace(nothing, problems=signal_problems(blocks, track, attributes, repeated))
     if repeated is not None and repeated.any():
@@ -331,12 +331,12 @@ def _estimate(
         blocks, track = blocks.at(~repeated), None if track is None else track.at(~repeated)
         nothing = replace(nothing, blocks=blocks)
     if not blocks.valid.any():
-        return _explained(replace(nothing, reason="no_face", message=f"no face in any of {frames} frames"))
+        return _explained(replace(nothing, reason="no_face", message=f"no face in any of {len(times_s)} frames"))
     rates = source.windows(blocks, track, window_s, step_s)
     seen = known_share(blocks, rates.spans_s) >= SEEN
     if not seen.any():
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
-        return _explained(replace(nothing, reason="too_short", message=_too_short(blocks, rates.spans_s), windows=windows))
+        return _explained(replace(nothing, reason="too_short", message=_too_short(blocks, rates.spans_s, times_s), windows=windows))
     if not np.isfinite(rates.no_pulse[seen]).any():
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         message = "the color of the face does not change at all, so there is no best guess either"
@@ -532,14 +532,18 @@ def _explained(refused: VideoEstimate) -> VideoEstimate:
     return replace(refused, message=f"{refused.message}; likely because: {causes}") if causes else refused
 
 
-def _too_short(blocks: BlockTrace, spans_s: FloatArray) -> str:
-    length_s = float(blocks.times_s[-1] - blocks.times_s[0])
-    seen_s = float(known_share(blocks, np.array([[blocks.times_s[0], blocks.times_s[-1] + 1e-3]]))[0]) * length_s
+def _too_short(blocks: BlockTrace, spans_s: FloatArray, times_s: FloatArray) -> str:
+    """Describe what there is of a video with frames at some times, of which the blocks have those that repeat none."""
+    length_s = float(times_s[-1] - times_s[0])
+    repeated_s = (len(times_s) - len(blocks.times_s)) * median_interval_s(times_s)
+    missing_s = sum(stop_s - start_s for start_s, stop_s in missing_spans_s(times_s))
+    parts = [f"{missing_s:.1f} s have no frames"] * (missing_s > 0) + [f"{repeated_s:.1f} s repeat a frame"] * (repeated_s > 0)
+    lacking = f" ({', '.join(parts)})" if parts else ""
     if not len(spans_s):
-        return f"the video lasts {length_s:.1f} s, which is less than one window"
+        return f"the video lasts {length_s:.1f} s{lacking}, {'and what is left' if parts else 'which'} is less than one window"
+    whole_s = np.array([[blocks.times_s[0], blocks.times_s[-1] + 1e-3]])
+    seen_s = float(known_share(blocks, whole_s)[0]) * float(blocks.times_s[-1] - blocks.times_s[0])
     window_s = float((spans_s[:, 1] - spans_s[:, 0]).max())
-    missing_s = sum(stop_s - start_s for start_s, stop_s in missing_spans_s(blocks.times_s))
-    lacking = f" ({missing_s:.1f} s have no frames)" if missing_s else ""
     return (
         f"a face is seen for {seen_s:.1f} of {length_s:.1f} s{lacking}, and nowhere in {SEEN:.0%} of a window of {window_s:.1f} s"
     )

@@ -15,8 +15,8 @@ BoolArray = npt.NDArray[np.bool_]
 _ROWS, _COLS = 6, 8
 # pictures are thinned out to so many columns, or up to twice as many: that costs less than decoding, and the noise of a mean is still low
 _COLUMNS_PX = 160
-# luma that is nearer to black or white does not follow the light
-_FOLLOWS = (20.0, 235.0)
+# luma that is nearer to black or white, which most videos write as 16 and 235, does not follow the light
+_FOLLOWS = (20.0, 231.0)
 # of a face, beside and above the landmarks, and below them, where neck and chest are: in widths of the landmarks' box
 _BESIDE, _BELOW = 0.4, 0.8
 # the mean change of a pixel, in gray levels, up to which a frame repeats the one before: what an encoder adds to a frozen picture is less, and so is it beside the

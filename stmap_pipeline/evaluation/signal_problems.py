@@ -60,7 +60,7 @@ def signal_problems(
     attributes : mapping, optional
         Metadata of the recording, see :mod:`stmap_pipeline.pipeline.metadata`; with ``bits_per_pixel`` where it is known.
     repeated : (T,) array of bool, optional
-        Frames that repeat the one before; without it, those whose blocks are all the same.
+        Frames that repeat the one before; those whose blocks are all the same do so anyway.
 
     Returns
     -------
@@ -79,9 +79,8 @@ def signal_problems(
     """
     known = dict(attributes or {})
     times_s = blocks.times_s
-    if repeated is None:
-        repeated = np.append(False, (blocks.means[1:] == blocks.means[:-1]).all(axis=(1, 2)))[: len(times_s)]
-    found = [*_frame_problems(times_s, repeated, known)]
+    same = np.append(False, (blocks.means[1:] == blocks.means[:-1]).all(axis=(1, 2)))[: len(times_s)]
+    found = [*_frame_problems(times_s, same if repeated is None else same | repeated, known)]
     seen = blocks.valid
     if not seen.any():
         level = float(known.get("image_level", np.nan))

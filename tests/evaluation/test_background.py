@@ -65,3 +65,10 @@ def test_a_hand_in_the_background_has_a_pulse_and_is_outvoted():
 
 def test_too_little_background_says_nothing():
     assert np.isnan(share(0.005, parts=5)).all()
+
+
+def test_a_face_that_does_not_change_has_no_rhythm_to_look_for():
+    times_s = np.arange(360) / 30
+    still = BlockTrace(times_s, np.full((360, 25, 3), 111.3, np.float32), np.ones((360, 25), np.float32), RoiGrid())
+    found = background_share(Background(times_s, np.full((360, 20), 90.7, np.float32)), still, SPANS_S, np.full(2, RHYTHM_BPM))
+    assert np.isnan(found).all()

@@ -25,8 +25,8 @@ def film(noise, shown=None, speed=1):
     return [frames[index] for index in (range(COUNT) if shown is None else shown)]
 
 
-def repeated(path, lost=()):
-    """Numbers of the frames of a video that repeat one, where the face is in its middle."""
+def measured(path, lost=()):
+    """A video that was looked at, and landmarks of a face in its middle."""
     meter, times_s = PictureMeter(), []
     with open_stream(Recording("clip", "folder", "clip", VideoSource(path))) as stream:
         for frame in stream:
@@ -34,7 +34,13 @@ def repeated(path, lost=()):
             times_s.append(frame.time_s)
     points = np.random.default_rng(0).uniform((50, 30), (110, 90), (68, 2)).astype(np.float32)[None].repeat(len(times_s), axis=0)
     points[list(lost)] = np.nan
-    return np.flatnonzero(meter.repeated(LandmarkTrack(np.array(times_s), points, np.ones(len(times_s), np.float32)))).tolist()
+    return meter, LandmarkTrack(np.array(times_s), points, np.ones(len(times_s), np.float32))
+
+
+def repeated(path, lost=()):
+    """Numbers of the frames of a video that repeat one."""
+    meter, track = measured(path, lost)
+    return np.flatnonzero(meter.repeated(track)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,33 @@ def test_frames_without_a_face_are_not_looked_at(tmp_path):
     shown = [9 if 10 <= one < 20 else 30 if 31 <= one < 36 else one for one in range(COUNT)]
     path = write_video(tmp_path / "clip.mkv", film(4.0, shown), rate_hz=RATE_HZ, options={"crf": "16"})
     assert repeated(path, lost=range(10, 15)) == [*range(15, 20), *range(31, 36)]
+
+
+@pytest.mark.parametrize(("codec", "pixel_format"), [("libx264", "yuv420p"), ("mjpeg", "yuvj420p")])
+def test_what_is_black_or_white_is_no_background(codec, pixel_format, tmp_path):
+    picture = np.full((120, 320, 3), 120, np.uint8)
+    picture[:, 200:240], picture[:, 240:] = 0, 255
+    meter, track = measured(
+        write_video(tmp_path / "clip.mkv", [picture] * 10, rate_hz=RATE_HZ, codec=codec, pixel_format=pixel_format)
+    )
+    # the face and what is below it touch four of eight columns, one is black and two are white
+    assert meter.background(track).luma.shape == (10, 6)
+
+
+def test_a_photograph_is_told_by_frames_that_repeat(tmp_path):
+    picture = make_scene(1, "easy", size_px=(160, 160)).render(2.0, 0)
+    found = estimate_video(write_video(tmp_path / "clip.mkv", [picture] * 100, rate_hz=RATE_HZ, codec="ffv1"))
+    assert found.reason == "no_pulse"
+    assert "of the frames repeat the one before" in found.message
+    assert "background" not in found.message
+
+
+def test_what_is_left_of_a_video_that_freezes_is_told_as_such(tmp_path):
+    scene = make_scene(1, "easy", size_px=(160, 160))
+    frames = (scene.render(shown / RATE_HZ, shown) for shown in (min(one, 60) for one in range(180)))
+    found = estimate_video(write_video(tmp_path / "clip.mp4", frames, rate_hz=RATE_HZ, options={"crf": "14"}))
+    assert found.reason == "too_short"
+    assert "the video lasts 11.9 s (7.9 s repeat a frame), and what is left is less than one window" in found.message
 
 
 def test_a_face_that_freezes_has_the_rate_of_the_rest(tmp_path):
