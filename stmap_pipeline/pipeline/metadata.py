@@ -83,14 +83,15 @@ METADATA: dict[str, Column] = {
 }
 
 
+# what there is a number of, and what of it
 _NOTES = {
-    "decode_errors": "damaged packets, which were skipped",
-    "frames_repaired": "frames without an increasing time of their own, which got the nominal interval",
-    "frames_surplus": "frames beyond the end of the file of frame times, which were left out",
-    "frames_missing": "listed frame times without a frame",
-    "cuts": "cuts, after which the face may be another person's",
-    "other_face_frames": "frames with only another face, far from where the face was lost or of another size, which were left out",
-    "face_changes": "changes to another face, which may be another person's, since the one before did not come back",
+    "decode_errors": ("damaged packet", ", skipped"),
+    "frames_repaired": ("frame", " without a time that increases, given the nominal interval"),
+    "frames_surplus": ("frame", " beyond the end of the file of frame times, left out"),
+    "frames_missing": ("listed frame time", " without a frame"),
+    "cuts": ("cut", ", after which the face may be another person's"),
+    "other_face_frames": ("frame", " with only another face, far from where the face was lost or of another size, left out"),
+    "face_changes": ("change", " to another face, which may be another person's, since the one before did not come back"),
 }
 
 
@@ -103,7 +104,8 @@ def notes_of(recording: Recording, labels: Labels, metadata: Metadata) -> tuple[
         notes.append(f"stream {metadata['stream']} of {metadata['streams']} video streams was read: the first one in color")
     if metadata.get("cut_off"):
         notes.append(f"the video {CUT_OFF}")
-    return (*notes, *(f"{metadata[name]} {text}" for name, text in _NOTES.items() if metadata[name]))
+    counts = ((int(metadata[name]), *words) for name, words in _NOTES.items())
+    return (*notes, *(f"{count} {noun}{'s' if count > 1 else ''}{rest}" for count, noun, rest in counts if count))
 
 
 def metadata_of(
