@@ -18,6 +18,11 @@ _FEWEST_PARTS = 8
 _LUMA = np.array([0.299, 0.587, 0.114])
 #: Least :func:`background_share` of a rhythm of the light. Of a pulse it is near 0, of a lamp near 1.
 LEAST_SHARE = 0.5
+# what moves behind a face changes at all rates, and at that of a pulse by chance: a lamp stands out of the rates beside it, which 10 s tell apart
+_BESIDE_BPM, _SLOWEST_BPM, _STANDS_OUT = (-35.0, -30.0, -25.0, -20.0, -15.0, 15.0, 20.0, 25.0, 30.0, 35.0), 35.0, 3.0
+# parts that sway change in all ways, and their median is uncertain: standard error of a median of independent normal values, in their interquartile
+# ranges over the root of their number, and how many of these errors a share must have
+_MEDIAN_ERROR, _CERTAIN = 0.93, 2.0
 # windows up to so far away are looked at together, as their color is
 _TOGETHER_S = 30.0
 # least power of a rhythm of the face: below a millionth of its luma there are only errors of rounding, which are alike in all parts
@@ -54,8 +59,8 @@ def background_share(background: Background, blocks: BlockTrace, spans_s: FloatA
     -------
     (W,) array
         Relative change of luma at the rate, of the median part of the background over that of the face: 0 for a pulse, 1 for light; of each
-        window and those up to 30 s away. NaN where too little of the picture is background, or the
-        face does not change.
+        window and those up to 30 s away. NaN where too little of the picture is background, the face does not change, or the background
+        changes nearly as much at the rates beside or its parts in all ways, as where something moves in it.
 
     Examples
     --------
@@ -70,18 +75,28 @@ def background_share(background: Background, blocks: BlockTrace, spans_s: FloatA
     """
     if background.luma.shape[1] < _FEWEST_PARTS:
         return np.full(len(spans_s), np.nan)
-    face = _phasors(blocks.times_s, _face_luma(blocks)[:, None], spans_s, heart_rate_bpm)
-    parts = _phasors(background.times_s, background.luma.astype(np.float64), spans_s, heart_rate_bpm)
+    face = _phasors(_relative(blocks.times_s, _face_luma(blocks)[:, None]), spans_s, heart_rate_bpm)
+    series = _relative(background.times_s, background.luma.astype(np.float64))
     centers_s = spans_s.mean(axis=1)
     near = np.maximum(1 - np.abs(centers_s - centers_s[:, None]) / _TOGETHER_S, 0.0)
     power = near @ np.abs(face) ** 2
-    together = near @ (parts * face.conj()).real
-    shares = np.divide(together, power, out=np.full(together.shape, np.nan), where=power > _LEAST_POWER)
-    return np.asarray(np.median(shares, axis=1))
+
+    def shares(rate_bpm: FloatArray) -> FloatArray:
+        together = near @ (_phasors(series, spans_s, rate_bpm) * face.conj()).real
+        return np.asarray(np.divide(together, power, out=np.full(together.shape, np.nan), where=power > _LEAST_POWER))
+
+    low, found, high = np.percentile(shares(heart_rate_bpm), (25, 50, 75), axis=1)
+    if not (found >= LEAST_SHARE).any():
+        return np.asarray(found)
+    beside = np.stack([heart_rate_bpm + apart for apart in _BESIDE_BPM])
+    others = np.where(beside >= _SLOWEST_BPM, np.square([np.median(shares(one), axis=1) for one in beside]), np.nan)
+    by_chance = np.sqrt(np.nanmean(others, axis=0))
+    error = _MEDIAN_ERROR * (high - low) / np.sqrt(background.luma.shape[1])
+    return np.where((found < _STANDS_OUT * by_chance) | (found < _CERTAIN * error), np.nan, found)
 
 
 def is_light(share: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return whether a rhythm is one of the light; what is not known is not.
+    """Return whether a rhythm is one of the light, by its :func:`background_share`; False where that is NaN.
 
     Examples
     --------
@@ -99,21 +114,26 @@ def _face_luma(blocks: BlockTrace) -> FloatArray:
     return np.asarray(np.divide(luma, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
-def _phasors(times_s: FloatArray, luma: FloatArray, spans_s: FloatArray, heart_rate_bpm: FloatArray) -> npt.NDArray[np.complex128]:
-    """(W, C) relative amplitude and phase of columns of luma at the rate of each window; 0 where nothing is known."""
-    found = np.zeros((len(spans_s), luma.shape[1]), dtype=np.complex128)
+def _relative(times_s: FloatArray, luma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return (U,) times of a uniform grid, and (C, U) relative changes of columns of luma without their trend."""
     grid_s, uniform = on_uniform_grid(times_s, luma)
     if not len(grid_s):
-        return found
+        return grid_s, uniform.T
     level = np.nanmedian(uniform, axis=0) if np.isfinite(uniform).any() else np.ones(luma.shape[1])
-    series = detrend(uniform.T / np.maximum(level, 1.0)[:, None], RATE_HZ)
-    for index, ((start_s, stop_s), rate_bpm) in enumerate(zip(spans_s.tolist(), heart_rate_bpm.tolist(), strict=True)):
+    return grid_s, detrend(uniform.T / np.maximum(level, 1.0)[:, None], RATE_HZ)
+
+
+def _phasors(series: tuple[FloatArray, FloatArray], spans_s: FloatArray, rate_bpm: FloatArray) -> npt.NDArray[np.complex128]:
+    """(W, C) amplitude and phase of (C, U) changes at the rate of each window; 0 where nothing is known."""
+    grid_s, changes = series
+    found = np.zeros((len(spans_s), len(changes)), dtype=np.complex128)
+    for index, ((start_s, stop_s), bpm) in enumerate(zip(spans_s.tolist(), rate_bpm.tolist(), strict=True)):
         first, last = np.searchsorted(grid_s, [start_s - 1e-6, stop_s - 1e-6])
-        part = series[:, first:last]
+        part = changes[:, first:last]
         known = np.isfinite(part).all(axis=0)
-        if known.any() and np.isfinite(rate_bpm):
+        if known.any() and np.isfinite(bpm):
             taper = np.hanning(part.shape[1] + 2)[1:-1] * known
             # of the clock of both, not of the samples: they may begin at different times
-            turns = np.exp(-2j * np.pi * rate_bpm / 60 * grid_s[first:last])
+            turns = np.exp(-2j * np.pi * bpm / 60 * grid_s[first:last])
             found[index] = np.where(known, part, 0.0) @ (taper * turns)
     return found

@@ -6,6 +6,7 @@ for it could not be distinguished from a correct one. It still has a best guess,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -53,6 +54,8 @@ _NO_COLOR = "is one of brightness and not of color, as of a lamp that flickers"
 _IN_BACKGROUND = "is in the background, too, so it is one of the light or of the camera"
 #: A face must be known in so much of a window.
 SEEN = 0.6
+# gaps that traces are interpolated over, as by resample_uniform
+_BRIDGED_S = 0.5
 #: Mean and standard deviation of 3,144,332 heart rates that 66,788 people took of themselves in daily life with the camera of a phone
 #: (Avram et al.: npj Digit. Med. 2, 58, 2019), for the best guess where the video alone does not tell a rate; one that it tells owes nothing to them.
 POPULATION_MEAN_BPM, POPULATION_SD_BPM = 79.1, 14.5
@@ -332,8 +335,10 @@ def _estimate(
         nothing = replace(nothing, blocks=blocks)
     if not blocks.valid.any():
         return _explained(replace(nothing, reason="no_face", message=f"no face in any of {len(times_s)} frames"))
+    # between frames that are left out as repeats, traces are interpolated
+    bridged_s = _BRIDGED_S if len(blocks.times_s) < len(times_s) else 0.0
     rates = source.windows(blocks, track, window_s, step_s)
-    seen = known_share(blocks, rates.spans_s) >= SEEN
+    seen = known_share(blocks, rates.spans_s, bridged_s) >= SEEN
     if not seen.any():
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
         return _explained(replace(nothing, reason="too_short", message=_too_short(blocks, rates.spans_s, times_s), windows=windows))
@@ -345,7 +350,7 @@ def _estimate(
     others = {}
     for one in beside:
         rates = one.windows(blocks, track, window_s, step_s)
-        others[one.name] = _best_of_all(Evidence(rates, known_share(blocks, rates.spans_s) >= SEEN, blocks, background))
+        others[one.name] = _best_of_all(Evidence(rates, known_share(blocks, rates.spans_s, bridged_s) >= SEEN, blocks, background))
     return replace(found, others=others)
 
 
@@ -361,7 +366,7 @@ class Evidence:
         Windows in which the face is known for long enough; at least one.
     blocks : BlockTrace
     background : Background, optional
-        A rhythm that it has, too, is one of the light, and has no more than the probability :data:`COLORLESS`.
+        A rhythm that is in the background as well is one of the light, and its probability is at most :data:`COLORLESS`.
     """
 
     rates: WindowRates
@@ -489,9 +494,11 @@ def _usual_or_refused(evidence: Evidence, guess_bpm: FloatArray, share: float, f
         f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
         f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {chance:.2f}"
     )
-    doubts = evidence.doubts(guess_bpm)[evidence.seen]
-    if (doubts != "").all():
-        message += f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {doubts[0]}"
+    doubts = evidence.doubts(guess_bpm)[evidence.seen].tolist()
+    if all(doubts):
+        message += (
+            f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {Counter(doubts).most_common(1)[0][0]}"
+        )
     return _explained(replace(guessed, reason="no_pulse", message=message))
 
 
@@ -504,10 +511,10 @@ def _best_of_all(evidence: Evidence) -> tuple[float, float]:
     return float(best_bpm), float(np.nanmean(evidence.chance(path)[evidence.seen]))
 
 
-def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:
+def known_share(blocks: BlockTrace, spans_s: FloatArray, bridged_s: float = 0.0) -> FloatArray:
     """Return the share of each window in which frames with a face are there, (W,).
 
-    A frame stands for the time up to the next one, but for three usual steps at most: what is missing is not known.
+    A frame stands for the time up to the next one, but for three usual steps, or ``bridged_s``, at most: what is missing is not known.
 
     Examples
     --------
@@ -520,7 +527,7 @@ def known_share(blocks: BlockTrace, spans_s: FloatArray) -> FloatArray:
         return np.zeros(len(spans_s))
     steps_s = np.diff(times_s)
     usual_s = float(np.median(steps_s))
-    stands_s = np.append(np.where(steps_s <= 3 * usual_s, steps_s, usual_s), usual_s) * blocks.valid
+    stands_s = np.append(np.where(steps_s <= max(3 * usual_s, bridged_s), steps_s, usual_s), usual_s) * blocks.valid
     sums = np.concatenate([[0.0], np.cumsum(stands_s)])
     first, last = np.searchsorted(times_s, spans_s[:, 0] - 1e-6), np.searchsorted(times_s, spans_s[:, 1] - 1e-6)
     return np.asarray((sums[last] - sums[first]) / (spans_s[:, 1] - spans_s[:, 0]))

@@ -19,8 +19,8 @@ _COLUMNS_PX = 160
 _FOLLOWS = (20.0, 231.0)
 # of a face, beside and above the landmarks, and below them, where neck and chest are: in widths of the landmarks' box
 _BESIDE, _BELOW = 0.4, 0.8
-# the mean change of a pixel, in gray levels, up to which a frame repeats the one before: what an encoder adds to a frozen picture is less, and so is it beside the
-# change from one new frame to the next, which the highest fifth shows where up to four of five frames repeat
+# A frame repeats the one before where its pixels change by no more gray levels on average, which is what an encoder adds to a frozen picture, and by no larger share
+# of the change from one new frame to the next. The latter is this percentile of all changes, so that up to four of five frames may repeat.
 _REPEATS_LEVELS, _REPEATS_SHARE, _NEW_PERCENT = 0.05, 0.1, 80
 
 
@@ -67,7 +67,7 @@ class PictureMeter:
     def repeated(self, track: LandmarkTrack) -> BoolArray:
         """Return which frames of a track show the face as the frame before does, to the pixel but for what an encoder adds, (T,).
 
-        Such a frame is no measurement of its time. None is where nearly all frames are alike, as of a picture that is no film.
+        Such a frame is no measurement of its time. False throughout where more than four of five frames repeat, as those of a photograph do.
         """
         # a first frame repeats nothing
         seen = np.isin(self._times_s[1:], track.times_s[track.found])

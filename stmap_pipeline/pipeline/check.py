@@ -40,8 +40,8 @@ _MIN_RATE_HZ = 8.0
 # standard deviation of the times between frames, in units of their median; a longer one than two intervals is a gap, not jitter
 _MAX_JITTER, _JITTER_CLIP = 0.25, 2.0
 _GAP_S = 0.5
-# a few frames more or less than times are the end of a recording that was stopped
-_FRAMES_SLACK = 2
+#: So many frames more or less than times are the end of a recording that was stopped.
+FRAMES_SLACK = 2
 _DURATION_SLACK_S = 1.0
 _DOUBTFUL_CLOCK = frozenset({"cut_off", "frame_count", "frame_rate", "clock_gap", "clock_jitter"})
 _MAX_UNKNOWN_SHARE = 0.1
@@ -197,7 +197,7 @@ class _Sources:
                 yield error.reason, str(error)
                 return
             known = facts is not None and facts.frames and not facts.cut_off
-            if known and facts is not None and abs(facts.frames - self._times_s.size) > _FRAMES_SLACK:
+            if known and facts is not None and abs(facts.frames - self._times_s.size) > FRAMES_SLACK:
                 yield "frame_count", f"{where}: {self._times_s.size} times for {facts.frames} frames"
         elif clock.rate_hz is not None:
             self._times_s = np.arange(facts.frames if facts is not None else 0) / clock.rate_hz

@@ -26,7 +26,8 @@ from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.labels import Columns, LabelFileError, format_of, read_columns, read_frame_times
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, MIN_PULSE_RATE_HZ
 from stmap_pipeline.labels.times import value_unit_of
-from stmap_pipeline.pipeline.check import CheckPlan, check_recording
+from stmap_pipeline.labels.wrong_column import usual_swing_bpm
+from stmap_pipeline.pipeline.check import FRAMES_SLACK, CheckPlan, check_recording
 from stmap_pipeline.pipeline.user_videos import subject_counts
 from stmap_pipeline.records import Recording, VideoSource
 from stmap_pipeline.video import VideoFacts, probe_video
@@ -46,7 +47,9 @@ _OTHER_RATES = r"resp|breath|atem|steps?|cadence"
 _USUAL_RATES_HZ = (1, 2, 4, 5, 10, 20, 25, 30, 32, 50, 60, 64, 100, 125, 128, 130, 200, 250, 256, 300, 500, 512, 1000, 2000)
 _SAME_RATE = 0.03
 _UNITS_S = (1.0, 1e-3, 1e-6, 1e-9)
-_FEWEST_TIMES, _FEWEST_IMAGES, _SAME_NUMBER = 3, 30, 0.05
+_FEWEST_TIMES, _FEWEST_IMAGES = 3, 30
+# a heart rate that is shown with each frame changes by no more within a second; a wave does
+_STEADY_BPM = 3.0
 # share by which the span of times may differ from the duration of the video
 _SAME_SPAN = 0.1
 _SNIFFED_BYTES, _SNIFFED_LINES = 8192, 30
@@ -290,7 +293,7 @@ def _frame_times(path: Path, facts: VideoFacts) -> dict[str, Any]:
             times_s = read_frame_times(path, unit_s, column)
         except RecordingError:
             continue
-        if times_s.size < _FEWEST_TIMES or abs(times_s.size - facts.frames) > _SAME_NUMBER * facts.frames or np.ptp(times_s) == 0:
+        if times_s.size < _FEWEST_TIMES or abs(times_s.size - facts.frames) > FRAMES_SLACK or np.ptp(times_s) == 0:
             continue
         if _is_as_long(times_s, facts, slack=0.6):
             return {"times_unit_s": unit_s if unit_s != 1 else None, "times_column": column}
@@ -383,7 +386,7 @@ def _block(path: Path, kind: str, column: str | int, times: str | int | None, fa
     if 2 * values.size <= read.values[0].size:
         return None
     middle = float(np.median(values))
-    if kind == "pulse" and _rate_hz(read, facts) < MIN_PULSE_RATE_HZ and MIN_HEART_RATE_BPM <= middle <= MAX_HEART_RATE_BPM:
+    if kind == "pulse" and _is_rate(values, _rate_hz(read, facts)):
         kind = "heart_rate"  # the pulse, as it is called, in beats/min
     block = _Block({"kind": kind, "file": "", "column": column})
     if kind == "heart_rate" and values.max() < 4:
@@ -401,6 +404,13 @@ def _block(path: Path, kind: str, column: str | int, times: str | int | None, fa
     elif kind != "rr" and read.rate_hz is None:
         _add_clock(block, read.values[0].size, facts)
     return block
+
+
+def _is_rate(values: FloatArray, rate_hz: float) -> bool:
+    """Return whether values are beats/min: in their range, and too slow for a wave or nearly the same within the usual second."""
+    if not MIN_HEART_RATE_BPM <= float(np.median(values)) <= MAX_HEART_RATE_BPM:
+        return False
+    return rate_hz < MIN_PULSE_RATE_HZ or usual_swing_bpm(values, np.arange(values.size) / rate_hz) <= _STEADY_BPM
 
 
 def _rate_hz(read: Columns, facts: VideoFacts) -> float:
@@ -453,7 +463,9 @@ def _nameless(path: Path, width: int, facts: VideoFacts) -> Iterator[_Block]:
     steady = np.abs(np.diff(known)).max() < 60
     if 300 < middle < 2000 and slow and not rising:
         kind = "rr"
-    elif 25 <= middle <= 240 and steady and (slow or _is("heart_rate", path.stem)):
+    elif (
+        25 <= middle <= 240 and steady and (slow or _is("heart_rate", path.stem) or _is_rate(known, known.size / facts.duration_s))
+    ):
         kind = "heart_rate"
     elif not slow and known.size > 5 * facts.duration_s:
         kind = "ecg" if _is("ecg", path.stem) else "pulse"

@@ -39,13 +39,15 @@ def test_a_rhythm_of_the_face_alone_is_given_and_one_of_the_whole_picture_is_lig
     assert "is in the background, too" in everything.message
 
 
-def share(of_background, noise=0.0, parts=20):
-    """Share of a rhythm of 0.5 % of the face in a background whose parts change by other shares, with noise."""
+def share(of_background, noise=0.0, parts=20, besides=0.0):
+    """Share of a rhythm of 0.5 % of the face in a background whose parts change by other shares, with noise and other changes."""
     times_s = np.arange(360) / 30
     wave = np.sin(2 * np.pi * RHYTHM_BPM / 60 * times_s)[:, None]
     means = np.broadcast_to(120 * (1 + 0.005 * wave)[:, :, None], (360, 25, 3)).astype(np.float32)
     blocks = BlockTrace(times_s, means, np.ones((360, 25), dtype=np.float32), RoiGrid())
-    luma = 90 * (1 + wave * np.broadcast_to(of_background, parts)) + np.random.default_rng(1).normal(0, noise, (360, parts))
+    luma = 90 * (1 + wave * np.broadcast_to(of_background, parts) + besides) + np.random.default_rng(1).normal(
+        0, noise, (360, parts)
+    )
     return background_share(Background(times_s, luma.astype(np.float32)), blocks, SPANS_S, np.full(2, RHYTHM_BPM))
 
 
@@ -57,6 +59,27 @@ def test_the_share_is_that_of_the_background_in_phase_with_the_face(of_backgroun
 def test_noise_of_the_background_is_no_light():
     assert np.abs(share(0.0, noise=0.5)).max() < 0.2
     assert not is_light(share(0.0, noise=0.5)).any()
+
+
+def moving(seed, sway=0.0, glow=0.0):
+    """(360, 24) relative changes up to 2 Hz that each part of a background has on its own, and that all have."""
+    random = np.random.default_rng(seed)
+    slow = np.hanning(9)[1:-1] / np.hanning(9)[1:-1].sum()
+    own, common = random.normal(0, 1, (366, 24)), random.normal(0, 1, 366)
+    found = [np.convolve(one, slow, "valid") for one in (*own.T, common)]
+    *parts, alike = (one / one.std() for one in found)
+    return sway * np.stack(parts, axis=1) + glow * alike[:, None]
+
+
+@pytest.mark.parametrize(("sway", "glow"), [(0.03, 0.0), (0.1, 0.0), (0.0, 0.03), (0.0, 0.1)])
+def test_what_moves_behind_a_face_is_seldom_taken_for_light(sway, glow):
+    taken = [is_light(share(0.0, parts=24, besides=moving(seed, sway, glow))).any() for seed in range(40)]
+    assert np.mean(taken) <= 0.1
+
+
+def test_a_lamp_is_found_where_something_moves_a_little():
+    taken = [is_light(share(0.005, parts=24, besides=moving(seed, sway=0.01))).all() for seed in range(40)]
+    assert np.mean(taken) >= 0.9
 
 
 def test_a_hand_in_the_background_has_a_pulse_and_is_outvoted():

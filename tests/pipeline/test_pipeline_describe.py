@@ -188,3 +188,20 @@ def test_the_times_of_a_pulse_are_no_pulse(tmp_path):
     (tmp_path / "anna/rest.csv").write_text("time_s,ppg_timestamp,ppg\n" + "".join(rows))
     (entry,) = proposed(tmp_path)
     assert labels(entry)["column"] == "ppg"
+
+
+@pytest.mark.parametrize("header", ["ms;Pulse\n", ""])
+def test_a_pulse_of_a_row_for_each_frame_that_is_beats_per_minute_is_a_heart_rate(header, tmp_path):
+    video(tmp_path / "anna/rest.avi")
+    rows = (f"{100 * k};{72 + k // 25}\n" for k in range(10 * SECONDS))
+    (tmp_path / "anna/rest.csv").write_text(header + "".join(rows))
+    (entry,) = proposed(tmp_path)
+    assert labels(entry)["kind"] == "heart_rate"
+
+
+@pytest.mark.parametrize(("rows", "is_clock"), [(10 * SECONDS + 2, True), (10 * SECONDS + 5, False)])
+def test_a_file_of_more_times_than_a_check_allows_is_not_proposed_as_frame_times(rows, is_clock, tmp_path):
+    video(tmp_path / "anna/rest.avi")
+    (tmp_path / "anna/rest_times.csv").write_text("time_s\n" + "".join(f"{k / 10:.1f}\n" for k in range(rows)))
+    (entry,) = proposed(tmp_path)
+    assert ("times" in entry) == is_clock
