@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support.videos import write_video
 
-from stmap_pipeline.evaluation.estimate import estimate_video
+from stmap_pipeline.evaluation.estimate import estimate_video, known_share
 from stmap_pipeline.evaluation.picture import PictureMeter
+from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import LandmarkTrack, Recording, VideoSource
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.video import open_stream
@@ -115,3 +116,13 @@ def test_a_face_that_freezes_has_the_rate_of_the_rest(tmp_path):
     found = estimate_video(write_video(tmp_path / "clip.mp4", frames, rate_hz=RATE_HZ, options={"crf": "14"}))
     assert found.heart_rate_bpm == pytest.approx(78.0, abs=2)
     assert [one.text for one in found.problems if one.kind == "repeated_frames"] == ["30% of the frames repeat the one before"]
+
+
+def test_gaps_over_which_traces_are_interpolated_count_as_known_where_frames_repeat():
+    blocks = example_result(frames=300).blocks
+    # one new frame in twelve, 0.4 s apart, beside a second of usual ones
+    kept = blocks.at((np.arange(300) % 12 == 0) | (np.arange(300) < 30))
+    spans_s = np.array([[0.0, 10.0]])
+    assert known_share(kept, spans_s)[0] < 0.6
+    assert known_share(kept, spans_s, 0.5)[0] == pytest.approx(1.0, abs=0.05)
+    assert known_share(kept, spans_s, 0.3)[0] < 0.6
