@@ -13,6 +13,7 @@
 :mod:`.pulse_inference`     the pulse network in NumPy
 :mod:`.heart_rate_path`     heart rate over time from the distributions of overlapping windows
 :mod:`.pulse_color`         whether a rhythm has the color of blood
+:mod:`.rhythm`              amplitude and phase of one rhythm in the windows of a video
 :mod:`.background`          whether a rhythm is in the background, too, and so one of the light
 :mod:`.picture`             what whole pictures tell while a video is decoded: the background, frames that repeat
 :mod:`.pulse_wave`          one wave from those of windows, and its beats

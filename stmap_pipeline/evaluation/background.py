@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
+from stmap_pipeline.evaluation.rhythm import phasors, together, uniform_changes
 from stmap_pipeline.records import BlockTrace
-from stmap_pipeline.signals.spectrum import detrend
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,8 +22,6 @@ _BESIDE_BPM, _SLOWEST_BPM, _STANDS_OUT = (-35.0, -30.0, -25.0, -20.0, -15.0, 15.
 # parts that sway change in all ways, and their median is uncertain: standard error of a median of independent normal values, in their interquartile
 # ranges over the root of their number, and how many of these errors a share must have
 _MEDIAN_ERROR, _CERTAIN = 0.93, 2.0
-# windows up to so far away are looked at together, as their color is
-_TOGETHER_S = 30.0
 # least power of a rhythm of the face: below a millionth of its luma there are only errors of rounding, which are alike in all parts
 _LEAST_POWER = 1e-8
 
@@ -75,22 +72,21 @@ def background_share(background: Background, blocks: BlockTrace, spans_s: FloatA
     """
     if background.luma.shape[1] < _FEWEST_PARTS:
         return np.full(len(spans_s), np.nan)
-    face = _phasors(_relative(blocks.times_s, _face_luma(blocks)[:, None]), spans_s, heart_rate_bpm)
-    series = _relative(background.times_s, background.luma.astype(np.float64))
-    centers_s = spans_s.mean(axis=1)
-    near = np.maximum(1 - np.abs(centers_s - centers_s[:, None]) / _TOGETHER_S, 0.0)
-    power = near @ np.abs(face) ** 2
+    face = phasors(*_changes(blocks.times_s, _face_luma(blocks)[:, None]), spans_s, heart_rate_bpm)
+    grid_s, parts = _changes(background.times_s, background.luma.astype(np.float64))
+    power = together(np.abs(face) ** 2, spans_s)
 
     def shares(rate_bpm: FloatArray) -> FloatArray:
-        together = near @ (_phasors(series, spans_s, rate_bpm) * face.conj()).real
-        return np.asarray(np.divide(together, power, out=np.full(together.shape, np.nan), where=power > _LEAST_POWER))
+        in_phase = together((phasors(grid_s, parts, spans_s, rate_bpm) * face.conj()).real, spans_s)
+        return np.asarray(np.divide(in_phase, power, out=np.full(in_phase.shape, np.nan), where=power > _LEAST_POWER))
 
     low, found, high = np.percentile(shares(heart_rate_bpm), (25, 50, 75), axis=1)
     if not (found >= LEAST_SHARE).any():
         return np.asarray(found)
     beside = np.stack([heart_rate_bpm + apart for apart in _BESIDE_BPM])
-    others = np.where(beside >= _SLOWEST_BPM, np.square([np.median(shares(one), axis=1) for one in beside]), np.nan)
-    by_chance = np.sqrt(np.nanmean(others, axis=0))
+    counted = beside >= _SLOWEST_BPM
+    others = np.where(counted, np.square([np.median(shares(one), axis=1) for one in beside]), 0.0)
+    by_chance = np.sqrt(others.sum(axis=0) / np.maximum(counted.sum(axis=0), 1))
     error = _MEDIAN_ERROR * (high - low) / np.sqrt(background.luma.shape[1])
     return np.where((found < _STANDS_OUT * by_chance) | (found < _CERTAIN * error), np.nan, found)
 
@@ -114,26 +110,7 @@ def _face_luma(blocks: BlockTrace) -> FloatArray:
     return np.asarray(np.divide(luma, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
-def _relative(times_s: FloatArray, luma: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return (U,) times of a uniform grid, and (C, U) relative changes of columns of luma without their trend."""
-    grid_s, uniform = on_uniform_grid(times_s, luma)
-    if not len(grid_s):
-        return grid_s, uniform.T
-    level = np.nanmedian(uniform, axis=0) if np.isfinite(uniform).any() else np.ones(luma.shape[1])
-    return grid_s, detrend(uniform.T / np.maximum(level, 1.0)[:, None], RATE_HZ)
-
-
-def _phasors(series: tuple[FloatArray, FloatArray], spans_s: FloatArray, rate_bpm: FloatArray) -> npt.NDArray[np.complex128]:
-    """(W, C) amplitude and phase of (C, U) changes at the rate of each window; 0 where nothing is known."""
-    grid_s, changes = series
-    found = np.zeros((len(spans_s), len(changes)), dtype=np.complex128)
-    for index, ((start_s, stop_s), bpm) in enumerate(zip(spans_s.tolist(), rate_bpm.tolist(), strict=True)):
-        first, last = np.searchsorted(grid_s, [start_s - 1e-6, stop_s - 1e-6])
-        part = changes[:, first:last]
-        known = np.isfinite(part).all(axis=0)
-        if known.any() and np.isfinite(bpm):
-            taper = np.hanning(part.shape[1] + 2)[1:-1] * known
-            # of the clock of both, not of the samples: they may begin at different times
-            turns = np.exp(-2j * np.pi * bpm / 60 * grid_s[first:last])
-            found[index] = np.where(known, part, 0.0) @ (taper * turns)
-    return found
+def _changes(times_s: FloatArray, luma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the uniform changes of columns of luma, relative to their level."""
+    level = np.nanmedian(luma, axis=0) if np.isfinite(luma).any() else np.ones(luma.shape[1])
+    return uniform_changes(times_s, luma / np.maximum(level, 1.0))

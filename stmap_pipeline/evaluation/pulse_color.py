@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
+from stmap_pipeline.evaluation.rhythm import phasors, together, uniform_changes
 from stmap_pipeline.records import BlockTrace
-from stmap_pipeline.signals.spectrum import detrend
 from stmap_pipeline.simulation.pulse import PULSE_RGB
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,8 +22,6 @@ _HUE = (PULSE_RGB - PULSE_RGB.mean()) / np.linalg.norm(PULSE_RGB - PULSE_RGB.mea
 _EXPECTED = float(PULSE_RGB @ _HUE / (PULSE_RGB @ _GRAY))
 #: Least :func:`color_ratio` of a pulse: 95 % of 206 simulated windows whose rate is found have more, and photographs in flickering light less.
 LEAST_RATIO = 0.25
-# windows up to so far away are looked at together: the color of one alone is noisy
-_TOGETHER_S = 30.0
 
 
 def has_pulse_color(ratio: FloatArray) -> npt.NDArray[np.bool_]:
@@ -85,22 +82,9 @@ def _color_ratio(blocks: BlockTrace, block_weights: FloatArray, spans_s: FloatAr
     weight = known * block_weights[:, :, None]
     total = weight.sum(axis=1)
     color = np.divide((weight * relative).sum(axis=1), total, out=np.full((len(means), 3), np.nan), where=total > 0)
-    times_s, uniform = on_uniform_grid(blocks.times_s, color)
-    series = detrend(uniform.T, RATE_HZ)
+    found = phasors(*uniform_changes(blocks.times_s, color), spans_s, heart_rate_bpm)
+    gray, hue = found @ _GRAY, found @ _HUE
     # hue in phase with the brightness, and power of the brightness
-    parts = np.zeros((len(spans_s), 2))
-    for index, ((start_s, stop_s), rate_bpm) in enumerate(zip(spans_s.tolist(), heart_rate_bpm.tolist(), strict=True)):
-        first, last = np.searchsorted(times_s, [start_s - 1e-6, stop_s - 1e-6])
-        part = series[:, first:last]
-        is_known = np.isfinite(part).all(axis=0)
-        if is_known.any() and np.isfinite(rate_bpm):
-            taper = np.hanning(part.shape[1] + 2)[1:-1] * is_known
-            turns = np.exp(-2j * np.pi * rate_bpm / 60 / RATE_HZ * np.arange(part.shape[1]))
-            phasors = np.where(is_known, part, 0.0) @ (taper * turns)
-            gray, hue = complex(phasors @ _GRAY), complex(phasors @ _HUE)
-            parts[index] = (hue * gray.conjugate()).real, abs(gray) ** 2
-    centers_s = spans_s.mean(axis=1)
-    near = np.maximum(1 - np.abs(centers_s - centers_s[:, None]) / _TOGETHER_S, 0.0)
-    hue_power, gray_power = (near @ parts).T
+    hue_power, gray_power = together(np.column_stack([(hue * gray.conj()).real, np.abs(gray) ** 2]), spans_s).T
     ratio = np.divide(hue_power, gray_power, out=np.full(len(spans_s), np.nan), where=gray_power > 0)
     return np.asarray(ratio / _EXPECTED)
