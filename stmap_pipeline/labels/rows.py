@@ -23,11 +23,13 @@ _NAME_CHARACTERS = 200
 _KEPT_CHARACTERS = 2**20
 # a table of that many columns is none of a label
 _MIN_NUMBERS = 50
+_LOOKED_AT = 200
 
 
 def recognizes(path: Path, head: bytes) -> bool:
     """Return whether the first line holds more numbers than a table has columns, with blanks between."""
-    cells = head.split(b"\n")[0].split()[:-1]
+    # the last one may be cut off
+    cells = head.split(b"\n")[0].split(maxsplit=_LOOKED_AT)[:-1]
     try:
         numbers = [float(cell) for cell in cells]
     except ValueError:
