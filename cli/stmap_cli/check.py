@@ -61,13 +61,12 @@ def check(database: str | None, source: Path | None, subject: str, config_path: 
 
 def look(plan: CheckPlan, screen: Console) -> list[Finding]:
     """Look at all recordings of a plan, with progress on the screen, and return what was found."""
-    from stmap_pipeline.pipeline.check import check_recording
+    from stmap_pipeline.pipeline.check import check_recordings
 
     findings = list(plan.findings)
     progress = Progress("checking", len(plan.todo), screen, if_stopped="nothing was changed")
     with progress.running():
-        for recording in plan.todo:
-            found = check_recording(recording, plan)
+        for found in check_recordings(plan):
             findings += found
             progress.step(failed=bool(_problems(found)))
     return findings

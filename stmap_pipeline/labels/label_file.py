@@ -5,8 +5,9 @@ A format is a module with a :class:`LabelFormat`, and a line in the registry ``l
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,18 +126,28 @@ def format_of(path: Path) -> LabelFormat:
 
 def _head(path: Path) -> bytes:
     """Return the first bytes of a regular file that is not empty."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait forever
-            raise LabelFileError(f"{printable(path)}: is not a regular file")
+    with _refusals(path):
+        _check_file(path)
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            return file.read(_HEAD_BYTES)
+
+
+def _check_file(path: Path) -> None:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait forever
+        raise LabelFileError(f"{printable(path)}: is not a regular file")
+    if not found.st_size:
+        raise LabelFileEmptyError(f"{printable(path)}: is empty")
+
+
+@contextlib.contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise
     except OSError as error:
         raise LabelFileError(f"{printable(path)}: cannot be read ({error.strerror})") from None
-    if not head:
-        raise LabelFileEmptyError(f"{printable(path)}: is empty")
-    return head
 
 
 def read_columns(
@@ -173,11 +184,12 @@ def read_columns(
     >>> found.values[0], found.times.unit_s, found.units
     (array([71.5, 72. ]), 0.001, ('bpm',))
     """
-    if format_name:
-        _head(path)
-    chosen = registry.load("label_formats", format_name) if format_name else format_of(path)
-    columns: Columns = chosen.read(path, wanted, time_column, skip_rows)
-    return columns
+    with _refusals(path):
+        if format_name:
+            _check_file(path)
+        chosen = registry.load("label_formats", format_name) if format_name else format_of(path)
+        columns: Columns = chosen.read(path, wanted, time_column, skip_rows)
+        return columns
 
 
 def check_rows(path: Path, rows: int) -> None:

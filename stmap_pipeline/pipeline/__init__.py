@@ -1,6 +1,6 @@
 """Build an output: plan, run in parallel, write tables and manifest, and continue where an earlier run stopped.
 
-:func:`plan_check` and :func:`check_recording` find what is wrong with a source folder, :func:`plan_build` compares a listing with an
+:func:`plan_check` and :func:`check_recordings` find what is wrong with a source folder, :func:`plan_build` compares a listing with an
 output, :func:`run_build` builds and yields one outcome for each listed recording, :func:`read_status` reads the progress, and
 :func:`verify` checks a finished output.
 
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stmap_pipeline.pipeline.build import BuildSummary, run_build, summarize
-    from stmap_pipeline.pipeline.check import CheckPlan, check_recording, plan_check
+    from stmap_pipeline.pipeline.check import CheckPlan, check_recording, check_recordings, plan_check
     from stmap_pipeline.pipeline.findings import Finding
     from stmap_pipeline.pipeline.limits import Limits
     from stmap_pipeline.pipeline.plan import BuildPlan, plan_build
@@ -45,6 +45,7 @@ _LAZY = {
     "Finding": "findings",
     "Limits": "limits",
     "check_recording": "check",
+    "check_recordings": "check",
     "plan_build": "plan",
     "plan_check": "check",
     "read_status": "status",
@@ -68,6 +69,7 @@ __all__ = [
     "Finding",
     "Limits",
     "check_recording",
+    "check_recordings",
     "plan_build",
     "plan_check",
     "read_status",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.videos import colorful, write_video
 
-from stmap_pipeline.pipeline.check import check_recording, plan_check
+from stmap_pipeline.pipeline.check import check_recording, check_recordings, plan_check
 from stmap_pipeline.synth import plan_synthesis
 from stmap_pipeline.video import probe_video
 
@@ -317,3 +317,15 @@ def test_a_file_takes_about_a_millisecond(tmp_path, clips):
         times_s.append((time.process_time() - opened) - (opened - start))
     # 0.9 ms where nothing else runs; another program on the same core more than doubles it
     assert min(times_s) / (4 * len(plan.todo)) < 3e-3
+
+
+def test_recordings_are_checked_in_their_order_as_each_one_alone(tmp_path, monkeypatch):
+    for _ in plan_synthesis(tmp_path / "videos", "ubfc-rppg", 5, seed=1, duration_s=2.0).run(0):
+        pass
+    next(tmp_path.rglob("subject*/vid.avi")).write_bytes(b"no video")
+    plan = plan_check("ubfc-rppg", tmp_path / "videos")
+    alone = [check_recording(one, plan) for one in plan.todo]
+    assert sum(map(len, alone)) > 1
+    assert list(check_recordings(plan)) == alone
+    monkeypatch.setattr("stmap_pipeline.pipeline.check._AT_ONCE", 2)
+    assert list(check_recordings(plan)) == alone
