@@ -76,8 +76,6 @@ def write_video(
                 stream = container.add_stream(codec, rate=Fraction(rate_hz).limit_denominator(1001), options=options or {})
                 stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt = pixel_format
-                # several threads on a busy machine do not always write the same bytes
-                stream.codec_context.thread_count = 1
                 if times_s is not None:
                     stream.codec_context.time_base = Fraction(1, TICKS_PER_S)
                 if colorspace is not None:
