@@ -36,6 +36,7 @@ from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memo
 from stmap_pipeline.pipeline.worker import build_recording
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, Recording, RecordingResult, VideoSource, median_interval_s
 from stmap_pipeline.records.recording import safe_id
+from stmap_pipeline.signals.resample import MAX_GAP_S
 from stmap_pipeline.video import Frame
 
 FloatArray = npt.NDArray[np.float64]
@@ -54,8 +55,6 @@ _NO_COLOR = "is one of brightness and not of color, as of a lamp that flickers"
 _IN_BACKGROUND = "is in the background, too, so it is one of the light or of the camera"
 #: A face must be known in so much of a window.
 SEEN = 0.6
-# gaps that traces are interpolated over, as by resample_uniform
-_BRIDGED_S = 0.5
 #: Mean and standard deviation of 3,144,332 heart rates that 66,788 people took of themselves in daily life with the camera of a phone
 #: (Avram et al.: npj Digit. Med. 2, 58, 2019), for the best guess where the video alone does not tell a rate; one that it tells owes nothing to them.
 POPULATION_MEAN_BPM, POPULATION_SD_BPM = 79.1, 14.5
@@ -336,7 +335,7 @@ def _estimate(
     if not blocks.valid.any():
         return _explained(replace(nothing, reason="no_face", message=f"no face in any of {len(times_s)} frames"))
     # between frames that are left out as repeats, traces are interpolated
-    bridged_s = _BRIDGED_S if len(blocks.times_s) < len(times_s) else 0.0
+    bridged_s = MAX_GAP_S if len(blocks.times_s) < len(times_s) else 0.0
     rates = source.windows(blocks, track, window_s, step_s)
     seen = known_share(blocks, rates.spans_s, bridged_s) >= SEEN
     if not seen.any():
@@ -389,10 +388,10 @@ class Evidence:
         rates, seen = self.rates, self.seen
         return find_path(rates.rates_bpm, self._probability, rates.spans_s, np.where(seen, rates.no_pulse, np.nan))
 
-    def chance(self, path: HeartRatePath) -> FloatArray:
-        """Return the probability that the best rate of each window is right; NaN where no window near by tells anything."""
+    def chance(self, path: HeartRatePath, doubts: npt.NDArray[np.str_]) -> FloatArray:
+        """Return the probability that the best rate of each window is right, with the doubts in it; NaN where no window near by tells anything."""
         chance = calibrated(path, self._probability, self.rates.spans_s, self.rates.calibration)
-        return np.where(self.doubts(path.best()[0]) == "", chance, np.minimum(chance, COLORLESS))
+        return np.where(doubts == "", chance, np.minimum(chance, COLORLESS))
 
     def doubts(self, heart_rate_bpm: FloatArray) -> npt.NDArray[np.str_]:
         """Return for each window why a rhythm may be none of blood; empty where it may be."""
@@ -442,7 +441,8 @@ def decide(evidence: Evidence, nothing: VideoEstimate) -> VideoEstimate:
     rates, seen, own_s = evidence.rates, evidence.seen, evidence.own_s
     path = evidence.path()
     guess_bpm, _ = path.best()
-    chance = evidence.chance(path)
+    doubts = evidence.doubts(guess_bpm)
+    chance = evidence.chance(path, doubts)
     # no window near by tells anything
     chance = np.where(seen & np.isfinite(chance), chance, 0.0)
     path = path.reweighted(chance)
@@ -460,7 +460,7 @@ def decide(evidence: Evidence, nothing: VideoEstimate) -> VideoEstimate:
         no_pulse=float(np.average(path.no_pulse[seen], weights=own_s[seen])),
     )
     if not answered:
-        return _usual_or_refused(evidence, guess_bpm, evidence.share(given), found)
+        return _usual_or_refused(evidence, guess_bpm, doubts, evidence.share(given), found)
     mean_bpm, low, high, probability = (
         float(np.average(one[given], weights=own_s[given])) for one in (guess_bpm, low_bpm, high_bpm, chance)
     )
@@ -475,7 +475,9 @@ def decide(evidence: Evidence, nothing: VideoEstimate) -> VideoEstimate:
     )
 
 
-def _usual_or_refused(evidence: Evidence, guess_bpm: FloatArray, share: float, found: VideoEstimate) -> VideoEstimate:
+def _usual_or_refused(
+    evidence: Evidence, guess_bpm: FloatArray, doubts: npt.NDArray[np.str_], share: float, found: VideoEstimate
+) -> VideoEstimate:
     """Return a usual rate where the video alone makes none probable enough, or a refusal with its best guess."""
     usual = evidence.usual_rates()
     best_bpm, chance, low, high = (float(one[0]) for one in (*usual.best(), *usual.interval()))
@@ -494,11 +496,9 @@ def _usual_or_refused(evidence: Evidence, guess_bpm: FloatArray, share: float, f
         f"no rate is probable enough: {ANSWER:g} is reached in {share:.0%} of the time with a face (needed: {ANSWERED_SHARE:.0%}); the "
         f"best guess for a person in daily life is {best_bpm:.0f} bpm, with a probability of {chance:.2f}"
     )
-    doubts = evidence.doubts(guess_bpm)[evidence.seen].tolist()
-    if all(doubts):
-        message += (
-            f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {Counter(doubts).most_common(1)[0][0]}"
-        )
+    seen_doubts = doubts[evidence.seen].tolist()
+    if all(seen_doubts):
+        message += f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {Counter(seen_doubts).most_common(1)[0][0]}"
     return _explained(replace(guessed, reason="no_pulse", message=message))
 
 
@@ -508,7 +508,7 @@ def _best_of_all(evidence: Evidence) -> tuple[float, float]:
         return float("nan"), float("nan")
     path = evidence.path()
     best_bpm, _ = best_rates(evidence.rates.rates_bpm, np.mean(path.probability[evidence.seen], axis=0))
-    return float(best_bpm), float(np.nanmean(evidence.chance(path)[evidence.seen]))
+    return float(best_bpm), float(np.nanmean(evidence.chance(path, evidence.doubts(path.best()[0]))[evidence.seen]))
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray, bridged_s: float = 0.0) -> FloatArray:
@@ -525,8 +525,7 @@ def known_share(blocks: BlockTrace, spans_s: FloatArray, bridged_s: float = 0.0)
     times_s = blocks.times_s
     if len(times_s) < 2:
         return np.zeros(len(spans_s))
-    steps_s = np.diff(times_s)
-    usual_s = float(np.median(steps_s))
+    steps_s, usual_s = np.diff(times_s), median_interval_s(times_s)
     stands_s = np.append(np.where(steps_s <= max(3 * usual_s, bridged_s), steps_s, usual_s), usual_s) * blocks.valid
     sums = np.concatenate([[0.0], np.cumsum(stands_s)])
     first, last = np.searchsorted(times_s, spans_s[:, 0] - 1e-6), np.searchsorted(times_s, spans_s[:, 1] - 1e-6)

@@ -105,7 +105,7 @@ def missing_spans_s(times_s: FloatArray) -> list[tuple[float, float]]:
     steps_s = np.diff(times_s)
     if not steps_s.size:
         return []
-    gaps = np.flatnonzero(steps_s > max(_GAP * float(np.median(steps_s)), _GAP_S))
+    gaps = np.flatnonzero(steps_s > max(_GAP * median_interval_s(times_s), _GAP_S))
     return [(float(times_s[one]), float(times_s[one + 1])) for one in gaps]
 
 

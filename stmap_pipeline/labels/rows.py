@@ -71,9 +71,8 @@ def read_rows(path: Path, wanted: Sequence[Column], time_column: Column | None =
         except ValueError as error:
             raise LabelFileError(f"{printable(path)}: line {index + 1}: {error}") from None
     check_columns(path, series)
-    values = [*series]
-    times = None if time_column is None else Times(values.pop())
-    return Columns(tuple(values), (), times, width=len(rows), no_number=("",) * len(asked))
+    times = None if time_column is None else Times(series.pop())
+    return Columns(tuple(series), (), times, width=len(rows), no_number=("",) * len(asked))
 
 
 def _numbers(line: str) -> npt.NDArray[np.float64]:

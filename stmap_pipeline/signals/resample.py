@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float64]
 _SAME_S = 1e-9
 # steps outside 1/3 to 3 times the median step are not jitter: a stall, a burst after it, or lost frames
 _IRREGULAR = 3.0
+#: Longer gaps between known samples stay unknown; shorter ones are bridged by a straight line.
+MAX_GAP_S = 0.5
 # below this a spline has no curvature of its own to offer
 _MIN_RUN = 4
 
@@ -115,7 +117,7 @@ def nearest_frame(times_s: npt.ArrayLike, wanted_s: npt.ArrayLike) -> tuple[npt.
 
 
 def resample_uniform(
-    times_s: npt.ArrayLike, values: npt.ArrayLike, rate_hz: float, *, max_gap_s: float = 0.5
+    times_s: npt.ArrayLike, values: npt.ArrayLike, rate_hz: float, *, max_gap_s: float = MAX_GAP_S
 ) -> tuple[FloatArray, FloatArray]:
     """Interpolate samples at irregular times on a uniform grid.
 
