@@ -51,8 +51,11 @@ USUAL_ANSWER = 0.8
 ANSWERED_SHARE = 0.2
 #: Highest probability of a rhythm that has not the color of a pulse: of simulated ones that seem likely otherwise, so many are right.
 COLORLESS = 0.4
-_NO_COLOR = "is one of brightness and not of color, as of a lamp that flickers"
-_IN_BACKGROUND = "is in the background, too, so it is one of the light or of the camera"
+# what a message says of a rhythm that may be none of blood
+_DOUBTS = {
+    "brightness_alone": "is one of brightness and not of color, as of a lamp that flickers",
+    "in_background": "is in the background, too, so it is one of the light or of the camera",
+}
 #: A face must be known in so much of a window.
 SEEN = 0.6
 #: Mean and standard deviation of 3,144,332 heart rates that 66,788 people took of themselves in daily life with the camera of a phone
@@ -394,14 +397,14 @@ class Evidence:
         return np.where(doubts == "", chance, np.minimum(chance, COLORLESS))
 
     def doubts(self, heart_rate_bpm: FloatArray) -> npt.NDArray[np.str_]:
-        """Return for each window why a rhythm may be none of blood; empty where it may be."""
+        """Return for each window why a rhythm may be none of blood, ``brightness_alone`` or ``in_background``; empty where nothing says so."""
         rates = self.rates
         colored = has_pulse_color(color_ratio(self.blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
-        doubts = np.where(colored, "", _NO_COLOR)
+        doubts = np.where(colored, "", "brightness_alone")
         if self.background is None:
             return doubts
         share = background_share(self.background, self.blocks, rates.spans_s, heart_rate_bpm)
-        return np.where(is_light(share), _IN_BACKGROUND, doubts)
+        return np.where(is_light(share), "in_background", doubts)
 
     def usual_rates(self) -> HeartRatePath:
         """Return one distribution for a whole video: the mean of its windows, each on its own, if this is a person in daily life.
@@ -498,7 +501,8 @@ def _usual_or_refused(
     )
     seen_doubts = doubts[evidence.seen].tolist()
     if all(seen_doubts):
-        message += f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {Counter(seen_doubts).most_common(1)[0][0]}"
+        most = Counter(seen_doubts).most_common(1)[0][0]
+        message += f"; the rhythm of {float(np.median(guess_bpm[evidence.seen])):.0f} per minute {_DOUBTS[most]}"
     return _explained(replace(guessed, reason="no_pulse", message=message))
 
 
