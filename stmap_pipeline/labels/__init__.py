@@ -2,7 +2,10 @@
 
 ====================  =====================================================================
 :mod:`.reader`        heart rate and pulse of a recording, read from its label files
-:mod:`.beats`         heart rate from RR intervals, a pulse wave or an ECG, by two estimators
+:mod:`.heart_rate`    heart rate from RR intervals, a pulse wave or an ECG, by two estimators
+:mod:`.beats`         beats of a wave, as peaks
+:mod:`.beat_places`   exact places of the beats of a pulse
+:mod:`.wave_ends`     the rate at the ends of a pulse, where a beat is seen in part
 :mod:`.no_reading`    codes for "no finger", values that stand still, summary rows
 :mod:`.rr_unit`       RR intervals whose sum or heart rate contradicts their unit
 :mod:`.video_span`    the time of a label beside that of its video
@@ -26,8 +29,9 @@
 The label of a window is computed by :mod:`stmap_pipeline.maps.windows`.
 """
 
-from stmap_pipeline.labels.beats import find_beats, heart_rate_from_rr, heart_rate_from_wave
+from stmap_pipeline.labels.beats import find_beats
 from stmap_pipeline.labels.frame_times import rate_problem, read_frame_times, span_problem
+from stmap_pipeline.labels.heart_rate import heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.label_file import Columns, LabelFileError, format_of, read_columns
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels, without_lag
 

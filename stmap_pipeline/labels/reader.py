@@ -11,15 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
-from stmap_pipeline.labels.beats import (
-    MAX_HEART_RATE_BPM,
-    MIN_ECG_RATE_HZ,
-    MIN_HEART_RATE_BPM,
-    MIN_PULSE_RATE_HZ,
-    heart_rate_from_rr,
-    heart_rate_from_wave,
-)
+from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM
 from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
+from stmap_pipeline.labels.heart_rate import MIN_ECG_RATE_HZ, MIN_PULSE_RATE_HZ, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
 from stmap_pipeline.labels.no_reading import FILL_CODE_BPM, fill_codes, held_values, summary_rows
 from stmap_pipeline.labels.rr_unit import UNITS_S, elapsed_problem, other_source_problem

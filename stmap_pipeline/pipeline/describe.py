@@ -24,7 +24,8 @@ from stmap_pipeline.databases.folder import DATABASE, LABEL_SUFFIXES, files_besi
 from stmap_pipeline.databases.folder_description import RecordingEntry, find_description
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.labels import Columns, LabelFileError, format_of, read_columns, read_frame_times
-from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM, MIN_PULSE_RATE_HZ
+from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM
+from stmap_pipeline.labels.heart_rate import MIN_PULSE_RATE_HZ
 from stmap_pipeline.labels.times import value_unit_of
 from stmap_pipeline.labels.wrong_column import usual_swing_bpm
 from stmap_pipeline.pipeline.check import FRAMES_SLACK, CheckPlan, check_recording
