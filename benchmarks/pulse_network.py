@@ -41,7 +41,8 @@ from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simula
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.networks.pulse_net import NEAR_BPM, PulseNetwork
-from stmap_pipeline.training.predict import Model, predict_batches, read_tensors
+from stmap_pipeline.training.predict import Model, predict_batches
+from stmap_pipeline.training.tensor_file import read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
 from stmap_pipeline.weights.pulse_net import INPUT_HZ, RATES_BPM, SAMPLES, WAVE_HZ
 

@@ -33,9 +33,9 @@ from stmap_pipeline.records import Window
 from stmap_pipeline.registry import names
 from stmap_pipeline.synth.traces import plan_traces
 from stmap_pipeline.torch import Batch, MapDataset
+from stmap_pipeline.training.device import start_fabric
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.predict import load_windows, network_class
-from stmap_pipeline.training.train import start_fabric
 
 # windows of VIPL-HR in benchmarks/augment.py, as recorded and with those of `stmap augment --balance`
 RECORDED, BALANCED = 101_599, 383_067

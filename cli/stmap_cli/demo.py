@@ -158,7 +158,7 @@ def _train(maps: Path, run: Path, screen: Console) -> bool:
     from stmap_pipeline.errors import StmapError
     from stmap_pipeline.evaluation import read_evaluation
     from stmap_pipeline.training.config import TrainConfig
-    from stmap_pipeline.training.train import plan_training
+    from stmap_pipeline.training.plan import plan_training
 
     config = TrainConfig(protocol="holdout", validation_share=0.0, augment="plan", epochs=EPOCHS, batch=BATCH)
     try:

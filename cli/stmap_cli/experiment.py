@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from stmap_pipeline.evaluation.experiment import Experiment
-    from stmap_pipeline.training.train import TrainPlan
+    from stmap_pipeline.training.plan import TrainPlan
 
 IF_STOPPED = "run the same command to continue"
 
@@ -154,7 +154,7 @@ def run(experiment: Experiment, page: Path, screen: Console, *, device: str, job
     from stmap_pipeline.evaluation.experiment import Cell, run_experiment
     from stmap_pipeline.report import write_runs_report
     from stmap_pipeline.report.page import check_extra
-    from stmap_pipeline.training.data import find_device
+    from stmap_pipeline.training.device import find_device
 
     # what is missing is reported before the work, not after it
     check_extra()

@@ -20,7 +20,8 @@ from stmap_cli.options import ColorSpace, RegistryName, config_option, device_op
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stmap_pipeline.training.train import FoldResult, TrainPlan
+    from stmap_pipeline.training.plan import TrainPlan
+    from stmap_pipeline.training.train import FoldResult
 
 # options that choose among recordings
 _OF_RECORDINGS = ("protocol", "subjects", "augment", "validation_share")
@@ -147,8 +148,8 @@ def train(
     # seconds of imports, after all that is wrong at once
     import torch
 
-    from stmap_pipeline.training.data import find_device
-    from stmap_pipeline.training.train import plan_training
+    from stmap_pipeline.training.device import find_device
+    from stmap_pipeline.training.plan import plan_training
 
     if threads is None and source is None:
         # one core simulates; more threads than cores wait for each other most of the time
@@ -205,7 +206,8 @@ def run_with_progress(
     plan: TrainPlan, device: str, screen: Console, *, if_stopped: str = "run the same command with --resume to continue"
 ) -> None:
     """Train with a progress bar, after a line about the time that it will take."""
-    from stmap_pipeline.training.train import FoldResult, Forecast, run_training
+    from stmap_pipeline.training.forecast import Forecast
+    from stmap_pipeline.training.train import FoldResult, run_training
 
     start, done, of_fold = time.monotonic(), 0, 0
     progress = Progress("training", 0, screen, if_stopped=if_stopped)

@@ -22,7 +22,7 @@ from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from stmap_pipeline.training.train import TrainPlan
+    from stmap_pipeline.training.plan import TrainPlan
 
 NETWORKS = ("attention-resnet18", "resnet18")
 AUGMENTS = ("plan", "none")
@@ -177,13 +177,14 @@ def forecast_experiment(experiment: Experiment, device: str = "auto") -> float:
     Raises
     ------
     ConfigError, OutputError, ShardError
-        As :func:`~stmap_pipeline.training.train.plan_training`.
+        As :func:`~stmap_pipeline.training.plan.plan_training`.
     ExtraMissingError
         Where the extra ``train`` is not installed.
     """
     require_torch("lightning_fabric")
     from stmap_pipeline.training.data import windows_of_epoch
-    from stmap_pipeline.training.train import forecast_training, plan_training
+    from stmap_pipeline.training.forecast import forecast_training
+    from stmap_pipeline.training.plan import plan_training
 
     measured_per_s: dict[tuple[object, ...], float] = {}
     seconds = 0.0
@@ -241,8 +242,9 @@ def run_experiment(
     """
     require_torch("lightning_fabric")
     # imported late: an experiment is planned without torch
+    from stmap_pipeline.training.plan import plan_training
     from stmap_pipeline.training.run_folder import maps_metadata, run_status
-    from stmap_pipeline.training.train import plan_training, run_training
+    from stmap_pipeline.training.train import run_training
 
     def train_plan(plan: TrainPlan) -> None:
         for _ in () if plan.finished else run_training(plan, device):

@@ -15,7 +15,7 @@ from joblib import cpu_count
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stmap_pipeline.errors import ConfigError, WorkerError
+from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
@@ -162,31 +162,3 @@ def batches(data: MapDataset, index: IntArray, size: int = VALIDATION_BATCH) -> 
     """Yield windows of a dataset in their order."""
     for first in range(0, len(index), size):
         yield data.traces(index[first : first + size])
-
-
-def find_device(name: str = "auto") -> torch.device:
-    """Return the device of a name: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` is a GPU where there is one.
-
-    Raises
-    ------
-    ConfigError
-        Where this machine, or this torch, has no such device.
-
-    Examples
-    --------
-    >>> find_device("cpu")
-    device(type='cpu')
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda") or (device.index is not None and device.type == "cpu"):
-            raise ValueError("it is of another kind")
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"device {name!r} cannot be used ({reason}); give cpu, cuda or cuda:1, or install torch for your GPU"
-        ) from None
-    return device

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from stmap_pipeline import registry
 from stmap_pipeline.errors import ModelError, ShardError, UnknownNameError
-from stmap_pipeline.files import read_bytes
 from stmap_pipeline.records import BlockTrace, Window
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.data import VALIDATION_BATCH, batches, find_device
+from stmap_pipeline.training.data import VALIDATION_BATCH, batches
+from stmap_pipeline.training.device import find_device
 from stmap_pipeline.training.networks import Network, Rates, build_network
 from stmap_pipeline.training.run_folder import WEIGHTS, ModelMetadata, finished_folds, fold_folder, parse_json
-
-# a hundred times the built-in networks
-_MAX_BYTES = 2**32
+from stmap_pipeline.training.tensor_file import read_tensors
 
 
 class Model:
@@ -235,27 +230,6 @@ def predict_batches(network: Network, windows: Iterable[Batch]) -> Rates:
     found = [network.rates(network(*network.inputs(one)), one) for one in windows]
     network.train(was_training)
     return Rates(*(_joined(part) for part in zip(*found, strict=True))) if found else Rates(np.empty(0), np.empty(0))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
-    """Read a file of weights, and the text that stmap wrote into its header; empty where another program wrote it.
-
-    The format is numbers and names alone: reading it cannot run code.
-
-    Raises
-    ------
-    ModelError
-        Where it is missing or damaged.
-    """
-    try:
-        data = read_bytes(path, _MAX_BYTES)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return load(data), str(header.get("__metadata__", {}).get("stmap", ""))
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
-    except (SafetensorError, ValueError, LookupError, RecursionError, AttributeError) as error:
-        reason = f"holds no weights ({error})"
-    raise ModelError(f"{path}: {reason}; give a .safetensors file, restore a copy or train again")
 
 
 def _joined(parts: Sequence[Tensor]) -> npt.NDArray[Any]:

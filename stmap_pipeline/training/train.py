@@ -1,7 +1,7 @@
-"""Train networks: what ``stmap train`` does, from the check of the settings to the last file.
+"""Train networks by a plan: what ``stmap train`` does, to the last file.
 
-:func:`plan_training` checks everything and writes nothing. :func:`run_training` calls :func:`train_fold` for each fold, which holds
-the loop; on simulated windows there is one fold, 0. The terms of the loop:
+:func:`~stmap_pipeline.training.plan.plan_training` has checked everything. :func:`run_training` calls :func:`train_fold` for each fold,
+which holds the loop; on simulated windows there is one fold, 0. The terms of the loop:
 
 * A *batch* is ``config.batch`` windows, see :mod:`~stmap_pipeline.training.data`. Under ``torchrun`` each process takes its share of
   every batch.
@@ -9,8 +9,8 @@ the loop; on simulated windows there is one fold, 0. The terms of the loop:
 * The *optimizer* is AdamW, or Muon and AdamW (:mod:`~stmap_pipeline.training.optimizer`); the learning rate rises in a straight line
   and falls along half a cosine, see :func:`learning_rate`.
 * With ``config.ema_decay`` the weights that are used are an exponential moving average of those that learn.
-* After each epoch the validation windows are estimated, and everything that the next epoch depends on is *saved*, in one file. A run
-  that was stopped resumes after its last finished epoch, and ends with the same weights.
+* After each epoch the validation windows are estimated, and everything that the next epoch depends on
+  (:mod:`~stmap_pipeline.training.state`) is *saved*, in one file. A run that was stopped resumes after its last finished epoch, and ends with the same weights.
 * After the last epoch the windows held out are estimated by the weights of the best epoch; a training on
   simulated windows keeps those of the last.
 
@@ -19,51 +19,38 @@ All random numbers come from the seed, the fold and the epoch, so that nothing a
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import logging
 import math
-import os
 import platform
 import time
-from collections import defaultdict
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from safetensors.torch import save
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError, OutputError
-from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
+from stmap_pipeline.errors import ConfigError
+from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.lock import locked
-from stmap_pipeline.maps.color import channel_names
-from stmap_pipeline.shards import Shards, read_table, write_table
+from stmap_pipeline.shards import read_table, write_table
 from stmap_pipeline.torch import MapDataset
-from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import (
-    SIMULATED_EPOCH,
     FloatArray,
     RecordedSource,
     SimulatedSource,
     Source,
     batches,
-    find_device,
-    windows_of_epoch,
 )
-from stmap_pipeline.training.networks import Network, build_network
-from stmap_pipeline.training.optimizer import MuonAdamW
-from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches, read_tensors
-from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
+from stmap_pipeline.training.device import start_fabric
+from stmap_pipeline.training.forecast import Forecast, measure_forecast
+from stmap_pipeline.training.networks import Network
+from stmap_pipeline.training.plan import TrainPlan, initial_network
+from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches
+from stmap_pipeline.training.protocol import FoldSplit
 from stmap_pipeline.training.run_folder import (
     HISTORY,
     OF_WINDOW,
@@ -71,79 +58,20 @@ from stmap_pipeline.training.run_folder import (
     RESUME,
     RUN,
     WEIGHTS,
-    MapsMetadata,
     ModelMetadata,
     begin_run,
     finished_folds,
     fold_folder,
-    maps_metadata,
-    run_status,
-    simulated_maps,
 )
+from stmap_pipeline.training.state import TrainState
+from stmap_pipeline.training.tensor_file import read_tensors, write_tensors
 from stmap_pipeline.version import __version__
-from stmap_pipeline.weights import weights_path
 
-_PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _REPORT_EVERY_S = 0.2
 _LARGEST_GRADIENT = 1.0
 _WARMUP_SHARE = 0.05
-# steps that are measured before a training, after one that is not
-_MEASURED_STEPS, _MEASURED_S = 3, 2.0
 # what a seed is for, so that no two uses share a sequence
 _WEIGHTS, _EPOCH = 1, 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainPlan:
-    """What a run will train, made by :func:`plan_training`.
-
-    Parameters
-    ----------
-    shards : Shards, optional
-        None where the windows are simulated.
-    out : Path
-    config : TrainConfig
-    protocol : Protocol
-    maps : MapsMetadata
-    replaces : bool
-        Whether a run with other settings or on other maps is in the folder, and is removed when the training begins.
-    """
-
-    shards: Shards | None
-    out: Path
-    config: TrainConfig
-    protocol: Protocol
-    maps: MapsMetadata
-    replaces: bool = False
-
-    @property
-    def to_do(self) -> list[FoldSplit]:
-        """The folds that are not finished."""
-        done = [] if self.replaces else finished_folds(self.out)
-        return [one for one in self.protocol.splits if one.fold not in done]
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing left to do."""
-        return not self.to_do and (self.out / RUN).is_file()
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Time that a training will take, from the measurement of a few steps before it starts.
-
-    Parameters
-    ----------
-    windows_per_s : float
-    seconds : float
-        For all folds that are not finished.
-    steps : int
-        Of the optimizer, in all of these folds.
-    """
-
-    windows_per_s: float
-    seconds: float
-    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,82 +134,6 @@ class FoldResult:
     constant_mae_bpm: float
 
 
-def plan_training(
-    maps: str | Path | None,
-    out: str | Path,
-    config: TrainConfig | None = None,
-    *,
-    folds: Collection[int] = (),
-    resume: bool = False,
-    retrain: bool = False,
-) -> TrainPlan:
-    """Check maps, settings and run folder; nothing is written.
-
-    Parameters
-    ----------
-    maps : str or Path, optional
-        The output of ``stmap build-maps``; None with the recipe ``simulated``.
-    out : str or Path
-        Of the run.
-    config : TrainConfig, optional
-    folds : collection of int
-        Only these of the official folds; others may follow in a later call.
-    resume : bool
-        Whether a run that was stopped may be resumed.
-    retrain : bool
-        Whether a run with other settings, or on other maps, may be replaced.
-
-    Raises
-    ------
-    ShardError
-        Where the maps are unfinished or damaged, or lack what the protocol needs.
-    UnknownNameError
-        Where a fold, the network or the color space is unknown.
-    ConfigError
-        Where settings exclude each other, or the initial weights do not fit.
-    ModelError
-        Where the initial weights cannot be read.
-    OtherSettingsError
-        Where the folder holds a run with other settings or on other maps, and ``retrain`` is not set.
-    OutputError
-        Where the folder holds something else; or the run was stopped and ``resume`` is not set.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> config = TrainConfig(network="attention-resnet18", validation_share=0)
-    >>> plan = plan_training(example_maps(), Path("nowhere"), config)
-    >>> [one.fold for one in plan.to_do], plan.finished
-    ([1, 2], False)
-    """
-    maps = None if maps is None else Path(maps)
-    out = Path(out)
-    config = config or TrainConfig()
-    network_class(config.network), channel_names(config.color)
-    if (maps is None) != (config.recipe == "simulated"):
-        raise ConfigError("the recipe 'simulated' takes no maps, and every other training needs them")
-    if maps is None and (windows := config.windows_per_epoch or SIMULATED_EPOCH) < config.batch:
-        raise ConfigError(f"an epoch of {windows} windows holds no batch of {config.batch}; make it larger")
-    if maps is None:
-        nothing = np.empty(0, dtype=np.int64)
-        plan = TrainPlan(None, out, config, Protocol([], [FoldSplit(0, nothing, nothing, nothing)]), simulated_maps())
-    else:
-        shards = Shards(maps)
-        plan = TrainPlan(shards, out, config, plan_protocol(shards, config, folds), maps_metadata(shards))
-    if config.init != "random":
-        with torch.random.fork_rng([]):
-            initial_network(config)
-    try:
-        status = run_status(out, config, plan.maps)
-    except OtherSettingsError:
-        if not retrain:
-            raise
-        return dataclasses.replace(plan, replaces=True)
-    if status == "unfinished" and not resume:
-        raise OutputError(f"{out}: holds a run that was stopped; the same command with --resume continues it")
-    return plan
-
-
 def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | Progress | FoldResult, None, None]:
     """Train the folds that are not finished.
 
@@ -310,6 +162,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
     --------
     >>> import tempfile
     >>> from stmap_pipeline.shards.example import example_maps
+    >>> from stmap_pipeline.training import TrainConfig, plan_training
     >>> config = TrainConfig(network="resnet18", epochs=1, validation_share=0)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     plan = plan_training(example_maps(), Path(folder) / "run", config, folds=[2])
@@ -341,7 +194,7 @@ def run_training(plan: TrainPlan, device: str = "auto") -> Generator[Forecast | 
             SimulatedSource(config, fabric.device) if data is None else RecordedSource(data, one, config) for one in to_do
         ]
         if to_do:
-            yield _forecast(fabric, plan, sources[0])
+            yield measure_forecast(fabric, plan, sources[0])
         for split, source in zip(to_do, sources, strict=True):
             yield from train_fold(fabric, source, split, plan, data)
         if fabric.is_global_zero:
@@ -436,55 +289,6 @@ def train_fold(
         yield _finish_fold(state, data, split, folder)
 
 
-def initial_network(config: TrainConfig) -> Network:
-    """Return the network of a training before its first step: random weights, or those of ``config.init``.
-
-    Raises
-    ------
-    ConfigError
-        Where the weights do not fit.
-    ModelError
-        Where they cannot be read.
-    """
-    network = build_network(config.network, **config.network_options)
-    if config.init != "random":
-        path = weights_path() if config.init == "simulated" else Path(config.init)
-        try:
-            network.load_initial(read_tensors(path)[0])
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from None
-    return network
-
-
-def start_fabric(device: str, precision: str) -> Fabric:
-    """Return Fabric on one device, or joined with the other processes that ``torchrun`` started.
-
-    Raises
-    ------
-    ConfigError
-        Where the device cannot be used.
-    """
-    found = find_device(device)
-    if precision == "auto":
-        # older GPUs only imitate bfloat16, slowly
-        half = found.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bfloat16" if half else "float32"
-    # Fabric logs each start to stderr
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
-    fabric = Fabric(
-        accelerator=found.type,
-        strategy="ddp" if processes > 1 else "auto",
-        devices=here if processes > 1 or found.type == "cpu" else [found.index or 0],
-        num_nodes=processes // here,
-        precision=_PRECISIONS[precision],
-        plugins=[TorchElasticEnvironment() if processes > 1 else LightningEnvironment()],
-    )
-    fabric.launch()
-    return fabric
-
-
 def learning_rate(largest: float, step: int, steps: int, warmup_share: float = _WARMUP_SHARE) -> float:
     """Return the learning rate of a step: a straight rise, then half a cosine down to 0.
 
@@ -510,107 +314,6 @@ def validation_mae_bpm(network: Network, source: Source) -> float:
     return _mae(estimated_bpm[known], true_bpm[known])
 
 
-class TrainState:
-    """Everything that the next epoch depends on: weights, optimizer and history.
-
-    Parameters
-    ----------
-    network : Network
-    config : TrainConfig
-
-    Attributes
-    ----------
-    used : Network
-        The network whose weights are validated and kept: the one that learns, or its moving average.
-    """
-
-    def __init__(self, network: Network, config: TrainConfig) -> None:
-        self.network = network
-        parts = network.parameters(), config.learning_rate
-        self.optimizer = (
-            MuonAdamW(*parts, config.weight_decay)
-            if config.optimizer == "muon"
-            else torch.optim.AdamW(*parts, weight_decay=config.weight_decay, fused=True)
-        )
-        self.average: AveragedModel | None = None
-        if config.ema_decay:
-            average: Any = get_ema_multi_avg_fn(config.ema_decay)
-            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-        self.used: Any = network if self.average is None else self.average.module
-        self.simulated = config.recipe == "simulated"
-        self.history: list[dict[str, Any]] = []
-
-    @property
-    def best_row(self) -> dict[str, Any]:
-        """Row of the history with the smallest validation error; the last one without validation, and on simulated windows.
-
-        None of these is seen twice, so that nothing is learned by heart, and the smallest error would be chosen by its noise.
-        """
-        known = [] if self.simulated else [one for one in self.history if not math.isnan(one["validation_mae_bpm"])]
-        return min(known, key=lambda one: float(one["validation_mae_bpm"])) if known else self.history[-1]
-
-    def save(self, path: Path) -> None:
-        """Write the state atomically.
-
-        Raises
-        ------
-        OutputError
-            Where the system refuses to write.
-        """
-        parts = {"network": self.network.state_dict()}
-        if self.average is not None:
-            parts["average"] = self.average.state_dict()
-        for number, moments in self.optimizer.state_dict()["state"].items():
-            parts[f"moments{number}"] = moments
-        write_tensors(
-            path, {f"{part}/{key}": one for part, of in parts.items() for key, one in of.items()}, json.dumps(self.history)
-        )
-
-    def restore(self, path: Path) -> None:
-        """Read the state of the last finished epoch; nothing happens where the file is not there.
-
-        Raises
-        ------
-        ModelError
-            Where the file is damaged or of another network.
-        """
-        if not path.exists():
-            return
-        parts: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
-        try:
-            tensors, history = read_tensors(path)
-            for name, value in tensors.items():
-                part, _, key = name.partition("/")
-                parts[part][key] = value
-            self.network.load_state_dict(parts["network"])
-            if self.average is not None:
-                self.average.load_state_dict(parts["average"])
-            state = {}
-            for number, like in enumerate(self.network.parameters()):
-                # in the memory order of its parameter: rounding depends on it
-                moments = parts[f"moments{number}"].items()
-                state[number] = {key: torch.empty_like(like).copy_(one) if one.shape == like.shape else one for key, one in moments}
-            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-            self.history = json.loads(history)
-        except (ModelError, ValueError, LookupError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ModelError(
-                f"{path}: cannot be resumed from ({reason}); remove {path.parent} and run the same command again"
-            ) from None
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], text: str) -> None:
-    """Write safetensors with a text in the header, atomically; see :func:`~stmap_pipeline.training.predict.read_tensors`.
-
-    Raises
-    ------
-    OutputError
-        Where the system refuses to write.
-    """
-    # save_file of safetensors has an error of its own for a full disk
-    atomic_write_bytes(path, save({name: one.detach().cpu().contiguous() for name, one in tensors.items()}, {"stmap": text}))
-
-
 def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: FoldSplit, plan: TrainPlan, source: Source) -> None:
     clock, rate_hz = clock_of(plan.shards) if network.rate_hz is None and plan.shards else ("uniform", network.rate_hz)
     mae_bpm = None if math.isnan(row["validation_mae_bpm"]) else row["validation_mae_bpm"]
@@ -619,76 +322,6 @@ def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: 
         fold=split.fold, epoch=row["epoch"], validation_mae_bpm=mae_bpm, maps=plan.maps, config=plan.config,
     )  # fmt: skip
     write_tensors(path, network.state_dict(), metadata.model_dump_json())
-
-
-def forecast_training(plan: TrainPlan, device: str = "auto") -> Forecast:
-    """Estimate how long a training will take, from a few steps on a few of its windows; nothing is written.
-
-    Parameters
-    ----------
-    plan : TrainPlan
-        On recordings, with a fold to do.
-    device : str
-        As in :func:`run_training`.
-
-    Raises
-    ------
-    ConfigError
-        Where the device cannot be used, or windows do not fit the network.
-
-    Examples
-    --------
-    >>> from stmap_pipeline.shards.example import example_maps
-    >>> plan = plan_training(example_maps(), Path("nowhere"), TrainConfig(validation_share=0), folds=[2])
-    >>> forecast = forecast_training(plan, "cpu")
-    >>> forecast.steps, forecast.seconds > 0, plan.out.exists()
-    (10, True, False)
-    """
-    if plan.shards is None or not plan.to_do:
-        raise ValueError("only a training on recordings with a fold to do has a forecast without being run")
-    fabric, split, config = start_fabric(device, plan.config.precision), plan.to_do[0], plan.config
-    few = [
-        plan.protocol.windows[one] for one in (*split.training[: _MEASURED_STEPS * config.batch], *split.validation[: config.batch])
-    ]
-    learned = np.arange(min(len(split.training), _MEASURED_STEPS * config.batch))
-    sample = FoldSplit(0, learned, np.arange(len(learned), len(few)), np.empty(0, dtype=np.int64))
-    data = load_windows(network_class(config.network), plan.shards, few, fabric.device)
-    return _forecast(fabric, plan, RecordedSource(data, sample, config))
-
-
-def _forecast(fabric: Fabric, plan: TrainPlan, source: Source) -> Forecast:
-    """Measure a few steps, and a batch of the validation, of a network that is thrown away."""
-    config = plan.config
-    with torch.random.fork_rng([]):
-        network = build_network(config.network, **config.network_options).to(fabric.device)
-    begin_s, windows = time.monotonic(), 0
-    for number, (batch, _) in enumerate(islice(source.epoch(0, fabric.global_rank, fabric.world_size), 1 + _MEASURED_STEPS)):
-        if number == 1:
-            # the first step is slower than those that follow
-            begin_s, windows = time.monotonic(), 0
-        with fabric.autocast():
-            output = network(*network.inputs(batch))
-        loss = network.loss(output, batch)
-        fabric.backward(loss)
-        # waits for a GPU
-        loss.item()
-        windows += len(batch)
-        if number and time.monotonic() - begin_s > _MEASURED_S:
-            break
-    windows_per_s = windows * fabric.world_size / (time.monotonic() - begin_s)
-    begin_s, validated = time.monotonic(), list(islice(source.validation(), 1))
-    predict_batches(network, validated)
-    validated_per_s = len(validated[0]) / (time.monotonic() - begin_s) if validated else math.inf
-    seconds, steps = 0.0, 0
-    for split in plan.to_do:
-        recorded = plan.shards is not None
-        of_epoch = windows_of_epoch(split, config) if recorded else source.windows
-        folder = fold_folder(plan.out, split.fold)
-        done = len(read_table(folder / "history.csv")) if (folder / RESUME).exists() else 0
-        validation = len(split.validation) if recorded else source.validated
-        seconds += (config.epochs - done) * (of_epoch / windows_per_s + validation / validated_per_s)
-        steps += config.epochs * (-(-of_epoch // config.batch) if recorded else source.steps)
-    return Forecast(windows_per_s, seconds, steps)
 
 
 def _finish_fold(state: TrainState, data: MapDataset | None, split: FoldSplit, folder: Path) -> FoldResult:

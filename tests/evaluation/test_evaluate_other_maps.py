@@ -20,7 +20,7 @@ from stmap_pipeline.training.config import TrainConfig  # noqa: E402
 from stmap_pipeline.training.networks import build_network  # noqa: E402
 from stmap_pipeline.training.predict import Model  # noqa: E402
 from stmap_pipeline.training.run_folder import ModelMetadata, maps_metadata  # noqa: E402
-from stmap_pipeline.training.train import write_tensors  # noqa: E402
+from stmap_pipeline.training.tensor_file import write_tensors  # noqa: E402
 
 FAST = Bootstrap(resamples=200)
 

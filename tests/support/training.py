@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from stmap_pipeline import registry
 from stmap_pipeline.shards import read_table
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.forecast import Forecast
 from stmap_pipeline.training.networks.map_network import MapNetwork
-from stmap_pipeline.training.train import FoldResult, Forecast, Progress, plan_training, run_training
+from stmap_pipeline.training.plan import plan_training
+from stmap_pipeline.training.train import FoldResult, Progress, run_training
 
 
 class Tiny(MapNetwork):

@@ -26,9 +26,11 @@ from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.torch import MapDataset
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.forecast import Forecast
 from stmap_pipeline.training.networks import build_network
+from stmap_pipeline.training.plan import plan_training
 from stmap_pipeline.training.predict import Model
-from stmap_pipeline.training.train import FoldResult, Forecast, Progress, learning_rate, plan_training, run_training
+from stmap_pipeline.training.train import FoldResult, Progress, learning_rate, run_training
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
-from stmap_pipeline.training.predict import Model, read_tensors
-from stmap_pipeline.training.train import write_tensors
+from stmap_pipeline.training.predict import Model
+from stmap_pipeline.training.tensor_file import read_tensors, write_tensors
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,10 @@ from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training import run_folder
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import SimulatedSource
+from stmap_pipeline.training.plan import plan_training
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.run_folder import simulated_maps
-from stmap_pipeline.training.train import FoldResult, Progress, plan_training, run_training
+from stmap_pipeline.training.train import FoldResult, Progress, run_training
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +135,7 @@ def test_a_run_on_windows_of_another_simulation_is_not_continued(tmp_path, monke
     with closing(run_training(plan, "cpu")) as running:
         next(one for one in running if isinstance(one, Progress) and one.epoch_done)
     changed = plan.maps.model_copy(update={"fingerprint": "other"})
-    monkeypatch.setattr("stmap_pipeline.training.train.simulated_maps", lambda: changed)
+    monkeypatch.setattr("stmap_pipeline.training.plan.simulated_maps", lambda: changed)
     with pytest.raises(OtherSettingsError, match="another way"):
         plan_training(None, tmp_path / "run", TrainConfig.from_mapping(settings), resume=True)
 

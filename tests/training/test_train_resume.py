@@ -17,8 +17,9 @@ from support.training import SETTINGS, result, train
 
 from stmap_pipeline.errors import ModelError, OutputError
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.plan import plan_training
 from stmap_pipeline.training.run_folder import RESUME
-from stmap_pipeline.training.train import Progress, plan_training, run_training
+from stmap_pipeline.training.train import Progress, run_training
 
 # In a process of its own, which forks one that trains and kills itself at the n-th call of something; then the next one goes on.
 _KILLS = """
@@ -27,16 +28,17 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 # what a first step would import, once for all
 import torch._dynamo
-from stmap_pipeline.training import train as trainer
+from stmap_pipeline.training import state, tensor_file, train as trainer
 from support.training import train
 
 POINTS = {
     "step": (torch.optim.AdamW, "step"),
-    "writing": (trainer, "atomic_write_bytes"),
+    "writing": (tensor_file, "atomic_write_bytes"),
     "save": (trainer.TrainState, "save"),
     "validation": (trainer, "validation_mae_bpm"),
     "table": (trainer, "write_table"),
-    "tensors": (trainer, "write_tensors"),
+    "weights": (trainer, "write_tensors"),
+    "state": (state, "write_tensors"),
     "gather": (trainer, "read_table"),
 }
 
@@ -78,8 +80,8 @@ RUNS = (
         "step:1:before",
         "writing:1:after",
     ),
-    ("writing:1:before", "table:1:before", "table:1:after", "step:3:after", "validation:3:before", "tensors:1:before"),
-    ("tensors:1:after", "tensors:2:before", "tensors:2:after", "table:2:before", "table:3:after", "gather:1:before"),
+    ("writing:1:before", "table:1:before", "table:1:after", "step:3:after", "validation:3:before", "weights:1:before"),
+    ("weights:1:after", "state:1:before", "state:1:after", "table:2:before", "table:3:after", "gather:1:before"),
 )
 
 
