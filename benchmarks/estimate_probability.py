@@ -22,14 +22,16 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from tables import reliability
 
-from stmap_pipeline.evaluation.estimate import ANSWERED_SHARE, COLORLESS, SEEN, STEP_S, WINDOW_S, known_share
-from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration, calibration_curve, find_path, path_support
+from stmap_pipeline.evaluation.decision import ANSWERED_SHARE, COLORLESS
+from stmap_pipeline.evaluation.estimate import SEEN, STEP_S, WINDOW_S, known_share
+from stmap_pipeline.evaluation.heart_rate_path import PathCalibration, calibration_curve, find_path, path_support
 from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.window_probability import RATES_BPM, WEIGHTS, pulse_signals, window_measures
 from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, RateSource, WindowRates
 from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.signals import dominant_rate_bpm
+from stmap_pipeline.signals.rate_grid import CLOSE_BPM
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.weights import read_description, weights_path
 

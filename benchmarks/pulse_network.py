@@ -35,12 +35,13 @@ from stmap_pipeline.evaluation.window_rates import PulseNetRates
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
+from stmap_pipeline.signals.rate_grid import CLOSE_BPM, share_near
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks import Network, build_network
-from stmap_pipeline.training.networks.pulse_net import NEAR_BPM, PulseNetwork
+from stmap_pipeline.training.networks.pulse_net import PulseNetwork
 from stmap_pipeline.training.predict import Model, predict_batches
 from stmap_pipeline.training.tensor_file import read_tensors
 from stmap_pipeline.weights import PULSE_NET, Calibration, read_calibration, read_weights, weights_path
@@ -50,7 +51,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 BANDS_BPM = ((40, 60), (60, 80), (80, 100), (100, 120), (120, 140), (140, 160), (160, 181))
-RIGHT_BPM = 5.0
 TENTHS = tuple(number / 10 for number in range(11))
 TEST_SEED, CALIBRATION_SEED = 1_000_001, 1_000_002
 
@@ -109,7 +109,7 @@ def network_of(weights: dict[str, torch.Tensor]) -> PulseNetwork:
 
 def likely_rate(probability: FloatArray) -> Answers:
     """Return the rate around which most of the probability lies, and the probability there."""
-    near = (np.abs(RATES_BPM - RATES_BPM[:, None]) <= NEAR_BPM).astype(float)
+    near = share_near(RATES_BPM, RATES_BPM)
     chosen = near[(probability @ near).argmax(axis=1)] * probability
     confidence = chosen.sum(axis=1)
     return Answers(chosen @ RATES_BPM / np.maximum(confidence, 1e-9), confidence)
@@ -165,7 +165,7 @@ def measure_windows(estimator: Estimator, count: int, figures: Path | None, besi
     probability = estimator.windows(windows.means, windows.motion)
     answers = likely_rate(probability)
     error = np.abs(answers.rate_bpm - true)
-    right = there & (error <= RIGHT_BPM)
+    right = there & (error <= CLOSE_BPM)
     surest = answers.confidence >= np.quantile(answers.confidence[there], 0.2)
     still = likely_rate(estimator.windows(windows.means, None))
     measured = {
@@ -225,7 +225,7 @@ def fit_calibration(estimator: Estimator, count: int = 3000) -> Calibration:
     windows = unseen_windows(count, CALIBRATION_SEED)
     log_rates, log_none = estimator.raw(windows.means, windows.motion)
     true = windows.heart_rate_bpm.astype(float)
-    near = np.abs(RATES_BPM - true[:, None]) <= RIGHT_BPM
+    near = np.abs(RATES_BPM - true[:, None]) <= CLOSE_BPM
 
     def loss(temperature: float, shift: float) -> float:
         rates, none = Calibration(temperature, shift)(log_rates, log_none)
@@ -348,7 +348,7 @@ def package(run: Path, figures: Path | None) -> None:
         "network": "pulse-net",
         "sha256": hashlib.sha256(data).hexdigest(),
         "input": {"rate_hz": INPUT_HZ, "samples": SAMPLES, "wave_hz": WAVE_HZ},
-        "rates_bpm": {"first": RATES_BPM[0], "last": RATES_BPM[-1], "step": 1.0, "near": NEAR_BPM},
+        "rates_bpm": {"first": RATES_BPM[0], "last": RATES_BPM[-1], "step": 1.0, "near": CLOSE_BPM},
         "calibration": estimator.calibration._asdict(),
         "training": {
             "command": "stmap train --recipe simulated",

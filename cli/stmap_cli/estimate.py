@@ -16,7 +16,7 @@ from stmap_cli.console import Progress, console, printable
 from stmap_cli.options import json_option
 
 if TYPE_CHECKING:
-    from stmap_pipeline.evaluation.estimate import VideoEstimate, WindowEstimate
+    from stmap_pipeline.evaluation.video_estimate import VideoEstimate, WindowEstimate
     from stmap_pipeline.evaluation.window_rates import RateSource
 
 _METHODS = ("pulse-net", "pos", "chrom", "green")

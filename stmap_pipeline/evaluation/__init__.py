@@ -7,7 +7,9 @@
 :mod:`.result`              the tables and ``evaluation.json`` that it writes
 :mod:`.compare`             two runs on the same videos
 :mod:`.experiment`          all trainings and tests of a paper
-:mod:`.estimate`            the heart rate of one video, or the reason why there is none
+:mod:`.estimate`            the heart rate of one video, from its file or its traces
+:mod:`.decision`            whether a rate is given, or the reason why there is none
+:mod:`.video_estimate`      the result, as it is printed, drawn and written
 :mod:`.window_rates`        distributions of heart rates in the windows of a video, by any method
 :mod:`.window_probability`  the same for GREEN, CHROM and POS: from spectrum and agreement of blocks
 :mod:`.pulse_inference`     the pulse network in NumPy

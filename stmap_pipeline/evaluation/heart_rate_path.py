@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stmap_pipeline.signals.rate_grid import share_near
+
 FloatArray = npt.NDArray[np.float64]
 
 #: Standard deviation of the change of a heart rate, in bpm per root of a second.
@@ -33,8 +35,8 @@ DRIFT_BPM = 1.5
 JUMP_PER_S, SWITCH_PER_S = 0.001, 0.002
 #: Chance that the distribution of a window is worth nothing.
 WORTHLESS = 0.02
-#: A rate is right where it is so near to the truth.
-CLOSE_BPM = 5.0
+#: Chance that a video has no pulse, where nothing else is known.
+NO_PULSE = 0.2
 #: Windows support each other up to so far.
 SUPPORT_S = 30.0
 #: Highest probability of a rate: simulations do not tell more.
@@ -73,12 +75,12 @@ class HeartRatePath:
         return best_rates(self.rates_bpm, self.probability)
 
     def interval(self, share: float = INTERVAL) -> tuple[FloatArray, FloatArray]:
-        """Return the central interval that holds the rate of each window with a probability, if there is a pulse.
+        """Return the shortest interval that holds the rate of each window with a probability, if there is a pulse.
 
         Parameters
         ----------
         share : float
-            The probability; as much lies above the interval as below it.
+            The probability.
 
         Returns
         -------
@@ -90,25 +92,37 @@ class HeartRatePath:
         for index, row in enumerate(self.probability):
             # a little everywhere: cumulative sums that increase have one inverse
             below = np.concatenate([[0.0], np.cumsum(row + 1e-12)])
-            low[index], high[index] = np.interp(np.array([1 - share, 1 + share]) / 2 * below[-1], below, edges_bpm)
+            wanted = share * below[-1]
+            # one end of the shortest lies on an edge of the grid
+            starts, stops = below[below + wanted <= below[-1]], below[below >= wanted]
+            begin = np.concatenate([starts, stops - wanted])
+            begin_bpm, end_bpm = np.interp(begin, below, edges_bpm), np.interp(begin + wanted, below, edges_bpm)
+            shortest = int(np.argmin(end_bpm - begin_bpm))
+            low[index], high[index] = begin_bpm[shortest], end_bpm[shortest]
         return low, high
 
     def reweighted(self, probability: FloatArray) -> HeartRatePath:
         """Return the path with another probability of the best rate of each window.
 
-        What lies within 5 bpm of it is scaled to that probability, and all else to the rest.
+        What lies within 5 bpm of that rate is scaled to the probability. Of the rest, what is no longer believed of the rate may be any other
+        rate or no pulse, as where nothing is known.
 
         Parameters
         ----------
         probability : (W,) array
         """
         best_bpm, chance = self.best()
-        near = np.abs(self.rates_bpm - best_bpm[:, None]) <= CLOSE_BPM + 1e-6
-        inside, outside = (
-            part / np.maximum(whole, 1e-12) for part, whole in ((probability, chance), (1 - probability, 1 - chance))
+        near = share_near(self.rates_bpm, best_bpm)
+        inside, outside = self.probability * near, self.probability * (1 - near)
+        doubted = np.maximum(chance - probability, 0.0)[:, None]
+        anything = (1 - near) / (1 - near).sum(axis=1, keepdims=True)
+        kept = np.minimum((1 - probability) / np.maximum(1 - chance, 1e-12), 1.0)[:, None]
+        scaled = (probability / np.maximum(chance, 1e-12))[:, None]
+        return HeartRatePath(
+            self.rates_bpm,
+            scaled * inside + kept * outside + (1 - NO_PULSE) * doubted * anything,
+            kept[:, 0] * self.no_pulse + NO_PULSE * doubted[:, 0],
         )
-        factor = np.where(near, inside[:, None], outside[:, None])
-        return HeartRatePath(self.rates_bpm, self.probability * factor, self.no_pulse * outside)
 
 
 def best_rates(rates_bpm: FloatArray, probability: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -129,22 +143,15 @@ def best_rates(rates_bpm: FloatArray, probability: FloatArray) -> tuple[FloatArr
     >>> rates_bpm = np.arange(60.0, 81.0)
     >>> best_bpm, chance = best_rates(rates_bpm, np.where(rates_bpm == 70, 0.8, 0.01))
     >>> round(float(best_bpm), 1), round(float(chance), 2)
-    (70.0, 0.9)
+    (70.0, 0.89)
     """
-    step_bpm = float(rates_bpm[1] - rates_bpm[0])
-    reach = int(CLOSE_BPM / step_bpm + 1e-9)
-    padded = np.zeros((*probability.shape[:-1], probability.shape[-1] + 2 * reach + 1))
-    padded[..., reach + 1 : -reach] = probability
-    sums = np.cumsum(padded, axis=-1)
-    around = sums[..., 2 * reach + 1 :] - sums[..., : -2 * reach - 1]
+    around = probability @ share_near(rates_bpm, rates_bpm)
     # of intervals that hold as much the one whose middle is most probable
-    center = rates_bpm[(around + 1e-6 * probability).argmax(axis=-1)]
-    near = np.abs(rates_bpm - center[..., None]) <= CLOSE_BPM + 1e-6
-    inside = np.where(near, probability, 0.0)
+    center_bpm = rates_bpm[(around + 1e-6 * probability).argmax(axis=-1)]
+    inside = probability * share_near(rates_bpm, center_bpm)
     total = inside.sum(axis=-1)
-    mean_bpm = (inside * rates_bpm).sum(axis=-1) / np.where(total > 0, total, 1.0)
-    best_bpm = np.where(total > 0, mean_bpm, center)
-    return best_bpm, np.where(np.abs(rates_bpm - best_bpm[..., None]) <= CLOSE_BPM + 1e-6, probability, 0.0).sum(axis=-1)
+    best_bpm = np.where(total > 0, (inside * rates_bpm).sum(axis=-1) / np.where(total > 0, total, 1.0), center_bpm)
+    return best_bpm, (probability * share_near(rates_bpm, best_bpm)).sum(axis=-1)
 
 
 def find_path(
@@ -153,7 +160,7 @@ def find_path(
     spans_s: npt.ArrayLike,
     no_pulse: npt.ArrayLike | None = None,
     *,
-    prior_no_pulse: float = 0.2,
+    prior_no_pulse: float = NO_PULSE,
     drift_bpm: float = DRIFT_BPM,
     worthless: float = WORTHLESS,
 ) -> HeartRatePath:
@@ -207,7 +214,7 @@ def find_path(
     whole = np.where(known[:, None], np.column_stack([values, absent]), prior)
     whole = (1 - worthless) * whole / whole.sum(axis=1, keepdims=True) + worthless * prior
     ratio = np.divide(whole, prior, out=np.zeros_like(whole), where=prior > 0)
-    evidence = np.log(np.maximum(ratio, 1e-300)) * own_time(spans)[:, None]
+    evidence = np.log(np.maximum(ratio, 1e-300)) * own_time(spans, known)[:, None]
     likelihood = np.exp(evidence - evidence.max(axis=1, keepdims=True)) * (prior > 0)
 
     centers_s = spans.mean(axis=1)
@@ -246,7 +253,7 @@ class PathCalibration(NamedTuple):
 def calibrated(path: HeartRatePath, probability: npt.ArrayLike, spans_s: npt.ArrayLike, calibration: PathCalibration) -> FloatArray:
     """Compute the probability that the best rate of each window is within 5 bpm of the truth.
 
-    More evidence for that rate, in any window, is never less probability.
+    The surer the path is of that rate, and the windows on their own, the higher it is.
 
     Parameters
     ----------
@@ -295,19 +302,19 @@ def path_support(rates_bpm: FloatArray, best_bpm: FloatArray, probability: npt.A
     >>> sure, unsure = np.where(rates_bpm == 70, 1.0, 0.0), np.full(21, 1 / 21)
     >>> spans_s = [[0.0, 10.0], [10.0, 20.0]]
     >>> path_support(rates_bpm, np.array([70.0, 70.0]), np.stack([sure, unsure]), spans_s).round(2).tolist()
-    [0.81, 0.71]
+    [0.79, 0.69]
     """
     values, spans = np.asarray(probability, dtype=np.float64), np.asarray(spans_s, dtype=np.float64)
-    mass = np.where(np.abs(rates_bpm - best_bpm[:, None]) <= CLOSE_BPM + 1e-6, values, 0.0).sum(axis=1)
     known = np.asarray(np.isfinite(values).all(axis=1))
-    own_s = np.where(known, own_time(spans) * (spans[:, 1] - spans[:, 0]), 0.0)
+    mass = (np.where(known[:, None], values, 0.0) * share_near(rates_bpm, best_bpm)).sum(axis=1)
+    own_s = own_time(spans, known) * (spans[:, 1] - spans[:, 0])
     centers_s = spans.mean(axis=1)
     found = np.empty(len(mass))
     for index, center_s in enumerate(centers_s):
         near = slice(*np.searchsorted(centers_s, [center_s - SUPPORT_S, center_s + SUPPORT_S]))
         weight = own_s[near] * (1 - np.abs(centers_s[near] - center_s) / SUPPORT_S)
         total = weight.sum()
-        found[index] = weight @ np.where(known[near], mass[near], 0.0) / total if total > 0 else np.nan
+        found[index] = weight @ mass[near] / total if total > 0 else np.nan
     return found
 
 
@@ -316,12 +323,14 @@ def _logit(chance: FloatArray) -> FloatArray:
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def own_time(spans_s: npt.ArrayLike) -> FloatArray:
+def own_time(spans_s: npt.ArrayLike, known: npt.NDArray[np.bool_] | None = None) -> FloatArray:
     """Return the share of each window's time that is its own, where a moment that is in n windows belongs to each by 1 / n.
 
     Parameters
     ----------
     spans_s : (W, 2) array
+    known : (W,) array of bool, optional
+        The windows that count; the others have no time of their own.
 
     Returns
     -------
@@ -332,16 +341,19 @@ def own_time(spans_s: npt.ArrayLike) -> FloatArray:
     --------
     >>> own_time([[0.0, 10.0], [5.0, 15.0]]).tolist(), own_time([[0.0, 10.0], [20.0, 30.0]]).tolist()
     ([0.75, 0.75], [1.0, 1.0])
+    >>> own_time([[0.0, 10.0], [5.0, 15.0]], np.array([True, False])).tolist()
+    [1.0, 0.0]
     """
     spans = np.asarray(spans_s, dtype=np.float64)
+    counted = np.ones(len(spans), dtype=np.int64) if known is None else known.astype(np.int64)
     edges = np.unique(spans)
     first, last = np.searchsorted(edges, spans[:, 0]), np.searchsorted(edges, spans[:, 1])
     change = np.zeros(len(edges) + 1)
-    np.add.at(change, first, 1)
-    np.add.at(change, last, -1)
+    np.add.at(change, first, counted)
+    np.add.at(change, last, -counted)
     windows = np.cumsum(change)[: len(edges) - 1]
     shared_s = np.concatenate([[0.0], np.cumsum(np.diff(edges) / np.maximum(windows, 1))])
-    return np.asarray((shared_s[last] - shared_s[first]) / (spans[:, 1] - spans[:, 0]))
+    return np.asarray(counted * (shared_s[last] - shared_s[first]) / (spans[:, 1] - spans[:, 0]))
 
 
 @lru_cache(maxsize=64)

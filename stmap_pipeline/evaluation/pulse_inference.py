@@ -29,8 +29,6 @@ from stmap_pipeline.weights.pulse_net import (
 
 Array = npt.NDArray[np.float32]
 
-#: Fewest samples of a window, 4 s.
-SHORTEST = 120
 
 _GROUPS = 4
 _TINY = 1e-9
@@ -82,9 +80,9 @@ class PulseInference:
         Parameters
         ----------
         means : (B, T, N, 3) array
-            R, G, B of the blocks in gray levels at 30 Hz, NaN where not seen; T at least :data:`SHORTEST`.
+            R, G, B of the blocks in gray levels at 30 Hz, NaN where not seen; 4 s or more.
         motion : (B, T, 4) array, optional
-            Center of the face (x, y) and size, relative to its mean size, and roll in radians; NaN where not known.
+            As :func:`~stmap_pipeline.faces.motion.head_motion` returns it; NaN where not known.
         """
         blocks, level, seen, moved = _prepare(np.asarray(means, dtype=np.float32), motion)
         samples = seen.shape[2]

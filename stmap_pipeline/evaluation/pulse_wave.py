@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 _SHORTEST, _LONGEST = 0.6, 1.5
 # windows that overlap by less have no common sign
 _FEWEST_COMMON_S = 1.0
+# beats are looked for in stretches of so many
+_FEWEST_BEATS = 3
 # what is left of the harmonics: they make a beat sharp
 _HARMONICS = 2.2
 _SLOWEST_HZ = 0.5
@@ -166,18 +168,23 @@ def find_beats(pulse: PulseTrace, rate_times_s: FloatArray, heart_rate_bpm: Floa
     found_s: list[float] = []
     interval_s: list[float] = []
     for run in known_runs(trusted):
-        usual_s = float(np.median(period_s[run]))
-        highest_hz = min(_HARMONICS / usual_s, 0.45 * rate_hz)
-        if (run.stop - run.start) < 3 * usual_s * rate_hz:
+        # in beats instead of seconds, so that one filter suits a rate that rises
+        beats = scipy.integrate.cumulative_trapezoid(1 / period_s[run], times_s[run], initial=0)
+        if beats[-1] < _FEWEST_BEATS:
             continue
-        sections = scipy.signal.butter(2, (_SLOWEST_HZ, highest_hz), btype="bandpass", fs=rate_hz, output="sos")
-        smooth = scipy.signal.sosfiltfilt(sections, value[run], padlen=min(run.stop - run.start - 1, 30))
-        peaks, _ = scipy.signal.find_peaks(smooth, distance=max(1, round(_SHORTEST * usual_s * rate_hz)), height=0.0)
+        per_beat = float(period_s[run].max()) * rate_hz
+        grid = np.arange(0.0, beats[-1], 1 / per_beat)
+        wave = scipy.interpolate.CubicSpline(beats, value[run])(grid)
+        lowest, highest = _SLOWEST_HZ * float(period_s[run].min()), min(_HARMONICS, 0.45 * rate_hz * float(period_s[run].min()))
+        sections = scipy.signal.butter(2, (lowest, highest), btype="bandpass", fs=per_beat, output="sos")
+        smooth = scipy.signal.sosfiltfilt(sections, wave, padlen=min(len(wave) - 1, 30))
+        peaks, _ = scipy.signal.find_peaks(smooth, distance=max(1, round(_SHORTEST * per_beat)), height=0.0)
         peaks = peaks[(peaks > 0) & (peaks < len(smooth) - 1)]
         left, center, right = smooth[peaks - 1], smooth[peaks], smooth[peaks + 1]
-        at_s = times_s[run][peaks] + 0.5 * (left - right) / np.minimum(left - 2 * center + right, -1e-12) / rate_hz
-        intervals_s = np.diff(at_s, prepend=np.nan)
-        ratio = intervals_s / period_s[run][peaks]
+        at = (peaks + 0.5 * (left - right) / np.minimum(left - 2 * center + right, -1e-12)) / per_beat
+        at_s = np.interp(at, beats, times_s[run])
+        intervals = np.diff(at, prepend=np.nan)
         found_s += at_s.tolist()
-        interval_s += np.where((ratio >= _SHORTEST) & (ratio <= _LONGEST), intervals_s, np.nan).tolist()
+        is_usual = (intervals >= _SHORTEST) & (intervals <= _LONGEST)
+        interval_s += np.where(is_usual, np.diff(at_s, prepend=np.nan), np.nan).tolist()
     return Beats(np.array(found_s), np.array(interval_s))

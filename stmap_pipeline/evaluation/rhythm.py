@@ -64,4 +64,8 @@ def together(values: FloatArray, spans_s: FloatArray) -> FloatArray:
     [1.5, 1.5, 1.0]
     """
     centers_s = spans_s.mean(axis=1)
-    return np.asarray(np.maximum(1 - np.abs(centers_s - centers_s[:, None]) / _TOGETHER_S, 0.0) @ values)
+    sums = np.empty_like(values)
+    for index, center_s in enumerate(centers_s):
+        near = slice(*np.searchsorted(centers_s, [center_s - _TOGETHER_S, center_s + _TOGETHER_S]))
+        sums[index] = (1 - np.abs(centers_s[near] - center_s) / _TOGETHER_S) @ values[near]
+    return sums

@@ -109,13 +109,24 @@ def missing_spans_s(times_s: FloatArray) -> list[tuple[float, float]]:
     return [(float(times_s[one]), float(times_s[one + 1])) for one in gaps]
 
 
+def duration_s(times_s: FloatArray) -> float:
+    """Return how long frames last, the last one as long as the others usually do.
+
+    Examples
+    --------
+    >>> duration_s(np.arange(30) / 10)
+    3.0
+    """
+    return float(times_s[-1] - times_s[0] + median_interval_s(times_s))
+
+
 def _frame_problems(
     times_s: FloatArray, repeated: npt.NDArray[np.bool_], known: Mapping[str, str | int | float]
 ) -> list[SignalProblem]:
     found: list[SignalProblem] = []
     if len(times_s) < 2:
         return found
-    length_s = float(times_s[-1] - times_s[0] + median_interval_s(times_s))
+    length_s = duration_s(times_s)
     rate_hz = 1 / median_interval_s(times_s)
     if gaps := missing_spans_s(times_s):
         found.append(SignalProblem("missing_frames", f"frames are missing for {_spans_text(gaps)}"))

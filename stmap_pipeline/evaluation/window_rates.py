@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import ModelError
-from stmap_pipeline.evaluation.heart_rate_path import CLOSE_BPM, PathCalibration
+from stmap_pipeline.evaluation.heart_rate_path import PathCalibration
 from stmap_pipeline.evaluation.pulse_inference import PulseInference, PulseWindows
 from stmap_pipeline.evaluation.pulse_wave import stitch
 from stmap_pipeline.evaluation.window_probability import CALIBRATION, RATES_BPM, PulseSignals, pulse_signals, window_probability
@@ -17,6 +17,7 @@ from stmap_pipeline.faces.motion import head_motion
 from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, median_interval_s
 from stmap_pipeline.signals.classical import method_named
+from stmap_pipeline.signals.rate_grid import share_near
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import detrend
 from stmap_pipeline.torch import require_torch
@@ -33,7 +34,7 @@ FloatArray = npt.NDArray[np.float64]
 PULSE_NET_METHOD = "pulse-net"
 #: Of the pulse network, where the description of its weights has none.
 PATH_CALIBRATION = PathCalibration(0.572, 0.404, 0.643)
-#: Shortest stretch with a face in which a rate is looked for: five beats of 60 bpm.
+#: Shortest video in which a rate is looked for: five beats of 60 bpm.
 SHORTEST_S = 5.0
 # spread of the rates of a run around the truth where they are right
 _RUN_SD_BPM = 2.5
@@ -279,8 +280,7 @@ def supported_rates(signals: PulseSignals, spans_s: FloatArray, heart_rate_bpm: 
         One for each window.
     """
     probability, no_pulse = window_probability(signals, spans_s)
-    near = np.abs(RATES_BPM - heart_rate_bpm[:, None]) <= CLOSE_BPM
-    support = np.where(near, probability, 0.0).sum(axis=1, keepdims=True)
+    support = (probability * share_near(RATES_BPM, heart_rate_bpm)).sum(axis=1, keepdims=True)
     bell = np.exp(-0.5 * ((RATES_BPM - heart_rate_bpm[:, None]) / _RUN_SD_BPM) ** 2)
     bell /= np.maximum(bell.sum(axis=1, keepdims=True), 1e-300)
     elsewhere = (1 - no_pulse[:, None] - support) / len(RATES_BPM)

@@ -9,7 +9,7 @@ import numpy as np
 
 from stmap_pipeline.config import BlocksConfig
 from stmap_pipeline.errors import OutputError
-from stmap_pipeline.evaluation.estimate import VideoEstimate
+from stmap_pipeline.evaluation.video_estimate import VideoEstimate
 from stmap_pipeline.report.face_outline import sketch_corners
 from stmap_pipeline.report.pictures import ESTIMATE, SHADE, TRUTH, check_picture, draw_outline, new_figure, save_figure
 from stmap_pipeline.signals import power_spectrum

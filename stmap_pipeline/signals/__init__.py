@@ -5,6 +5,7 @@
 :mod:`.spectrum`      heart rate and signal-to-noise ratio of a pulse
 :mod:`.classical`     GREEN, CHROM, POS: a pulse from the color of the face
 :mod:`.lag`           how much later one pulse is than another
+:mod:`.rate_grid`     how much of a distribution over heart rates lies near one
 ====================  =====================================================================
 """
 

@@ -127,8 +127,8 @@ class MapDataset(Dataset[dict[str, Any]]):
     color, normalize, fill
         Of the maps, see :func:`~stmap_pipeline.torch.maps.maps_from_means`.
     rate_hz : float, optional
-        Read samples at this rate around the middle of each window, NaN where the recording is shorter; otherwise the samples of the
-        windows, on the clock of the build.
+        Read samples at this rate around the middle of each window, at the ends of a recording its first or last ones, NaN where the
+        recording is shorter; otherwise the samples of the windows, on the clock of the build. The heart rate stays that of the window.
     samples : int, optional
         How many with ``rate_hz``; without it as many as the median window is long.
     pulse : bool

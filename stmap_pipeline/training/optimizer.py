@@ -54,6 +54,10 @@ class MuonAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Make one step; the gradients of matrices are taken away."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for parameter, matrix in self._matrices.items():
             # weights may have been read since; those in another order of memory (channels last) are no matrix without a copy
             matrix.copy_(parameter.flatten(1))
@@ -65,7 +69,8 @@ class MuonAdamW(torch.optim.AdamW):
             parameter.copy_(matrix.view(parameter.shape))
             if matrix in self._muon.state:
                 self.state[parameter] = self._muon.state[matrix]
-        return super().step(closure)
+        super().step()
+        return loss
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ PULSE_NET = "pulse-net-simulated"
 FOLDER = Path(__file__).parent
 
 _MAX_BYTES = 10_000_000
+_KEYS = {"sha256", "calibration"}
 _TYPES: dict[str, npt.DTypeLike] = {"F32": "<f4", "F16": "<f2"}
 
 
@@ -100,6 +101,8 @@ def read_description(name: str = PULSE_NET, folder: Path = FOLDER) -> dict[str, 
     path = weights_path(name, folder).with_suffix(".json")
     try:
         description: dict[str, Any] = json.loads(read_bytes(path, _MAX_BYTES))
+        if not isinstance(description, dict) or not description.keys() >= _KEYS:
+            raise ValueError("it is no description of weights")
     except (OSError, ValueError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); install the package again") from None
     return description

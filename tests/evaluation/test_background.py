@@ -7,7 +7,8 @@ import pytest
 from support.videos import colorful, write_video
 
 from stmap_pipeline.evaluation.background import Background, background_share, is_light
-from stmap_pipeline.evaluation.estimate import COLORLESS, estimate_video
+from stmap_pipeline.evaluation.decision import COLORLESS
+from stmap_pipeline.evaluation.estimate import estimate_video
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.simulation.pulse import PULSE_RGB
 from stmap_pipeline.synth.scene import make_scene

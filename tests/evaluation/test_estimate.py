@@ -10,10 +10,11 @@ from support.maps import frame_times, simulated_blocks
 from support.videos import colorful, real, write_video
 
 from stmap_pipeline.errors import REASONS, UnknownNameError
-from stmap_pipeline.evaluation.estimate import ANSWER, estimate_blocks, estimate_video
+from stmap_pipeline.evaluation.decision import ANSWER, ANSWERED_SHARE, COLORLESS
+from stmap_pipeline.evaluation.estimate import _estimate, estimate_blocks, estimate_video
 from stmap_pipeline.evaluation.window_probability import pulse_signals
 from stmap_pipeline.evaluation.window_rates import PulseNetRates, supported_rates
-from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.synth.traces import plan_recordings
@@ -122,7 +123,10 @@ def test_a_color_that_never_moves_is_no_pulse():
     found = estimate_blocks(still, "pos")
     assert found.reason == "no_pulse"
     assert np.isnan([found.guess_bpm, found.probability]).all()
-    by_network = estimate_blocks(still)
+    beside = estimate_blocks(still, "pos", others=("green", "chrom"))
+    assert np.isnan(list(beside.others.values())).all()
+    by_network = estimate_blocks(still, others=("pos",))
+    assert np.isnan(by_network.others["pos"]).all()
     assert by_network.refused
     assert by_network.probability < 0.3
 
@@ -243,8 +247,8 @@ class Peaks:
 
 
 def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
-    blocks = simulated_blocks(165.0, frame_times(20.0))
-    usual, rare = (estimate_blocks(blocks, Peaks({rate_bpm: 0.6, 120.0: 0.05})) for rate_bpm in (80.0, 165.0))
+    blocks, at_80 = (simulated_blocks(rate_bpm, frame_times(20.0)) for rate_bpm in (165.0, 80.0))
+    usual, rare = (estimate_blocks(one, Peaks({rate_bpm: 0.6, 120.0: 0.05})) for one, rate_bpm in ((at_80, 80.0), (blocks, 165.0)))
     assert (usual.reason, usual.heart_rate_bpm) == ("", pytest.approx(80, abs=1))
     assert 0.8 <= usual.probability < 1
     assert usual.low_bpm <= 80 <= usual.high_bpm
@@ -256,9 +260,10 @@ def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
     # where it was not measured, it is not done
     by_another = Peaks({80.0: 0.6, 120.0: 0.05})
     by_another.name = "green"
-    assert estimate_blocks(blocks, by_another).reason == "no_pulse"
+    assert estimate_blocks(at_80, by_another).reason == "no_pulse"
     # the video says 165, if anything
-    other = estimate_blocks(blocks, Peaks({165.0: 0.5, 80.0: 0.4}))
+    both = BlockTrace(blocks.times_s, blocks.means * at_80.means / at_80.means.mean(axis=0), blocks.coverage, blocks.grid)
+    other = estimate_blocks(both, Peaks({165.0: 0.5, 80.0: 0.4}))
     assert (other.reason, round(other.guess_bpm)) == ("no_pulse", 80)
     assert other.probability >= 0.8
 
@@ -270,6 +275,83 @@ def test_the_best_guess_expects_a_usual_rate_and_what_the_video_tells_does_not()
     assert 0.2 < unsure.probability < ANSWER
     assert [round(one.guess_bpm) for one in unsure.windows] == [165] * len(unsure.windows)
     assert estimate_blocks(blocks, Peaks({165.0: 0.98, 80.0: 0.01})).heart_rate_bpm == pytest.approx(165, abs=1)
+
+
+class Sure:
+    """Knows the rate in so many windows at the start, and nothing in the others."""
+
+    name = "runs/a"
+
+    def __init__(self, windows):
+        self.count = windows
+
+    def windows(self, blocks, track, window_s, step_s):
+        found = PulseNetRates().windows(blocks, track, window_s, step_s)
+        flat = np.full(len(found.rates_bpm), 1 / len(found.rates_bpm))
+        sure = np.exp(-0.5 * ((found.rates_bpm - 72) / 1.5) ** 2)
+        rows = [sure / sure.sum()] * self.count + [flat] * (len(found.spans_s) - self.count)
+        return found._replace(probability=np.array(rows), no_pulse=np.zeros(len(rows)))
+
+
+def test_a_rate_in_too_little_of_the_time_is_none():
+    blocks = simulated_blocks(72.0, frame_times(300.0))
+    few, more = (estimate_blocks(blocks, Sure(windows), step_s=10.0) for windows in (1, 12))
+    given = [np.mean([one.probability >= ANSWER for one in found.windows]) for found in (few, more)]
+    assert 0 < given[0] < ANSWERED_SHARE < given[1]
+    assert (few.reason, more.reason) == ("no_pulse", "")
+    assert few.guess_bpm == pytest.approx(72, abs=2)
+    # each window counts as long as it lasts alone: a video with a dense start is no other one
+    assert more.heart_rate_bpm == pytest.approx(72, abs=1)
+
+
+@pytest.mark.parametrize(("rate_hz", "true_bpm"), [(3.0, 120.0), (4.0, 150.0), (5.0, 165.0)])
+def test_a_rate_that_so_few_frames_cannot_show_is_not_given(rate_hz, true_bpm):
+    """At 3 frames/s a heart of 120 looks like one of 60."""
+    blocks = simulated_blocks(true_bpm, frame_times(20.0, rate_hz), noise=0.02)
+    for method in ("pulse-net", "pos", "chrom", "green"):
+        found = estimate_blocks(blocks, method)
+        assert found.reason == "no_pulse", method
+        assert found.probability <= COLORLESS
+        assert max(one.probability for one in found.windows) <= COLORLESS
+    assert "low_frame_rate" in {one.kind for one in found.problems}
+    assert estimate_blocks(simulated_blocks(72.0, frame_times(20.0, 8.0), noise=0.02)).heart_rate_bpm == pytest.approx(72, abs=1)
+
+
+def lamp_blocks(lamp_s, duration_s=150.0):
+    """A face without a pulse in the light of a lamp that flickers 80 times a minute for some time."""
+    times_s = frame_times(duration_s)
+    lamp = 1 + 0.01 * np.sin(2 * np.pi * 80 / 60 * times_s) * (times_s < lamp_s)
+    means = lamp[:, None, None] * np.array([150, 110, 90.0]) * np.linspace(0.8, 1.2, 25)[:, None]
+    means += 0.3 * np.random.default_rng(0).standard_normal(means.shape)
+    return BlockTrace(times_s, means.astype(np.float32), np.ones(means.shape[:2], np.float32), RoiGrid())
+
+
+def test_a_lamp_is_no_usual_rate_where_it_is_on_for_most_of_the_time():
+    for lamp_s in (150.0, 110.0):
+        found = estimate_blocks(lamp_blocks(lamp_s), Peaks({80.0: 0.6, 120.0: 0.05}))
+        assert (found.reason, found.usual) == ("no_pulse", False), lamp_s
+        assert found.probability <= COLORLESS
+
+
+def test_the_interval_of_a_rate_that_is_doubted_is_wide():
+    found = estimate_blocks(lamp_blocks(20.0, 20.0), "green", others=("pos", "green"))
+    assert found.guess_bpm == pytest.approx(80, abs=3)
+    assert found.probability <= COLORLESS
+    assert found.high_bpm - found.low_bpm > 30
+    for one in found.windows:
+        assert one.high_bpm - one.low_bpm > 30
+    assert max(chance for _, chance in found.others.values()) <= COLORLESS
+
+
+def test_frames_that_repeat_are_bridged():
+    blocks = simulated_blocks(72.0, frame_times(14.0), noise=0.02)
+    repeated = np.arange(len(blocks.times_s)) % 3 > 0
+    # for 7 s each picture is shown for 0.4 s
+    held = (blocks.times_s > 3) & (blocks.times_s < 10)
+    repeated |= held & (np.arange(len(blocks.times_s)) % 12 > 0)
+    found = _estimate(blocks, None, {}, PulseNetRates(), [], "clip", window_s=10.0, step_s=2.0, repeated=repeated)
+    assert np.isfinite([one.probability for one in found.windows]).all()
+    assert found.guess_bpm == pytest.approx(72, abs=1)
 
 
 def test_classical_methods_are_set_beside():

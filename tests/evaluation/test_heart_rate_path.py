@@ -56,7 +56,7 @@ def test_one_window_alone_keeps_its_distribution():
     np.testing.assert_allclose(found.probability[0], peak(72, share=0.8))
     best_bpm, chance = found.best()
     assert best_bpm[0] == pytest.approx(72)
-    assert chance[0] == pytest.approx(0.8 * 0.9876 + 0.2 * 11 / 141, abs=0.01)
+    assert chance[0] == pytest.approx(0.8 * 0.9876 + 0.2 * 10 / 141, abs=0.01)
 
 
 def test_a_bad_window_is_outvoted_and_has_no_veto():
@@ -152,3 +152,41 @@ def test_shapes_that_do_not_fit_are_refused_and_nothing_has_no_path():
     with pytest.raises(ValueError, match="rates"):
         find_path(RATES_BPM, np.ones((2, 140)), spans(2))
     assert find_path(RATES_BPM, np.empty((0, 141)), np.empty((0, 2))).best()[0].size == 0
+
+
+@pytest.mark.parametrize("given", [0.3, 0.4, 0.7, 0.95])
+@pytest.mark.parametrize("share", [0.6, 0.95])
+def test_what_is_no_longer_believed_of_a_rate_may_be_any_other(given, share):
+    path = find_path(RATES_BPM, peak(72, share=share)[None], [[0.0, 10.0]], [0.0])
+    doubted = path.reweighted(np.array([given]))
+    best_bpm, chance = doubted.best()
+    assert best_bpm[0] == pytest.approx(72, abs=0.5)
+    assert chance[0] == pytest.approx(given, abs=0.01)
+    assert doubted.probability.sum() + doubted.no_pulse[0] == pytest.approx(1)
+    low_bpm, high_bpm = doubted.interval()
+    held = doubted.probability[0, (low_bpm[0] < RATES_BPM) & (high_bpm[0] > RATES_BPM)].sum() / doubted.probability.sum()
+    assert held == pytest.approx(0.9, abs=0.06)
+    # 90 % within 5 bpm where so much is believed of the rate, and far more than that where less is
+    assert (high_bpm[0] - low_bpm[0] < 10.1) == (given / doubted.probability.sum() >= 0.9)
+    assert given > 0.5 or high_bpm[0] - low_bpm[0] > 60
+
+
+def test_the_interval_is_the_shortest():
+    row = 0.95 * peak(50) + 0.05 * peak(160)
+    low_bpm, high_bpm = find_path(RATES_BPM, row[None], [[0.0, 10.0]], worthless=0.0).interval()
+    assert (low_bpm[0], high_bpm[0]) == (pytest.approx(46, abs=0.7), pytest.approx(54, abs=0.7))
+
+
+def test_the_probability_of_a_rate_changes_evenly_with_it():
+    shifts_bpm = np.arange(0, 1, 0.05)
+    chances = np.array([best_rates(RATES_BPM, peak(70 + one, 3.0))[1] for one in shifts_bpm])
+    # 5 bpm are 1.67 standard deviations, of a step of the grid more
+    np.testing.assert_allclose(chances, 0.90, atol=0.01)
+
+
+def test_windows_that_know_nothing_take_no_time_from_those_that_do():
+    known = np.array([True, False, False, False])
+    np.testing.assert_allclose(own_time(spans(4), known), [1, 0, 0, 0])
+    rows = np.stack([peak(72, share=0.7), *[np.full(141, np.nan)] * 3])
+    alone = find_path(RATES_BPM, rows[:1], spans(1)).best()[1][0]
+    assert find_path(RATES_BPM, rows, spans(4)).best()[1][0] == pytest.approx(alone, abs=1e-6)

@@ -106,7 +106,7 @@ def test_what_is_left_of_a_video_that_freezes_is_told_as_such(tmp_path):
     frames = (scene.render(shown / RATE_HZ, shown) for shown in (min(one, 60) for one in range(180)))
     found = estimate_video(write_video(tmp_path / "clip.mp4", frames, rate_hz=RATE_HZ, options={"crf": "14"}))
     assert found.reason == "too_short"
-    assert "the video lasts 11.9 s (7.9 s repeat a frame), and what is left is less than one window" in found.message
+    assert "the video lasts 12.0 s (7.9 s repeat a frame), and what is left is less than one window" in found.message
 
 
 def test_a_face_that_freezes_has_the_rate_of_the_rest(tmp_path):

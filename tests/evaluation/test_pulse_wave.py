@@ -75,3 +75,19 @@ def test_a_table_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         write_pulse(PulseTrace([0.0], [1.0]), Beats(np.empty(0), np.empty(0)), tmp_path / "file" / "pulse.csv")
+
+
+@pytest.mark.parametrize(("first_bpm", "last_bpm"), [(55.0, 120.0), (60.0, 130.0), (130.0, 60.0)])
+def test_no_beat_is_missed_where_the_rate_changes_a_lot(first_bpm, last_bpm):
+    times_s = np.arange(0, 180, 1 / RATE_HZ)
+    rate_bpm = np.interp(times_s, [0.0, 100.0, 140.0], [first_bpm, first_bpm, last_bpm])
+    beats = np.concatenate([[0.0], np.cumsum(rate_bpm[1:] / 60 / RATE_HZ)])
+    wave = np.cos(2 * np.pi * beats) + 0.3 * np.cos(4 * np.pi * beats - 0.5)
+    centers_s = np.arange(5.0, 176.0, 2.0)
+    found = find_beats(
+        PulseTrace(times_s, wave), centers_s, np.interp(centers_s, times_s, rate_bpm), np.ones(len(centers_s), np.bool_)
+    )
+    for start_s, stop_s in ((2.0, 60.0), (100.0, 140.0), (145.0, 178.0)):
+        there = (found.times_s >= start_s) & (found.times_s < stop_s)
+        assert there.sum() == pytest.approx(np.diff(np.interp([start_s, stop_s], times_s, beats))[0], abs=1.5)
+        assert np.isfinite(found.interval_s[there]).mean() > 0.95

@@ -6,8 +6,10 @@ from support.maps import frame_times, simulated_blocks
 
 from stmap_pipeline.errors import UnknownNameError
 from stmap_pipeline.evaluation.estimate import estimate_blocks
+from stmap_pipeline.evaluation.pulse_wave import find_beats
 from stmap_pipeline.evaluation.window_rates import PulseNetRates, rate_source
-from stmap_pipeline.records import RoiGrid
+from stmap_pipeline.records import LandmarkTrack, RoiGrid
+from stmap_pipeline.simulation.face import MEAN_SHAPE
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,30 @@ def test_beats_are_those_of_the_heart(network):
 
 def test_what_is_too_short_has_no_windows(network):
     assert network.windows(simulated_blocks(72.0, frame_times(4.0)), None, 10.0, 2.0).spans_s.shape == (0, 2)
+
+
+def test_the_motion_of_the_head_is_read(network):
+    """A rhythm that is the head's own is less believed where its motion is known."""
+    times_s = frame_times(12.0)
+    nod = 0.02 * np.sin(2 * np.pi * 1.5 * times_s)
+    blocks = simulated_blocks(90.0, times_s, noise=0.02)
+    points_px = np.broadcast_to(MEAN_SHAPE * 100 + (200.0, 200.0), (len(times_s), 68, 2)).astype(np.float32).copy()
+    still = LandmarkTrack(times_s, points_px, np.ones(len(times_s), dtype=np.float32))
+    nodding = LandmarkTrack(times_s, points_px + (100 * nod[:, None, None]).astype(np.float32), still.score)
+    seen = [network.windows(blocks, track, 10.0, 2.0).probability for track in (None, still, nodding)]
+    assert np.abs(seen[2] - seen[1]).max() > 0.001
+    near = np.abs(network.windows(blocks, None, 10.0, 2.0).rates_bpm - 90) <= 5
+    assert seen[2][:, near].sum() < seen[1][:, near].sum()
+
+
+def test_the_wave_is_not_late_whatever_sample_a_window_starts_with(network):
+    blocks = simulated_blocks(72.0, frame_times(20.0), noise=0.01)
+    # every second of these windows would start with an odd sample
+    odd, even = (network.windows(blocks, None, 10.0, step_s).pulse for step_s in (1.5, 2.0))
+    beats = [find_beats(one, np.array([10.0]), np.array([72.0]), np.array([True])).times_s for one in (odd, even)]
+    inside = [one[(one > 1) & (one < 19)] for one in beats]
+    assert len(inside[0]) == len(inside[1])
+    assert np.abs(inside[0] - inside[1]).max() < 0.012
 
 
 def test_methods_have_names():

@@ -12,7 +12,8 @@ from support.maps import frame_times, simulated_blocks, simulated_result
 
 from stmap_pipeline.balance import Augmentation, BalanceOptions, BinResult
 from stmap_pipeline.errors import ExtraMissingError, OutputError, StmapError, UnknownNameError
-from stmap_pipeline.evaluation.estimate import VideoEstimate, estimate_blocks
+from stmap_pipeline.evaluation.estimate import estimate_blocks
+from stmap_pipeline.evaluation.video_estimate import VideoEstimate
 from stmap_pipeline.records import RecordingResult, RoiGrid, Window
 from stmap_pipeline.report import draw_estimate, draw_histogram, draw_recording
 

@@ -192,9 +192,10 @@ def test_damaged_weights_are_refused(tmp_path):
     with pytest.raises(ModelError, match="describes"):
         read_weights(folder=tmp_path)
     description = file.with_suffix(".json")
-    description.write_text(json.dumps({"sha256": ""}))
-    with pytest.raises(ModelError):
-        read_weights(folder=tmp_path)
+    for text in (json.dumps({"sha256": "", "calibration": {}}), "{}", "[]", "null"):
+        description.write_text(text)
+        with pytest.raises(ModelError, match="install the package again"):
+            read_weights(folder=tmp_path)
     file.unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         read_weights(folder=tmp_path)

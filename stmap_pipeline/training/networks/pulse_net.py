@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
+from stmap_pipeline.signals.rate_grid import share_near
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks.base import Network, Rates
 from stmap_pipeline.weights.pulse_net import (
@@ -40,10 +41,6 @@ from stmap_pipeline.weights.pulse_net import (
     TREND,
     WAVE_HZ,
 )
-
-#: The rate of a window is the mean of the distribution over the interval of this half width that has most of the probability, and the
-#: confidence is the probability of that interval.
-NEAR_BPM = 5.0
 
 #: A training batch has 4 to 16 of the blocks, drawn at random, and 1 to 3 in this share of the batches: faster, and good for any grid.
 FEW_BLOCKS_SHARE = 0.1
@@ -328,7 +325,8 @@ class PulseNetwork(Network):
         """Return the heart rate around which most of the probability lies, and the probability there."""
         probability = output.log_probability.double().exp()
         rates = torch.as_tensor(RATES_BPM, dtype=probability.dtype, device=probability.device)
-        near = ((rates - rates[:, None]).abs() <= NEAR_BPM).to(probability)
+        # the mean of the distribution over the 10 bpm that have most of the probability
+        near = torch.as_tensor(share_near(RATES_BPM, RATES_BPM), dtype=probability.dtype, device=probability.device)
         most = (probability @ near).argmax(dim=1)
         near = near[most] * probability
         confidence = near.sum(dim=1)
