@@ -16,6 +16,7 @@ from scipy.special import erf
 
 from stmap_pipeline.weights.pulse_net import (
     DEVIATION,
+    GROUPS,
     HALF_BAND,
     LARGEST,
     MIXES,
@@ -30,7 +31,6 @@ from stmap_pipeline.weights.pulse_net import (
 Array = npt.NDArray[np.float32]
 
 
-_GROUPS = 4
 _TINY = 1e-9
 _COLOR_MIXES = np.array(MIXES, dtype=np.float32)
 _TAPS = np.array(HALF_BAND, dtype=np.float32)
@@ -175,7 +175,7 @@ class PulseInference:
 
     def _norm(self, name: str, x: Array) -> Array:
         """Normalize groups of channels over time (GroupNorm)."""
-        split = x.reshape(len(x), _GROUPS, -1)
+        split = x.reshape(len(x), GROUPS, -1)
         split = split - split.mean(axis=2, keepdims=True)
         split /= np.sqrt(np.square(split).mean(axis=2, keepdims=True) + 1e-5)
         return np.asarray(

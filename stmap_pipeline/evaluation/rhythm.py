@@ -6,12 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation.heart_rate import RATE_HZ, on_uniform_grid
+from stmap_pipeline.evaluation.heart_rate_path import SUPPORT_S
 from stmap_pipeline.signals.spectrum import detrend
 
 FloatArray = npt.NDArray[np.float64]
-
-# windows up to so far away are looked at together: what one alone shows of a rhythm is noisy
-_TOGETHER_S = 30.0
 
 
 def uniform_changes(times_s: FloatArray, changes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -66,6 +64,6 @@ def together(values: FloatArray, spans_s: FloatArray) -> FloatArray:
     centers_s = spans_s.mean(axis=1)
     sums = np.empty_like(values)
     for index, center_s in enumerate(centers_s):
-        near = slice(*np.searchsorted(centers_s, [center_s - _TOGETHER_S, center_s + _TOGETHER_S]))
-        sums[index] = (1 - np.abs(centers_s[near] - center_s) / _TOGETHER_S) @ values[near]
+        near = slice(*np.searchsorted(centers_s, [center_s - SUPPORT_S, center_s + SUPPORT_S]))
+        sums[index] = (1 - np.abs(centers_s[near] - center_s) / SUPPORT_S) @ values[near]
     return sums

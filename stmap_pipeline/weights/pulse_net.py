@@ -25,6 +25,8 @@ HALF_BAND = (-1 / 32, 0.0, 9 / 32, 0.5, 9 / 32, 0.0, -1 / 32)
 STEP = 4
 #: Steps to both sides over which the scores of the spatial attention are averaged: a block that is good now is good two seconds around.
 NEAR_STEPS = 3
+#: Groups of channels that are normalized together.
+GROUPS = 4
 #: Largest absolute value of an input.
 LARGEST = 5.0
 #: Numbers that say how the head is placed.

@@ -29,6 +29,7 @@ from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks.base import Network, Rates
 from stmap_pipeline.weights.pulse_net import (
     DEVIATION,
+    GROUPS,
     HALF_BAND,
     INPUT_HZ,
     LARGEST,
@@ -189,7 +190,7 @@ class EncoderLayer(nn.Module):
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, 5, padding=2 * dilation, dilation=dilation)
-        self.norm = nn.GroupNorm(4, channels)
+        self.norm = nn.GroupNorm(GROUPS, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the layer's output, of the shape of its input."""
@@ -207,7 +208,7 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(4, channels)
+        self.norm = nn.GroupNorm(GROUPS, channels)
         self.conv = nn.Conv1d(channels, channels, 5, padding=2 * dilation, dilation=dilation)
         self.mix = nn.Conv1d(channels, channels, 1)
         nn.init.normal_(self.mix.weight, std=0.3 / math.sqrt(channels))
@@ -263,7 +264,7 @@ class PulseNetwork(Network):
         self.heads, self.waves = heads, waves
         self.stem = nn.Conv1d(2 * len(MIXES), channels, 3 * STEP, stride=STEP, padding=STEP)
         self.level = nn.Linear(len(MIXES), channels)
-        self.stem_norm = nn.GroupNorm(4, channels)
+        self.stem_norm = nn.GroupNorm(GROUPS, channels)
         self.encoder = nn.ModuleList([EncoderLayer(channels, 1), EncoderLayer(channels, 2)])
         self.context = nn.Linear(channels, channels)
         self.score = nn.Conv1d(channels, heads, 1)
@@ -272,7 +273,7 @@ class PulseNetwork(Network):
         )
         self.enter = nn.Conv1d(2 * channels + motion_channels, width, 1)
         self.decoder = nn.ModuleList(DecoderLayer(width, one) for one in dilations)
-        self.decoder_norm = nn.GroupNorm(4, width)
+        self.decoder_norm = nn.GroupNorm(GROUPS, width)
         self.to_waves = nn.Conv1d(width, waves * STEP, 5, padding=2)
         self.to_time_weights = nn.Conv1d(width, 1, 5, padding=2)
         nn.init.zeros_(self.to_time_weights.weight)
