@@ -90,14 +90,12 @@ def _run(plan: BuildPlan, jobs: int, scheduler: str | None, limits: Limits) -> I
     described = json.dumps(description(plan), indent=2, sort_keys=True)
     atomic_write_text(plan.out / "dataset_description.json", described + "\n")
     asked = {one.recording_id for one in plan.listed}
-    settled = Counter(one.status for one in plan.settled)
     run = scratch.begin(
         RunInfo(
             database=plan.database.name,
             listed=len(plan.listed),
-            skipped=settled["skipped"],
-            failed=settled["failed"],
-            stored=sum(one.recording_id in asked for one in plan.stored),
+            stored=tuple(one.recording_id for one in plan.stored),
+            settled={one.recording_id: (one.status, one.reason) for one in (*plan.settled, *plan.kept)},
             todo=tuple(one.recording_id for one in plan.todo),
         )
     )

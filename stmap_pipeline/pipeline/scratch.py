@@ -14,7 +14,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,10 +66,10 @@ class RunInfo:
     database : str
     listed : int
         Recordings that were asked for.
-    skipped, failed : int
-        How many of them were settled by the plan with this outcome.
-    stored : int
-        How many of them have stored traces.
+    stored : tuple of str
+        Ids of recordings with stored traces, whether asked for or not.
+    settled : mapping of str to (str, str)
+        Status and reason of those that the plan settled, by their ids.
     todo : tuple of str
         Ids of those to decode.
     """
@@ -77,9 +77,8 @@ class RunInfo:
     run: str = ""
     database: str = ""
     listed: int = 0
-    skipped: int = 0
-    failed: int = 0
-    stored: int = 0
+    stored: tuple[str, ...] = ()
+    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
     todo: tuple[str, ...] = ()
 
 

@@ -10,7 +10,6 @@ from typing import Literal
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.lock import holder
 from stmap_pipeline.pipeline.scratch import Scratch
-from stmap_pipeline.records import Outcome
 from stmap_pipeline.shards import Shards
 
 
@@ -73,30 +72,32 @@ def read_status(out: str | Path) -> BuildStatus:
     finished = (out / "manifest.json").is_file()
     if not finished and not (out / "stmap.toml").is_file():
         raise OutputError(f"{out}: is no output of stmap build-maps; give the folder that was its OUT")
-    outcomes: dict[str, Outcome] = {}
+    # status and reason by recording, so that one that several runs know is counted once
+    outcomes: dict[str, tuple[str, str]] = {}
     database = ""
     if finished:
         with Shards(out) as shards:
             database = shards.database
-            outcomes = {one.recording_id: one for one in shards.outcomes()}
+            outcomes = {one.recording_id: (one.status, one.reason) for one in shards.outcomes()}
     info = scratch.run()
     decoded = scratch.outcomes()
-    outcomes |= decoded
     todo = set(info.todo) - decoded.keys()
-    statuses = Counter(one.status for name, one in outcomes.items() if name not in todo)
-    known = info.stored + sum(one.status == "ok" for one in decoded.values())
+    # what the plan found is in the tables at the end alone
+    outcomes |= dict.fromkeys(info.stored, ("ok", "")) | info.settled
+    outcomes |= {name: (one.status, one.reason) for name, one in decoded.items()}
+    outcomes = {name: one for name, one in outcomes.items() if name not in todo}
+    statuses = Counter(status for status, _ in outcomes.values())
     owner = holder(out)
     unfinished = owner is not None or scratch.folder.exists() or not finished
     return BuildStatus(
         "running" if owner is not None else "stopped" if unfinished else "finished",
         info.database or database,
         info.listed or len(outcomes),
-        # those that were settled or found by the plan are written down at the end
-        max(statuses["ok"], known),
-        max(statuses["skipped"], info.skipped),
-        max(statuses["failed"], info.failed),
+        statuses["ok"],
+        statuses["skipped"],
+        statuses["failed"],
         len(todo),
-        dict(sorted(Counter(one.reason for one in outcomes.values() if one.reason).items())),
+        dict(sorted(Counter(reason for _, reason in outcomes.values() if reason).items())),
         tuple(scratch.in_progress()) if unfinished else (),
         **(owner or {}),
     )

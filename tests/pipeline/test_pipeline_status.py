@@ -61,6 +61,29 @@ def test_a_stopped_build_says_what_is_left(source, tmp_path):
         verify(out)
 
 
+def test_a_build_that_was_stopped_twice_counts_each_recording_once(tmp_path, face_clip):
+    source, out = tmp_path / "own", tmp_path / "maps"
+    source.mkdir()
+    for name in "acdef":
+        (source / f"{name}.mp4").write_bytes(face_clip.read_bytes())
+    # one fails when it is decoded, and one in the plan
+    write_video(source / "b.mp4", [colorful(120, 160)] * 45)
+    (source / "g.mp4").write_bytes(face_clip.read_bytes())
+    (source / "g.csv").write_text("none\nat all\n")
+    (source / "database.toml").write_text(
+        "".join(f'[[recording]]\nvideo = "{name}.mp4"\n' for name in "abcdef")
+        + '[[recording]]\nvideo = "g.mp4"\n[[recording.label]]\nfile = "g.csv"\nrate_hz = 1.0\n'
+    )
+    for outcomes, ok, left in ((3, 1, 4), (5, 3, 2)):
+        running = run_build(plan_build("folder", source, out, SHORT), 0)
+        for _ in range(outcomes):
+            next(running)
+        running.close()
+        status = read_status(out)
+        assert (status.state, status.listed, status.ok, status.failed, status.left) == ("stopped", 7, ok, 2, left)
+        assert status.reasons == {"label_unreadable": 1, "no_face": 1}
+
+
 def test_an_update_that_was_stopped_is_no_finished_build(built, source, out, face_clip, tmp_path):
     more = shutil.copytree(source, tmp_path / "more")
     (more / "carl.mp4").write_bytes(face_clip.read_bytes())
