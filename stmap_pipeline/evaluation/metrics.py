@@ -19,6 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 MEASURES = ("me_bpm", "sd_bpm", "mae_bpm", "rmse_bpm", "mer_percent", "r")
 # draws at a time: the weights of 2,000 draws of 100,000 windows would be 1.6 GB
 _BLOCK_CELLS = 4_000_000
+# any two pairs lie on a line
+_LEAST_FOR_R = 3
 #: Where one band of true heart rate ends and the next begins; the middle one holds about half of a resting population.
 BAND_EDGES_BPM = (60.0, 70.0, 85.0, 100.0)
 BANDS = ("<60", "60-70", "70-85", "85-100", ">=100")
@@ -42,7 +44,7 @@ class HeartRateMetrics:
     mer_percent : float
         Mean absolute error as a share of the true rate.
     r : float
-        Pearson's correlation; NaN where either side does not vary.
+        Pearson's correlation; NaN where either side does not vary, and of less than three pairs, which always lie on a line.
     """
 
     n: int
@@ -77,7 +79,7 @@ def heart_rate_metrics(estimated_bpm: npt.ArrayLike, true_bpm: npt.ArrayLike) ->
     --------
     >>> result = heart_rate_metrics([70.0, 82.0, float("nan")], [72.0, 80.0, 90.0])
     >>> result.n, result.n_missing, result.me_bpm, result.mae_bpm, result.r
-    (2, 1, 0.0, 2.0, 1.0)
+    (2, 1, 0.0, 2.0, nan)
     """
     estimated, true, known = _pairs(estimated_bpm, true_bpm)
     count = len(estimated)
@@ -282,7 +284,7 @@ def _measures(sums: FloatArray, mean_error: float) -> FloatArray:
     scale = np.sqrt(variance_a * variance_b)
     # rounding of a constant list is not variation
     flat = scale <= 1e-9
-    r = np.where(flat, np.nan, np.clip((ab - a * b) / np.where(flat, 1, scale), -1, 1).round(12))
+    r = np.where(flat | (sums[:, 0] < _LEAST_FOR_R), np.nan, np.clip((ab - a * b) / np.where(flat, 1, scale), -1, 1).round(12))
     columns = (mean_error + e, np.sqrt(np.maximum(ee - e * e, 0)), absolute, np.sqrt(squared), 100 * relative, r)
     return np.stack(columns, axis=1)
 

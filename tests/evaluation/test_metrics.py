@@ -36,7 +36,9 @@ def test_the_numbers_are_those_of_reference_implementations(rows):
     assert result.mae_bpm.value == pytest.approx(mean_absolute_error(true, estimated), abs=1e-9)
     assert result.rmse_bpm.value == pytest.approx(root_mean_squared_error(true, estimated), abs=1e-9)
     assert result.mer_percent.value == pytest.approx(100 * mean_absolute_percentage_error(true, estimated), abs=1e-9)
-    if np.ptp(estimated) > 0.1 < np.ptp(true):
+    if len(rows) < 3:
+        assert np.isnan(result.r.value)
+    elif np.ptp(estimated) > 0.1 < np.ptp(true):
         assert result.r.value == pytest.approx(pearsonr(estimated, true).statistic, abs=1e-9)
     assert result.rmse_bpm.value**2 == pytest.approx(result.me_bpm.value**2 + result.sd_bpm.value**2, abs=1e-9)
 
@@ -112,10 +114,11 @@ def test_intervals_hold_the_truth_as_often_as_the_page_says():
 
 
 def test_one_subject_has_numbers_and_no_interval():
-    result = score([70.0, 82.0], [72.0, 80.0], ["p001", "p001"])
-    assert (result.n, result.n_units, result.mae_bpm.value) == (2, 1, 2.0)
+    estimated, true_bpm = [70.0, 82.0, 65.0], [72.0, 80.0, 67.0]
+    result = score(estimated, true_bpm, ["p001"] * 3)
+    assert (result.n, result.n_units, result.mae_bpm.value) == (3, 1, 2.0)
     assert np.isnan([result.mae_bpm.low, result.rmse_bpm.high]).all()
-    assert result.metrics == heart_rate_metrics([70.0, 82.0], [72.0, 80.0])
+    assert result.metrics == heart_rate_metrics(estimated, true_bpm)
 
 
 def test_unknown_estimates_are_counted_and_their_subject_is_no_unit():
@@ -202,3 +205,11 @@ def test_a_band_begins_with_its_lower_end():
     assert band_of([30, 59.99, 60, 69.99, 70, 85, 99.9, 100, 200]) == [
         "<60", "<60", "60-70", "60-70", "70-85", "85-100", "85-100", ">=100", ">=100"
     ]  # fmt: skip
+
+
+def test_two_pairs_have_no_correlation_and_three_have():
+    true_bpm = [60.0, 80.0, 71.0]
+    two = score([61.0, 70.0], true_bpm[:2], ["a", "b"])
+    assert np.isnan([two.r.value, two.r.low, two.r.high]).all()
+    assert two.mae_bpm.value == 5.5
+    assert score([61.0, 70.0, 72.0], true_bpm, ["a", "b", "c"]).r.value == pytest.approx(np.corrcoef([61, 70, 72], true_bpm)[0, 1])
