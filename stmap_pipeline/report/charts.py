@@ -312,7 +312,7 @@ def scatter(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequen
 
 
 def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: Sequence[str]) -> Chart:
-    r"""Draw the difference of two measurements over their mean, with bias and limits of agreement (bias ± 1.96 SD).
+    r"""Draw the difference of two measurements over their mean, with bias and limits of agreement (bias ± 1.96 SD, dividing by the pairs).
 
     Parameters
     ----------
@@ -328,14 +328,15 @@ def bland_altman(true_bpm: npt.ArrayLike, estimated_bpm: npt.ArrayLike, names: S
     Examples
     --------
     >>> bland_altman([60.0, 80.0, 90.0], [61.0, 79.0, 93.0], ["a", "b", "c"]).text.replace("\N{MINUS SIGN}", "-")
-    '3 pairs; bias +1.0 bpm, limits of agreement -2.9 to +4.9 bpm.'
+    '3 pairs; bias +1.0 bpm, limits of agreement -2.2 to +4.2 bpm.'
     """
     true, found, labels = _pairs(true_bpm, estimated_bpm, names)
     if not true.size:
         return Chart(NO_PAIR)
     mean, difference = (true + found) / 2, found - true
     bias = float(difference.mean())
-    spread = float(difference.std(ddof=1)) if difference.size > 1 else float("nan")
+    # one pair has no limits
+    spread = float(difference.std()) if difference.size > 1 else float("nan")
     low, high = bias - LIMITS_SD * spread, bias + LIMITS_SD * spread
     low_text, bias_text, high_text = (fixed_text(one, signed=True) for one in (low, bias, high))
     levels = {

@@ -114,7 +114,7 @@ def test_limits_of_agreement_are_bias_plus_minus_196_standard_deviations():
     true = random.uniform(50, 120, 200)
     found = true + random.normal(1.5, 4, 200)
     difference = found - true
-    low, high = difference.mean() + 1.96 * difference.std(ddof=1) * np.array([-1, 1])
+    low, high = difference.mean() + 1.96 * difference.std() * np.array([-1, 1])
     layout = content(bland_altman(true, found, ["p"] * 200))["layout"]
     assert [one["y0"] for one in layout["shapes"]] == pytest.approx([0, low, high, difference.mean()])
 
