@@ -221,7 +221,7 @@ def run_with_progress(
                 progress.say(_fold_line(event, plan.config.epochs))
             else:
                 of_fold = event.steps
-                mae = "" if math.isnan(event.validation_mae_bpm) else f"  validation {event.validation_mae_bpm:.2f} bpm"
+                mae = "" if math.isnan(event.validation_mae_bpm) else f"  validation {event.validation_mae_bpm:.2f} bpm per window"
                 fold = f"fold {event.fold}  " if event.fold else ""
                 more = f"{fold}epoch {event.epoch}/{event.epochs}  loss {event.train_loss:.3f}{mae}  {event.windows_per_s:.0f} windows/s"
                 progress.reach(done + event.step, more)
@@ -240,19 +240,20 @@ def _evaluate(plan: TrainPlan, maps: Path, screen: Console, *, show_table: bool)
 
 def say_header(plan: TrainPlan, device: str, screen: Console) -> None:
     """Write what is going to be trained."""
+    from stmap_pipeline.training.protocol import number_range
+
     splits, config = plan.protocol.splits, plan.config
     start = {"simulated": "from the weights of the package, learned on simulated windows", "random": "from random weights"}
     say(screen, f"{config.network}  {start.get(config.init, f'from the weights {config.init}')}   {device}")
     if plan.shards is None:
         say(screen, f"  {counted(config.epochs, 'epoch')} of simulated windows, none of them twice")
         return
-    windows = plan.protocol.windows
-    resampled = sum(one.augmented for one in windows)
+    recorded, resampled = zip(*(plan.protocol.count_training(one) for one in plan.to_do or splits), strict=True)
     say(
         screen,
-        f"  {config.protocol}   {counted(len(windows) - resampled, 'window')}"
-        f"{f' and {resampled} resampled' if resampled else ''}   {counted(len(plan.to_do), 'fold')} of {len(splits)} to train, "
-        f"{counted(config.epochs, 'epoch')} each",
+        f"  {config.protocol}   trains on {number_range(recorded)} windows"
+        f"{f' and {number_range(resampled)} resampled' if any(resampled) else ''}   "
+        f"{counted(len(plan.to_do), 'fold')} of {len(splits)} to train, {counted(config.epochs, 'epoch')} each",
     )
     if plan.maps.simulated:
         say(screen, "  the maps are simulated: results say nothing about people")
@@ -262,12 +263,12 @@ def _fold_line(one: FoldResult, epochs: int) -> str:
     name = f"fold {one.fold}" if one.fold else one.folder.name
     which = f"epoch {one.epoch} of {epochs}"
     if not math.isnan(one.validation_mae_bpm):
-        which += f" (validation {one.validation_mae_bpm:.2f} bpm)"
+        which += f" (validation {one.validation_mae_bpm:.2f} bpm per window)"
     if not one.windows:
         return f"  {name}   {which}   nothing held out"
     return (
-        f"  {name}   {which}   {counted(one.windows, 'window')} held out: MAE {one.mae_bpm:.2f} bpm "
-        f"(always the mean of the training windows: {one.constant_mae_bpm:.2f})"
+        f"  {name}   {which}   {counted(one.videos, 'video')} held out: MAE {one.mae_bpm:.2f} bpm "
+        f"(always the mean of the training videos: {one.constant_mae_bpm:.2f})"
     )
 
 

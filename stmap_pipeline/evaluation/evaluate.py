@@ -46,7 +46,7 @@ from stmap_pipeline.shards.manifest import MANIFEST
 from stmap_pipeline.signals.classical import METHODS
 from stmap_pipeline.torch import require_torch
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.protocol import FoldSplit, plan_protocol
+from stmap_pipeline.training.protocol import FoldSplit, plan_protocol, training_mean_bpm
 from stmap_pipeline.training.run_folder import MapsMetadata, read_json
 
 FloatArray = npt.NDArray[np.float64]
@@ -277,7 +277,7 @@ def held_out_predictions(run: RunMetadata, shards: Shards) -> Applied | None:
         notes.append(f"{_named(rest)} {'was' if len(rest) == 1 else 'were'} not trained: these are the numbers of {_named(folds)}")
     if not len(predictions):
         notes.append("all subjects were trained on and none was held out: evaluate the run on other maps")
-    constants = {one.fold: _training_mean_bpm(windows, one) for one in splits if one.fold in folds}
+    constants = {one.fold: training_mean_bpm(windows, one) for one in splits if one.fold in folds}
     return Applied(predictions, constants, True, tuple(folds), tuple(notes))
 
 
@@ -378,15 +378,6 @@ def _refuse_trained(table: Path, predictions: Predictions, windows: Sequence[Win
     trained = {windows[one].recording_id for part in (split.training, split.validation) for one in part.tolist()}
     if both := sorted(trained & set(predictions.recording_id[predictions.fold == split.fold].tolist())):
         raise ModelError(f"{table}: {both[0]} was trained on in fold {split.fold}, so it cannot be evaluated there; train again")
-
-
-def _training_mean_bpm(windows: Sequence[Window], split: FoldSplit) -> float:
-    """Mean over the videos of the mean of their labels, of all subjects that were not held out."""
-    labels: dict[str, list[float]] = {}
-    for part in (split.training, split.validation):
-        for one in part.tolist():
-            labels.setdefault(windows[one].recording_id, []).append(windows[one].heart_rate_bpm)
-    return float(np.mean([np.mean(one) for one in labels.values()])) if labels else float("nan")
 
 
 def _constant_of_training(run: RunMetadata, folds: Sequence[int]) -> float:

@@ -16,6 +16,8 @@ from stmap_pipeline.report.runs import Run
 from stmap_pipeline.shards import Shards, read_augmentation
 from stmap_pipeline.shards.manifest import MANIFEST, MAX_BYTES
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.protocol import number_range, plan_protocol
+from stmap_pipeline.training.run_folder import finished_folds, maps_metadata
 from stmap_pipeline.version import __version__
 
 _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "dlib-bin", "av", "h5py")
@@ -25,7 +27,13 @@ _VARIED = {"network": "any", "protocol": "within", "augment": "none", "seed": 0}
 
 
 def about_maps(
-    shards: Shards, *, simulated: bool = False, command: str = "", plan: dict[str, Any] | None = None, measured: bool = True
+    shards: Shards,
+    *,
+    simulated: bool = False,
+    command: str = "",
+    plan: dict[str, Any] | None = None,
+    trained: tuple[str, str] | None = None,
+    measured: bool = True,
 ) -> About:
     """Describe how the maps of a build came about.
 
@@ -38,6 +46,8 @@ def about_maps(
         The command that made the report.
     plan : dict, optional
         Of the augmentation, as :func:`~stmap_pipeline.shards.read_augmentation` gives it.
+    trained : (str, str), optional
+        On how many windows as recorded and resampled networks were trained.
     measured : bool
         Whether quality figures are shown.
 
@@ -58,7 +68,7 @@ def about_maps(
     if measured:
         methods.append(paragraph("quality"))
     if plan:
-        methods.append(paragraph("augmentation", plan=plan))
+        methods.append(paragraph("augmentation", plan=plan, trained=trained))
     references = [*filter(None, [source["BibTeX"]]), *bibtex("niu2019fg", "wang2017pos", "dehaan2013chrom")]
     facts = [
         ("maps", str(shards.root)),
@@ -195,7 +205,8 @@ def about_runs(runs: Sequence[Run], maps: Sequence[Path], *, simulated: bool = F
     for path in maps:
         with Shards(path) as shards:
             plan = read_augmentation(path)
-            about = about_maps(shards, simulated=simulated or shards.simulated, plan=plan, measured=False)
+            trained = _trained(shards, runs) if plan else None
+            about = about_maps(shards, simulated=simulated or shards.simulated, plan=plan, trained=trained, measured=False)
         methods += about.methods
         references += about.references
         facts += [one for one in about.facts if one[0] not in ("report made with", "command of this report")]
@@ -212,6 +223,20 @@ def about_runs(runs: Sequence[Run], maps: Sequence[Path], *, simulated: bool = F
         facts += _facts(run)
     facts += [*software(_RUN_PACKAGES), *([("command of this report", command)] if command else [])]
     return About(methods, list(dict.fromkeys(references)), facts)
+
+
+def _trained(shards: Shards, runs: Sequence[Run]) -> tuple[str, str] | None:
+    """Count what runs with resampled windows were trained on, as recorded and resampled; None where none was trained on these maps."""
+    maps, counts = maps_metadata(shards), set[tuple[int, int]]()
+    for one in (run.metadata for run in runs):
+        same = (one.maps.manifest_sha256, one.maps.augmentation_sha256) == (maps.manifest_sha256, maps.augmentation_sha256)
+        if same and one.config.augment == "plan":
+            protocol = plan_protocol(shards, one.config, [fold for fold in finished_folds(one.path) if fold])
+            counts |= {protocol.count_training(split) for split in protocol.splits}
+    if not counts:
+        return None
+    recorded, resampled = zip(*counts, strict=True)
+    return number_range(recorded), number_range(resampled)
 
 
 def _training(configs: Sequence[TrainConfig]) -> str:

@@ -56,6 +56,11 @@ class Protocol:
     windows: list[Window]
     splits: list[FoldSplit]
 
+    def count_training(self, split: FoldSplit) -> tuple[int, int]:
+        """Return how many windows of a fold are trained on, as recorded and resampled."""
+        resampled = sum(self.windows[one].augmented for one in split.training.tolist())
+        return len(split.training) - resampled, resampled
+
 
 def plan_protocol(shards: Shards, config: TrainConfig, folds: Collection[int] = ()) -> Protocol:
     """Choose the windows of each fold by the settings; the same settings and maps give the same choice.
@@ -126,24 +131,35 @@ def _usable(shards: Shards, config: TrainConfig) -> list[Window]:
 
 
 def _held_out(shards: Shards, config: TrainConfig, folds_of: Mapping[str, int], folds: Collection[int]) -> dict[int, set[str]]:
+    known = sorted(set(folds_of.values()) - {0})
+    if not known and (folds or config.protocol == "within"):
+        instead = f"{'leave out --fold; ' if folds else ''}{_without_folds(folds_of)}"
+        raise ShardError(f"{shards.root}: the database has no official folds; {instead}")
     if folds and config.protocol != "within":
-        raise ConfigError(f"folds are chosen with the protocol 'within', not with {config.protocol!r}")
+        raise ConfigError(
+            f"{shards.root}: --fold chooses among the official folds, which the protocol {config.protocol} does not use; leave out --fold, "
+            "or train with --protocol within"
+        )
     if config.protocol == "cross":
         return {0: set()}
     if config.protocol == "holdout":
         names = sorted(folds_of)
         count = max(1, round(config.holdout_share * len(names)))
         if count >= len(names):
-            raise ConfigError(
-                f"{shards.root}: has {len(names)} subject(s); a holdout needs two or more, and leaves one to train on"
-            )
+            few = f"has one subject, whom a holdout cannot spare; {_without_folds(names)}"
+            share = f"a holdout of {config.holdout_share:g} of {len(names)} subjects leaves none to train on; make holdout_share smaller"
+            raise ConfigError(f"{shards.root}: {few if len(names) == 1 else share}")
         return {0: set(_drawn(names, count, config.seed, 0))}
-    known = sorted(set(folds_of.values()) - {0})
-    if not known:
-        raise ShardError(f"{shards.root}: the database has no official folds; train with --protocol holdout, or cross")
     if unknown := sorted(set(folds) - set(known)):
         raise UnknownNameError(f"{shards.root}: no fold {', '.join(map(str, unknown))} (folds: {', '.join(map(str, known))})")
     return {fold: {name for name, of in folds_of.items() if of == fold} for fold in (sorted(set(folds)) or known)}
+
+
+def _without_folds(subjects: Collection[str]) -> str:
+    """Return how to train on subjects without official folds."""
+    if len(subjects) > 1:
+        return f"--protocol holdout holds out a share of its {len(subjects)} subjects"
+    return "--protocol cross trains on its only subject, to be tested on other maps"
 
 
 def _validation_subjects(names: Sequence[str], config: TrainConfig, fold: int) -> list[str]:
@@ -152,8 +168,8 @@ def _validation_subjects(names: Sequence[str], config: TrainConfig, fold: int) -
     count = max(1, round(config.validation_share * len(names)))
     if count >= len(names):
         raise ConfigError(
-            f"fold {fold}: {len(names)} subject(s) to train on cannot spare {count} to choose the epoch; "
-            "set the validation share to 0 to take the last epoch"
+            f"fold {fold}: {len(names)} {'subject' if len(names) == 1 else 'subjects'} to train on cannot spare {count} to choose the epoch; "
+            "--validation-share 0 takes the last epoch"
         )
     return _drawn(names, count, config.seed, 1 + fold)
 
@@ -166,6 +182,47 @@ def _left_out(names: Sequence[str], config: TrainConfig, fold: int) -> set[str]:
 
 def _drawn(names: Sequence[str], count: int, *seed: int) -> list[str]:
     return sorted(np.random.default_rng((_SUBJECTS, *seed)).choice(np.array(names), count, replace=False).tolist())
+
+
+def number_range(numbers: Collection[int]) -> str:
+    """Write numbers as one, or as the smallest and the largest.
+
+    Examples
+    --------
+    >>> number_range([5, 3, 4]), number_range([3, 3])
+    ('3 to 5', '3')
+    """
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def training_mean_bpm(windows: Sequence[Window], split: FoldSplit) -> float:
+    """Return the constant that a network must beat: the mean over the training videos of the mean of their labels.
+
+    Videos of subjects that the epoch is chosen on count as well, and resampled windows do not.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+    split : FoldSplit
+
+    Returns
+    -------
+    float
+        In beats/min; NaN where there is no window.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> protocol = plan_protocol(Shards(example_maps()), TrainConfig(validation_share=0))
+    >>> [round(training_mean_bpm(protocol.windows, one), 1) for one in protocol.splits]
+    [72.0, 81.0]
+    """
+    labels: dict[str, list[float]] = {}
+    for number in (*split.training.tolist(), *split.validation.tolist()):
+        if not (one := windows[number]).augmented:
+            labels.setdefault(one.recording_id, []).append(one.heart_rate_bpm)
+    return float(np.mean([np.mean(one) for one in labels.values()])) if labels else float("nan")
 
 
 def fit_settings(shards: Shards, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -190,15 +247,21 @@ def fit_settings(shards: Shards, given: Mapping[str, Any]) -> tuple[dict[str, An
     if "augment" not in given and (count := sum(one.augmented for one in shards.windows(labeled=True, augmented=True))):
         settings["augment"] = "plan"
         notes.append(f"also on the {count} resampled windows of stmap augment; --augment none leaves them out")
-    subjects = {one.subject: one.fold for one in shards.recordings()}
-    folds = Counter(fold for fold in subjects.values() if fold)
-    if "protocol" not in given and not folds and len(subjects) > 1:
+    infos = shards.recordings()
+    subjects = {one.subject: one.fold for one in infos}
+    official = any(subjects.values())
+    if "protocol" not in given and not official and len(subjects) > 1:
         settings["protocol"] = "holdout"
         notes.append("a share of the subjects is held out, as the database has no official folds; --protocol chooses otherwise")
-    protocol = settings.get("protocol", TrainConfig.model_fields["protocol"].default)
-    share = TrainConfig.model_fields["holdout_share"].default
-    held_out = max(folds.values(), default=0) if protocol == "within" else max(1, round(share * len(subjects)))
-    if "validation_share" not in given and protocol != "cross" and len(subjects) - held_out <= 1:
+    # only subjects with a label can be trained on
+    labeled = {one.recording_id for one in shards.windows(labeled=True)}
+    known = {one.subject: one.fold for one in infos if one.recording_id in labeled}
+    protocol, share = (settings.get(one, TrainConfig.model_fields[one].default) for one in ("protocol", "holdout_share"))
+    held_out = {
+        "within": max(Counter(filter(None, known.values())).values(), default=0),
+        "holdout": max(1, round(share * len(subjects))),
+    }.get(protocol, 0)
+    if "validation_share" not in given and len(known) - held_out <= 1:
         settings["validation_share"] = 0
         notes.append(
             "the last epoch is taken, as there are too few subjects to choose one on; --validation-share chooses otherwise"

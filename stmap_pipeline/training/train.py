@@ -23,7 +23,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ from stmap_pipeline.training.forecast import Forecast, measure_forecast
 from stmap_pipeline.training.networks import Network
 from stmap_pipeline.training.plan import TrainPlan, initial_network
 from stmap_pipeline.training.predict import clock_of, load_windows, network_class, predict_batches
-from stmap_pipeline.training.protocol import FoldSplit
+from stmap_pipeline.training.protocol import FoldSplit, training_mean_bpm
 from stmap_pipeline.training.run_folder import (
     HISTORY,
     OF_WINDOW,
@@ -116,19 +116,20 @@ class FoldResult:
     epoch : int
         Whose weights are used.
     validation_mae_bpm : float
-        Of these weights; NaN without validation.
-    windows : int
-        Number of windows held out; 0 where all subjects were trained on.
+        Of the windows that the epoch was chosen on, by these weights; NaN without validation.
+    videos, windows : int
+        Number of videos held out, and of their windows; 0 where all subjects were trained on.
     mae_bpm : float
-        Their mean absolute error; NaN where there are none.
+        Mean absolute error of these videos, as an evaluation has it; NaN where there are none.
     constant_mae_bpm : float
-        The same where each of them is estimated by the mean heart rate of the training windows.
+        The same where each of them is estimated by the mean heart rate of the training videos.
     """
 
     fold: int
     folder: Path
     epoch: int
     validation_mae_bpm: float
+    videos: int
     windows: int
     mae_bpm: float
     constant_mae_bpm: float
@@ -327,7 +328,7 @@ def _write_weights(path: Path, network: Network, row: Mapping[str, Any], split: 
 def _finish_fold(state: TrainState, data: MapDataset | None, split: FoldSplit, folder: Path) -> FoldResult:
     """Estimate the windows held out by the weights that were kept; ``predictions.csv`` marks the fold as finished."""
     state.used.load_state_dict(read_tensors(folder / WEIGHTS)[0])
-    rows, maes_bpm, index = [], [math.nan, math.nan], split.evaluation
+    rows, maes_bpm, index, videos = [], [math.nan, math.nan], split.evaluation, 0
     if data is not None:
         rates = predict_batches(state.used, batches(data, index))
         rows = [
@@ -335,11 +336,20 @@ def _finish_fold(state: TrainState, data: MapDataset | None, split: FoldSplit, f
             | {column: getattr(data.windows[one], column) for column in OF_WINDOW}
             for one, bpm, confidence in zip(index.tolist(), *(part.tolist() for part in rates), strict=True)
         ]
-        constant_bpm = data.heart_rate_bpm[split.training].mean()
-        maes_bpm = [_mae(one, data.heart_rate_bpm[index]) for one in (rates.heart_rate_bpm, constant_bpm)]
+        found_bpm, true_bpm = _video_means([row["recording_id"] for row in rows], rates.heart_rate_bpm, data.heart_rate_bpm[index])
+        videos = len(true_bpm)
+        maes_bpm = [_mae(one, true_bpm) for one in (found_bpm, training_mean_bpm(data.windows, split))]
     write_table(folder / "predictions.csv", PREDICTIONS, rows)
     (folder / RESUME).unlink(missing_ok=True)
-    return FoldResult(split.fold, folder, state.best_row["epoch"], state.best_row["validation_mae_bpm"], len(index), *maes_bpm)
+    best = state.best_row
+    return FoldResult(split.fold, folder, best["epoch"], best["validation_mae_bpm"], videos, len(index), *maes_bpm)
+
+
+def _video_means(recording_ids: Sequence[str], *values: FloatArray) -> list[FloatArray]:
+    """Compute means over the windows of each video."""
+    names, index = np.unique(np.array(recording_ids, dtype=np.str_), return_inverse=True)
+    counts = np.bincount(index, minlength=len(names))
+    return [np.bincount(index, one, len(names)) / counts for one in values]
 
 
 def _finish_run(plan: TrainPlan, device: torch.device) -> None:

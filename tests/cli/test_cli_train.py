@@ -51,12 +51,12 @@ def test_a_run_reports_each_fold_and_ends_with_its_evaluation(maps, trained):
     assert run.code == 0, run.err
     lines = run.err.splitlines()
     assert lines[0] == "tiny  from random weights   cpu"
-    assert lines[1] == "  within   56 windows   2 folds of 2 to train, 2 epochs each"
+    assert lines[1] == "  within   trains on 14 windows   2 folds of 2 to train, 2 epochs each"
     assert re.fullmatch(r"  takes about \d+ s here, at \d+ windows/s", lines[2])
     for fold, line in enumerate(lines[3:5], 1):
         assert re.fullmatch(
-            rf"  fold {fold}   epoch [12] of 2 \(validation \d+\.\d\d bpm\)   28 windows held out: MAE \d+\.\d\d bpm "
-            r"\(always the mean of the training windows: \d+\.\d\d\)",
+            rf"  fold {fold}   epoch [12] of 2 \(validation \d+\.\d\d bpm per window\)   4 videos held out: MAE \d+\.\d\d bpm "
+            r"\(always the mean of the training videos: \d+\.\d\d\)",
             line,
         )
     assert re.fullmatch(rf"done in \d+ s   ->  {re.escape(str(out))}", lines[5])
@@ -144,7 +144,7 @@ def test_cross_has_no_subject_to_evaluate_and_names_the_next_command(maps, tmp_p
     [
         (("--network", "tinny"), 2, "'tinny'; did you mean 'tiny'?"),
         (("--fold", "7"), 1, "fold 7 (folds: 1, 2)"),
-        (("--fold", "1", "--protocol", "holdout"), 1, "'within', not with 'holdout'"),
+        (("--fold", "1", "--protocol", "holdout"), 1, "leave out --fold, or train with --protocol within"),
         (("--augment", "plan"), 1, "run stmap augment"),
         (("--subjects", "0"), 2, "--subjects"),
         (("--recipe", "simulated"), 2, "takes no maps"),

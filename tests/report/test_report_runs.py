@@ -23,8 +23,9 @@ from stmap_pipeline.report import write_runs_report
 from stmap_pipeline.report.runs import Evaluated, Predictor
 from stmap_pipeline.report.runs_tables import Effect
 from stmap_pipeline.report.tables import UNKNOWN
-from stmap_pipeline.shards import read_table, write_table
+from stmap_pipeline.shards import Shards, read_table, write_table
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.protocol import number_range, plan_protocol
 from stmap_pipeline.training.run_folder import HISTORY
 
 pytest.importorskip("jinja2", reason="a report needs the extra 'plot'")
@@ -298,7 +299,11 @@ def test_what_is_no_run_and_outputs_in_the_way_are_refused(tmp_path, cells, maps
 def test_the_methods_are_those_of_the_settings(tmp_path, cells, maps):
     page = page_of(tmp_path, cells, maps=[maps], command="stmap report <runs>")
     assert "attention-resnet18 on windows as recorded and those resampled in time (protocol within, seeds 0 1)" in page.text
+    protocol = plan_protocol(Shards(maps), TrainConfig(augment="plan", validation_share=0))
+    counts = [protocol.count_training(one) for one in protocol.splits]
+    recorded, resampled = (number_range([one[part] for one in counts]) for part in (0, 1))
     assert "windows resampled in time were added to" in page.text
+    assert f"A network was trained on {resampled} of the resampled ones and {recorded} as recorded" in page.text
     assert "command of this report stmap report <runs>" in page.text
     assert "@inproceedings{niu2019fg" in page.text
 

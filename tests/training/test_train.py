@@ -21,6 +21,7 @@ from support.training import SETTINGS, result, train
 
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError, OutputError, ShardError, UnknownNameError
+from stmap_pipeline.evaluation import Bootstrap, evaluate_run
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.shards.example import example_maps
@@ -84,8 +85,26 @@ def test_each_recorded_window_of_each_person_is_predicted_once_by_a_network_that
         assert row["fold"] == window.fold == shards.info(row["recording_id"]).fold
         assert (row["heart_rate_bpm"], row["stop"]) == (window.heart_rate_bpm, window.stop)
     done = next(one for one in events if isinstance(one, FoldResult) and one.fold == 1)
-    errors = [abs(one["predicted_bpm"] - one["heart_rate_bpm"]) for one in rows if one["fold"] == 1]
-    assert (done.windows, done.mae_bpm) == (len(errors), pytest.approx(np.mean(errors)))
+    of_fold = [one for one in rows if one["fold"] == 1]
+    assert (done.windows, done.videos) == (len(of_fold), len({one["recording_id"] for one in of_fold}))
+
+
+@pytest.mark.parametrize("augment", ["plan", "none"])
+def test_the_errors_of_a_fold_are_those_of_its_evaluation(tmp_path, augment):
+    # of different lengths, so that a mean over windows is another one than a mean over videos
+    results = [
+        example_result(f"p{one}_v1", subject=f"p{one}", fold=1 + one % 2, frames=90 + 60 * one, heart_rate_bpm=50.0 + 9 * one)
+        for one in range(6)
+    ]
+    settings = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "0.5 s"}})
+    maps, out = example_maps(tmp_path / "maps", results, settings), tmp_path / "run"
+    add_augmentation(maps)
+    events = train(maps, out, augment=augment, epochs=1)
+    evaluation = evaluate_run(out, maps, bootstrap=Bootstrap(resamples=100))
+    for one in (one for one in events if isinstance(one, FoldResult)):
+        network, constant = (evaluation.score(method, "fold", str(one.fold)) for method in ("network", "constant"))
+        assert one.videos == network.n == 3
+        assert (one.mae_bpm, one.constant_mae_bpm) == pytest.approx((network.mae_bpm.value, constant.mae_bpm.value), abs=1e-4)
 
 
 def test_the_weights_repeat_the_predictions(maps, tmp_path):

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from support.maps import add_augmentation, small_maps
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.errors import ConfigError, ShardError, UnknownNameError
+from stmap_pipeline.errors import ConfigError, ShardError, StmapError, UnknownNameError
 from stmap_pipeline.maps.example import example_result
 from stmap_pipeline.shards import Shards
 from stmap_pipeline.shards.example import example_maps
 from stmap_pipeline.training.config import TrainConfig
-from stmap_pipeline.training.protocol import plan_protocol
+from stmap_pipeline.training.protocol import fit_settings, plan_protocol
 
 SETTINGS = Config.from_mapping({"blocks": {"rows": 2, "cols": 2}, "windows": {"length": "60 frames", "step": "1 s"}})
 
@@ -93,7 +93,7 @@ def test_only_windows_with_a_label_and_a_known_face_are_used(tmp_path):
 def test_folds_that_are_not_there_or_make_no_sense_are_refused(maps):
     with pytest.raises(UnknownNameError, match=r"7, 9 \(folds: 1, 2, 3\)"):
         plan_protocol(maps, TrainConfig(), folds=(1, 9, 7))
-    with pytest.raises(ConfigError, match="'within', not with 'cross'"):
+    with pytest.raises(ConfigError, match="leave out --fold, or train with --protocol within"):
         plan_protocol(maps, TrainConfig(protocol="cross"), folds=(1,))
     assert [one.fold for one in plan_protocol(maps, TrainConfig(), folds=(3, 1, 3)).splits] == [1, 3]
 
@@ -101,11 +101,11 @@ def test_folds_that_are_not_there_or_make_no_sense_are_refused(maps):
 def test_maps_without_what_the_protocol_needs_are_refused(tmp_path):
     one = example_result("p001_v1", frames=120, fold=None)
     maps = Shards(example_maps(tmp_path / "one", [one], SETTINGS))
-    with pytest.raises(ShardError, match="--protocol holdout"):
+    with pytest.raises(ShardError, match="no official folds; --protocol cross trains on its only subject"):
         plan_protocol(maps, TrainConfig())
-    with pytest.raises(ConfigError, match=r"1 subject\(s\); a holdout"):
+    with pytest.raises(ConfigError, match="one subject, whom a holdout cannot spare; --protocol cross"):
         plan_protocol(maps, TrainConfig(protocol="holdout"))
-    with pytest.raises(ConfigError, match=r"1 subject\(s\) .* spare 1 "):
+    with pytest.raises(ConfigError, match=r"1 subject to train on cannot spare 1 .*; --validation-share 0"):
         plan_protocol(maps, TrainConfig(protocol="cross"))
     with pytest.raises(ShardError, match=f"stmap augment {maps.root} --balance"):
         plan_protocol(maps, TrainConfig(protocol="cross", augment="plan"))
@@ -125,3 +125,40 @@ def test_maps_without_labels_or_faces_say_what_is_missing(tmp_path):
 
 def test_small_maps_of_other_tests_have_two_folds(tmp_path):
     assert [one.fold for one in plan_protocol(Shards(small_maps(tmp_path / "maps")), TrainConfig()).splits] == [1, 2]
+
+
+def without_folds(root, count=1):
+    results = [example_result(f"p{one}_v1", subject=f"p{one}", fold=None, frames=240) for one in range(count)]
+    return Shards(example_maps(root, results, SETTINGS))
+
+
+def test_the_first_advice_on_one_subject_works(tmp_path):
+    maps = without_folds(tmp_path / "maps")
+    for protocol in ("within", "holdout"):
+        settings, notes = fit_settings(maps, {"protocol": protocol})
+        with pytest.raises(StmapError, match="--protocol cross trains on its only subject"):
+            plan_protocol(maps, TrainConfig.from_mapping(settings))
+    settings, notes = fit_settings(maps, {"protocol": "cross"})
+    assert settings["validation_share"] == 0
+    assert [one for one in notes if one.startswith("the last epoch is taken")]
+    [split] = plan_protocol(maps, TrainConfig.from_mapping(settings)).splits
+    assert (len(split.training), len(split.validation), len(split.evaluation)) == (len(maps.windows()), 0, 0)
+
+
+@pytest.mark.parametrize("given", [{}, {"protocol": "cross"}, {"holdout_share": 0.7}])
+def test_the_settings_that_are_chosen_can_be_trained_with(tmp_path, given):
+    for count in (2, 3, 4):
+        maps = without_folds(tmp_path / f"maps{count}", count)
+        settings, _ = fit_settings(maps, given)
+        assert all(len(one.training) for one in plan_protocol(maps, TrainConfig.from_mapping(settings)).splits)
+
+
+def test_folds_that_are_not_there_are_answered_with_what_to_do(tmp_path):
+    two = without_folds(tmp_path / "two", 2)
+    for protocol in ("holdout", "within", "cross"):
+        with pytest.raises(ShardError, match="no official folds; leave out --fold; --protocol holdout holds out"):
+            plan_protocol(two, TrainConfig(protocol=protocol), [3])
+    with pytest.raises(ShardError, match="no official folds; --protocol holdout holds out a share of its 2 subjects"):
+        plan_protocol(two, TrainConfig())
+    with pytest.raises(ConfigError, match=r"a holdout of 0\.9 of 2 subjects leaves none to train on"):
+        plan_protocol(two, TrainConfig(protocol="holdout", holdout_share=0.9))
