@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tomli_w
 
 from stmap_pipeline.config import Config
-from stmap_pipeline.databases.base import IMAGE_SUFFIXES, Database, contents, natural_key, source_folder, walk
+from stmap_pipeline.databases.base import Database, contents, natural_key, source_folder
 from stmap_pipeline.databases.folder import DATABASE, LABEL_SUFFIXES, files_beside, find_videos, recording_of
 from stmap_pipeline.databases.folder_description import RecordingEntry, find_description
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
@@ -29,6 +29,7 @@ from stmap_pipeline.labels.heart_rate import MIN_PULSE_RATE_HZ
 from stmap_pipeline.labels.times import value_unit_of
 from stmap_pipeline.labels.wrong_column import usual_swing_bpm
 from stmap_pipeline.pipeline.check import FRAMES_SLACK, CheckPlan, check_recording
+from stmap_pipeline.pipeline.subjects import SubjectGuess, guess_subjects
 from stmap_pipeline.pipeline.user_videos import subject_counts
 from stmap_pipeline.records import Recording, VideoSource
 from stmap_pipeline.video import VideoFacts, probe_video
@@ -48,7 +49,7 @@ _OTHER_RATES = r"resp|breath|atem|steps?|cadence"
 _USUAL_RATES_HZ = (1, 2, 4, 5, 10, 20, 25, 30, 32, 50, 60, 64, 100, 125, 128, 130, 200, 250, 256, 300, 500, 512, 1000, 2000)
 _SAME_RATE = 0.03
 _UNITS_S = (1.0, 1e-3, 1e-6, 1e-9)
-_FEWEST_TIMES, _FEWEST_IMAGES = 3, 30
+_FEWEST_TIMES = 3
 # a heart rate that is shown with each frame changes by no more within a second; a wave does
 _STEADY_BPM = 3.0
 # share by which the span of times may differ from the duration of the video
@@ -129,10 +130,11 @@ def propose_description(folder: Path, subject: str = "") -> Proposal:
         if every != videos
         else []
     )
-    subjects = [subject] * len(videos) if subject else _subjects(root, videos)
+    guess = SubjectGuess([subject] * len(videos)) if subject else guess_subjects(root, videos)
+    notes += [guess.note] if guess.note else []
     beside = _candidates(videos)
     entries, used = [], set[Path]()
-    for video, who in zip(videos, subjects, strict=True):
+    for video, who in zip(videos, guess.subjects, strict=True):
         entry, taken = _describe(root, video, who, beside.get(video, []))
         entries.append(entry)
         used |= taken
@@ -150,43 +152,6 @@ def propose_description(folder: Path, subject: str = "") -> Proposal:
     return Proposal(
         _written(root, folder, entries, notes), len(entries), labeled, subject_counts(people) if all(people) else "", tuple(notes)
     )
-
-
-# ---- subjects
-
-
-def _subjects(root: Path, videos: Sequence[Path]) -> list[str]:
-    """Return who is seen in each video: a placeholder, a name, or nothing."""
-    places = [one.relative_to(root).parts[:-1] for one in videos]
-    if all(places):
-        parents, grandparents = {one[-1] for one in places}, {one[-2] for one in places if len(one) > 1}
-        # rest and walk of each person: the folder above has the names
-        if len(grandparents) > 1 and all(len(one) > 1 for one in places) and len(parents) < len({one[-2:] for one in places}):
-            return ["{grandparent}"] * len(videos)
-        tops = [one[0] for one in places]
-        if len({len(one) for one in places}) > 1 and len(set(tops)) > 1:
-            return tops  # visits of some people have folders of their own
-        if len(parents) > 1:
-            return ["{parent}"] * len(videos)
-    stems = [re.match(r"(.+?)[ _-]+(?=.)", one.stem) for one in videos]
-    first = [match[1] if match else "" for match in stems]
-    counts = Counter(first)
-    if (
-        all(first)
-        and len({one.parent for one in videos}) == 1
-        and (max(counts.values()) > 1 or all(re.search(r"\d", one) for one in first))
-    ):
-        return first
-    return [""] * len(videos)
-
-
-def _images(root: Path) -> list[Path]:
-    """Return folders that hold frames as image files."""
-    return [
-        folder
-        for folder, names in walk(root)
-        if sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names) >= _FEWEST_IMAGES
-    ]
 
 
 # ---- files beside a video

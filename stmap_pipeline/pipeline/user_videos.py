@@ -16,6 +16,7 @@ from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.files import first_copies
 from stmap_pipeline.labels import read_frame_times
 from stmap_pipeline.pipeline.findings import Finding
+from stmap_pipeline.pipeline.subjects import guess_subjects
 from stmap_pipeline.records import Recording, median_interval_s
 from stmap_pipeline.video import probe_video
 
@@ -48,8 +49,7 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         found.append(Finding("subjects_changed", f"subjects differ from those of the output: {what}{more}"))
     if all(one.subject == one.recording_id for one in usable) and len(usable) > 1:
-        folders = subject_counts([one.video.path.parent.name for one in usable])
-        hint = f"; --subject '{{parent}}' makes {folders}" if len({one.video.path.parent for one in usable}) > 1 else ""
+        hint = _hint_of_subjects(root, [one.video.path for one in usable])
         found.append(Finding("own_subject", f"nobody named the subjects: each video counts as a subject of its own{hint}"))
     once = list({one.video.path: one for one in reversed(usable)}.values())[::-1]
     for copy, original in first_copies([one.video.path for one in once]).items():
@@ -69,6 +69,19 @@ def notes_of_listing(root: Path, recordings: Sequence[Recording], earlier_subjec
         )
         found.append(Finding("label_beside", f"{many} ({example}), which is not used; {hint}"))
     return found
+
+
+def _hint_of_subjects(root: Path, videos: Sequence[Path]) -> str:
+    """Return what to type for the subjects that the names of folders tell; nothing where they tell none."""
+    root = root.absolute()
+    if not all(one.is_relative_to(root) for one in videos):
+        return ""
+    guess = guess_subjects(root, videos).subjects
+    if set(guess) == {"{parent}"}:
+        return f"; --subject '{{parent}}' makes {subject_counts([one.parent.name for one in videos])}"
+    if set(guess) == {"{grandparent}"}:
+        return f"; --subject '{{grandparent}}' makes {subject_counts([one.parent.parent.name for one in videos])}"
+    return "; `stmap init` writes a database.toml that names them" if all(guess) else ""
 
 
 def subject_counts(subjects: Sequence[str]) -> str:
