@@ -124,10 +124,13 @@ def augment(
         raise click.UsageError(f"--{unused.removesuffix('_bpm')} has no meaning with the rule {chosen}")
     from stmap_pipeline.balance import BalanceOptions, Bins, Target, read_target
     from stmap_pipeline.shards import Shards, plan_augmentation, write_augmentation
+    from stmap_pipeline.shards.augmentation import check_writable
 
     aim = Target() if target == "uniform" else read_target(Path(target))
     options = BalanceOptions(chosen, bins=Bins(*range_bpm, bin_bpm), target=aim, min_valid_fraction=min_valid, **choices)
     with Shards(maps) as shards:
+        if not dry_run:
+            check_writable(maps)
         plan = plan_augmentation(shards, options)
         if not as_json:
             _show(plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from collections import Counter
@@ -255,9 +256,7 @@ def _lines_before(plan: BuildPlan) -> list[str]:
 
 def _failure(outcome: Outcome) -> str:
     """Return the line of a recording that failed."""
-    # the id stands at the start of the line already
-    message = outcome.message.removeprefix(f"{outcome.recording_id}: ")
-    return f"  x {outcome.recording_id:<18}  {outcome.stage:<7} {message}"
+    return f"  x {outcome.recording_id:<18}  {outcome.stage:<7} {outcome.message}"
 
 
 def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSummary, seconds: float, *, hint: bool) -> list[str]:
@@ -265,7 +264,9 @@ def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
     out = plan.out
     rows = [("maps", _maps(plan, summary), f"{out / 'shards'} ({counted(summary.files, 'file')}, {size(summary.file_bytes)})")]
     if summary.label_problems and (summary.labeled_recordings or set(summary.label_problems) != {"no_label"}):
-        why = ", ".join(f"{number(count)} {problem}" for problem, count in summary.label_problems.items())
+        problems = [f"{number(count)} {problem}" for problem, count in summary.label_problems.items()]
+        problems += [f"{number(summary.without_window)} without a window"] if summary.without_window else []
+        why = ", ".join(problems)
         labeled = f"{number(summary.labeled_recordings)} of {counted(summary.recordings, 'recording')}"
         rows.append(("labels", labeled, f"{out / 'windows.csv'} (without: {why})"))
     for status in ("skipped", "failed"):
@@ -278,7 +279,9 @@ def _last_lines(plan: BuildPlan, outcomes: Sequence[Outcome], summary: BuildSumm
     lines += [f"  note     {text}" for text in _notes(plan, summary)]
     built = sorted(one.recording_id for one in outcomes if one.status == "ok")
     if hint and built:
-        lines.append(f"  next     stmap show {shlex.quote(str(out))} {built[0]} --output {built[0]}.png")
+        lines.append(
+            f"  next     stmap show {shlex.quote(str(out))} {shlex.quote(built[0])} --output {shlex.quote(built[0] + '.png')}"
+        )
     if hint and any(one.status == "failed" for one in outcomes):
         lines.append("  retry    the same command with --retry-failed")
     return lines
@@ -298,10 +301,16 @@ def _notes(plan: BuildPlan, summary: BuildSummary) -> list[str]:
     listed = {note for one in plan.listed for note in one.notes}  # known before the build
     found = [(text, count) for text, count in summary.notes.items() if text not in listed]
     shown = found[:_MAX_NOTES]
-    notes += [f"{text} ({counted(count, 'recording')})" for text, count in shown]
+    notes += [f"{text} ({_how_often(text, count)})" for text, count in shown]
     if len(found) > len(shown):
         notes.append(f"{counted(len(found) - len(shown), 'other note')} in recordings.csv")
     return notes
+
+
+def _how_often(text: str, count: int) -> str:
+    # a range over several recordings must not be read as what is in one file
+    ranges = ", each with numbers in these ranges" if count > 1 and re.search(r"\d to \d", text) else ""
+    return counted(count, "recording") + ranges
 
 
 def _maps(plan: BuildPlan, summary: BuildSummary) -> str:

@@ -56,7 +56,7 @@ def check(database: str | None, source: Path | None, subject: str, config_path: 
             click.echo(printable("\t".join((one.code, one.recording_id or "-", one.message.replace("\n", " ")))))
     else:
         table_on = _on_stdout(screen)
-    return say_result(plan, findings, screen, table_on=table_on)
+    return say_result(plan, findings, screen, table_on=table_on, each_note=as_list)
 
 
 def look(plan: CheckPlan, screen: Console) -> list[Finding]:
@@ -72,17 +72,20 @@ def look(plan: CheckPlan, screen: Console) -> list[Finding]:
     return findings
 
 
-def say_result(plan: CheckPlan, findings: Sequence[Finding], screen: Console, *, table_on: Console | None) -> int:
-    """Draw a table of what is wrong, say the rest in lines, and return the exit code."""
+def say_result(
+    plan: CheckPlan, findings: Sequence[Finding], screen: Console, *, table_on: Console | None, each_note: bool = False
+) -> int:
+    """Draw a table of what is wrong, say the rest in lines, those of a kind together or each, and return the exit code."""
     from stmap_pipeline.pipeline.check import by_code
 
     problems = _problems(findings)
     if problems and table_on is not None:
         table_on.print(_table(problems), soft_wrap=False)
     for code, found in by_code([one for one in findings if one.severity == "note"]).items():
-        more = f" (and {len(found) - 1} more {code})" if len(found) > 1 else ""
-        where = f"{found[0].recording_id}: " if found[0].recording_id else ""
-        say(screen, f"  note     {where}{found[0].message}{more}")
+        more = f" (and {len(found) - 1} more {code})" if len(found) > 1 and not each_note else ""
+        for one in found if each_note else found[:1]:
+            where = f"{one.recording_id}: " if one.recording_id else ""
+            say(screen, f"  note     {where}{one.message}{more}")
     looked = f"{counted(len(plan.todo), 'recording')} checked"
     if not problems:
         say(screen, f"{looked}: nothing is wrong")

@@ -75,7 +75,7 @@ def evaluate(
 
 def after_training(run_folder: Path, maps: Path, screen: Console, *, show_table: bool) -> None:
     """End a training with its evaluation."""
-    if_stopped = f"the networks are trained; stmap evaluate {run_folder} {maps} begins anew"
+    if_stopped = f"the networks are trained; stmap evaluate {shlex.quote(str(run_folder))} {shlex.quote(str(maps))} begins anew"
     evaluation = run(run_folder, maps, screen, if_stopped=if_stopped)
     if show_table:
         show(evaluation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,11 @@ def export(
     if len(words) > 2:
         raise click.UsageError(f"give the folder of the maps and a new folder, not {len(words)} names")
     if not words or (len(words) == 1 and places.are_maps(words[0])):
-        raise places.Missing(f"where to? Type stmap export {words[0] if words else '[MAPS]'} OUT, with the name of a new folder")
+        raise places.Missing(
+            f"where to? Type stmap export {shlex.quote(str(words[0])) if words else '[MAPS]'} OUT, with the name of a new folder"
+        )
     *folder, out = words
-    maps = places.maps_of_project(folder[0] if folder else None, f"stmap export {{}} {out}")
+    maps = places.maps_of_project(folder[0] if folder else None, f"stmap export {{}} {shlex.quote(str(out))}")
     with Shards(maps) as shards:
         steps = export_windows(
             shards, out, layout, normalize=normalize, dtype=dtype, min_valid_fraction=min_valid, augmented=augmented, **choices
@@ -77,5 +80,5 @@ def export(
         last = Progress("exporting", total, screen, if_stopped="nothing was written").follow(steps)
     written, skipped = (last.written, last.skipped) if last else (0, 0)
     left_out = f", {number(skipped)} left out   ->  {out / 'skipped.csv'}" if skipped else ""
-    say(screen, f"done: {counted(written, 'window')} written{left_out}")
+    say(screen, f"done: {counted(written, 'recording' if layout == 'nest' else 'window')} written{left_out}")
     click.echo(str(out))

@@ -267,11 +267,9 @@ def _which_database(folder: Path, command: str) -> str:
 
     like = recognize_databases(folder) if folder.is_dir() else []
     if like:
-        typed = " or ".join(f"{command} --db {one} {folder}" for one in like)
+        typed = " or ".join(f"{command} --db {one} {shlex.quote(str(folder))}" for one in like)
         return f"which database? {folder} is laid out like {' and '.join(like)}; type {typed}"
-    return (
-        f"which database? Type {command} --db NAME {folder}; stmap databases lists the names, and folder stands for your own videos"
-    )
+    return f"which database? Type {command} --db NAME {shlex.quote(str(folder))}; stmap databases lists the names, and folder stands for your own videos"
 
 
 def _source_named(given: Path, project: Project) -> Source | None:
@@ -316,7 +314,7 @@ def out_of_project(given: Path | None, source: Source, command: str) -> Path:
     """Return the folder that was given for maps, or the one of the project for this database."""
     if given is not None:
         return given
-    return _needed("where to", f"{command} --db {source.database} {source.path} OUT").maps_of(source.name)
+    return _needed("where to", f"{command} --db {source.database} {shlex.quote(str(source.path))} OUT").maps_of(source.name)
 
 
 def build_settings(config_path: Path | None) -> Config:

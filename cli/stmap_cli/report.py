@@ -128,7 +128,7 @@ def _of_project(screen: Console) -> tuple[list[Path], list[Path]]:
     project = places.here()
     run = []
     if project is not None and project.list_runs():
-        run = [places.run_of_project(None, f"stmap report {{}}, or compare all: stmap report {project.runs}")]
+        run = [places.run_of_project(None, f"stmap report {{}}, or compare all: stmap report {shlex.quote(str(project.runs))}")]
     say(screen, f"project  {', '.join(map(str, [maps, *run]))}")
     return [maps], run
 

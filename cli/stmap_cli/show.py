@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,11 @@ def show(words: tuple[Path, ...], output: Path | None, **choices: Any) -> None:
         raise click.UsageError(f"give the folder of the maps and one recording, not {len(words)} names")
     if not words or (len(words) == 1 and places.are_maps(words[0])):
         raise places.Missing(
-            f"which recording? Type stmap show {words[0] if words else '[MAPS]'} RECORDING; recordings.csv of the maps lists them"
+            f"which recording? Type stmap show {shlex.quote(str(words[0])) if words else '[MAPS]'} RECORDING; recordings.csv of the maps lists them"
         )
     *folder, name = words
     recording = str(name)
-    maps = places.maps_of_project(folder[0] if folder else None, f"stmap show {{}} {recording}")
+    maps = places.maps_of_project(folder[0] if folder else None, f"stmap show {{}} {shlex.quote(str(recording))}")
     with Shards(maps) as shards:
         found = shards.recording(recording)
         target = output or Path(f"{found.recording.recording_id}.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shlex
 import time
 from contextlib import closing
 from pathlib import Path
@@ -140,7 +141,7 @@ def train(
         settings, notes = _fit(source, settings)
         config = TrainConfig.from_mapping(settings, "options")
         name = "-".join([source.resolve().name, config.network, *(["balanced"] if config.augment == "plan" else [])])
-        out = places.new_run(run, name, f"stmap train {source} RUN")
+        out = places.new_run(run, name, f"stmap train {shlex.quote(str(source))} RUN")
         if run is None:
             say(screen, f"project  {source}  ->  {out}")
         for one in notes:
@@ -233,7 +234,7 @@ def _evaluate(plan: TrainPlan, maps: Path, screen: Console, *, show_table: bool)
     if plan.config.protocol == "cross":
         # keeps the mean heart rate of the training videos, which an evaluation on other maps puts beside the network
         evaluate_command.run(plan.out, maps, screen)
-        say(screen, f"  next     stmap evaluate {plan.out} OTHER_MAPS")
+        say(screen, f"  next     stmap evaluate {shlex.quote(str(plan.out))} OTHER_MAPS")
     else:
         evaluate_command.after_training(plan.out, maps, screen, show_table=show_table)
 

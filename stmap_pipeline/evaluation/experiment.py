@@ -7,6 +7,7 @@ experiment can be stopped and resumed at any time.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -135,7 +136,7 @@ def plan_experiment(
         if "plan" in augments and not any(one.augmented for one in shards.windows(labeled=True, augmented=True)):
             raise ShardError(
                 f"{maps}: has no resampled windows, which the experiment compares with those as recorded; add them by: "
-                f"stmap augment {maps} --balance (or leave them out with --augment none)"
+                f"stmap augment {shlex.quote(str(maps))} --balance (or leave them out with --augment none)"
             )
         if other is not None:
             with Shards(other) as others:

@@ -30,7 +30,7 @@ The label of a window is computed by :mod:`stmap_pipeline.maps.windows`.
 """
 
 from stmap_pipeline.labels.beats import find_beats
-from stmap_pipeline.labels.frame_times import rate_problem, read_frame_times, span_problem
+from stmap_pipeline.labels.frame_times import rate_problem, read_frame_times, span_problem, unit_problem
 from stmap_pipeline.labels.heart_rate import heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.label_file import Columns, LabelFileError, format_of, read_columns
 from stmap_pipeline.labels.reader import Labels, check_sources, read_labels, without_lag
@@ -49,5 +49,6 @@ __all__ = [
     "read_frame_times",
     "read_labels",
     "span_problem",
+    "unit_problem",
     "without_lag",
 ]

@@ -13,6 +13,8 @@ from stmap_pipeline.records import median_interval_s
 
 #: No camera of the field has more; cameras of phones have 240 at most. Containers without times have 1000 or 90000.
 MAX_FRAME_RATE_HZ = 500.0
+# a pulse of 240 beats/min needs 8 frames/s
+_LEAST_RATE_HZ = 8.0
 _FEWEST = 3
 _MAX_TIME_S = 1e12
 # steps of up to a second are filled by a frame; holes may add a minute and three times as much
@@ -138,6 +140,28 @@ def rate_problem(times_s: npt.ArrayLike) -> str:
         return ""
     rate = f"at {1 / usual_s:.4g} frames/s" if usual_s > 0 else "without any time between them"
     return f"its frames follow each other {rate}, faster than those of any camera; give the true rate (rate_hz), or correct the unit of its times"
+
+
+def unit_problem(times_s: npt.ArrayLike) -> str:
+    """Return what is wrong with the usual rate of the frames where a pulse cannot be seen at it, either; empty where it can.
+
+    Parameters
+    ----------
+    times_s : (T,) array of float
+        Seconds, increasing.
+
+    Examples
+    --------
+    >>> unit_problem(np.arange(300) / 30)
+    ''
+    >>> unit_problem(33.0 * np.arange(300))
+    '0.0303 frames/s; is the unit of its times right?'
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    if problem := rate_problem(times):
+        return problem
+    usual_s = median_interval_s(times) if times.size >= _FEWEST else 0.0
+    return f"{1 / usual_s:.3g} frames/s; is the unit of its times right?" if usual_s * _LEAST_RATE_HZ > 1 else ""
 
 
 def in_seconds(times: npt.NDArray[np.float64], unit_s: float) -> npt.NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError, printable
 from stmap_pipeline.labels.beats import MAX_HEART_RATE_BPM, MIN_HEART_RATE_BPM
-from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem
+from stmap_pipeline.labels.frame_times import in_seconds, read_frame_times, span_problem, unit_problem
 from stmap_pipeline.labels.heart_rate import MIN_ECG_RATE_HZ, MIN_PULSE_RATE_HZ, heart_rate_from_rr, heart_rate_from_wave
 from stmap_pipeline.labels.label_file import Columns, LabelFileEmptyError, LabelFileError, read_columns
 from stmap_pipeline.labels.no_reading import FILL_CODE_BPM, fill_codes, held_values, summary_rows
@@ -111,7 +111,13 @@ def check_sources(recording: Recording, video_start: VideoStart | None = None, f
     elif frame_times is not None and any(one.required for one in recording.labels):
         frames = frame_times()
     found, notes = _read_sources(recording, float(frames[0]) if frames.size else 0.0, video_start)
-    _on_clock(found, frames, notes)
+    try:
+        _on_clock(found, frames, notes)
+    except RecordingError:
+        if clock.path is None or not (problem := unit_problem(frames)):
+            raise
+        # a label that does not fit to wrong times may be right
+        raise RecordingError("decode", "clock_unreadable", f"{printable(clock.path)}: {problem}") from None
 
 
 def read_labels(recording: Recording, frame_times_s: npt.ArrayLike, video_start: VideoStart | None = None) -> Labels:

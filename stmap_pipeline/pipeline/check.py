@@ -11,7 +11,7 @@ import stat
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,19 +25,17 @@ from stmap_pipeline.databases.folder import find_videos, read_listing
 from stmap_pipeline.databases.synthetic import known_quirks
 from stmap_pipeline.errors import DatabaseError, RecordingError, printable
 from stmap_pipeline.files import first_copies
-from stmap_pipeline.labels import Labels, check_sources, rate_problem, read_frame_times, read_labels, span_problem
+from stmap_pipeline.labels import Labels, check_sources, read_frame_times, read_labels, span_problem, unit_problem
 from stmap_pipeline.labels.video_span import speed_hint
 from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
-from stmap_pipeline.records import HeartRateTrace, PulseTrace, Recording, median_interval_s
+from stmap_pipeline.records import ClockSource, HeartRateTrace, PulseTrace, Recording, median_interval_s
 from stmap_pipeline.video import CUT_OFF, VideoFacts, probe_video, video_start
 from stmap_pipeline.video.probe import MAX_READ_BYTES
 
 FloatArray = npt.NDArray[np.float64]
 
-# a pulse of 240 beats/min needs 8 frames/s
-_MIN_RATE_HZ = 8.0
 # standard deviation of the times between frames, in units of their median; a longer one than two intervals is a gap, not jitter
 _MAX_JITTER, _JITTER_CLIP = 0.25, 2.0
 _GAP_S = 0.5
@@ -285,18 +283,24 @@ class _Sources:
             elif min(sizes) == 0:
                 missing = True
                 yield "label_unreadable", f"{names}: is empty"
+        alone = False
         try:
             start = partial(video_start, recording.video)
             if self._times_s.size < _FEWEST_FRAMES:
                 check_sources(recording, start)
                 return
+            if self._doubtful:
+                # without the clock: what compares a label with times that are wrong tells nothing of the label
+                check_sources(replace(recording, clock=ClockSource()), start)
+                alone = True
             labels = read_labels(recording, self._times_s, start)
         except RecordingError as error:
             # a required file that is missing or has 0 bytes is known by now, and a clock that cannot be read, too
-            if error.reason != "clock_unreadable" and not (missing and error.reason == "source_missing"):
+            if error.reason != "clock_unreadable" and not (missing and error.reason == "source_missing") and not alone:
                 yield error.reason, str(error)
             return
-        yield from (("label_note", one) for one in labels.notes)
+        if not self._doubtful:
+            yield from (("label_note", one) for one in labels.notes)
         yield from self._of_traces(labels)
 
     def _of_traces(self, labels: Labels) -> Iterator[tuple[str, str]]:
@@ -368,11 +372,8 @@ def _problems_of_times(where: str, times_s: FloatArray) -> Iterator[tuple[str, s
         return
     steps_s = np.diff(times_s)
     usual_s = median_interval_s(times_s)
-    if problem := rate_problem(times_s):
+    if problem := unit_problem(times_s):
         yield "frame_rate", f"{where}: {problem}"
-        return
-    if usual_s * _MIN_RATE_HZ > 1:
-        yield "frame_rate", f"{where}: {1 / usual_s:.3g} frames/s; is the unit of its times right?"
         return
     gaps = np.flatnonzero(steps_s > max(_GAP_S, 2 * usual_s))
     if gaps.size:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -447,7 +448,7 @@ def _nameless(path: Path, width: int, facts: VideoFacts) -> Iterator[_Block]:
 
 
 def _written(root: Path, folder: Path, entries: Sequence[_Entry], notes: Sequence[str]) -> str:
-    lines = [_HEAD.format(folder=printable(folder)).rstrip()]
+    lines = [_HEAD.format(folder=printable(shlex.quote(str(folder)))).rstrip()]
     lines += [f"# Note: {printable(one)}" for one in notes]
     if not any("subject" in one.video.keys for one in entries):
         lines += [

@@ -293,7 +293,7 @@ def _problem_of_sources(one: Recording) -> Outcome | None:
         check_video(one)
         check_sources(one, partial(video_start, one.video), partial(known_frame_times, one))
     except RecordingError as error:
-        return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, one_line(f"{one.recording_id}: {error}"))
+        return Outcome(one.recording_id, one.subject, "failed", error.stage, error.reason, one_line(str(error)))
     return None
 
 

@@ -177,7 +177,7 @@ class Scratch:
             mark.write(f"{TIMEOUT_MARK}{text})\n".encode())
 
     def in_progress(self) -> list[str]:
-        """List the recordings with a mark."""
+        """List the recordings with a mark, by the names of their files."""
         try:
             return sorted(mark.name for mark in self._running.iterdir())
         except OSError:

@@ -10,6 +10,7 @@ from typing import Literal
 from stmap_pipeline.errors import OutputError
 from stmap_pipeline.lock import holder
 from stmap_pipeline.pipeline.scratch import Scratch
+from stmap_pipeline.records import file_name
 from stmap_pipeline.shards import Shards
 
 
@@ -87,6 +88,7 @@ def read_status(out: str | Path) -> BuildStatus:
     outcomes |= {name: (one.status, one.reason) for name, one in decoded.items()}
     outcomes = {name: one for name, one in outcomes.items() if name not in todo}
     statuses = Counter(status for status, _ in outcomes.values())
+    ids = {file_name(one): one for one in info.todo}
     owner = holder(out)
     unfinished = owner is not None or scratch.folder.exists() or not finished
     return BuildStatus(
@@ -98,6 +100,6 @@ def read_status(out: str | Path) -> BuildStatus:
         statuses["failed"],
         len(todo),
         dict(sorted(Counter(reason for _, reason in outcomes.values() if reason).items())),
-        tuple(scratch.in_progress()) if unfinished else (),
+        tuple(ids.get(mark, mark) for mark in scratch.in_progress()) if unfinished else (),
         **(owner or {}),
     )

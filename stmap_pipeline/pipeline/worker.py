@@ -330,7 +330,7 @@ class RecordingTask:
             result, decoded = self._up_to_date(scratch, timer)
             frames = len(result.blocks.times_s)
             row, windows = rows_of(result, self.config)
-            short = f"{one.recording_id}: no window: its {frames} frames are fewer than {self.config.windows.length}"
+            short = f"no window: its {frames} frames are fewer than {self.config.windows.length}"
             outcome = Outcome(one.recording_id, one.subject, "ok", "", "", "" if windows else short, frames, video_stamp=stamp)
         except RecordingError as error:
             outcome = self._failure(stamp, error.stage, error.reason, str(error))
@@ -412,7 +412,7 @@ class RecordingTask:
 
     def _failure(self, stamp: str, stage: str, reason: str, message: str) -> Outcome:
         one, attempt = self.recording, attempt_key(self.recording, self.config, stamp)
-        text = one_line(f"{one.recording_id}: {message}")
+        text = one_line(message)
         return Outcome(one.recording_id, one.subject, "failed", stage, reason, text, video_stamp=stamp, attempt=attempt)
 
 

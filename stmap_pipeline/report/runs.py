@@ -5,6 +5,7 @@ A case is all runs of one configuration on the same maps, evaluated on the same 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -202,12 +203,12 @@ def _problems(metadata: RunMetadata, own: Evaluated | None, others: Sequence[Eva
             f"is not finished ({done} {'fold is' if done == 1 else 'folds are'} trained); stmap train with --resume continues it"
         )
     if own is None:
-        found.append(f"is not evaluated; stmap evaluate {metadata.path} MAPS")
+        found.append(f"is not evaluated; stmap evaluate {shlex.quote(str(metadata.path))} MAPS")
     elif own.evaluation.videos and not own.scored:
         found.append("has no error: no video that it held out has a heart rate")
     elif not own.scored and not others:
         found.append(
-            f"has no error: no subject was held out, and it was not tested on another database; stmap evaluate {metadata.path} OTHER_MAPS"
+            f"has no error: no subject was held out, and it was not tested on another database; stmap evaluate {shlex.quote(str(metadata.path))} OTHER_MAPS"
         )
     return found + [
         f"has no error on {one.evaluation.maps.name}: no video there has a heart rate" for one in others if not one.scored

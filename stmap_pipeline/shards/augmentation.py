@@ -7,6 +7,7 @@ where those have changed, the folder is refused. To remove the resampled windows
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = "augmentation"
 PLAN = "plan.json"
+_MAKE_WRITABLE = "make it writable, or copy the maps to a folder that is, and augment the copy"
 
 # sums in another order may end in another last digit
 _SAME = 1e-9
@@ -103,6 +105,24 @@ def write_augmentation(shards: Shards, plan: Augmentation, pictures: Mapping[str
         write_manifest(folder, fingerprint=shards.manifest.fingerprint, files=list(folder.iterdir()), settings=made_from)
 
 
+def check_writable(root: str | Path) -> None:
+    """Raise where the resampled windows of a build could not be written.
+
+    Raises
+    ------
+    OutputError
+        Where this user may not write to the folder of the build, or to that of the resampled windows in it.
+
+    Examples
+    --------
+    >>> from stmap_pipeline.shards.example import example_maps
+    >>> check_writable(example_maps())
+    """
+    for folder in (Path(root), Path(root) / FOLDER):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            raise OutputError(f"{folder}: may not be written to; {_MAKE_WRITABLE}")
+
+
 def remove_augmentation(root: str | Path) -> bool:
     """Remove the augmentation of a build, and return whether there was one.
 
@@ -125,7 +145,7 @@ def remove_augmentation(root: str | Path) -> bool:
         if (root / FOLDER).exists():
             shutil.rmtree(root / FOLDER)
     except OSError as error:
-        raise OutputError(f"{root / FOLDER}: cannot be removed ({error.strerror})") from None
+        raise OutputError(f"{root / FOLDER}: cannot be removed ({error.strerror}); {_MAKE_WRITABLE}") from None
     return there
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def _usable(shards: Shards, config: TrainConfig) -> list[Window]:
     windows = [one for one in labeled if one.valid_fraction >= config.min_valid_fraction]
     if with_plan and not any(one.augmented for one in labeled):
         raise ShardError(
-            f"{shards.root}: holds no resampled windows; run stmap augment {shards.root} --balance, or train without them"
+            f"{shards.root}: holds no resampled windows; run stmap augment {shlex.quote(str(shards.root))} --balance, or train without them"
         )
     if not windows:
         count = len(shards.windows())

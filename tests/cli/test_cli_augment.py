@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 
 import h5py
 import pytest
@@ -184,3 +186,11 @@ def test_export_leaves_resampled_windows_out_unless_asked(maps, tmp_path):
     pictures = [one.name for one in (tmp_path / "b" / "png").rglob("*.png")]
     assert len(pictures) == both
     assert any(re.fullmatch(r"\d{6}_x[01]\.\d{4}\.png", one) for one in pictures)
+
+
+def test_maps_that_may_not_be_written_to_are_refused_before_the_plan_is_shown(maps, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or Path(path) != maps)
+    run = stmap("augment", maps, "--balance", *BINS)
+    assert (run.code, run.out) == (1, "")
+    assert run.err.splitlines()[-1].endswith("copy the maps to a folder that is, and augment the copy")
+    assert stmap("augment", maps, "--balance", "--dry-run", *BINS).code == 0

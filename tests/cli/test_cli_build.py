@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.cli import content, stmap
 
+from stmap_cli import build_maps
+from stmap_pipeline.config import Config
+from stmap_pipeline.pipeline.build import BuildSummary
 from stmap_pipeline.shards import Shards
 
 
@@ -192,3 +198,18 @@ def test_brackets_foreign_letters_and_colons_survive_on_the_way_to_the_screen(fa
     assert f"->  {tmp_path}/[maps]/outcomes.csv" in run.err
     (row,) = csv.DictReader((tmp_path / "[maps]" / "outcomes.csv").read_text("utf-8").splitlines())
     assert row["message"].startswith("red_pär__smile____31m.avi-")
+
+
+def test_recordings_without_a_label_and_those_without_a_window_sum_up_to_all():
+    summary = BuildSummary(
+        11, 0, 0, 1, 20, 16, 60.0, 80.0, 10.0, 10.0, 11, 100,
+        labeled_recordings=8, label_problems={"no_label": 2}, notes={"hr.csv: lasts 8.0 to 22.0 s": 2, "dark": 2},
+    )  # fmt: skip
+    plan = SimpleNamespace(out=Path("maps"), config=Config(), listed=())
+    lines = build_maps._last_lines(plan, [], summary, 1.0, hint=False)
+    (labels,) = [line for line in lines if line.startswith("  labels")]
+    head, _, why = labels.partition("(without: ")
+    assert " 8 of 11 recordings " in head
+    assert 8 + sum(int(one) for one in re.findall(r"\d+", why)) == 11
+    assert "  note     hr.csv: lasts 8.0 to 22.0 s (2 recordings, each with numbers in these ranges)" in lines
+    assert "  note     dark (2 recordings)" in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from support.cli import stmap
@@ -56,3 +57,17 @@ def test_a_folder_that_cannot_be_listed_is_a_finding(tmp_path):
     assert run.code == 3
     assert "listing (1)" in run.out
     assert stmap("check", "--db", "vipl-hrr", tmp_path).code == 2
+
+
+def test_a_list_has_each_note_on_a_line_of_its_own(tree, tmp_path):
+    root = tmp_path / "videos"
+    for number in range(3):
+        (root / f"p{number}").mkdir(parents=True)
+        shutil.copy(tree / "anna" / "rest.mp4", root / f"p{number}" / "rest.mp4")
+    command = ("check", "--db", "folder", root)
+    merged = [line for line in stmap(*command).err.splitlines() if "same content" in line]
+    assert len(merged) == 1
+    assert "(and 1 more same_content)" in merged[0]
+    notes = [line for line in stmap(*command, "--list").err.splitlines() if "same content" in line]
+    assert [line.split()[1] for line in notes] == ["p1__rest:", "p2__rest:"]
+    assert not any("more same_content" in line for line in notes)

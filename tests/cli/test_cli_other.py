@@ -58,6 +58,11 @@ def test_export_counts_what_it_wrote_and_what_it_left_out(here):
     assert run.err == f"done: {rows} windows written" + (f", {left_out} left out   ->  out/skipped.csv\n" if left_out else "\n")
 
 
+def test_export_counts_recordings_where_it_writes_whole_ones(here):
+    run = stmap("export", example_maps(), "out", "--layout", "nest")
+    assert run.err.startswith("done: 2 recordings written, 1 left out")
+
+
 def test_export_leaves_a_folder_that_is_in_use_alone(here):
     (here / "out").mkdir()
     (here / "out" / "thesis.tex").write_text("years of work")

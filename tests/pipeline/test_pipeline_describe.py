@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -205,3 +206,10 @@ def test_a_file_of_more_times_than_a_check_allows_is_not_proposed_as_frame_times
     (tmp_path / "anna/rest_times.csv").write_text("time_s\n" + "".join(f"{k / 10:.1f}\n" for k in range(rows)))
     (entry,) = proposed(tmp_path)
     assert ("times" in entry) == is_clock
+
+
+def test_the_command_in_the_text_is_one_that_can_be_typed(tmp_path):
+    root = tmp_path / "Studie Z\u00fcrich 2026"
+    video(root / "anna" / "rest.avi")
+    (line,) = [one for one in propose_description(root).text.splitlines() if "stmap check" in one]
+    assert shlex.split(line.removeprefix("#"))[-1] == str(root)

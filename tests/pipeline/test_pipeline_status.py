@@ -15,6 +15,8 @@ from stmap_pipeline.config import Config
 from stmap_pipeline.errors import OutputError, ShardError, StmapError
 from stmap_pipeline.lock import locked
 from stmap_pipeline.pipeline import plan_build, read_status, run_build, verify
+from stmap_pipeline.pipeline.scratch import RunInfo, Scratch
+from stmap_pipeline.records import file_name
 from stmap_pipeline.shards import Shards, read_columns, read_table, write_table
 from stmap_pipeline.shards.manifest import read_manifest, write_manifest
 from stmap_pipeline.shards.tables import OUTCOMES
@@ -216,3 +218,18 @@ def test_a_manifest_that_leads_out_of_the_folder_opens_nothing(out, tmp_path):
     content["checksum"] = f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
     (out / "manifest.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     assert [one.kind for one in verify(out) if one.kind != "content"] == ["unsafe"] * 4
+
+
+def test_a_recording_in_progress_has_its_id_and_not_the_name_of_its_file(source, tmp_path):
+    videos = tmp_path / "videos"
+    (videos / "Anna").mkdir(parents=True)
+    shutil.copy(source / "anna.mp4", videos / "Anna" / "Sitzung 1.mp4")
+    out = tmp_path / "maps"
+    plan = plan_build("folder", videos, out, SHORT)
+    (name,) = [one.recording_id for one in plan.todo]
+    assert file_name(name) != name
+    scratch = Scratch(out)
+    scratch.begin(RunInfo("run", "folder", 1, todo=(name,)))
+    (out / "stmap.toml").write_text("")
+    (out / "work" / "running" / file_name(name)).write_bytes(b"")
+    assert read_status(out).in_progress == (name,)

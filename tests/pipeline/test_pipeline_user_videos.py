@@ -181,3 +181,34 @@ def test_a_pulse_of_a_sample_a_second_is_a_heart_rate(tmp_path):
     (tmp_path / "database.toml").write_text(text)
     plan = plan_check("folder", tmp_path)
     assert "label_unreadable" in {one.code for one in check_recording(plan.todo[0], plan)}
+
+
+@pytest.mark.parametrize("unit_s", [1.0, 1e-6])
+def test_a_label_is_not_compared_with_frame_times_in_a_wrong_unit(tmp_path, unit_s):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(120)], rate_hz=10.0, options={"preset": "ultrafast"})
+    (tmp_path / "times.csv").write_text("frame,timestamp_ms\n" + "".join(f"{one},{100 * one + one % 3}\n" for one in range(120)))
+    (tmp_path / "hr.csv").write_text("time_s,hr\n" + "".join(f"{one},{70 + one % 5}\n" for one in range(12)))
+    (tmp_path / "database.toml").write_text(
+        f'[[recording]]\nvideo = "clip.mkv"\ntimes = "times.csv"\ntimes_column = "timestamp_ms"\ntimes_unit_s = {unit_s}\n'
+        '[[recording.label]]\nkind = "heart_rate"\nfile = "hr.csv"\ncolumn = "hr"\ntime_column = "time_s"\n'
+    )
+    plan = plan_check("folder", tmp_path)
+    assert [one.code for one in check_recording(plan.todo[0], plan)] == ["frame_rate"]
+    (built,) = run_build(plan_build("folder", tmp_path, tmp_path / "maps"), 0)
+    assert built.reason == "clock_unreadable"
+    assert "times.csv" in built.message
+    assert "hr.csv" not in built.message
+
+
+def test_a_label_that_cannot_be_read_is_named_beside_a_wrong_clock(tmp_path):
+    write_video(tmp_path / "clip.mkv", [colorful(32, 32, one) for one in range(120)], rate_hz=10.0, options={"preset": "ultrafast"})
+    (tmp_path / "times.csv").write_text("".join(f"{100 * one}\n" for one in range(120)))
+    (tmp_path / "hr.csv").write_text("time_s,hr\n" + "".join(f"{one},1.2\n" for one in range(12)))
+    (tmp_path / "database.toml").write_text(
+        '[[recording]]\nvideo = "clip.mkv"\ntimes = "times.csv"\n'
+        '[[recording.label]]\nkind = "heart_rate"\nfile = "hr.csv"\ncolumn = "hr"\ntime_column = "time_s"\n'
+    )
+    plan = plan_check("folder", tmp_path)
+    found = {one.code: one.message for one in check_recording(plan.todo[0], plan)}
+    assert set(found) == {"frame_rate", "label_unreadable"}
+    assert "look like hertz" in found["label_unreadable"]
