@@ -2,10 +2,12 @@
 
     python benchmarks/estimate_probability.py network [VIDEOS] [SEED]
     python benchmarks/estimate_probability.py classical [VIDEOS] [SEED] [WINDOWS]
+    python benchmarks/estimate_probability.py beats [VIDEOS] [SEED]
 
 ``network`` writes the calibration of the path into the description of the weights of the package. ``classical`` prints
 :data:`~stmap_pipeline.evaluation.window_probability.WEIGHTS` and :data:`~stmap_pipeline.evaluation.window_probability.CALIBRATION`. Both count
 on videos of people, light and cameras that nothing was trained or fitted on (of the same settings as the fit, by another seed), and add what they count to ``docs/measured/estimate.json``.
+``beats`` prints how far intervals between beats of the pulse network are from those of the simulated pulse, and what that makes of the variability of a video.
 """
 
 from __future__ import annotations
@@ -23,13 +25,14 @@ from scipy.optimize import minimize
 from tables import reliability
 
 from stmap_pipeline.evaluation.decision import ANSWERED_SHARE, COLORLESS
-from stmap_pipeline.evaluation.estimate import SEEN, STEP_S, WINDOW_S, known_share
+from stmap_pipeline.evaluation.estimate import SEEN, STEP_S, WINDOW_S, estimate_blocks, known_share
 from stmap_pipeline.evaluation.heart_rate_path import PathCalibration, calibration_curve, find_path, path_support
 from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
+from stmap_pipeline.evaluation.pulse_wave import find_beats
 from stmap_pipeline.evaluation.window_probability import RATES_BPM, WEIGHTS, pulse_signals, window_measures
 from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, RateSource, WindowRates
 from stmap_pipeline.files import atomic_write_text
-from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.records import BlockTrace, PulseTrace, RoiGrid
 from stmap_pipeline.signals import dominant_rate_bpm
 from stmap_pipeline.signals.rate_grid import CLOSE_BPM
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
@@ -41,6 +44,7 @@ RATE_HZ = 30.0
 VIDEOS_S = (12.0, 20.0, 30.0, 60.0)
 # the network was trained on the other settings: on these it errs as it will on what it does not know; fits and counts have other seeds
 SETTINGS = SimulationConfig(no_pulse_share=0.2, settings="unseen")
+_FEWEST_BEATS = 5
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0)
 TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
 
@@ -185,6 +189,49 @@ def measure(table: FloatArray, calibration: PathCalibration) -> dict[str, Any]:
     return content
 
 
+def measure_beats(made: Iterator[Video]) -> None:
+    """Compare intervals between beats with those of the true pulse, and their variability in each video."""
+    errors_ms: list[float] = []
+    apart, pairs = 0, []
+    for video in made:
+        if not np.isfinite(video.rate_bpm):
+            continue
+        found = estimate_blocks(video.blocks)
+        if found.refused or found.beats is None or len(found.beats.times_s) < _FEWEST_BEATS:
+            continue
+        times_s = video.blocks.times_s
+        center_s, rate_bpm = np.array([times_s.mean()]), np.array([video.rate_bpm])
+        true = find_beats(PulseTrace(times_s, video.pulse.astype(np.float64)), center_s, rate_bpm, np.array([True]))
+        # a wave may be late as a whole; that changes no interval
+        late_s = np.median(found.beats.times_s - true.times_s[_nearest(true.times_s, found.beats.times_s)])
+        at = _nearest(true.times_s, found.beats.times_s - late_s)
+        known = np.flatnonzero(np.isfinite(found.beats.interval_s))
+        known = known[known > 0]
+        follow = known[at[known] - at[known - 1] == 1]
+        apart += len(known) - len(follow)
+        interval_s = found.beats.interval_s[follow]
+        true_s = true.times_s[at[follow]] - true.times_s[at[follow] - 1]
+        errors_ms += (1000 * np.abs(interval_s - true_s)).tolist()
+        if len(follow) >= _FEWEST_BEATS:
+            pairs.append([1000 * np.sqrt(np.mean(np.diff(one) ** 2)) for one in (interval_s, true_s)])
+    if not errors_ms:
+        print("no beats")
+        return
+    print(
+        f"{len(errors_ms)} intervals: off by {np.median(errors_ms):.0f} ms (median), {np.percentile(errors_ms, 95):.0f} ms (95 %); {apart} not from one beat to the next"
+    )
+    estimated, true_ms = np.array(pairs).T
+    off = np.percentile(np.abs(estimated - true_ms), (50, 95))
+    print(
+        f"RMSSD of {len(pairs)} videos: {np.median(estimated):.0f} ms instead of {np.median(true_ms):.0f} (medians); off by {off[0]:.0f} ms (median), {off[1]:.0f} ms (95 %); "
+        f"correlation {np.corrcoef(estimated, true_ms)[0, 1]:.2f}"
+    )
+
+
+def _nearest(times_s: FloatArray, wanted_s: FloatArray) -> npt.NDArray[np.intp]:
+    return np.asarray(np.abs(times_s[None] - wanted_s[:, None]).argmin(axis=1))
+
+
 def remember(method: str, content: dict[str, Any]) -> None:
     """Print what was counted, and write it to where the documentation takes it from."""
     print(f"  unseen settings: {json.dumps(content)}", flush=True)
@@ -198,6 +245,9 @@ def remember(method: str, content: dict[str, Any]) -> None:
 
 def main(what: str, count: int = 400, seed: int = 1, windows: int = 3000) -> None:
     """Fit on one seed, count on another."""
+    if what == "beats":
+        measure_beats(videos(count, seed + 2))
+        return
     if what == "network":
         network = PulseNetRates()
         calibration = fit_path(path_table(network, videos(count, seed + 1)))

@@ -209,10 +209,10 @@ def _example(name: str, title: str, picture: FloatArray, weights: FloatArray, wi
 def _face(means: FloatArray, count: int, case: Case) -> Figure:
     alt = f"Grid of {means.shape[0]} x {means.shape[1]} blocks; the numbers stand in the table below"
     image = Image(
-        png(_stretched(means)), alt, f"From {means.min():.3f} (dark) to {means.max():.3f} (light), mean of {count} windows"
+        png(1 - _stretched(means)), alt, f"From {means.min():.3f} (light) to {means.max():.3f} (dark), mean of {count} windows"
     )
     caption = (
-        "Forehead above, chin below, as in the image. Good: blocks of bare skin stand out. Bad: all alike, or the "
+        "Forehead above, chin below, as in the image. Good: blocks of bare skin are the dark ones. Bad: all alike, or the "
         "border of the face, which is background and hair."
     )
     return Figure("attention-face", "Weight of each block of the face", caption, [image], case.mark)

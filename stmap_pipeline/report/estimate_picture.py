@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CAPTION = (
-    "Good: even beats, a narrow bright line along which the dots lie, one peak in the spectrum, attention on skin.\n"
-    "Bad: a wave without order, brightness at many rates, open dots, which are guesses; gray where no face is known."
+    "Good: even beats, a narrow dark line along which the dots lie, one peak in the spectrum, attention on skin.\n"
+    "Bad: a wave without order, color at many rates, open dots, which are guesses; gray where no face is known."
 )
 
 
@@ -134,6 +134,8 @@ def _draw_face(axes: Axes, found: VideoEstimate) -> None:
     if found.block_weights is not None:
         weights = found.block_weights.reshape(grid.rows, grid.cols)
         axes.pcolormesh(*corners, weights, cmap="Oranges", vmin=0, vmax=max(float(weights.max()), 1e-6), rasterized=True)
+        scale = f"white 0, least {weights.min():.3f}, darkest {weights.max():.3f}"
+        axes.text(0.5, -0.02, scale, transform=axes.transAxes, ha="center", va="top", fontsize=8)
     else:
         axes.plot(corners[0], corners[1], color="0.8", linewidth=0.6)
         axes.plot(corners[0].T, corners[1].T, color="0.8", linewidth=0.6)

@@ -137,8 +137,9 @@ def test_files_that_vanish_after_the_listing(clip, tmp_path):
     shutil.rmtree(source)
     found = {one.recording_id: one for one in run_build(plan, 0)}
     assert {name: one.reason for name, one in found.items()} == dict.fromkeys("abc", "source_missing")
-    # the id has a column of its own
-    assert not any(one.message.startswith(f"{name}: ") for name, one in found.items())
+    # the file is named, and the id, which has a column of its own, is not
+    files = {"a": "a.mp4: no such file", "b": "b.mp4: no such file", "c": "c: no such folder"}
+    assert {name: one.message for name, one in found.items()} == files
 
 
 def test_names_that_are_no_text_go_all_the_way(clip, tmp_path):

@@ -6,6 +6,7 @@ import base64
 import re
 import struct
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -41,6 +42,16 @@ def run(request, maps, tmp_path_factory):
 @pytest.fixture(scope="module")
 def shown(run, maps):
     return show_attention(within_cases([load_run(run)]), [maps])
+
+
+def test_dark_blocks_of_the_face_are_those_of_much_weight(shown):
+    (image,) = shown.figures[-1].images
+    data = np.frombuffer(base64.b64decode(image.source.partition(",")[2]), dtype=np.uint8)
+    pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE).astype(float)
+    weights = np.array([[row[f"c{one}"] for one in range(pixels.shape[1])] for row in shown.table.rows])
+    assert pixels.flat[weights.argmax()] == 0
+    assert pixels.flat[weights.argmin()] == 255
+    assert f"{weights.max():.3f} (dark)" in image.text
 
 
 def test_examples_are_the_windows_with_the_least_and_the_largest_errors_of_different_recordings(shown, run):

@@ -156,6 +156,7 @@ def test_the_picture_of_an_estimate_says_what_was_found_and_is_the_same_twice(fo
     assert f"a $ &lt;b&gt;.mp4: {found.heart_rate_bpm:.1f} bpm" in text
     assert found.heart_rate_bpm == pytest.approx(72.0, abs=0.5)
     assert "Probability of each rate over time" in text
+    assert f"white 0, least {found.block_weights.min():.3f}, darkest {found.block_weights.max():.3f}" in text
     assert [one.name for one in path.parent.iterdir()] == ["one.svg"]
     assert draw_estimate(found, tmp_path / "two.svg").read_bytes() == path.read_bytes()
 
