@@ -197,7 +197,8 @@ def test_brackets_foreign_letters_and_colons_survive_on_the_way_to_the_screen(fa
     assert "[red]pär :smile: \\x1b[31m.avi: " in run.err
     assert f"->  {tmp_path}/[maps]/outcomes.csv" in run.err
     (row,) = csv.DictReader((tmp_path / "[maps]" / "outcomes.csv").read_text("utf-8").splitlines())
-    assert row["message"].startswith("red_pär__smile____31m.avi-")
+    assert row["recording_id"].startswith("red_pär__smile____31m.avi-")
+    assert row["message"].startswith("[red]pär :smile: ")
 
 
 def test_recordings_without_a_label_and_those_without_a_window_sum_up_to_all():
