@@ -35,6 +35,7 @@ from stmap_pipeline.files import atomic_write_text
 from stmap_pipeline.records import BlockTrace, PulseTrace, RoiGrid
 from stmap_pipeline.signals import dominant_rate_bpm
 from stmap_pipeline.signals.rate_grid import CLOSE_BPM
+from stmap_pipeline.signals.resample import nearest_frame
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.weights import read_description, weights_path
 
@@ -203,8 +204,8 @@ def measure_beats(made: Iterator[Video]) -> None:
         center_s, rate_bpm = np.array([times_s.mean()]), np.array([video.rate_bpm])
         true = find_beats(PulseTrace(times_s, video.pulse.astype(np.float64)), center_s, rate_bpm, np.array([True]))
         # a wave may be late as a whole; that changes no interval
-        late_s = np.median(found.beats.times_s - true.times_s[_nearest(true.times_s, found.beats.times_s)])
-        at = _nearest(true.times_s, found.beats.times_s - late_s)
+        late_s = np.median(found.beats.times_s - true.times_s[nearest_frame(true.times_s, found.beats.times_s)[0]])
+        at, _ = nearest_frame(true.times_s, found.beats.times_s - late_s)
         known = np.flatnonzero(np.isfinite(found.beats.interval_s))
         known = known[known > 0]
         follow = known[at[known] - at[known - 1] == 1]
@@ -226,10 +227,6 @@ def measure_beats(made: Iterator[Video]) -> None:
         f"RMSSD of {len(pairs)} videos: {np.median(estimated):.0f} ms instead of {np.median(true_ms):.0f} (medians); off by {off[0]:.0f} ms (median), {off[1]:.0f} ms (95 %); "
         f"correlation {np.corrcoef(estimated, true_ms)[0, 1]:.2f}"
     )
-
-
-def _nearest(times_s: FloatArray, wanted_s: FloatArray) -> npt.NDArray[np.intp]:
-    return np.asarray(np.abs(times_s[None] - wanted_s[:, None]).argmin(axis=1))
 
 
 def remember(method: str, content: dict[str, Any]) -> None:

@@ -84,14 +84,15 @@ class Evidence:
     def doubts(self, heart_rate_bpm: FloatArray) -> npt.NDArray[np.str_]:
         """Return for each window why a rhythm may not be that of the blood, by its code; empty where nothing says so."""
         rates = self.rates
+        # a rate above half the frame rate looks like one below
+        if 30.0 / median_interval_s(self.blocks.times_s) < rates.rates_bpm[-1]:
+            return np.full(len(heart_rate_bpm), "few_frames")
         colored = has_pulse_color(color_ratio(self.blocks, rates.block_weights, rates.spans_s, heart_rate_bpm))
         doubts = np.where(colored, "", "brightness_alone")
-        if self.background is not None:
-            share = background_share(self.background, self.blocks, rates.spans_s, heart_rate_bpm)
-            doubts = np.where(is_light(share), "in_background", doubts)
-        # a rate above half the frame rate looks like one below
-        highest_bpm = 30.0 / median_interval_s(self.blocks.times_s)
-        return doubts if highest_bpm >= rates.rates_bpm[-1] else np.full(len(doubts), "few_frames")
+        if self.background is None:
+            return doubts
+        share = background_share(self.background, self.blocks, rates.spans_s, heart_rate_bpm)
+        return np.where(is_light(share), "in_background", doubts)
 
     def usual_rates(self) -> HeartRatePath:
         """Return one distribution for a whole video: the mean of its windows, each on its own, if this is a person in daily life.

@@ -18,7 +18,7 @@ from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.evaluation.background import Background
 from stmap_pipeline.evaluation.decision import Evidence, best_of_all, decide, explained
 from stmap_pipeline.evaluation.picture import PictureMeter
-from stmap_pipeline.evaluation.signal_problems import duration_s, missing_spans_s, signal_problems
+from stmap_pipeline.evaluation.signal_problems import missing_spans_s, signal_problems
 from stmap_pipeline.evaluation.video_estimate import VideoEstimate, WindowEstimate
 from stmap_pipeline.evaluation.window_rates import (
     PULSE_NET_METHOD,
@@ -30,7 +30,7 @@ from stmap_pipeline.evaluation.window_rates import (
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, Recording, RecordingResult, VideoSource, median_interval_s
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, Recording, RecordingResult, VideoSource, duration_s, median_interval_s
 from stmap_pipeline.records.recording import safe_id
 from stmap_pipeline.signals.resample import MAX_GAP_S
 from stmap_pipeline.video import Frame

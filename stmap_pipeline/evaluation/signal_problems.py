@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.faces.backend import STEADY
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, median_interval_s
+from stmap_pipeline.records import BlockTrace, LandmarkTrack, duration_s, median_interval_s
 from stmap_pipeline.signals.classical import known_runs
 
 FloatArray = npt.NDArray[np.float64]
@@ -107,17 +107,6 @@ def missing_spans_s(times_s: FloatArray) -> list[tuple[float, float]]:
         return []
     gaps = np.flatnonzero(steps_s > max(_GAP * median_interval_s(times_s), _GAP_S))
     return [(float(times_s[one]), float(times_s[one + 1])) for one in gaps]
-
-
-def duration_s(times_s: FloatArray) -> float:
-    """Return how long frames last, the last one as long as the others usually do.
-
-    Examples
-    --------
-    >>> duration_s(np.arange(30) / 10)
-    3.0
-    """
-    return float(times_s[-1] - times_s[0] + median_interval_s(times_s))
 
 
 def _frame_problems(

@@ -30,7 +30,7 @@ from stmap_pipeline.labels.video_span import speed_hint
 from stmap_pipeline.pipeline.findings import Finding
 from stmap_pipeline.pipeline.plan import list_recordings
 from stmap_pipeline.pipeline.user_videos import fit_windows, notes_of_listing
-from stmap_pipeline.records import ClockSource, HeartRateTrace, PulseTrace, Recording, median_interval_s
+from stmap_pipeline.records import ClockSource, HeartRateTrace, PulseTrace, Recording, duration_s, median_interval_s
 from stmap_pipeline.video import CUT_OFF, VideoFacts, probe_video, video_start
 from stmap_pipeline.video.probe import MAX_READ_BYTES
 
@@ -255,16 +255,16 @@ class _Sources:
 
     def _of_duration(self) -> Iterator[tuple[str, str]]:
         where = printable((self.recording.clock.path or self.recording.video.path).name)
-        duration_s = float(self._times_s[-1] - self._times_s[0] + median_interval_s(self._times_s))
+        length_s = duration_s(self._times_s)
         windows = self._config.windows
         value, unit = parse_span(windows.length)
         window_s = value if unit == "s" else value * median_interval_s(self._times_s)
         if unit == "frames" and windows.clock == "uniform":
             window_s = value / windows.rate_hz
-        if duration_s < self._config.limits.min_duration_s:
-            yield "too_short", f"{where}: lasts {duration_s:.2f} s (limit {self._config.limits.min_duration_s:g} s)"
-        elif duration_s < 0.999 * window_s:
-            yield "short", f"{where}: lasts {duration_s:.1f} s, less than one window ({windows.length})"
+        if length_s < self._config.limits.min_duration_s:
+            yield "too_short", f"{where}: lasts {length_s:.2f} s (limit {self._config.limits.min_duration_s:g} s)"
+        elif length_s < 0.999 * window_s:
+            yield "short", f"{where}: lasts {length_s:.1f} s, less than one window ({windows.length})"
 
     def _of_labels(self) -> Iterator[tuple[str, str]]:
         recording = self.recording

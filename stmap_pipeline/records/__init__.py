@@ -12,7 +12,15 @@ Nothing here opens a file or knows a database.
 
 from stmap_pipeline.records.outcome import Outcome, RecordingResult, SourceKeys, StreamPositions
 from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource, file_name
-from stmap_pipeline.records.traces import BlockTrace, HeartRateTrace, LandmarkTrack, PulseTrace, RoiGrid, median_interval_s
+from stmap_pipeline.records.traces import (
+    BlockTrace,
+    HeartRateTrace,
+    LandmarkTrack,
+    PulseTrace,
+    RoiGrid,
+    duration_s,
+    median_interval_s,
+)
 from stmap_pipeline.records.window import STMap, Window
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "StreamPositions",
     "VideoSource",
     "Window",
+    "duration_s",
     "file_name",
     "median_interval_s",
 ]

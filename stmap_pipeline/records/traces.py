@@ -71,6 +71,27 @@ def median_interval_s(times_s: npt.ArrayLike) -> float:
     return float(intervals_s[-1] if np.isnan(intervals_s[-1]) else (intervals_s[low] + intervals_s[high]) / 2)
 
 
+def duration_s(times_s: npt.ArrayLike) -> float:
+    """Return how long samples last, the last one as long as the others usually do.
+
+    Parameters
+    ----------
+    times_s : (n,) array_like
+
+    Returns
+    -------
+    float
+        0 where there are no samples.
+
+    Examples
+    --------
+    >>> duration_s(np.arange(30) / 10), duration_s([])
+    (3.0, 0.0)
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    return float(times[-1] - times[0] + median_interval_s(times)) if times.size else 0.0
+
+
 def _checked(times_s: npt.ArrayLike, values: npt.ArrayLike, what: str) -> tuple[FloatArray, FloatArray]:
     times = np.asarray(times_s, dtype=np.float64)
     numbers = np.asarray(values, dtype=np.float64)
