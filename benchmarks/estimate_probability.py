@@ -13,6 +13,7 @@ on videos of people, light and cameras that nothing was trained or fitted on (of
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +26,7 @@ from scipy.optimize import minimize
 from tables import reliability
 
 from stmap_pipeline.evaluation.decision import ANSWERED_SHARE, COLORLESS
-from stmap_pipeline.evaluation.estimate import SEEN, STEP_S, WINDOW_S, estimate_blocks, known_share
+from stmap_pipeline.evaluation.estimate import PARTS, SEEN, STEP_S, WINDOW_S, estimate_blocks, known_share, of_whole_blocks
 from stmap_pipeline.evaluation.heart_rate_path import PathCalibration, calibration_curve, find_path, path_support
 from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.pulse_wave import find_beats
@@ -51,14 +52,16 @@ TARGET = Path(__file__).parents[1] / "docs" / "measured" / "estimate.json"
 
 
 class Video:
-    """A simulated video: traces, motion of the head, and the heart rate of any interval; NaN where there is no pulse."""
+    """A simulated video: traces of the blocks and of their parts, motion of the head, and the heart rate of any interval; NaN where there is no pulse."""
 
     def __init__(
         self, means: npt.NDArray[np.float32], motion: npt.NDArray[np.float32], pulse: npt.NDArray[np.float32], rate_bpm: float
     ) -> None:
         times_s = np.arange(len(means)) / RATE_HZ
         coverage = np.asarray(np.isfinite(means).all(axis=2), dtype=np.float32)
-        self.blocks = BlockTrace(times_s, means, coverage, RoiGrid())
+        size = math.isqrt(means.shape[1])
+        self.parts = BlockTrace(times_s, means, coverage, RoiGrid(size, size))
+        self.blocks = self.parts.merged(size // RoiGrid().rows)
         self.motion = motion
         self.pulse, self.rate_bpm = pulse, rate_bpm
 
@@ -78,11 +81,12 @@ def windows_of(count: int, seed: int, config: SimulationConfig) -> Iterator[Vide
             yield Video(*one)
 
 
-def videos(count: int, seed: int) -> Iterator[Video]:
-    """Simulate as many videos of each length."""
+def videos(count: int, seed: int, source: RateSource) -> Iterator[Video]:
+    """Simulate as many videos of each length, with the blocks that an estimate measures for a method."""
+    size = RoiGrid().rows * (PARTS if source.any_grid else 1)
     for number, length_s in enumerate(VIDEOS_S):
         part = count // len(VIDEOS_S)
-        yield from windows_of(part, 10 * seed + number, replace(SETTINGS, samples=round(length_s * RATE_HZ)))
+        yield from windows_of(part, 10 * seed + number, replace(SETTINGS, samples=round(length_s * RATE_HZ), rows=size, cols=size))
 
 
 def fit_windows(method: str, count: int, seed: int) -> FloatArray:
@@ -118,7 +122,8 @@ def fit_windows(method: str, count: int, seed: int) -> FloatArray:
 def rates_of(source: RateSource, video: Video) -> WindowRates:
     """Compute the distributions of the windows of a video, as an estimate does."""
     if isinstance(source, PulseNetRates):
-        return source.uniform_windows(video.blocks.times_s, video.blocks.means.astype(np.float64), video.motion, WINDOW_S, STEP_S)
+        rates = source.uniform_windows(video.parts.times_s, video.parts.means, video.motion, WINDOW_S, STEP_S)
+        return of_whole_blocks(rates, video.blocks.grid)
     return source.windows(video.blocks, None, WINDOW_S, STEP_S)
 
 
@@ -197,7 +202,7 @@ def measure_beats(made: Iterator[Video]) -> None:
     for video in made:
         if not np.isfinite(video.rate_bpm):
             continue
-        found = estimate_blocks(video.blocks)
+        found = estimate_blocks(video.parts)
         if found.refused or found.beats is None or len(found.beats.times_s) < _FEWEST_BEATS:
             continue
         times_s = video.blocks.times_s
@@ -243,23 +248,24 @@ def remember(method: str, content: dict[str, Any]) -> None:
 def main(what: str, count: int = 400, seed: int = 1, windows: int = 3000) -> None:
     """Fit on one seed, count on another."""
     if what == "beats":
-        measure_beats(videos(count, seed + 2))
+        measure_beats(videos(count, seed + 2, PulseNetRates()))
         return
     if what == "network":
         network = PulseNetRates()
-        calibration = fit_path(path_table(network, videos(count, seed + 1)))
+        calibration = fit_path(path_table(network, videos(count, seed + 1, network)))
         print(calibration)
         path = weights_path().with_suffix(".json")
         atomic_write_text(path, json.dumps(read_description() | {"path_calibration": calibration._asdict()}, indent=1) + "\n")
-        remember(network.name, measure(path_table(network, videos(count, seed + 2)), calibration))
+        remember(network.name, measure(path_table(network, videos(count, seed + 2, network)), calibration))
         return
     for method in WEIGHTS:
         weights = fit_windows(method, windows, seed)
         print(f'    "{method}": ({", ".join(f"{one:.3f}" for one in weights)}),', flush=True)
         WEIGHTS[method] = (weights[0], weights[1], weights[2], weights[3], weights[4])
-        calibration = fit_path(path_table(ClassicalRates(method), videos(count, seed + 1)))
+        source = ClassicalRates(method)
+        calibration = fit_path(path_table(source, videos(count, seed + 1, source)))
         print(f'    "{method}": PathCalibration({", ".join(f"{one:g}" for one in calibration)}),', flush=True)
-        remember(method, measure(path_table(ClassicalRates(method), videos(count, seed + 2)), calibration))
+        remember(method, measure(path_table(source, videos(count, seed + 2, source)), calibration))
 
 
 if __name__ == "__main__":

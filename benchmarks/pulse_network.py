@@ -17,6 +17,7 @@ import argparse
 import csv
 import hashlib
 import json
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -30,7 +31,7 @@ import torch
 from tables import reliability, show, show_machine
 
 from stmap_pipeline import Shards
-from stmap_pipeline.evaluation.estimate import estimate_blocks
+from stmap_pipeline.evaluation.estimate import PARTS, estimate_blocks
 from stmap_pipeline.evaluation.window_rates import PulseNetRates
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.records import BlockTrace, RoiGrid
@@ -52,6 +53,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 BANDS_BPM = ((40, 60), (60, 80), (80, 100), (100, 120), (120, 140), (140, 160), (160, 181))
 TENTHS = tuple(number / 10 for number in range(11))
+#: Rows and columns of the blocks that an estimate measures for the network.
+FINE = PARTS * RoiGrid().rows
 TEST_SEED, CALIBRATION_SEED = 1_000_001, 1_000_002
 
 
@@ -146,20 +149,33 @@ def rates_of_run(run: Path, windows: SimulatedWindows) -> FloatArray:
     rates = []
     for first in range(0, len(windows.means), 64):
         part = slice(first, first + 64)
-        means = torch.as_tensor(windows.means[part], dtype=torch.float32)
+        means = torch.as_tensor(on_map(windows.means[part]), dtype=torch.float32)
         seconds = torch.full((len(means),), SAMPLES / INPUT_HZ)
         rates.append(predict_batches(network, [Batch(means, None, None, seconds, seconds)]).heart_rate_bpm)
     return np.concatenate(rates)
 
 
-def unseen_windows(count: int, seed: int) -> SimulatedWindows:
-    """Simulate windows of unseen people and settings, half of them damaged, rates spread over 40 to 180 bpm."""
-    return simulate_windows(count, seed, SimulationConfig.unseen(damaged_share=0.5, heart_rate_edges_bpm=(40.0, 180.0)))
+def unseen_windows(count: int, seed: int, size: int = FINE) -> SimulatedWindows:
+    """Simulate windows of unseen people and settings, half of them damaged, rates spread over 40 to 180 bpm, with so many rows and columns of blocks."""
+    settings = SimulationConfig.unseen(damaged_share=0.5, heart_rate_edges_bpm=(40.0, 180.0), rows=size, cols=size)
+    return simulate_windows(count, seed, settings)
 
 
-def measure_windows(estimator: Estimator, count: int, figures: Path | None, beside: Path | None = None) -> dict[str, float]:
+def on_map(means: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return means (B, T, N, 3) of the 25 blocks of a map."""
+    size = math.isqrt(means.shape[2])
+    if size == RoiGrid().rows:
+        return means
+    ones = np.ones(means.shape[1:3], np.float32)
+    times_s = np.arange(means.shape[1]) / INPUT_HZ
+    return np.stack([BlockTrace(times_s, one, ones, RoiGrid(size, size)).merged(size // RoiGrid().rows).means for one in means])
+
+
+def measure_windows(
+    estimator: Estimator, count: int, figures: Path | None, beside: Path | None = None, size: int = FINE
+) -> dict[str, float]:
     """Print the tables of simulated windows."""
-    windows = unseen_windows(count, TEST_SEED)
+    windows = unseen_windows(count, TEST_SEED, size)
     true = windows.heart_rate_bpm.astype(float)
     there, damaged = np.isfinite(true), windows.terms["damaged"]
     probability = estimator.windows(windows.means, windows.motion)
@@ -397,6 +413,9 @@ def main() -> None:
     parser.add_argument("what", choices=("windows", "videos", "fingers", "speed", "package"))
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--windows", type=int, default=4000)
+    parser.add_argument(
+        "--grid", type=int, default=FINE, help="rows and columns of blocks; an estimate reads %(default)s, a map has 5"
+    )
     parser.add_argument("--run", type=Path, help="measure these weights instead of those of the package")
     parser.add_argument("--beside", type=Path, help="a run with another network for the same windows")
     parser.add_argument("--figures", type=Path)
@@ -410,7 +429,7 @@ def main() -> None:
     elif given.what == "fingers":
         measure_fingers(given.paths[0])
     elif given.what == "windows":
-        measure_windows(Estimator(given.run), given.windows, given.figures, given.beside)
+        measure_windows(Estimator(given.run), given.windows, given.figures, given.beside, given.grid)
     else:
         measure_speed(Estimator(given.run))
 

@@ -25,12 +25,23 @@ from stmap_pipeline.evaluation.window_rates import (
     SHORTEST_S,
     ClassicalRates,
     RateSource,
+    WindowRates,
     rate_source,
 )
 from stmap_pipeline.labels import span_problem
 from stmap_pipeline.pipeline.limits import Limits, is_memory_error, limited_memory
 from stmap_pipeline.pipeline.worker import build_recording
-from stmap_pipeline.records import BlockTrace, LandmarkTrack, Recording, RecordingResult, VideoSource, duration_s, median_interval_s
+from stmap_pipeline.records import (
+    LARGEST_GRID,
+    BlockTrace,
+    LandmarkTrack,
+    Recording,
+    RecordingResult,
+    RoiGrid,
+    VideoSource,
+    duration_s,
+    median_interval_s,
+)
 from stmap_pipeline.records.recording import safe_id
 from stmap_pipeline.signals.resample import MAX_GAP_S
 from stmap_pipeline.video import Frame
@@ -40,6 +51,9 @@ FloatArray = npt.NDArray[np.float64]
 WINDOW_S, STEP_S = 10.0, 2.0
 #: A face must be known in so much of a window.
 SEEN = 0.6
+#: Rows and columns into which each block of the grid is divided for a method that reads any number of blocks. A codec copies and rounds parts
+#: of a picture; where parts are measured apart, those that still show the pulse can be told from the others.
+PARTS = 2
 
 
 def estimate_video(
@@ -100,9 +114,11 @@ def estimate_video(
     limits = Limits()
     try:
         with limited_memory(limits.memory_bytes):
-            result, meter = _read(video, config or Config(), limits, on_frame)
+            config = config or Config()
+            divided = source.any_grid and max(config.blocks.rows, config.blocks.cols) * PARTS <= LARGEST_GRID
+            result, meter = _read(video, divided_grid(config) if divided else config, limits, on_frame)
             found = _estimate(
-                result.blocks,
+                result.blocks.merged(PARTS) if divided else result.blocks,
                 result.track,
                 _attributes(result, video),
                 source,
@@ -112,6 +128,7 @@ def estimate_video(
                 step_s=step_s,
                 background=meter.background(result.track),
                 repeated=meter.repeated(result.track),
+                parts=result.blocks if divided else None,
             )
             return replace(found, notes=(*result.notes, *found.notes))
     except RecordingError as error:
@@ -168,6 +185,7 @@ def _estimate(
     step_s: float,
     background: Background | None = None,
     repeated: npt.NDArray[np.bool_] | None = None,
+    parts: BlockTrace | None = None,
 ) -> VideoEstimate:
     times_s = blocks.times_s
     nothing = VideoEstimate(name, source.name, float("nan"), "", "", blocks=blocks)
@@ -177,12 +195,15 @@ def _estimate(
     if repeated is not None and repeated.any():
         # such a frame is no measurement of its time
         blocks, track = blocks.at(~repeated), None if track is None else track.at(~repeated)
+        parts = None if parts is None else parts.at(~repeated)
         nothing = replace(nothing, blocks=blocks)
     if not blocks.valid.any():
         return explained(replace(nothing, reason="no_face", message=f"no face in any of {len(times_s)} frames"))
     # between frames that are left out as repeats, traces are interpolated
     bridged_s = MAX_GAP_S if len(blocks.times_s) < len(times_s) else 0.0
-    rates = source.windows(blocks, track, window_s, step_s)
+    rates = source.windows(blocks if parts is None else parts, track, window_s, step_s)
+    if parts is not None:
+        rates = of_whole_blocks(rates, blocks.grid)
     seen = known_share(blocks, rates.spans_s, bridged_s) >= SEEN
     if not seen.any():
         windows = tuple(WindowEstimate(*span, *[float("nan")] * 5) for span in rates.spans_s.tolist())
@@ -199,6 +220,20 @@ def _estimate(
         rates = one.windows(blocks, track, window_s, step_s)
         others[one.name] = best_of_all(Evidence(rates, known_share(blocks, rates.spans_s, bridged_s) >= SEEN, blocks, background))
     return replace(found, others=others)
+
+
+def divided_grid(config: Config) -> Config:
+    """Return settings with each block of the grid divided into :data:`PARTS` rows and columns."""
+    grid = {"rows": PARTS * config.blocks.rows, "cols": PARTS * config.blocks.cols}
+    return config.model_copy(update={"blocks": config.blocks.model_copy(update=grid)})
+
+
+def of_whole_blocks(rates: WindowRates, grid: RoiGrid) -> WindowRates:
+    """Return rates with the weight of each block of a grid in place of those of its :data:`PARTS` x :data:`PARTS` parts."""
+    if rates.block_weights is None:
+        return rates
+    weights = rates.block_weights.reshape(grid.rows, PARTS, grid.cols, PARTS).sum(axis=(1, 3))
+    return rates._replace(block_weights=weights.ravel())
 
 
 def known_share(blocks: BlockTrace, spans_s: FloatArray, bridged_s: float = 0.0) -> FloatArray:

@@ -18,7 +18,7 @@ from stmap_pipeline.maps.stmap import resample_blocks
 from stmap_pipeline.records import BlockTrace, LandmarkTrack, PulseTrace, median_interval_s
 from stmap_pipeline.signals.classical import method_named
 from stmap_pipeline.signals.rate_grid import share_near
-from stmap_pipeline.signals.resample import resample_uniform
+from stmap_pipeline.signals.resample import resample_uniform, uniform_times
 from stmap_pipeline.signals.spectrum import detrend
 from stmap_pipeline.torch import require_torch
 from stmap_pipeline.weights import PULSE_NET, read_calibration, read_description, read_weights
@@ -80,6 +80,11 @@ class RateSource(Protocol):
         """As it stands in a result."""
         ...
 
+    @property
+    def any_grid(self) -> bool:
+        """Whether it reads any number of blocks, and finds more in smaller ones."""
+        ...
+
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
         """Compute the distribution of each window of a video."""
         ...
@@ -107,6 +112,8 @@ class PulseNetRates:
     ([[0.0, 10.0], [2.0, 12.0]], (2, 185), (4,))
     """
 
+    any_grid = True
+
     def __init__(self, name: str = PULSE_NET) -> None:
         self.name = PULSE_NET_METHOD
         self._network = PulseInference(read_weights(name))
@@ -117,14 +124,23 @@ class PulseNetRates:
 
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
         """Compute the distribution of each window."""
-        times_s, means = resample_uniform(blocks.times_s, blocks.means, INPUT_HZ)
+        times_s = uniform_times(blocks.times_s, INPUT_HZ)
+        # block by block: splines of a long video take several times its memory
+        means = np.empty((len(times_s), *blocks.means.shape[1:]), dtype=np.float32)
+        for number in range(blocks.grid.count):
+            means[:, number] = resample_uniform(blocks.times_s, blocks.means[:, number], INPUT_HZ)[1]
         motion = None
         if track is not None and track.found.any():
             motion = np.column_stack([np.interp(times_s, track.times_s, one) for one in head_motion(track.points_px).T])
         return self.uniform_windows(times_s, means, motion, window_s, step_s)
 
     def uniform_windows(
-        self, times_s: FloatArray, means: FloatArray, motion: npt.NDArray[np.floating] | None, window_s: float, step_s: float
+        self,
+        times_s: FloatArray,
+        means: npt.NDArray[np.floating],
+        motion: npt.NDArray[np.floating] | None,
+        window_s: float,
+        step_s: float,
     ) -> WindowRates:
         """Compute the distribution of each window of samples at 30 Hz.
 
@@ -175,6 +191,8 @@ class ClassicalRates:
     ([[0.0, 10.0], [2.0, 12.0]], [72.0, 72.0])
     """
 
+    any_grid = False
+
     def __init__(self, method: str) -> None:
         method_named(method)
         self.name = method
@@ -205,6 +223,8 @@ class RunRates:
     ModelError
         Where the folder is no run, a checkpoint is damaged, or folds do not read the same maps.
     """
+
+    any_grid = False
 
     def __init__(self, run: str | Path, device: str = "cpu") -> None:
         require_torch()

@@ -13,6 +13,7 @@ Nothing here opens a file or knows a database.
 from stmap_pipeline.records.outcome import Outcome, RecordingResult, SourceKeys, StreamPositions
 from stmap_pipeline.records.recording import ClockSource, LabelSource, Recording, VideoSource, file_name
 from stmap_pipeline.records.traces import (
+    LARGEST_GRID,
     BlockTrace,
     HeartRateTrace,
     LandmarkTrack,
@@ -24,6 +25,7 @@ from stmap_pipeline.records.traces import (
 from stmap_pipeline.records.window import STMap, Window
 
 __all__ = [
+    "LARGEST_GRID",
     "BlockTrace",
     "ClockSource",
     "HeartRateTrace",

@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+
+#: Most rows, and most columns, of a grid of blocks.
+LARGEST_GRID = 64
+
 _SLACK_S = 0.1
 # two estimators are compared once a second: half of that may lie outside by rounding
 _SLACK_TRUSTED_S = 0.5
@@ -301,8 +305,8 @@ class RoiGrid:
     cols: int = 5
 
     def __post_init__(self) -> None:
-        if not (1 <= self.rows <= 64 and 1 <= self.cols <= 64):
-            raise ValueError(f"a grid has 1 to 64 rows and columns, not {self.rows} x {self.cols}")
+        if not (1 <= self.rows <= LARGEST_GRID and 1 <= self.cols <= LARGEST_GRID):
+            raise ValueError(f"a grid has 1 to {LARGEST_GRID} rows and columns, not {self.rows} x {self.cols}")
 
     @property
     def count(self) -> int:
@@ -342,6 +346,32 @@ class BlockTrace:
     def at(self, frames: npt.NDArray[np.bool_]) -> BlockTrace:
         """Return the trace of some of the frames."""
         return replace(self, times_s=self.times_s[frames], means=self.means[frames], coverage=self.coverage[frames])
+
+    def merged(self, parts: int) -> BlockTrace:
+        """Return the trace of larger blocks, each the mean of ``parts`` x ``parts`` neighbors, weighted by their coverage.
+
+        Raises
+        ------
+        ValueError
+            Where the rows or columns are no multiple of ``parts``.
+
+        Examples
+        --------
+        >>> means = np.arange(12, dtype=np.float32).reshape(1, 4, 3)
+        >>> one = BlockTrace(np.zeros(1), means, np.array([[1, 1, 1, 0]], np.float32), RoiGrid(2, 2)).merged(2)
+        >>> one.means.tolist(), one.coverage.tolist()
+        ([[[3.0, 4.0, 5.0]]], [[0.75]])
+        """
+        if self.grid.rows % parts or self.grid.cols % parts:
+            raise ValueError(f"{self.grid.rows} x {self.grid.cols} blocks can't be merged by {parts} x {parts}")
+        grid = RoiGrid(self.grid.rows // parts, self.grid.cols // parts)
+        frames = len(self.times_s)
+        divided = frames, grid.rows, parts, grid.cols, parts
+        weight = np.where(np.isfinite(self.means).all(axis=2), self.coverage, np.float32(0)).reshape(divided)
+        total = weight.sum(axis=(2, 4)).reshape(frames, -1)
+        sums = (np.nan_to_num(self.means).reshape(*divided, 3) * weight[..., None]).sum(axis=(2, 4)).reshape(frames, -1, 3)
+        means = np.divide(sums, total[:, :, None], out=np.full_like(sums, np.nan), where=total[:, :, None] > 0)
+        return BlockTrace(self.times_s, means, total / np.float32(parts**2), grid)
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:

@@ -134,9 +134,9 @@ class SimulationConfig:
                 raise ValueError(f"{name} must be from 0 to 1, not {share}")
 
     @classmethod
-    def training(cls) -> SimulationConfig:
-        """Return what `stmap train --recipe simulated` draws: more damage than in videos, since little is left to learn from windows without."""
-        return cls(damaged_share=_TRAINING_DAMAGED_SHARE)
+    def training(cls, **changes: object) -> SimulationConfig:
+        """Return what `stmap train --recipe simulated` draws: more damage than in videos, since little is left to learn from windows without; ``changes`` are other fields."""
+        return replace(cls(damaged_share=_TRAINING_DAMAGED_SHARE), **changes)  # type: ignore[arg-type]
 
     @classmethod
     def unseen(cls, **changes: object) -> SimulationConfig:

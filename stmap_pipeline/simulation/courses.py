@@ -80,12 +80,14 @@ def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samp
         B is 1 where ``gain`` has one dimension.
     """
     gains = np.atleast_2d(gain)
-    spectrum = random.standard_normal((len(gains), courses, 2 * gains.shape[1]), dtype=np.float32).view(np.complex64)
+    spectrum = random.standard_normal((len(gains), courses, 2 * gains.shape[1]), dtype=np.float32)
     power = np.sqrt(np.square(gains[:, 1:]).sum(axis=1, keepdims=True))
     scaled = gains / np.maximum(power, 1e-12) * (samples / 2)
     scaled[:, 0] = 0
-    spectrum *= scaled[:, None, :]
-    values: Float32 = irfft(spectrum, samples, axis=2)
+    # real and imaginary parts alike: half the arithmetic of a product of complex numbers
+    spectrum *= np.repeat(scaled, 2, axis=1)[:, None, :]
+    pairs: npt.NDArray[np.complex64] = spectrum.view(np.complex64)
+    values: Float32 = irfft(pairs, samples, axis=2)
     return values
 
 

@@ -189,6 +189,8 @@ def resampling_matrix(frames: Frames, samples: int, rate_hz: float, straight: Bo
     matrix = csr_matrix(
         (weights.astype(np.float32).ravel(), used[index].ravel(), np.arange(0, weights.size + 1, TAPS)), shape=(len(wanted), total)
     )
+    # a sample at the time of a frame, or on a straight line, needs one or two of the eight
+    matrix.eliminate_zeros()
     return matrix, known
 
 

@@ -13,6 +13,7 @@ from stmap_pipeline.simulation.pulse import PULSE_RGB
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +26,15 @@ class FaceMaps:
     mouth: FloatArray
     across: FloatArray
     down: FloatArray
+    region: IntArray
+    """Number of the block of the 5 x 5 grid in which the middle of a block lies."""
 
     @classmethod
     def of_grid(cls, rows: int, cols: int) -> FaceMaps:
         """Interpolate the mean face; across and down run from -1 to 1."""
-        row, col = (np.arange(rows) + 0.5) / rows * face.ROWS - 0.5, (np.arange(cols) + 0.5) / cols * face.COLS - 0.5
+        down_at, across_at = (np.arange(rows) + 0.5) / rows * face.ROWS, (np.arange(cols) + 0.5) / cols * face.COLS
+        row, col = down_at - 0.5, across_at - 0.5
+        region = (down_at.astype(np.intp)[:, None] * face.COLS + across_at.astype(np.intp)).ravel()
 
         def interpolated(values: FloatArray) -> FloatArray:
             image = values.reshape(face.ROWS, face.COLS)
@@ -38,7 +43,7 @@ class FaceMaps:
 
         across, down = np.linspace(-1, 1, cols) if cols > 1 else np.zeros(1), np.linspace(-1, 1, rows) if rows > 1 else np.zeros(1)
         skin, perfusion, shine, mouth = (interpolated(one) for one in (face.SKIN_SHARE, face.PERFUSION, face.SHINE, face.MOUTH))
-        return cls(skin, perfusion, shine, mouth, np.tile(across, rows), np.repeat(down, cols))
+        return cls(skin, perfusion, shine, mouth, np.tile(across, rows), np.repeat(down, cols), region)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

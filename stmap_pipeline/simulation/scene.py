@@ -6,6 +6,7 @@ courses times patterns over blocks and channels, so that the traces of all block
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.simulation.batch import Batch, log_uniform
 from stmap_pipeline.simulation.courses import band, low_pass
+from stmap_pipeline.simulation.face import COLS, ROWS
 from stmap_pipeline.simulation.heart import HARMONICS
 
 Float32 = npt.NDArray[np.float32]
@@ -22,10 +24,13 @@ Term = tuple[npt.NDArray[np.floating], FloatArray]
 
 POSE = ("yaw", "pitch", "roll", "x", "y", "size")
 """Degrees of freedom of the head, in rad and face widths; size is a logarithm."""
+BLOCKS = ROWS * COLS
 _SCENES = 24
 _GESTURES = 12
 _STEPS = 4
 _TEXTURES = 8
+# of what changes in a block of the 5 x 5 grid alone, the share that its parts have each on its own; the rest they have in common
+_OWN_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,11 +173,27 @@ def _pose_patterns(batch: Batch) -> FloatArray:
     common, side, up = np.moveaxis(direction * random.normal(0.6, 0.6, (count, 6, 3)) * sign, 2, 0)
     shading = common[:, :, None] + side[:, :, None] * maps.across + up[:, :, None] * maps.down
     edges = 1 + 3 * (1 - people.skin)
-    colored = random.normal(0, 0.10, (count, 6, batch.blocks, 3)) + random.normal(0, 0.04, (count, 6, 1, 3))
-    texture = random.normal(0, 0.45, (count, 6, batch.blocks, 1)) + np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * colored
+    colored = _each_block(batch, lambda blocks: random.normal(0, 0.10, (count, 6, blocks, 3))) + random.normal(
+        0, 0.04, (count, 6, 1, 3)
+    )
+    gray = _each_block(batch, lambda blocks: random.normal(0, 0.45, (count, 6, blocks, 1)))
+    texture = gray + np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * colored
     texture *= np.array([1, 1, 0.6, 0.8, 0.8, 0.8])[:, None, None] * edges[:, None, :, None]
     shine = random.normal(0, (0.2, 0.3, 0.05, 0.1, 0.1, 0.1), (count, 6))[:, :, None, None] * people.shine[:, None]
     return np.asarray(0.9 * shading[:, :, :, None] + 0.5 * (shine + texture))
+
+
+def _each_block(batch: Batch, draw: Callable[[int], FloatArray]) -> FloatArray:
+    """Draw patterns (B, K, N, C) that differ from block to block; ``draw`` returns those of a number of blocks, each on its own.
+
+    Small blocks change more, and neighbors are partly alike, so that the mean over a block of the 5 x 5 grid is what it is without division.
+    """
+    own = draw(batch.blocks)
+    if batch.blocks == BLOCKS:
+        return own
+    return np.asarray(
+        np.sqrt(_OWN_SHARE * batch.blocks / BLOCKS) * own + np.sqrt(1 - _OWN_SHARE) * draw(BLOCKS)[:, :, batch.maps.region]
+    )
 
 
 def _talk(batch: Batch) -> Term:
@@ -244,8 +265,10 @@ def _texture(batch: Batch) -> Term:
     shape = low_pass(grid.rates_hz, random.uniform(0.3, 2.5, count), random.uniform(0.8, 1.6, count))
     level = batch.severity * log_uniform(random, 0.0003, 0.004 if batch.unseen else 0.006, count) / np.sqrt(_TEXTURES)
     edges = 1 + 2 * (1 - batch.people.skin)
-    colored = np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * random.normal(0, 0.2, (count, _TEXTURES, batch.blocks, 3))
-    pattern = random.normal(0, 1, (count, _TEXTURES, batch.blocks, 1)) + colored
+    colored = np.exp(random.normal(0, 0.8, (count, 1, 1, 1))) * _each_block(
+        batch, lambda blocks: random.normal(0, 0.2, (count, _TEXTURES, blocks, 3))
+    )
+    pattern = _each_block(batch, lambda blocks: random.normal(0, 1, (count, _TEXTURES, blocks, 1))) + colored
     return grid.read(grid.draw(random, shape, _TEXTURES)), (level[:, None] * edges)[:, None, :, None] * pattern
 
 

@@ -15,10 +15,12 @@ from joblib import cpu_count
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from stmap_pipeline import registry
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
+from stmap_pipeline.training.networks import Network
 from stmap_pipeline.training.protocol import FoldSplit
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,6 +32,8 @@ _ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 #: Simulated windows in an epoch where the settings name no number, and those that are estimated after each one.
 SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
+# rows and columns of the blocks of simulated windows, in turn, for a network that reads any grid: those of `stmap estimate` and of maps
+_GRIDS = (10, 10, 5)
 # simulated batches that each process computes ahead
 _AHEAD = 2
 
@@ -84,14 +88,17 @@ class SimulatedSteps(Dataset[tuple[Tensor, ...]]):
         Windows of this process in a step.
     rank : int
         Of this process.
+    grids : sequence of int
+        Rows and columns of the blocks, in turn; one number is that of both.
     """
 
-    def __init__(self, seed: tuple[int, ...], count: int, rank: int) -> None:
-        self._seed, self._count, self._rank = seed, count, rank
+    def __init__(self, seed: tuple[int, ...], count: int, rank: int, grids: tuple[int, ...]) -> None:
+        self._seed, self._count, self._rank, self._grids = seed, count, rank, grids
 
     def __getitem__(self, step: int) -> tuple[Tensor, ...]:
         """Simulate the windows of a step."""
-        return simulated_tensors(SimulationConfig.training(), self._count, (*self._seed, step, self._rank))
+        size = self._grids[step % len(self._grids)]
+        return simulated_tensors(SimulationConfig.training(rows=size, cols=size), self._count, (*self._seed, step, self._rank))
 
 
 class SimulatedSource:
@@ -111,6 +118,8 @@ class SimulatedSource:
         self.validated = SIMULATED_VALIDATION
         unseen, parts = SimulationConfig.unseen(), range(SIMULATED_VALIDATION // VALIDATION_BATCH)
         self.blocks, self.samples = unseen.rows * unseen.cols, unseen.samples
+        network: type[Network] = registry.load("networks", config.network)
+        self._grids = _GRIDS if network.any_grid else (unseen.rows,)
         self._validation = [
             self._batch(simulated_tensors(unseen, VALIDATION_BATCH, (config.seed, _VALIDATION, number))) for number in parts
         ]
@@ -124,7 +133,7 @@ class SimulatedSource:
     def epoch(self, number: int, rank: int, processes: int) -> Iterator[tuple[Batch, int]]:
         """Yield the share of this process in each batch of an epoch, with the number of windows in the whole batch."""
         count = len(range(rank, self._config.batch, processes))
-        data = SimulatedSteps((self._config.seed, _SIMULATED), count, rank)
+        data = SimulatedSteps((self._config.seed, _SIMULATED), count, rank, self._grids)
         steps = range(number * self.steps, (number + 1) * self.steps)
         # one thread on a CPU learns from half as many windows a second as one worker simulates; a GPU from many more
         workers = 1 if self._device.type == "cpu" else max(1, (cpu_count() - 1) // processes)

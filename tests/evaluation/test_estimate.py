@@ -9,11 +9,12 @@ import pytest
 from support.maps import frame_times, simulated_blocks
 from support.videos import colorful, real, write_video
 
+from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.decision import ANSWER, ANSWERED_SHARE, COLORLESS
 from stmap_pipeline.evaluation.estimate import _estimate, estimate_blocks, estimate_video
 from stmap_pipeline.evaluation.window_probability import pulse_signals
-from stmap_pipeline.evaluation.window_rates import PulseNetRates, supported_rates
+from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, supported_rates
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.scene import make_scene
@@ -226,6 +227,41 @@ def test_another_source_of_rates_is_judged_by_what_the_traces_show():
     assert right.method == "runs/a"
     assert (wrong.reason, wrong.probability < 0.3) == ("no_pulse", True)
     assert estimate_blocks(simulated_blocks(72.0, frame_times(7.0)), Fixed(72.0)).reason == "too_short"
+
+
+class Seen:
+    """The rates of a method, and what blocks it was given."""
+
+    def __init__(self, source):
+        self.source, self.name, self.any_grid = source, source.name, source.any_grid
+        self.traces = []
+
+    def windows(self, blocks, track, window_s, step_s):
+        self.traces.append(blocks)
+        return self.source.windows(blocks, track, window_s, step_s)
+
+
+def test_the_network_reads_the_parts_of_the_blocks_and_all_else_the_blocks(face_then_wall):
+    network, pos = Seen(PulseNetRates()), Seen(ClassicalRates("pos"))
+    fine, coarse = estimate_video(face_then_wall, network), estimate_video(face_then_wall, pos)
+    assert [one.grid for one in (*network.traces, *pos.traces)] == [RoiGrid(10, 10), RoiGrid(5, 5)]
+    assert fine.blocks.grid == coarse.blocks.grid == RoiGrid(5, 5)
+    assert fine.block_weights.shape == (25,)
+    # in the rest of the time there is no face
+    assert fine.block_weights.sum() == pytest.approx(15 / 25, abs=0.05)
+    # parts of a block add up to it, but where one of them is nearly outside of the picture
+    known = np.isfinite(fine.blocks.means) & (fine.blocks.coverage[:, :, None] > 0.99)
+    assert known.mean() > 0.5
+    np.testing.assert_allclose(fine.blocks.means[known], coarse.blocks.means[known], atol=0.25)
+    changes = [np.diff(one.blocks.means[:150], axis=0) for one in (fine, coarse)]
+    np.testing.assert_allclose(*(one[known[1:150]] for one in changes), atol=0.1)
+
+
+def test_a_grid_that_cannot_be_divided_is_read_as_it_is(face_then_wall):
+    network = Seen(PulseNetRates())
+    config = Config.from_mapping({"blocks": {"rows": 40, "cols": 4}})
+    found = estimate_video(face_then_wall, network, config=config)
+    assert network.traces[0].grid == found.blocks.grid == RoiGrid(40, 4)
 
 
 class Peaks:

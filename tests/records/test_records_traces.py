@@ -1,11 +1,11 @@
-"""The label of an interval: which samples count, and when there is none."""
+"""Labels of intervals: which samples count, and when there is none; and traces of larger blocks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from stmap_pipeline.records import HeartRateTrace
+from stmap_pipeline.records import BlockTrace, HeartRateTrace, RoiGrid
 
 NAN = float("nan")
 
@@ -82,3 +82,24 @@ def test_where_two_estimators_disagree_there_is_no_mean():
     assert (trace.coverage(0.0, 20.0), trace.coverage(5.0, 15.0)) == (66 / 80, 26 / 40)
     unknown = HeartRateTrace(trace.times_s, trace.heart_rate_bpm, np.full(80, np.nan))
     assert unknown.coverage_problem(0.0, 20.0) == "label_disagrees"
+
+
+def test_merged_blocks_are_means_of_the_parts_that_were_seen() -> None:
+    random = np.random.default_rng(1)
+    means, coverage = random.uniform(0, 255, (3, 24, 3)).astype(np.float32), random.uniform(0.3, 1, (3, 24)).astype(np.float32)
+    means[0, 0] = means[1] = np.nan
+    coverage[1] = 0
+    found = BlockTrace(np.arange(3.0), means, coverage, RoiGrid(4, 6)).merged(2)
+    assert found.grid == RoiGrid(2, 3)
+    # the second block has its parts in rows 0 and 1, columns 2 and 3
+    parts = [2, 3, 8, 9]
+    np.testing.assert_allclose(found.means[2, 1], np.average(means[2, parts], axis=0, weights=coverage[2, parts]), rtol=1e-5)
+    np.testing.assert_allclose(found.coverage[2, 1], coverage[2, parts].mean(), rtol=1e-6)
+    np.testing.assert_allclose(
+        found.means[0, 0], np.average(means[0, [1, 6, 7]], axis=0, weights=coverage[0, [1, 6, 7]]), rtol=1e-5
+    )
+    assert found.coverage[0, 0] == pytest.approx(coverage[0, [1, 6, 7]].sum() / 4)
+    assert np.isnan(found.means[1]).all()
+    assert found.valid.tolist() == [True, False, True]
+    with pytest.raises(ValueError, match="4 x 6"):
+        BlockTrace(np.arange(3.0), means, coverage, RoiGrid(4, 6)).merged(4)

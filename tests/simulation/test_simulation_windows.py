@@ -261,6 +261,24 @@ def test_other_grids_and_clocks(rows, cols, samples, rate_hz):
     assert windows.means.dtype == windows.motion.dtype == windows.pulse.dtype == np.float32
 
 
+def test_smaller_blocks_change_more_and_their_means_as_much_as_a_block():
+    nothing = dict.fromkeys(SHARES, 0.0)
+
+    def deviations(size, parts):
+        config = SimulationConfig(rows=size, cols=size, no_pulse_share=0, shares=nothing)
+        means = simulate_windows(256, 5, config).means[..., 1]
+        merged = means.reshape(*means.shape[:2], size // parts, parts, size // parts, parts).mean(axis=(3, 5))
+        relative = merged.reshape(*means.shape[:2], -1)
+        relative = relative / relative.mean(axis=1, keepdims=True)
+        own = np.diff(relative - np.median(relative, axis=2, keepdims=True), n=2, axis=1)[:, :, 6:]
+        return np.median(own.std(axis=1))
+
+    usual, small, of_parts = deviations(5, 1), deviations(10, 1), deviations(10, 2)
+    # in copies of a real clip blocks of half the size change 1.5 to 1.75 times as much
+    assert 1.3 < small / of_parts < 2.0
+    assert of_parts == pytest.approx(usual, rel=0.15)
+
+
 def test_memory_grows_by_the_windows_alone():
     simulate_windows(1, 0)
     tracemalloc.start()

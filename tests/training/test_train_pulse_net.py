@@ -93,6 +93,14 @@ def test_simulated_windows_are_new_in_each_step_and_the_same_in_each_run():
 
 
 @pytest.mark.usefixtures("few_windows")
+@pytest.mark.parametrize(("network", "blocks"), [("pulse-net", [100, 100, 25, 100]), ("attention-resnet18", [25, 25, 25, 25])])
+def test_a_network_that_reads_any_grid_learns_from_the_blocks_of_an_estimate_and_of_a_map(network, blocks):
+    source = SimulatedSource(TrainConfig(recipe="simulated", network=network, batch=2, windows_per_epoch=8), torch.device("cpu"))
+    assert [one.means.shape[2] for one, _ in source.epoch(0, 0, 1)] == blocks
+    assert {one.means.shape[2] for one in source.validation()} == {25}
+
+
+@pytest.mark.usefixtures("few_windows")
 def test_a_training_on_simulated_windows_resumes_with_the_same_weights(tmp_path):
     settings = {"recipe": "simulated", "batch": 4, "windows_per_epoch": 8, "epochs": 3, "seed": 1}
     events = train(None, tmp_path / "whole", **settings)

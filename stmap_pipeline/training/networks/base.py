@@ -38,6 +38,8 @@ class Network(nn.Module):
     samples: ClassVar[int | None] = None
     #: Settings of a training that the constructor takes as keywords: of ``color`` and ``width``.
     options: ClassVar[tuple[str, ...]] = ()
+    #: Whether it reads any number of blocks.
+    any_grid: ClassVar[bool] = False
 
     def fit_target(self, heart_rate_bpm: Tensor, duration_s: Tensor) -> None:
         """Take over what the network must know of the training labels, such as their mean; called once, before the first step."""

@@ -43,7 +43,7 @@ from stmap_pipeline.weights.pulse_net import (
     WAVE_HZ,
 )
 
-#: A training batch has 4 to 16 of the blocks, drawn at random, and 1 to 3 in this share of the batches: faster, and good for any grid.
+#: A training batch has 4 to 16 of the blocks, or to a third of them, drawn at random, and 1 to 3 in this share of the batches: faster, and good for any grid.
 FEW_BLOCKS_SHARE = 0.1
 #: Share of the windows of a training batch whose motion is hidden, as it is where there are no landmarks.
 HIDDEN_MOTION_SHARE = 0.25
@@ -248,6 +248,7 @@ class PulseNetwork(Network):
 
     rate_hz = INPUT_HZ
     samples = SAMPLES
+    any_grid = True
 
     def __init__(
         self,
@@ -308,7 +309,7 @@ class PulseNetwork(Network):
             return means, motion
         # drawn on the CPU, so that a seed means the same on each device
         few = bool(torch.rand(()) < FEW_BLOCKS_SHARE)
-        count = int(torch.randint(1, 4, ()) if few else torch.randint(4, 17, ()))
+        count = int(torch.randint(1, 4, ()) if few else torch.randint(4, max(16, means.shape[2] // 3) + 1, ()))
         means = means[:, :, torch.randperm(means.shape[2])[:count].to(means.device)]
         if few:
             # as a finger on the lens, whose pulse may be in red alone
