@@ -365,13 +365,19 @@ class BlockTrace:
         if self.grid.rows % parts or self.grid.cols % parts:
             raise ValueError(f"{self.grid.rows} x {self.grid.cols} blocks can't be merged by {parts} x {parts}")
         grid = RoiGrid(self.grid.rows // parts, self.grid.cols // parts)
-        frames = len(self.times_s)
-        divided = frames, grid.rows, parts, grid.cols, parts
-        weight = np.where(np.isfinite(self.means).all(axis=2), self.coverage, np.float32(0)).reshape(divided)
-        total = weight.sum(axis=(2, 4)).reshape(frames, -1)
-        sums = (np.nan_to_num(self.means).reshape(*divided, 3) * weight[..., None]).sum(axis=(2, 4)).reshape(frames, -1, 3)
-        means = np.divide(sums, total[:, :, None], out=np.full_like(sums, np.nan), where=total[:, :, None] > 0)
-        return BlockTrace(self.times_s, means, total / np.float32(parts**2), grid)
+        means = self.means.reshape(-1, grid.rows, parts, grid.cols, parts, 3)
+        coverage = self.coverage.reshape(means.shape[:-1])
+        total = np.zeros((len(means), grid.rows, grid.cols), dtype=np.float32)
+        sums = np.zeros((*total.shape, 3), dtype=np.float32)
+        # one part of each block at a time: a long video takes little more memory
+        for down, across in np.ndindex(parts, parts):
+            part = means[:, :, down, :, across]
+            weight = np.where(np.isfinite(part).all(axis=-1), coverage[:, :, down, :, across], np.float32(0))
+            total += weight
+            sums += np.where(weight[..., None] > 0, part, 0) * weight[..., None]
+        merged = np.divide(sums, total[..., None], out=np.full_like(sums, np.nan), where=total[..., None] > 0)
+        total /= np.float32(parts**2)
+        return BlockTrace(self.times_s, merged.reshape(len(means), -1, 3), total.reshape(len(means), -1), grid)
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
