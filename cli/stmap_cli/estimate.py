@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stmap_cli import FAILED, places
+from stmap_cli import FAILED, interrupt, places
 from stmap_cli.console import Progress, console, printable
 from stmap_cli.options import json_option
 
@@ -107,17 +107,22 @@ def estimate(
     progress = Progress("estimating", total, screen, if_stopped="the same command begins anew", unit=unit)
     with progress.running():
         for video in videos:
-            on_frame = _by_frame(progress, reached) if len(videos) == 1 else None
+            on_frame = _by_frame(progress, reached) if len(videos) == 1 else _checked
             found = estimate_video(video, source, window_s=window_s or WINDOW_S, step_s=step_s, others=others, on_frame=on_frame)
             refused |= found.refused
             click.echo(json.dumps(found.as_json()) if as_json else printable("\n".join(_lines(found))))
-            if on_frame is None:
+            if len(videos) > 1:
                 progress.step(failed=found.refused)
             if csv is not None:
                 _write_pulse(found, csv, progress)
             if plot is not None:
                 _draw(found, plot, progress)
     return FAILED if refused else 0
+
+
+def _checked(_time_s: float) -> None:
+    """Stop where Ctrl-C came while something was imported."""
+    interrupt.check()
 
 
 def _refuse_folder(video: Path) -> None:

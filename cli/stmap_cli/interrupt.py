@@ -1,8 +1,8 @@
 """Ctrl-C: a command ends with one line and code 130, whatever it is doing.
 
 An interrupt is a ``KeyboardInterrupt`` at the place where Python is. Modules in the middle of their import, and callbacks of the
-interpreter, may swallow it, or print a traceback and go on. So an interrupt in an import, before any work has begun, ends the process at
-once, and one that was swallowed later is raised again at the next step of the work.
+interpreter, may swallow it, make another error of it, or print a traceback and go on. So an interrupt in an import ends the process at once
+before any work has begun, and waits for the next step of the work later; one that was swallowed is raised again there.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ _came = False
 def on_interrupt(_number: int, frame: FrameType | None) -> None:
     """Handle SIGINT."""
     global _came
-    _came = True
-    if not working and _is_importing(frame):
-        say_stopped()
-        os._exit(INTERRUPTED)
+    first, _came = not _came, True
+    if _is_importing(frame):
+        if not working:
+            say_stopped()
+            os._exit(INTERRUPTED)
+        if first:
+            # some modules turn it into an ImportError; the next step raises it
+            return
     raise KeyboardInterrupt
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 
 import click
 import pytest
@@ -111,3 +113,26 @@ def test_no_text_can_steer_a_terminal_or_break_its_encoding(text):
 @given(st.binary())
 def test_file_names_of_any_bytes_can_be_shown(name):
     printable(name.decode("utf-8", "surrogateescape")).encode("utf-8")
+
+
+IMPORT = """
+import signal
+from stmap_cli import interrupt
+
+signal.signal(signal.SIGINT, interrupt.on_interrupt)
+interrupt.working = True
+import interrupted
+
+print(interrupted.whole, flush=True)
+try:
+    interrupt.check()
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_in_an_import_waits_for_its_end_while_a_command_works(tmp_path):
+    # a library that is written in C makes an ImportError of it, which would be shown as one
+    (tmp_path / "interrupted.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = True\n")
+    done = subprocess.run([sys.executable, "-c", IMPORT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "stopped"], "")
