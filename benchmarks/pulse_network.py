@@ -6,7 +6,7 @@
     python benchmarks/pulse_network.py speed
     python benchmarks/pulse_network.py package RUN             # weights of `stmap train --recipe simulated` into the package, calibrated
 
-A window has 10 s. The rate of a video is that of `stmap estimate`, or where it would refuse one its best guess. The classical methods see the
+A window has 10 s. The rate of a video is that of an estimate from its stored traces, or where it would refuse one its best guess. The classical methods see the
 mean of all blocks over the same time. ``--run RUN`` measures the windows by the weights of a run instead of those of the package, ``--beside
 RUN`` another network beside them, such as the paper's.
 """
@@ -254,7 +254,7 @@ def fit_calibration(estimator: Estimator, count: int = 3000) -> Calibration:
 
 
 def measure_videos(maps: Path) -> None:
-    """Print errors of simulated videos: the estimate of a video as `stmap estimate` makes it, and classical methods on its whole length."""
+    """Print errors of simulated videos: of an estimate from stored traces of 5 x 5 blocks, and of classical methods on the whole length."""
     shards, network, rows = Shards(maps), PulseNetRates(), []
     for info in shards.recordings():
         result = shards.recording(info.recording_id)
@@ -317,15 +317,16 @@ def measure_speed(estimator: Estimator) -> None:
     """Print the CPU time of a window on one core: simulated, learned from, and estimated."""
     torch.set_num_threads(1)
     count, batch = 128, 32
-    windows = simulate_windows(count, 3)
-    calls: dict[str, Callable[[], object]] = {
-        "simulation": lambda: simulate_windows(count, 4),
-        "estimate, pulse-net": lambda: estimator.raw(windows.means, windows.motion),
-    }
-    for name in ("pulse-net", "attention-resnet18"):
-        for precision in (torch.float32, torch.bfloat16):
-            learn = partial(learn_once, build_network(name).train(), windows, batch, precision)
-            calls[f"training, {name}, {str(precision).removeprefix('torch.')}"] = learn
+    calls: dict[str, Callable[[], object]] = {}
+    for size in (RoiGrid().rows, FINE):
+        config = SimulationConfig(rows=size, cols=size)
+        windows, blocks = simulate_windows(count, 3, config), f"{size} x {size} blocks"
+        calls[f"simulation, {blocks}"] = partial(simulate_windows, count, 4, config)
+        calls[f"estimate, pulse-net, {blocks}"] = partial(estimator.raw, windows.means, windows.motion)
+        for name in ("pulse-net", "attention-resnet18") if size == RoiGrid().rows else ("pulse-net",):
+            for precision in (torch.float32, torch.bfloat16):
+                learn = partial(learn_once, build_network(name).train(), windows, batch, precision)
+                calls[f"training, {name}, {str(precision).removeprefix('torch.')}, {blocks}"] = learn
     rows = []
     for name, call in calls.items():
         call()
@@ -334,8 +335,8 @@ def measure_speed(estimator: Estimator) -> None:
         begin_s, times = time.process_time(), 8
         for _ in range(times):
             call()
-        size = batch if name.startswith("training") else count
-        rows.append((name, f"{times * size / (time.process_time() - begin_s):.0f}"))
+        done = batch if name.startswith("training") else count
+        rows.append((name, f"{times * done / (time.process_time() - begin_s):.0f}"))
     show("Windows per second of CPU time", ("what", "windows/s"), rows)
 
 
@@ -414,7 +415,11 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--windows", type=int, default=4000)
     parser.add_argument(
-        "--grid", type=int, default=FINE, help="rows and columns of blocks; an estimate reads %(default)s, a map has 5"
+        "--grid",
+        type=int,
+        choices=(RoiGrid().rows, FINE),
+        default=FINE,
+        help="rows and columns of blocks; an estimate reads %(default)s, a map has 5",
     )
     parser.add_argument("--run", type=Path, help="measure these weights instead of those of the package")
     parser.add_argument("--beside", type=Path, help="a run with another network for the same windows")

@@ -23,6 +23,7 @@ from tables import show, show_machine
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from stmap_pipeline.records import RoiGrid
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks import pulse_net
@@ -125,7 +126,7 @@ def main() -> None:
     given = parser.parse_args()
     show_machine()
     torch.set_num_threads(1)
-    test = unseen_windows(WINDOWS, TEST_SEED)
+    test = unseen_windows(WINDOWS, TEST_SEED, RoiGrid().rows)
     true, damaged = test.heart_rate_bpm.astype(float), test.terms["damaged"]
     there = np.isfinite(true)
     rows = []

@@ -71,6 +71,8 @@ class Progress:
         try:
             with self._shown():
                 yield self
+                # that came in an import after the last step
+                interrupt.check()
         except KeyboardInterrupt:
             reached = f"; {self.done} of {self.total} {self._unit}done" if self.total else ""
             self.say(f"stopped{reached} - {self._if_stopped}")

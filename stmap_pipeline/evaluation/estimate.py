@@ -79,7 +79,8 @@ def estimate_video(
     window_s, step_s : float
         Length of a window, and time from one to the next. A shorter video has one window. A trained run has a length of its own.
     config : Config, optional
-        Of faces and blocks; its limits are not looked at.
+        Of faces and blocks; its limits are not looked at. A method that reads any number of blocks gets :data:`PARTS` x :data:`PARTS`
+        parts of each, up to 32 rows and columns.
     others : iterable of str
         Classical methods to set beside.
     on_frame : callable, optional
@@ -115,10 +116,11 @@ def estimate_video(
     try:
         with limited_memory(limits.memory_bytes):
             config = config or Config()
-            divided = source.any_grid and max(config.blocks.rows, config.blocks.cols) * PARTS <= LARGEST_GRID
+            divided = getattr(source, "any_grid", False) and max(config.blocks.rows, config.blocks.cols) * PARTS <= LARGEST_GRID
             result, meter = _read(video, divided_grid(config) if divided else config, limits, on_frame)
+            least = config.blocks.min_coverage
             found = _estimate(
-                result.blocks.merged(PARTS) if divided else result.blocks,
+                result.blocks.merged(PARTS).covered(least) if divided else result.blocks,
                 result.track,
                 _attributes(result, video),
                 source,
@@ -128,7 +130,7 @@ def estimate_video(
                 step_s=step_s,
                 background=meter.background(result.track),
                 repeated=meter.repeated(result.track),
-                parts=result.blocks if divided else None,
+                parts=result.blocks.covered(least) if divided else None,
             )
             return replace(found, notes=(*result.notes, *found.notes))
     except RecordingError as error:
@@ -153,7 +155,7 @@ def estimate_blocks(
     step_s: float = STEP_S,
     others: Iterable[str] = (),
 ) -> VideoEstimate:
-    """Estimate the heart rate of block means at hand; see :func:`estimate_video`.
+    """Estimate the heart rate of block means at hand, whose blocks are read as they are; see :func:`estimate_video`.
 
     Examples
     --------
@@ -223,8 +225,11 @@ def _estimate(
 
 
 def divided_grid(config: Config) -> Config:
-    """Return settings with each block of the grid divided into :data:`PARTS` rows and columns."""
-    grid = {"rows": PARTS * config.blocks.rows, "cols": PARTS * config.blocks.cols}
+    """Return settings with each block of the grid divided into :data:`PARTS` rows and columns, and means of parts of which hardly anything is seen.
+
+    Those are needed for the mean of the block: one that came and went with a part at the edge of the picture would jump.
+    """
+    grid = {"rows": PARTS * config.blocks.rows, "cols": PARTS * config.blocks.cols, "min_coverage": 1e-6}
     return config.model_copy(update={"blocks": config.blocks.model_copy(update=grid)})
 
 

@@ -38,8 +38,10 @@ PATH_CALIBRATION = PathCalibration(0.572, 0.404, 0.643)
 SHORTEST_S = 5.0
 # spread of the rates of a run around the truth where they are right
 _RUN_SD_BPM = 2.5
-# windows that a network reads at once; more take memory and no less time
-_TOGETHER = 8
+# samples of blocks that a network reads at once, and windows; more take memory and no less time
+_TOGETHER, _MOST_TOGETHER = 8 * 100 * 300, 8
+# blocks that are resampled at once: splines of all in a long video would take several times its memory
+_BLOCKS = 10
 _NO_PULSE = PulseTrace(np.empty(0), np.empty(0))
 
 
@@ -60,7 +62,7 @@ class WindowRates(NamedTuple):
     calibration : PathCalibration
         Of the path through these windows.
     block_weights : (N,) array, optional
-        Attention of a network to the blocks, mean over time.
+        Attention of a network to the blocks that it was given, mean over time.
     """
 
     spans_s: FloatArray
@@ -125,10 +127,10 @@ class PulseNetRates:
     def windows(self, blocks: BlockTrace, track: LandmarkTrack | None, window_s: float, step_s: float) -> WindowRates:
         """Compute the distribution of each window."""
         times_s = uniform_times(blocks.times_s, INPUT_HZ)
-        # block by block: splines of a long video take several times its memory
         means = np.empty((len(times_s), *blocks.means.shape[1:]), dtype=np.float32)
-        for number in range(blocks.grid.count):
-            means[:, number] = resample_uniform(blocks.times_s, blocks.means[:, number], INPUT_HZ)[1]
+        for first in range(0, blocks.grid.count, _BLOCKS):
+            some = slice(first, first + _BLOCKS)
+            means[:, some] = resample_uniform(blocks.times_s, blocks.means[:, some], INPUT_HZ)[1]
         motion = None
         if track is not None and track.found.any():
             motion = np.column_stack([np.interp(times_s, track.times_s, one) for one in head_motion(track.points_px).T])
@@ -161,8 +163,9 @@ class PulseNetRates:
         # on an even sample, as the wave has half the rate
         starts = np.round((spans_s[:, 0] - times_s[0]) * INPUT_HZ).astype(np.int64) // 2 * 2
         parts = []
-        for first in range(0, len(starts), _TOGETHER):
-            rows = starts[first : first + _TOGETHER, None] + np.arange(size)
+        together = min(max(1, _TOGETHER // (means.shape[1] * size)), _MOST_TOGETHER)
+        for first in range(0, len(starts), together):
+            rows = starts[first : first + together, None] + np.arange(size)
             parts.append(self._network(means[rows], None if motion is None else motion[rows]))
         found = PulseWindows(*(np.concatenate(one) for one in zip(*parts, strict=True)))
         probability, no_pulse = self._calibration(found.log_probability.astype(np.float64), found.log_no_pulse.astype(np.float64))

@@ -365,9 +365,10 @@ class BlockTrace:
         if self.grid.rows % parts or self.grid.cols % parts:
             raise ValueError(f"{self.grid.rows} x {self.grid.cols} blocks can't be merged by {parts} x {parts}")
         grid = RoiGrid(self.grid.rows // parts, self.grid.cols // parts)
-        means = self.means.reshape(-1, grid.rows, parts, grid.cols, parts, 3)
+        frames = len(self.times_s)
+        means = self.means.reshape(frames, grid.rows, parts, grid.cols, parts, 3)
         coverage = self.coverage.reshape(means.shape[:-1])
-        total = np.zeros((len(means), grid.rows, grid.cols), dtype=np.float32)
+        total = np.zeros((frames, grid.rows, grid.cols), dtype=np.float32)
         sums = np.zeros((*total.shape, 3), dtype=np.float32)
         # one part of each block at a time: a long video takes little more memory
         for down, across in np.ndindex(parts, parts):
@@ -377,7 +378,11 @@ class BlockTrace:
             sums += np.where(weight[..., None] > 0, part, 0) * weight[..., None]
         merged = np.divide(sums, total[..., None], out=np.full_like(sums, np.nan), where=total[..., None] > 0)
         total /= np.float32(parts**2)
-        return BlockTrace(self.times_s, merged.reshape(len(means), -1, 3), total.reshape(len(means), -1), grid)
+        return BlockTrace(self.times_s, merged.reshape(frames, grid.count, 3), total.reshape(frames, grid.count), grid)
+
+    def covered(self, min_coverage: float) -> BlockTrace:
+        """Return the trace with NaN where less of the area of a block is covered."""
+        return replace(self, means=np.where((self.coverage < min_coverage)[:, :, None], np.float32(np.nan), self.means))
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:

@@ -44,6 +44,8 @@ SHARES: Mapping[str, float] = {
 TRAINING_SHARES: Mapping[str, float] = {"periodic_motion": 0.20, "lamp": 0.20, "mains": 0.20}
 """Damage -> its share in the settings of training, where it is larger: a network needs more examples than videos have to learn that such a rhythm is no pulse."""
 _TRAINING_DAMAGED_SHARE = 0.75
+#: Rows, and columns, of the blocks of the windows of a training, in turn, for a network that reads any grid: those of `stmap estimate`, and of a map.
+TRAINING_GRIDS = (10, 10, 5)
 
 
 @dataclass(frozen=True, slots=True)

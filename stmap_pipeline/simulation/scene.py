@@ -189,7 +189,7 @@ def _each_block(batch: Batch, draw: Callable[[int], FloatArray]) -> FloatArray:
     Small blocks change more, and neighbors are partly alike, so that the mean over a block of the 5 x 5 grid is what it is without division.
     """
     own = draw(batch.blocks)
-    if batch.blocks == BLOCKS:
+    if batch.blocks <= BLOCKS:
         return own
     return np.asarray(
         np.sqrt(_OWN_SHARE * batch.blocks / BLOCKS) * own + np.sqrt(1 - _OWN_SHARE) * draw(BLOCKS)[:, :, batch.maps.region]

@@ -78,7 +78,7 @@ def simulate_windows(count: int, seed: int | Sequence[int], config: SimulationCo
     Parameters
     ----------
     count : int
-        Number of windows, from 1. Memory grows by 0.1 MB a window; what is in progress takes about 100 MB.
+        Number of windows, from 1. Memory grows by 0.1 MB a window of 5 x 5 blocks; what is in progress takes about 100 MB.
     seed : int or sequence of int
         Not negative. The same seed, count and settings give the same bytes on one machine.
     config : SimulationConfig, optional

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from stmap_pipeline import registry
 from stmap_pipeline.errors import WorkerError
 from stmap_pipeline.simulation import SimulationConfig, simulate_windows
+from stmap_pipeline.simulation.config import TRAINING_GRIDS
 from stmap_pipeline.torch import Batch, MapDataset
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.networks import Network
@@ -32,8 +33,6 @@ _ORDER, _SIMULATED, _VALIDATION = 2, 6, 7
 #: Simulated windows in an epoch where the settings name no number, and those that are estimated after each one.
 SIMULATED_EPOCH, SIMULATED_VALIDATION = 6400, 1024
 VALIDATION_BATCH = 128
-# rows and columns of the blocks of simulated windows, in turn, for a network that reads any grid: those of `stmap estimate` and of maps
-_GRIDS = (10, 10, 5)
 # simulated batches that each process computes ahead
 _AHEAD = 2
 
@@ -119,7 +118,7 @@ class SimulatedSource:
         unseen, parts = SimulationConfig.unseen(), range(SIMULATED_VALIDATION // VALIDATION_BATCH)
         self.blocks, self.samples = unseen.rows * unseen.cols, unseen.samples
         network: type[Network] = registry.load("networks", config.network)
-        self._grids = _GRIDS if network.any_grid else (unseen.rows,)
+        self._grids = TRAINING_GRIDS if network.any_grid else (unseen.rows,)
         self._validation = [
             self._batch(simulated_tensors(unseen, VALIDATION_BATCH, (config.seed, _VALIDATION, number))) for number in parts
         ]
@@ -149,7 +148,7 @@ class SimulatedSource:
             ) from None
 
     def validation(self) -> Iterator[Batch]:
-        """Yield the validation windows, of people, cameras and light that no step has."""
+        """Yield the validation windows, with the blocks of a map, of people, cameras and light that no step has."""
         yield from self._validation
 
     def _batch(self, tensors: tuple[Tensor, ...]) -> Batch:

@@ -117,22 +117,30 @@ def test_file_names_of_any_bytes_can_be_shown(name):
 
 IMPORT = """
 import signal
+import click
+from rich.console import Console
 from stmap_cli import interrupt
+from stmap_cli.console import Progress
 
 signal.signal(signal.SIGINT, interrupt.on_interrupt)
-interrupt.working = True
-import interrupted
-
-print(interrupted.whole, flush=True)
+progress = Progress("reading", 2, Console(), if_stopped="again")
 try:
-    interrupt.check()
-except KeyboardInterrupt:
-    print("stopped")
+    with progress.running():
+        progress.step()
+        import interrupted
+        print(interrupted.whole, flush=True)
+        {more}
+except click.exceptions.Exit as ended:
+    print(ended.exit_code, progress.done)
 """
 
 
-def test_ctrl_c_in_an_import_waits_for_its_end_while_a_command_works(tmp_path):
+@pytest.mark.parametrize("more", ["", "progress.step()"])
+def test_ctrl_c_in_an_import_waits_for_its_end_while_a_command_works(tmp_path, more):
     # a library that is written in C makes an ImportError of it, which would be shown as one
     (tmp_path / "interrupted.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = True\n")
-    done = subprocess.run([sys.executable, "-c", IMPORT], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "stopped"], "")
+    code = IMPORT.format(more=more)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[0] == "True"
+    assert done.stdout.rstrip().endswith("130 1")

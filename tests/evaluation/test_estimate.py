@@ -12,10 +12,10 @@ from support.videos import colorful, real, write_video
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import REASONS, UnknownNameError
 from stmap_pipeline.evaluation.decision import ANSWER, ANSWERED_SHARE, COLORLESS
-from stmap_pipeline.evaluation.estimate import _estimate, estimate_blocks, estimate_video
+from stmap_pipeline.evaluation.estimate import _estimate, estimate_blocks, estimate_video, of_whole_blocks
 from stmap_pipeline.evaluation.window_probability import pulse_signals
-from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, supported_rates
-from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.evaluation.window_rates import ClassicalRates, PulseNetRates, WindowRates, supported_rates
+from stmap_pipeline.records import BlockTrace, PulseTrace, RoiGrid
 from stmap_pipeline.simulation.trace_model import simulate
 from stmap_pipeline.synth.scene import make_scene
 from stmap_pipeline.synth.traces import plan_recordings
@@ -255,6 +255,39 @@ def test_the_network_reads_the_parts_of_the_blocks_and_all_else_the_blocks(face_
     np.testing.assert_allclose(fine.blocks.means[known], coarse.blocks.means[known], atol=0.25)
     changes = [np.diff(one.blocks.means[:150], axis=0) for one in (fine, coarse)]
     np.testing.assert_allclose(*(one[known[1:150]] for one in changes), atol=0.1)
+
+
+def test_a_part_at_the_edge_of_the_picture_does_not_make_its_block_jump(scene, tmp_path):
+    frames = [np.ascontiguousarray(scene.render(index / RATE_HZ, index)[:, 85 + index // 8 :][:, :140]) for index in range(90)]
+    video = write_video(tmp_path / "cut.mp4", frames, rate_hz=RATE_HZ, options={"crf": "8"})
+    for mask in ("none", "hull"):
+        config = Config.from_mapping({"blocks": {"mask": mask}})
+        fine, coarse = (estimate_video(video, method, config=config).blocks for method in ("pulse-net", "pos"))
+        assert np.ptp(coarse.coverage, axis=0).max() > 0.5
+        np.testing.assert_allclose(fine.coverage, coarse.coverage, atol=0.02)
+        both = np.isfinite(fine.means) & np.isfinite(coarse.means)
+        assert (both == np.isfinite(coarse.means)).mean() > 0.99
+        assert np.abs(fine.means[both] - coarse.means[both]).max() < 0.5
+
+
+def test_weights_of_parts_are_added_to_those_of_their_block():
+    weights = np.zeros((4, 8))
+    weights[2, 6], weights[3, 7], weights[0, 5] = 0.25, 0.5, 0.125
+    nothing = np.empty(0)
+    rates = WindowRates(nothing, nothing, nothing, nothing, PulseTrace(nothing, nothing), None, weights.ravel())
+    assert of_whole_blocks(rates, RoiGrid(2, 4)).block_weights.tolist() == [0, 0, 0.125, 0, 0, 0, 0, 0.75]
+
+
+def test_a_source_that_says_nothing_of_grids_reads_the_blocks(face_then_wall):
+    assert estimate_video("nowhere.mp4", Fixed(72.0)).reason == "source_missing"
+    assert estimate_video(face_then_wall, Fixed(72.0)).blocks.grid == RoiGrid(5, 5)
+
+
+def test_repeated_frames_are_left_out_of_the_parts_as_well(scene, tmp_path):
+    network = Seen(PulseNetRates())
+    frames = [scene.render(index // 3 / RATE_HZ, index // 3) for index in range(270)]
+    found = estimate_video(write_video(tmp_path / "thrice.mp4", frames, rate_hz=3 * RATE_HZ, options={"crf": "0"}), network)
+    assert len(network.traces[0].times_s) == len(found.blocks.times_s) == pytest.approx(90, abs=3)
 
 
 def test_a_grid_that_cannot_be_divided_is_read_as_it_is(face_then_wall):

@@ -199,3 +199,13 @@ def test_damaged_weights_are_refused(tmp_path):
     file.unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         read_weights(folder=tmp_path)
+
+
+def test_a_training_sees_at_most_a_third_of_many_blocks_and_sixteen_of_few():
+    network = PulseNetwork().train()
+    torch.manual_seed(0)
+    for blocks, most in ((25, 16), (100, 33)):
+        means = torch.zeros(1, 300, blocks, 3)
+        batch = Batch(means, None, None, torch.zeros(1), torch.zeros(1))
+        counts = [network.inputs(batch)[0].shape[2] for _ in range(400)]
+        assert (min(counts), max(counts)) == (1, most)

@@ -43,7 +43,8 @@ from stmap_pipeline.weights.pulse_net import (
     WAVE_HZ,
 )
 
-#: A training batch has 4 to 16 of the blocks, or to a third of them, drawn at random, and 1 to 3 in this share of the batches: faster, and good for any grid.
+#: A training batch has from 4 to 16 of the blocks, or to a third of them where that is more, drawn at random; and 1 to 3 in this share of the batches. That is
+#: faster, and good for any grid.
 FEW_BLOCKS_SHARE = 0.1
 #: Share of the windows of a training batch whose motion is hidden, as it is where there are no landmarks.
 HIDDEN_MOTION_SHARE = 0.25
