@@ -364,7 +364,7 @@ class Sure:
 
 def test_a_rate_in_too_little_of_the_time_is_none():
     blocks = simulated_blocks(72.0, frame_times(300.0))
-    few, more = (estimate_blocks(blocks, Sure(windows), step_s=10.0) for windows in (1, 12))
+    few, more = (estimate_blocks(blocks, Sure(windows), step_s=10.0) for windows in (3, 12))
     given = [np.mean([one.probability >= ANSWER for one in found.windows]) for found in (few, more)]
     assert 0 < given[0] < ANSWERED_SHARE < given[1]
     assert (few.reason, more.reason) == ("no_pulse", "")
