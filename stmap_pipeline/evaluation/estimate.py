@@ -161,8 +161,8 @@ def estimate_blocks(
     --------
     >>> from stmap_pipeline.maps.example import example_result
     >>> one = estimate_blocks(example_result(frames=450, heart_rate_bpm=81.0).blocks)
-    >>> round(one.guess_bpm), one.probability > 0.5, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
-    (81, True, [(0, 10), (2, 12), (4, 14), (5, 15)])
+    >>> abs(one.guess_bpm - 81) < 1, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
+    (True, [(0, 10), (2, 12), (4, 14), (5, 15)])
     """
     _check_windows(window_s, step_s)
     source = rate_source(method) if isinstance(method, str) else method

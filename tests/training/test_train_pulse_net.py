@@ -82,9 +82,9 @@ def test_simulated_windows_are_new_in_each_step_and_the_same_in_each_run():
     assert all(
         torch.equal(one.means.nan_to_num(), other.means.nan_to_num()) for (one, _), (other, _) in zip(first, again, strict=True)
     )
-    means = torch.cat(
-        [one.means.nan_to_num() for one, _ in [*first, *second]] + [one.means.nan_to_num() for one in source.validation()]
-    )
+    # some have more blocks
+    made = [one.means[:, :, :25].nan_to_num() for one in [*(batch for batch, _ in [*first, *second]), *source.validation()]]
+    means = torch.cat(made)
     assert len(means.flatten(1).unique(dim=0)) == 12 + 12 + 16
     # two processes share a batch
     shares = [next(iter(source.epoch(0, rank, 2))) for rank in (0, 1)]
