@@ -109,9 +109,8 @@ def measure_blocks(tracked: Iterable[TrackedFrame], config: BlocksConfig) -> Mea
     times_s = np.array(times, dtype=np.float64)
     covered = np.concatenate([np.empty((0, grid.count), np.float32), *coverage])
     values = np.concatenate([np.empty((0, grid.count, 3), np.float32), *means])
-    values[covered < config.min_coverage] = np.nan
     return Measurement(
-        BlockTrace(times_s, values, covered, grid),
+        BlockTrace(times_s, values, covered, grid).covered(config.min_coverage),
         LandmarkTrack(times_s, np.concatenate([np.empty((0, 68, 2), np.float32), *points]), np.array(scores, np.float32)),
     )
 

@@ -79,7 +79,7 @@ class Evidence:
     def chance(self, path: HeartRatePath, doubts: npt.NDArray[np.str_]) -> FloatArray:
         """Return the probability that the best rate of each window is right, with the doubts in it; NaN where no window near by tells anything."""
         chance = calibrated(path, self._probability, self.rates.spans_s, self.rates.calibration)
-        return np.where(doubts == "", chance, np.minimum(chance, COLORLESS))
+        return _believed(chance, doubts)
 
     def doubts(self, heart_rate_bpm: FloatArray) -> npt.NDArray[np.str_]:
         """Return for each window why a rhythm may not be that of the blood, by its code; empty where nothing says so."""
@@ -109,7 +109,7 @@ class Evidence:
             rates.rates_bpm, np.where(known[:, None], rates.probability, 0.0), np.where(known, rates.no_pulse, 1.0)
         )
         best_bpm, chance = windows.best()
-        windows = windows.reweighted(np.where(self.doubts(best_bpm) == "", chance, np.minimum(chance, COLORLESS)))
+        windows = windows.reweighted(_believed(chance, self.doubts(best_bpm)))
         population = np.exp(-0.5 * ((rates.rates_bpm - POPULATION_MEAN_BPM) / POPULATION_SD_BPM) ** 2)
         frequency = (1 - _ANY_RATE) * population / population.mean() + _ANY_RATE
         probability = frequency * np.average(windows.probability[known], axis=0, weights=weights)
@@ -120,6 +120,11 @@ class Evidence:
     @property
     def _probability(self) -> FloatArray:
         return np.where(self.seen[:, None], self.rates.probability, np.nan)
+
+
+def _believed(chance: FloatArray, doubts: npt.NDArray[np.str_]) -> FloatArray:
+    """Return probabilities of rates, at most :data:`COLORLESS` where something says that a rhythm may not be that of the blood."""
+    return np.where(doubts == "", chance, np.minimum(chance, COLORLESS))
 
 
 def decide(evidence: Evidence, nothing: VideoEstimate) -> VideoEstimate:

@@ -50,6 +50,7 @@ SKIN_TONES: dict[str, tuple[float, float, float]] = {
 """Name -> red, green, blue of evenly lit skin, 0 to 255; from light to dark."""
 
 ROWS, COLS = 5, 5
+BLOCKS = ROWS * COLS
 SKIN_SHARE = np.array(
     [
         [0.45, 0.85, 0.95, 0.85, 0.45],

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.simulation.batch import Batch, log_uniform
 from stmap_pipeline.simulation.courses import band, low_pass
-from stmap_pipeline.simulation.face import COLS, ROWS
+from stmap_pipeline.simulation.face import BLOCKS
 from stmap_pipeline.simulation.heart import HARMONICS
 
 Float32 = npt.NDArray[np.float32]
@@ -24,7 +24,6 @@ Term = tuple[npt.NDArray[np.floating], FloatArray]
 
 POSE = ("yaw", "pitch", "roll", "x", "y", "size")
 """Degrees of freedom of the head, in rad and face widths; size is a logarithm."""
-BLOCKS = ROWS * COLS
 _SCENES = 24
 _GESTURES = 12
 _STEPS = 4

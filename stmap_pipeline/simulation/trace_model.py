@@ -13,14 +13,13 @@ import numpy.typing as npt
 
 from stmap_pipeline.records import BlockTrace, ClockSource, LandmarkTrack, Recording, RecordingResult, RoiGrid, VideoSource
 from stmap_pipeline.simulation.courses import band, low_pass
-from stmap_pipeline.simulation.face import COLS, MEAN_SHAPE, MOUTH, PERFUSION, ROWS, SHINE, SKIN_SHARE, SKIN_TONES
+from stmap_pipeline.simulation.face import BLOCKS, COLS, MEAN_SHAPE, MOUTH, PERFUSION, ROWS, SHINE, SKIN_SHARE, SKIN_TONES
 from stmap_pipeline.simulation.pulse import PULSE_RGB, SampledPulse, pulse_wave, simulate_pulse
 
 FloatArray = npt.NDArray[np.float64]
 
 NAME = "synthetic-traces"
 """Name of the database in what is written."""
-BLOCKS = ROWS * COLS
 _ACROSS = np.tile(np.linspace(-1, 1, COLS), ROWS)
 _DOWN = np.repeat(np.linspace(-1, 1, ROWS), COLS)
 
