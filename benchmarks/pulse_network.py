@@ -36,7 +36,7 @@ from stmap_pipeline.evaluation.window_rates import PulseNetRates
 from stmap_pipeline.files import atomic_write_bytes, atomic_write_text
 from stmap_pipeline.records import BlockTrace, RoiGrid
 from stmap_pipeline.signals.classical import METHODS, face_mean, method_named
-from stmap_pipeline.signals.rate_grid import CLOSE_BPM, share_near
+from stmap_pipeline.signals.rate_grid import CLOSE_BPM, best_rates
 from stmap_pipeline.signals.resample import resample_uniform
 from stmap_pipeline.signals.spectrum import dominant_rate_bpm
 from stmap_pipeline.simulation import SimulatedWindows, SimulationConfig, simulate_windows
@@ -112,10 +112,7 @@ def network_of(weights: dict[str, torch.Tensor]) -> PulseNetwork:
 
 def likely_rate(probability: FloatArray) -> Answers:
     """Return the rate around which most of the probability lies, and the probability there."""
-    near = share_near(RATES_BPM, RATES_BPM)
-    chosen = near[(probability @ near).argmax(axis=1)] * probability
-    confidence = chosen.sum(axis=1)
-    return Answers(chosen @ RATES_BPM / np.maximum(confidence, 1e-9), confidence)
+    return Answers(*best_rates(RATES_BPM, probability))
 
 
 def median_rate(probability: FloatArray) -> FloatArray:

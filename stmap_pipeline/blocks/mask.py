@@ -17,6 +17,7 @@ from stmap_pipeline.faces.backend import BROWS, JAW, LEFT_EYE, MOUTH, RIGHT_EYE,
 from stmap_pipeline.faces.pose import Affine
 from stmap_pipeline.faces.template import fill_hull
 from stmap_pipeline.records import RoiGrid
+from stmap_pipeline.signals.luma import KB, KG, KR
 
 Mask = npt.NDArray[np.float32]
 """(H, W) weights from 0 to 1 over the face box."""
@@ -62,7 +63,7 @@ def skin_mask(reference: FaceReference, frames: Sequence[TrackedFrame], box: Aff
     hull = hull_mask(reference, box, grid, height_factor)
     mean_face = np.mean([_warped(frame, reference, box, grid) for frame in frames], axis=0)
     red, green, blue = np.moveaxis(mean_face, -1, 0)
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    luma = KR * red + KG * green + KB * blue
     distance = np.zeros_like(luma)
     inside = hull > 0.5
     for chroma in ((blue - luma) * 0.564, (red - luma) * 0.713):

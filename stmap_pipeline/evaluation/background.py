@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from stmap_pipeline.evaluation.rhythm import phasors, together, uniform_changes
 from stmap_pipeline.records import BlockTrace
+from stmap_pipeline.signals.luma import LUMA
 
 FloatArray = npt.NDArray[np.float64]
 
 # fewer parts may all be hands and neck
 _FEWEST_PARTS = 8
-_LUMA = np.array([0.299, 0.587, 0.114])
 #: Least :func:`background_share` of a rhythm of the light. Of a pulse it is near 0, of a lamp near 1.
 LEAST_SHARE = 0.5
 # what moves behind a face changes at all rates, and at that of a pulse by chance: a lamp stands out of the rates beside it, which 10 s tell apart
@@ -106,7 +106,7 @@ def _face_luma(blocks: BlockTrace) -> FloatArray:
     """(T,) luma of all blocks that are seen, NaN where none is."""
     weight = np.where(np.isfinite(blocks.means).all(axis=2), blocks.coverage, 0.0)
     total = weight.sum(axis=1)
-    luma = (weight * (np.nan_to_num(blocks.means) @ _LUMA)).sum(axis=1)
+    luma = (weight * (np.nan_to_num(blocks.means) @ np.array(LUMA))).sum(axis=1)
     return np.asarray(np.divide(luma, total, out=np.full(len(total), np.nan), where=total > 0))
 
 

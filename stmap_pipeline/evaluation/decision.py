@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.evaluation.background import Background, background_share, is_light
-from stmap_pipeline.evaluation.heart_rate_path import HeartRatePath, best_rates, calibrated, find_path, own_time
+from stmap_pipeline.evaluation.heart_rate_path import HeartRatePath, calibrated, find_path, own_time
 from stmap_pipeline.evaluation.pulse_color import color_ratio, has_pulse_color
 from stmap_pipeline.evaluation.pulse_wave import find_beats
 from stmap_pipeline.evaluation.video_estimate import VideoEstimate, WindowEstimate
 from stmap_pipeline.evaluation.window_rates import PULSE_NET_METHOD, WindowRates
 from stmap_pipeline.records import BlockTrace, median_interval_s
-from stmap_pipeline.signals.rate_grid import CLOSE_BPM
+from stmap_pipeline.signals.rate_grid import CLOSE_BPM, best_rates
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import UnknownNameError, did_you_mean
+from stmap_pipeline.signals.luma import KB, KG, KR
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -43,20 +44,19 @@ class ColorSpace:
     reference: str
 
 
-_KR, _KG, _KB = 0.299, 0.587, 0.114  # luma of BT.601
-_U, _V = 0.436 / (1 - _KB), 0.615 / (1 - _KR)  # about 0.492 and 0.877
+_U, _V = 0.436 / (1 - KB), 0.615 / (1 - KR)  # about 0.492 and 0.877
 
 COLOR_SPACES: dict[str, ColorSpace] = {
     "rgb": ColorSpace(("R", "G", "B"), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.0, 0.0, 0.0), "as decoded"),
     "yuv": ColorSpace(
         ("Y", "U", "V"),
-        ((_KR, _KG, _KB), (-_U * _KR, -_U * _KG, _U * (1 - _KB)), (_V * (1 - _KR), -_V * _KG, -_V * _KB)),
+        ((KR, KG, KB), (-_U * KR, -_U * KG, _U * (1 - KB)), (_V * (1 - KR), -_V * KG, -_V * KB)),
         (0.0, 128.0, 128.0),
         "ITU-R BT.601, analog U and V: U = 0.492 (B - Y) + 128, V = 0.877 (R - Y) + 128",
     ),
     "ycbcr": ColorSpace(
         ("Y", "Cb", "Cr"),
-        ((_KR, _KG, _KB), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)),
+        ((KR, KG, KB), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)),
         (0.0, 128.0, 128.0),
         "JPEG File Interchange Format 1.02: full range Cb and Cr of BT.601",
     ),

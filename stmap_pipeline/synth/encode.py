@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import OutputError
+from stmap_pipeline.signals.luma import LUMA
 
 Frame = npt.NDArray[np.uint8]
 _TICKS_PER_S = 90_000
@@ -104,7 +105,7 @@ def yuv_planes(frame: Frame, full_range: bool, subsampling: tuple[int, int] = (2
     >>> luma.tolist(), blue.tolist(), red.tolist()
     ([[235, 235], [235, 235]], [[128]], [[128]])
     """
-    weights = np.array([0.299, 0.587, 0.114])
+    weights = np.array(LUMA)
     luma_scale, chroma_scale, black = (1.0, 1.0, 0.0) if full_range else (219 / 255, 224 / 255, 16.0)
     luma = np.append(weights * luma_scale, black)
     to_blue = np.append((np.array([0.0, 0, 1]) - weights) / (2 * (1 - weights[2])) * chroma_scale, 128.0)

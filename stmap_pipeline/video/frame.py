@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.errors import RecordingError
+from stmap_pipeline.signals.luma import KB, KG, KR
 
 Plane = npt.NDArray[Any]
 
@@ -121,8 +122,8 @@ class StreamInfo:
 _MATRICES: dict[int, tuple[str, float, float]] = {
     1: ("bt709", 0.2126, 0.0722),
     4: ("fcc", 0.30, 0.11),
-    5: ("bt601", 0.299, 0.114),
-    6: ("bt601", 0.299, 0.114),
+    5: ("bt601", KR, KB),
+    6: ("bt601", KR, KB),
     7: ("smpte240m", 0.212, 0.087),
     9: ("bt2020", 0.2627, 0.0593),
     10: ("bt2020", 0.2627, 0.0593),
@@ -190,7 +191,7 @@ class PixelReader:
     def _gray(self, planes: tuple[Plane, ...]) -> npt.NDArray[np.uint8]:
         if self.color_matrix == "rgb":
             green, blue, red = (plane.astype(np.float32) for plane in planes)
-            return np.asarray((0.587 * green + 0.114 * blue + 0.299 * red) * 2.0 ** (8 - self.bits) + 0.5).astype(np.uint8)
+            return np.asarray((KG * green + KB * blue + KR * red) * 2.0 ** (8 - self.bits) + 0.5).astype(np.uint8)
         if self.bits == 8:
             return planes[0]
         return (planes[0] >> (self.bits - 8)).astype(np.uint8)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stmap_pipeline.evaluation.heart_rate_path import _transition, best_rates, find_path, own_time
+from stmap_pipeline.evaluation.heart_rate_path import _transition, find_path, own_time
+from stmap_pipeline.signals.rate_grid import best_rates
 
 RATES_BPM = np.arange(40.0, 181.0)
 UNIFORM = np.full(141, 1 / 141)

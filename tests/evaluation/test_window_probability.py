@@ -5,9 +5,9 @@ import pytest
 from support.maps import frame_times, simulated_blocks
 
 from stmap_pipeline.errors import UnknownNameError
-from stmap_pipeline.evaluation.heart_rate_path import best_rates
 from stmap_pipeline.evaluation.window_probability import RATES_BPM, WEIGHTS, pulse_signals, window_measures, window_probability
 from stmap_pipeline.records import BlockTrace, RoiGrid
+from stmap_pipeline.signals.rate_grid import best_rates
 
 SPAN = np.array([[0.0, 10.0]])
 
