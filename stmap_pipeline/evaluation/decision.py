@@ -19,7 +19,7 @@ from stmap_pipeline.signals.rate_grid import CLOSE_BPM, best_rates
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Least probability that a rate is within 5 bpm of the truth for it to be given. Of 1,060 simulated videos without a pulse three get one.
+#: Least probability that a rate is within 5 bpm of the truth for it to be given. Of 1,060 simulated videos without a pulse four get one.
 ANSWER = 0.9
 #: Least probability of the best guess of the pulse network, for a person in daily life, for it to be given where :data:`ANSWER` is reached in too little of the time. Of
 #: 600 simulated videos with a pulse four got their rate so, all within 5 bpm, and none of 900 without. GREEN gives lamps a rate by this rule.

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
-from scipy.special import erf
 
 from stmap_pipeline.weights.pulse_net import (
     DEVIATION,
@@ -109,7 +108,7 @@ class PulseInference:
         known: npt.NDArray[np.bool_] = seen.reshape(batch, count, -1, STEP).mean(axis=3) >= np.float32(0.5)
         x = self._conv("stem", blocks.reshape(-1, channels, samples), stride=STEP, padding=STEP)
         x += self._linear("level", level).reshape(batch * count, -1, 1)
-        x = self._encoder_layer(0, _gelu(self._norm("stem_norm", x)), 1)
+        x = self._encoder_layer(0, _silu(self._norm("stem_norm", x)), 1)
         each = x.reshape(batch, count, *x.shape[1:])
         weight = known[:, :, None].astype(np.float32)
         mean = (each * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
@@ -120,7 +119,7 @@ class PulseInference:
     def _encoder_layer(self, index: int, x: Array, dilation: int) -> Array:
         name = f"encoder.{index}"
         inner = self._conv(f"{name}.conv", x, padding=2 * dilation, dilation=dilation)
-        return x + _gelu(self._norm(f"{name}.norm", inner))
+        return x + _silu(self._norm(f"{name}.norm", inner))
 
     def _attend(self, blocks: Array, known: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
         batch, count, channels, steps = blocks.shape
@@ -138,14 +137,14 @@ class PulseInference:
 
     def _decode(self, face: Array, moved: Array) -> Array:
         if self._sees_motion:
-            motion = _gelu(self._conv("motion_stem", moved, stride=STEP, padding=STEP))
+            motion = _silu(self._conv("motion_stem", moved, stride=STEP, padding=STEP))
             face = np.concatenate([face, motion], axis=1)
         x = self._conv("enter", face)
         for index in range(self._layers):
             name, dilation = f"decoder.{index}", 2**index
-            inner = self._conv(f"{name}.conv", _gelu(self._norm(f"{name}.norm", x)), padding=2 * dilation, dilation=dilation)
-            x = x + self._conv(f"{name}.mix", _gelu(inner))
-        return _gelu(self._norm("decoder_norm", x))
+            inner = self._conv(f"{name}.conv", _silu(self._norm(f"{name}.norm", x)), padding=2 * dilation, dilation=dilation)
+            x = x + self._conv(f"{name}.mix", _silu(inner))
+        return _silu(self._norm("decoder_norm", x))
 
     def _rate_scores(self, waves: Array, pooled: Array, moments: Array, moved: Array) -> Array:
         window = moments[:, None]
@@ -157,8 +156,8 @@ class PulseInference:
             channels.append(_log_power(moved[:, :MOTIONS], hann * known, RATES_BPM))
             channels.append(np.broadcast_to(known.mean(axis=2, keepdims=True), (len(known), 1, len(RATES_BPM))))
         x = np.concatenate(channels, axis=1)
-        x = _gelu(self._conv("rate_head.0", x, padding=4))
-        x = _gelu(self._conv("rate_head.2", x, padding=8, dilation=2))
+        x = _silu(self._conv("rate_head.0", x, padding=4))
+        x = _silu(self._conv("rate_head.2", x, padding=8, dilation=2))
         return self._conv("rate_head.4", x, padding=4)[:, 0] + spectra[1][:, 0]
 
     def _no_pulse_score(self, face: Array, weights: Array, scores: Array) -> Array:
@@ -168,7 +167,7 @@ class PulseInference:
         top = scores.max(axis=1, keepdims=True)
         total = top + np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
         x = np.concatenate([mean[:, :, 0], deviation, total, top], axis=1)
-        return self._linear("no_pulse.2", _gelu(self._linear("no_pulse.0", x)))
+        return self._linear("no_pulse.2", _silu(self._linear("no_pulse.0", x)))
 
     def _linear(self, name: str, x: Array) -> Array:
         return np.asarray(x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"])
@@ -276,8 +275,9 @@ def _taps(x: npt.NDArray[np.floating], size: int, stride: int = 1, dilation: int
     return as_strided(x, (*x.shape[:2], steps, size), (*x.strides[:2], one * stride, one * dilation), writeable=False)
 
 
-def _gelu(x: Array) -> Array:
-    return np.asarray(0.5 * x * (1 + erf(x * np.float32(0.5**0.5))), dtype=np.float32)
+def _silu(x: Array) -> Array:
+    # x times the sigmoid of x, without an overflow
+    return np.asarray(np.float32(0.5) * x * (1 + np.tanh(np.float32(0.5) * x)), dtype=np.float32)
 
 
 def _sigmoid(x: Array) -> Array:

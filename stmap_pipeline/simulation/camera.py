@@ -15,10 +15,14 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _KEY_INTERVALS = {"training": (8, 12, 15, 24, 25, 30, 48, 50, 60, 120, 250, 600), "unseen": (10, 16, 20, 32, 40, 72, 90, 150, 300)}
+# side of a transform block, and how often it is drawn: encoders choose large ones where a picture is smooth, as skin is
+_UNIT_PX = {"training": ((8, 16, 32), (0.5, 0.3, 0.2)), "unseen": ((4, 8, 16), (0.25, 0.5, 0.25))}
 # multiplications up to which OpenBLAS starts no threads: on busy cores they wait for each other much longer than they work
 _ONE_THREAD = 2**18
 # pixels that share their noise, through demosaicing, denoising and scaling
 _ALIKE = 12
+# windows of noise that those of a batch share
+_SUPPLY = 8
 
 
 def record(batch: Batch, scene: Scene) -> Float32:
@@ -47,6 +51,11 @@ def record(batch: Batch, scene: Scene) -> Float32:
     spread, offset = _clipping(batch, shift)
     means = np.empty((len(frames.owner), base.shape[1]), dtype=np.float32)
     noise = np.empty((int(np.diff(frames.starts).max()), base.shape[1]), dtype=np.float32)
+    # many windows take their noise at random places of one supply: to draw all of it would be a fifth of the work
+    supply = batch.random["noise"].standard_normal(noise.size * min(count, _SUPPLY), dtype=np.float32)
+    places = batch.random["noise"].integers(0, len(supply) - noise.size, count, endpoint=True)
+    if count <= _SUPPLY:
+        places = np.arange(count) * noise.size
     piece = max(1, _ONE_THREAD // (patterns.shape[1] * patterns.shape[2]))
     for window, (first, last) in enumerate(zip(frames.starts[:-1].tolist(), frames.starts[1:].tolist(), strict=True)):
         # all steps of one window, while it is in the cache of the processor
@@ -57,7 +66,7 @@ def record(batch: Batch, scene: Scene) -> Float32:
         np.minimum(one, 7, out=one)
         np.exp(one, out=one)
         drawn = noise[: len(one)]
-        batch.random["noise"].standard_normal(out=drawn, dtype=np.float32)
+        drawn.ravel()[:] = supply[places[window] : places[window] + drawn.size]
         # channel by channel: three times as fast as all at once
         colors = drawn.reshape(-1, 3).T
         common = colors[0] + colors[1]
@@ -124,11 +133,12 @@ def _compress(batch: Batch, means: Float32) -> None:
     random, count, frames = batch.random["codec"], batch.windows, batch.frames
     step = batch.present("codec", 0.06, 4.0 if batch.unseen else 8.0)
     chroma = step * log_uniform(random, 0.8, 4, count)
-    units = np.maximum(batch.people.pixels / 8**2, 1)
-    sharing = np.clip(1.5 - units / 8, 0, 0.8) * random.random(count)
+    sharing = np.clip(1.5 - np.maximum(batch.people.pixels / 8**2, 1) / 8, 0, 0.8) * random.random(count)
     interval, phase = random.choice(_KEY_INTERVALS[batch.config.settings], count), random.integers(0, 600, count)
     b_frames = random.choice([1, 1, 2, 3, 4], count)
     alike, step_spread = random.random(count), random.uniform(0, 0.5, count)
+    sides_px, weights = _UNIT_PX[batch.config.settings]
+    units = batch.people.pixels / random.choice(sides_px, count, p=weights) ** 2
     chosen = np.flatnonzero(step > 0)
     if not len(chosen):
         return
@@ -152,7 +162,7 @@ def _compress(batch: Batch, means: Float32) -> None:
         alike=alike[chosen].astype(np.float32),
         step_spread=step_spread[chosen].astype(np.float32),
     )
-    encode(random, stack, lengths, codec)
+    encode(random, stack, lengths, codec, (rows, cols))
     for index, place in enumerate(places):
         means[place] = to_rgb(stack[: lengths[index], index]).reshape(lengths[index], -1)
 

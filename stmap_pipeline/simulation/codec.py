@@ -5,6 +5,11 @@ inside the dead zone of the quantizer is skipped, that is copied; the farther it
 all units anew, with the rounding error of its own quantizer, mostly the same error each time: the picture pumps. This happens in luma and
 in chroma (BT.601), which has a quarter of the units.
 
+Where a unit is larger than a block, and rows and columns of the grid are even in number, four blocks share it, as if it were no larger than they
+are. Their mean and how they differ from left to right, from top to bottom and across are coded each for itself, as the first coefficients of a
+transform are. One random number decides what of them is skipped, in luma too where only chroma is shared, as for the luma and chroma of a macroblock.
+A key frame codes the mean anew, and the differences as any frame does.
+
 Skin is alike all over a face, so that the same value is rounded, and skipped, in many blocks at once; and rate control changes the
 quantization from frame to frame for the whole picture. Both make the error of a codec alike in all blocks, as a pulse is.
 """
@@ -12,10 +17,13 @@ quantization from frame to frame for the whole picture. Both make the error of a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
+
+from stmap_pipeline.signals.luma import KB, KG, KR
 
 Float32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.intp]
@@ -41,7 +49,7 @@ class Codec:
         Quantization step of luma, in gray levels of a unit.
     chroma_step : (S,) array of float32
     units : (S,) array of float32
-        Transform blocks of luma in a block of the grid, at least 1.
+        Transform blocks of luma in a block of the grid; below 1 where they are larger than it.
     b_frames : (S,) array of int
         Of so many frames all but one are coded with a coarser step; 1 for none.
     alike : (S,) array of float32
@@ -60,7 +68,7 @@ class Codec:
     step_spread: Float32
 
 
-def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: Codec) -> None:
+def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: Codec, grid: tuple[int, int]) -> None:
     """Replace block means by what a codec makes of them.
 
     Parameters
@@ -71,14 +79,27 @@ def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: 
     lengths : (S,) array of int
         Number of frames of each window.
     codec : Codec
+    grid : (int, int)
+        Rows and columns of the blocks. With an odd number of either, no blocks share a unit.
     """
     frames, windows, _, blocks = ycc.shape
     step = np.stack([codec.step, codec.chroma_step, codec.chroma_step], axis=1)[:, :, None]
-    units = np.floor(np.stack([codec.units, *[np.maximum(codec.units / 4, 1)] * 2], axis=1))[:, :, None]
+    units = np.stack([codec.units, *[codec.units / 4] * 2], axis=1)[:, :, None]
+    shared = (units[:, :, 0] < 1) & (grid[0] % 2 == 0) & (grid[1] % 2 == 0)
+    units = np.floor(np.maximum(units * np.where(shared, 4, 1)[:, :, None], 1)).astype(np.float32)
+    fours = [_fours(ycc[: lengths[window], window, channel], grid) for window, channel in np.argwhere(shared)]
+    for four in fours:
+        _transform(four)
     error = step / np.sqrt(units)
     alike = codec.alike[:, None, None]
     rounding = alike * random.uniform(-0.5, 0.5, (windows, 3, 1)) + (1 - alike) * random.uniform(-0.5, 0.5, (windows, 3, blocks))
     usual = np.float32(0.8) * error * rounding.astype(np.float32)
+    # of four blocks that share a unit, a key frame codes the mean anew; their differences are those of the frame before, unless they change
+    renewed = np.ones((windows, 3, blocks), dtype=np.bool_)
+    for window, channel in np.argwhere(shared):
+        four = _fours(renewed[window, channel][None], grid)
+        four[:] = False
+        four[0, 0] = True
     # the number of updated units grows with the square of the difference, in terms of the dead zone
     per_difference = np.sqrt(units) / (_DEAD_ZONE * step)
     number = np.arange(frames)[:, None] + codec.key_phase
@@ -97,6 +118,9 @@ def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: 
     dither *= 1 - alike
     dither += random.random((frames, windows, 1, 1), dtype=np.float32)
     dither -= np.floor(dither)
+    for window in np.flatnonzero(shared[:, 1]):
+        four = _fours(dither[:, window, 0], grid)
+        four[:] = four[0, 0].copy()
     # as many values as there are, since a factor for each window is slower to apply
     most, part = units * np.ones_like(difference), 1 / (units * np.ones_like(difference))
     for frame in range(frames):
@@ -116,16 +140,31 @@ def encode(random: np.random.Generator, ycc: Float32, lengths: IntArray, codec: 
             np.multiply(u, d, out=d)
             np.add(before, d, out=now)
         if any_key[frame]:
-            now[anew] = coded
+            now[anew] = np.where(renewed[anew], coded, now[anew])
+    for four in fours:
+        _transform(four)
+        four *= 4
+
+
+def _fours(values: npt.NDArray[Any], grid: tuple[int, int]) -> npt.NDArray[Any]:
+    """View (F, N) values as (2, 2, F, rows / 2, columns / 2): upper or lower, left or right of four neighbors."""
+    return values.reshape(len(values), grid[0] // 2, 2, grid[1] // 2, 2).transpose(2, 4, 0, 1, 3)
+
+
+def _transform(fours: Float32) -> None:
+    """Replace four neighbors by their mean and by a quarter of what is left less right, upper less lower, and across (Haar); done twice, by a quarter of themselves."""
+    fours /= 4
+    fours[:, 0], fours[:, 1] = fours[:, 0] + fours[:, 1], fours[:, 0] - fours[:, 1]
+    fours[0], fours[1] = fours[0] + fours[1], fours[0] - fours[1]
 
 
 def to_ycc(rgb: Float32) -> Float32:
     """Convert (F, N, 3) R, G, B to (F, 3, N) Y, Cb, Cr of BT.601, without offsets."""
     red, green, blue = rgb[:, :, 0], rgb[:, :, 1], rgb[:, :, 2]
     out = np.empty((len(rgb), 3, rgb.shape[1]), dtype=np.float32)
-    out[:, 0] = np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue
-    out[:, 1] = (blue - out[:, 0]) * np.float32(1 / 1.772)
-    out[:, 2] = (red - out[:, 0]) * np.float32(1 / 1.402)
+    out[:, 0] = np.float32(KR) * red + np.float32(KG) * green + np.float32(KB) * blue
+    out[:, 1] = (blue - out[:, 0]) * np.float32(1 / (2 - 2 * KB))
+    out[:, 2] = (red - out[:, 0]) * np.float32(1 / (2 - 2 * KR))
     return out
 
 
@@ -140,9 +179,9 @@ def to_rgb(ycc: Float32) -> Float32:
     """
     luma, blue, red = ycc[:, 0], ycc[:, 1], ycc[:, 2]
     out = np.empty((len(ycc), ycc.shape[2], 3), dtype=np.float32)
-    out[:, :, 0] = luma + np.float32(1.402) * red
-    out[:, :, 1] = luma - np.float32(0.114 * 1.772 / 0.587) * blue - np.float32(0.299 * 1.402 / 0.587) * red
-    out[:, :, 2] = luma + np.float32(1.772) * blue
+    out[:, :, 0] = luma + np.float32(2 - 2 * KR) * red
+    out[:, :, 1] = luma - np.float32(KB * (2 - 2 * KB) / KG) * blue - np.float32(KR * (2 - 2 * KR) / KG) * red
+    out[:, :, 2] = luma + np.float32(2 - 2 * KB) * blue
     return out
 
 

@@ -41,8 +41,9 @@ SHARES: Mapping[str, float] = {
 """Damage -> in what share of the damaged windows it is. What each one does is described in docs/explanation/simulated-traces.md."""
 
 
-TRAINING_SHARES: Mapping[str, float] = {"periodic_motion": 0.20, "lamp": 0.20, "mains": 0.20}
-"""Damage -> its share in the settings of training, where it is larger: a network needs more examples than videos have to learn that such a rhythm is no pulse."""
+TRAINING_SHARES: Mapping[str, float] = {"periodic_motion": 0.20, "lamp": 0.20, "mains": 0.20, "codec": 0.65, "small_face": 0.20}
+"""Damage -> its share in the settings of training, where it is larger: a network needs more examples than videos have to learn that a rhythm is no pulse, and real
+videos are hardest where they are compressed and faces small."""
 _TRAINING_DAMAGED_SHARE = 0.75
 #: Rows, and columns, of the blocks of the windows of a training, in turn, for a network that reads any grid: those of `stmap estimate`, and of a map.
 TRAINING_GRIDS = (10, 10, 5)
@@ -73,7 +74,7 @@ class SimulationConfig:
         Factor on motion, light, noise and codec; 0 leaves the pulse alone.
     settings : "training" or "unseen"
         Which people, light, cameras and codecs are drawn. Those of ``"unseen"`` have other wave shapes (two Gaussians for each beat
-        instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals and steps, stronger pulses, steadier
+        instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals, units and steps of codecs, stronger pulses, steadier
         blocks and finer codecs; see the documentation.
     shares : dict of str to float
         Share of a damage among the damaged windows, where it is not that of :data:`SHARES`, or in the settings of training of

@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 Rates = TypeVar("Rates", Float32, FloatArray)
 
 GRID_HZ = 30.0
-"""Rate of the grid on which processes are drawn; all of them end well below half of it."""
+"""Rate of the grid on which processes are drawn; nothing of them is above a third of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +63,7 @@ class CourseGrid:
 
 
 def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samples: int) -> Float32:
-    """Draw Gaussian processes of mean 0 and expected standard deviation 1 whose amplitude spectrum has a given shape.
+    """Draw Gaussian processes of mean 0 and expected standard deviation 1 whose amplitude spectrum has a given shape up to a third of the rate of the grid.
 
     Parameters
     ----------
@@ -80,6 +80,7 @@ def noise_courses(random: np.random.Generator, gain: Float32, courses: int, samp
         B is 1 where ``gain`` has one dimension.
     """
     gains = np.atleast_2d(gain)
+    gains = gains[:, : max(2, gains.shape[1] * 2 // 3)]
     spectrum = random.standard_normal((len(gains), courses, 2 * gains.shape[1]), dtype=np.float32)
     power = np.sqrt(np.square(gains[:, 1:]).sum(axis=1, keepdims=True))
     scaled = gains / np.maximum(power, 1e-12) * (samples / 2)

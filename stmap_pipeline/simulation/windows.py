@@ -113,7 +113,7 @@ def simulate_windows(count: int, seed: int | Sequence[int], config: SimulationCo
     chunk = max(1, CHUNK * 300 // max(config.samples, 300))
     for number, first in enumerate(range(0, count, chunk)):
         seeds = np.random.SeedSequence([*entropy, number]).spawn(len(_STREAMS))
-        random = {name: np.random.default_rng(one) for name, one in zip(_STREAMS, seeds, strict=True)}
+        random = {name: np.random.Generator(np.random.SFC64(one)) for name, one in zip(_STREAMS, seeds, strict=True)}
         part = slice(first, min(first + chunk, count))
         _simulate(random, part, maps, config, out)
     return out

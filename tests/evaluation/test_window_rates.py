@@ -63,7 +63,7 @@ def test_the_motion_of_the_head_is_read(network):
 
 
 def test_the_wave_is_not_late_whatever_sample_a_window_starts_with(network):
-    blocks = simulated_blocks(72.0, frame_times(20.0), noise=0.01)
+    blocks = simulated_blocks(72.0, frame_times(20.0), noise=0.05)
     # every second of these windows would start with an odd sample
     odd, even = (network.windows(blocks, None, 10.0, step_s).pulse for step_s in (1.5, 2.0))
     beats = [find_beats(one, np.array([10.0]), np.array([72.0]), np.array([True])).times_s for one in (odd, even)]

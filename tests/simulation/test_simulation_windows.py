@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stmap_pipeline.signals.classical import pos
-from stmap_pipeline.simulation import SHARES, SimulationConfig, simulate_windows
+from stmap_pipeline.simulation import SHARES, TRAINING_SHARES, SimulationConfig, simulate_windows
 from stmap_pipeline.simulation.heart import draw_rates_bpm
 
 NOTHING = dict.fromkeys(SHARES, 0.0)
@@ -50,9 +50,9 @@ def test_the_rate_of_the_pulse_comes_out_where_nothing_hides_it():
 def test_a_person_who_sits_still_is_read_by_pos_in_most_windows_of_unseen_settings_and_in_fewer_of_a_training():
     shares = []
     for config in (SimulationConfig(damaged_share=0, no_pulse_share=0), SimulationConfig.unseen(damaged_share=0, no_pulse_share=0)):
-        power, bpm = pos_power(windows := simulate_windows(96, 4, config))
+        power, bpm = pos_power(windows := simulate_windows(512, 4, config))
         shares.append((np.abs(bpm[power.argmax(axis=1)] - windows.heart_rate_bpm) < 3).mean())
-    assert 0.6 < shares[0] < shares[1] - 0.1
+    assert 0.6 < shares[0] < shares[1] - 0.05
     assert shares[1] > 0.8
 
 
@@ -86,12 +86,12 @@ def test_a_window_without_a_pulse_holds_none_of_the_planted_rate():
 
 @pytest.mark.parametrize("damage", sorted(SHARES))
 def test_a_damage_is_in_the_windows_that_name_it_and_changes_their_traces(damage):
-    without, damaged = changes(damage, count=8)
+    without, damaged = changes(damage)
     assert damaged.terms[damage].all()
     assert not any(damaged.terms[other].any() for other in set(SHARES) - {damage})
     changed = [not np.array_equal(one, other, equal_nan=True) for one, other in zip(without.means, damaged.means, strict=True)]
-    # a window with 30 frames a second has nothing to blend; a window may begin after its only step
-    assert np.mean(changed) >= (0 if damage == "blended_frames" else 0.7)
+    # a window with 30 frames a second has nothing to blend; a window may begin after its only step; one beat in twelve comes early
+    assert np.mean(changed) >= {"blended_frames": 0.1, "ectopic_beats": 0.4}.get(damage, 0.7)
 
 
 SCENE = ("unsteady_light", "hand", "screen", "lamp", "mains", "exposure_steps", "white_balance_steps", "talking")
@@ -107,9 +107,9 @@ def test_light_camera_and_codec_change_neither_pulse_nor_motion(damage):
 
 @pytest.mark.parametrize("damage", ["motion", "periodic_motion", "gestures"])
 def test_motion_changes_the_track_and_not_the_pulse(damage):
-    without, damaged = changes(damage)
+    without, damaged = changes(damage, count=96)
     np.testing.assert_array_equal(without.pulse, damaged.pulse)
-    assert np.median(damaged.motion.std(axis=1) / without.motion.std(axis=1)) > 1.15
+    assert np.median(damaged.motion.std(axis=1) / without.motion.std(axis=1)) > 1.08
 
 
 def test_gestures_are_sudden_and_the_head_is_still_between_them():
@@ -131,6 +131,8 @@ def change_of_light(damage):
 def test_exposure_changes_all_channels_and_blocks_alike_and_white_balance_only_red_and_blue():
     exposure = change_of_light("exposure_steps")
     spread = exposure.std(axis=1)
+    # a window may begin after its only step
+    spread = spread[spread.any(axis=(1, 2))]
     assert np.median(np.abs(spread / spread.mean(axis=(1, 2), keepdims=True) - 1)) < 0.05
     balance = change_of_light("white_balance_steps").std(axis=1)
     assert np.median(balance[:, :, 1]) < 0.05 * np.median(balance[:, :, 0])
@@ -221,7 +223,7 @@ def test_shares_and_rates_are_those_of_the_settings():
     windows = simulate_windows(1280, 1, SimulationConfig(samples=60, damaged_share=0.5, no_pulse_share=0.25))
     assert abs(windows.terms["damaged"].mean() - 0.5) < 0.05
     assert abs(windows.terms["no_pulse"].mean() - 0.25) < 0.05
-    assert abs(windows.terms["codec"].mean() - 0.5 * SHARES["codec"]) < 0.04
+    assert abs(windows.terms["codec"].mean() - 0.5 * TRAINING_SHARES["codec"]) < 0.04
     rates = draw_rates_bpm(np.random.default_rng(0), 20000, SimulationConfig())
     assert rates.min() >= 36
     assert rates.max() <= 200
@@ -277,6 +279,19 @@ def test_smaller_blocks_change_more_and_their_means_as_much_as_a_block():
     # in copies of a real clip blocks of half the size change 1.5 to 1.75 times as much
     assert 1.3 < small / of_parts < 2.0
     assert of_parts == pytest.approx(usual, rel=0.15)
+
+
+def test_each_window_has_noise_of_its_own():
+    # still photographs: what changes fast is the noise of the camera
+    windows = simulate_windows(64, 9, only(no_pulse_share=1.0))
+    still = windows.means[windows.terms["photo_still"]][..., 1]
+    noise = np.diff(still, n=4, axis=1)
+    noise = noise / noise.std(axis=(1, 2), keepdims=True)
+    # the gain of single frames is common to all blocks
+    noise = (noise - noise.mean(axis=2, keepdims=True)).reshape(len(noise), -1)
+    between = np.corrcoef(noise)
+    assert len(still) > 10
+    assert np.abs(between[~np.eye(len(still), dtype=np.bool_)]).max() < 0.2
 
 
 def test_memory_grows_by_the_windows_alone():

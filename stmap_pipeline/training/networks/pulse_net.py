@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool1d, conv1d, pad
 
-from stmap_pipeline.signals.rate_grid import share_near
+from stmap_pipeline.signals.rate_grid import best_rates
 from stmap_pipeline.torch import Batch
 from stmap_pipeline.training.networks.base import Network, Rates
 from stmap_pipeline.weights.pulse_net import (
@@ -195,7 +195,7 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the layer's output, of the shape of its input."""
-        return x + nn.functional.gelu(self.norm(self.conv(x)))
+        return x + nn.functional.silu(self.norm(self.conv(x)))
 
 
 class DecoderLayer(nn.Module):
@@ -216,7 +216,7 @@ class DecoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the layer's output, of the shape of its input."""
-        inner = nn.functional.gelu(self.conv(nn.functional.gelu(self.norm(x))))
+        inner = nn.functional.silu(self.conv(nn.functional.silu(self.norm(x))))
         return x + self.mix(inner)  # type: ignore[no-any-return]
 
 
@@ -281,12 +281,12 @@ class PulseNetwork(Network):
         nn.init.zeros_(self.to_time_weights.weight)
         self.rate_head = nn.Sequential(
             nn.Conv1d(3 * waves + 2 * len(MIXES) + (MOTIONS + 1 if motion_channels else 0), rate_channels, 9, padding=4),
-            nn.GELU(),
+            nn.SiLU(),
             nn.Conv1d(rate_channels, rate_channels, 9, padding=8, dilation=2),
-            nn.GELU(),
+            nn.SiLU(),
             nn.Conv1d(rate_channels, 1, 9, padding=4),
         )
-        self.no_pulse = nn.Sequential(nn.Linear(2 * width + 2, 32), nn.GELU(), nn.Linear(32, 1))
+        self.no_pulse = nn.Sequential(nn.Linear(2 * width + 2, 32), nn.SiLU(), nn.Linear(32, 1))
 
     def forward(self, means: Tensor, motion: Tensor | None = None) -> PulseOutput:
         """Estimate each window of a batch.
@@ -326,14 +326,8 @@ class PulseNetwork(Network):
 
     def rates(self, output: PulseOutput, batch: Batch) -> Rates:  # noqa: ARG002 - the output says it all
         """Return the heart rate around which most of the probability lies, and the probability there."""
-        probability = output.log_probability.double().exp()
-        rates = torch.as_tensor(RATES_BPM, dtype=probability.dtype, device=probability.device)
-        # the mean of the distribution over the 10 bpm that have most of the probability
-        near = torch.as_tensor(share_near(RATES_BPM, RATES_BPM), dtype=probability.dtype, device=probability.device)
-        most = (probability @ near).argmax(dim=1)
-        near = near[most] * probability
-        confidence = near.sum(dim=1)
-        return Rates((near * rates).sum(dim=1) / confidence.clamp(min=_TINY), confidence)
+        best_bpm, confidence = best_rates(RATES_BPM, output.log_probability.detach().double().exp().cpu().numpy())
+        return Rates(torch.from_numpy(best_bpm), torch.from_numpy(confidence))
 
     @torch.no_grad()
     def attention_maps(self, batch: Batch) -> dict[str, Tensor]:
@@ -368,7 +362,7 @@ class PulseNetwork(Network):
         batch, blocks, channels, samples = features.blocks.shape
         seen = avg_pool1d(features.seen, STEP) >= 0.5
         x = self.stem(features.blocks.reshape(-1, channels, samples)) + self.level(features.level).reshape(batch * blocks, -1, 1)
-        x = self.encoder[0](nn.functional.gelu(self.stem_norm(x)))
+        x = self.encoder[0](nn.functional.silu(self.stem_norm(x)))
         each = x.reshape(batch, blocks, *x.shape[1:])
         weight = seen[:, :, None].to(x.dtype)
         mean = (each * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
@@ -392,11 +386,11 @@ class PulseNetwork(Network):
     def _decode(self, face: Tensor, motion: Tensor) -> Tensor:
         """Return the features (B, W, steps) of the face."""
         if self.motion_stem is not None:
-            face = torch.cat([face, nn.functional.gelu(self.motion_stem(motion))], dim=1)
+            face = torch.cat([face, nn.functional.silu(self.motion_stem(motion))], dim=1)
         x = self.enter(face)
         for layer in self.decoder:
             x = layer(x)
-        return nn.functional.gelu(self.decoder_norm(x))
+        return nn.functional.silu(self.decoder_norm(x))
 
     def _rate_scores(self, waves: Tensor, pooled: Tensor, moments: Tensor, motion: Tensor) -> Tensor:
         """Return the score (B, R) of each rate from waves (B, K, S), mixes (B, 2 M, S), weights over time (B, S) and motion."""
