@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 #: Least probability that a rate is within 5 bpm of the truth for it to be given. Of 1,060 simulated videos without a pulse four get one.
 ANSWER = 0.9
 #: Least probability of the best guess of the pulse network, for a person in daily life, for it to be given where :data:`ANSWER` is reached in too little of the time. Of
-#: 600 simulated videos with a pulse four got their rate so, all within 5 bpm, and none of 900 without. GREEN gives lamps a rate by this rule.
+#: 600 simulated videos with a pulse one got its rate so, within 5 bpm, and none of 900 without. GREEN gives lamps a rate by this rule.
 USUAL_ANSWER = 0.8
 #: Least share of the time with a face in which a rate is given, for a video to have one.
 ANSWERED_SHARE = 0.2
