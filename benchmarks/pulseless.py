@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from clips import RATE_HZ, drawn_frames, write_once
 
 from stmap_pipeline.simulation.pulse import Pulse
 from stmap_pipeline.synth.encode import Codec, Frame
 from stmap_pipeline.synth.scene import Scene, make_scene
+
+Image = npt.NDArray[np.float32]
 
 DURATION_S, GAMMA, NOISE_LEVELS = 12.0, 2.2, 1.5
 PHOTOS_PER_VIDEO, DRAWN = 3, 40
@@ -85,19 +88,29 @@ def film(photo: Frame, way: Filming, seed: int) -> Iterator[tuple[float, Frame]]
     lamp = np.sin(2 * np.pi * way.lamp_bpm / 60 * times_s)
     if random.random() < 0.5:
         lamp = np.tanh(2 * lamp)
-    # a few pictures of noise, cut out at other places in each frame: drawing each anew takes most of the time
-    noise = random.normal(0, 1.6 * NOISE_LEVELS, (4, height + _SHIFT_PX, width + _SHIFT_PX, 3)).astype(np.float32)
-    noise = np.stack([cv2.GaussianBlur(one, (0, 0), 0.6) for one in noise])
-    for time_s, (x, y, roll_deg, size), wave in zip(times_s.tolist(), pose, lamp, strict=True):
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(roll_deg), 1.0 + float(size))
-        turn[:, 2] += (x, y)
-        seen = cv2.warpAffine(photo, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT).astype(
-            np.float32
-        )
-        seen *= ((1 + depth * wave * color) ** (1 / GAMMA)).astype(np.float32)
+
+    def seen() -> Iterator[Image]:
+        for (x, y, roll_deg, size), wave in zip(pose, lamp, strict=True):
+            turn = cv2.getRotationMatrix2D((width / 2, height / 2), float(roll_deg), 1.0 + float(size))
+            turn[:, 2] += (x, y)
+            moved = cv2.warpAffine(photo, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+            yield moved.astype(np.float32) * ((1 + depth * wave * color) ** (1 / GAMMA)).astype(np.float32)
+
+    yield from zip(times_s.tolist(), recorded(seen(), random), strict=True)
+
+
+def recorded(images: Iterable[Image], random: np.random.Generator) -> Iterator[Frame]:
+    """Yield images (H, W, 3) of one size with the noise of a sensor, in whole gray levels."""
+    noise: Image | None = None
+    for image in images:
+        height, width = image.shape[:2]
+        if noise is None:
+            # a few pictures of noise, cut out at other places in each frame: drawing each anew takes most of the time
+            noise = random.normal(0, 1.6 * NOISE_LEVELS, (4, height + _SHIFT_PX, width + _SHIFT_PX, 3)).astype(np.float32)
+            noise = np.stack([cv2.GaussianBlur(one, (0, 0), 0.6) for one in noise])
         down, right = random.integers(0, _SHIFT_PX, 2)
-        seen += noise[random.integers(len(noise)), down : down + height, right : right + width]
-        yield time_s, np.rint(seen).clip(0, 255).astype(np.uint8)
+        level = image + noise[random.integers(len(noise)), down : down + height, right : right + width]
+        yield np.rint(level).clip(0, 255).astype(np.uint8)
 
 
 def drawn(number: int) -> Scene:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from stmap_pipeline.config import Config
 from stmap_pipeline.errors import RecordingError
 from stmap_pipeline.evaluation.background import Background
-from stmap_pipeline.evaluation.decision import Evidence, best_of_all, decide, explained
+from stmap_pipeline.evaluation.decision import ANSWER, Evidence, best_of_all, decide, explained
 from stmap_pipeline.evaluation.picture import PictureMeter
 from stmap_pipeline.evaluation.signal_problems import missing_spans_s, signal_problems
 from stmap_pipeline.evaluation.video_estimate import VideoEstimate, WindowEstimate
@@ -54,6 +54,8 @@ SEEN = 0.6
 #: Rows and columns into which each block of the grid is divided for a method that reads any number of blocks. A codec copies and rounds parts
 #: of a picture; where parts are measured apart, those that still show the pulse can be told from the others.
 PARTS = 2
+# set beside where the network gives no rate, since they may be sure of one
+_SECOND_OPINIONS = ("pos", "chrom")
 
 
 def estimate_video(
@@ -82,7 +84,7 @@ def estimate_video(
         Of faces and blocks; its limits are not looked at. A method that reads any number of blocks gets :data:`PARTS` x :data:`PARTS`
         parts of each, up to 32 rows and columns.
     others : iterable of str
-        Classical methods to set beside.
+        Classical methods to set beside. Where the network gives no rate, POS and CHROM are set beside it, with a note where one of them would give one.
     on_frame : callable, optional
         Called at each frame with its time in seconds.
 
@@ -160,9 +162,11 @@ def estimate_blocks(
     Examples
     --------
     >>> from stmap_pipeline.maps.example import example_result
-    >>> one = estimate_blocks(example_result(frames=450).blocks)  # a sine without noise is no pulse
+    >>> one = estimate_blocks(example_result(frames=450).blocks)  # a sine without noise is no pulse to the network
     >>> one.reason, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
     ('no_pulse', [(0, 10), (2, 12), (4, 14), (5, 15)])
+    >>> one.notes[0]
+    'the method pos would give 72 bpm, with a probability of 0.97; the network is not sure of that rhythm'
     """
     _check_windows(window_s, step_s)
     source = rate_source(method) if isinstance(method, str) else method
@@ -217,11 +221,18 @@ def _estimate(
         message = "the color of the face does not change at all, so there is no best guess either"
         return explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
     found = decide(Evidence(rates, seen, blocks, background), nothing)
+    if found.refused and source.name == PULSE_NET_METHOD:
+        beside = [*beside, *(ClassicalRates(one) for one in _SECOND_OPINIONS if one not in {asked.name for asked in beside})]
     others = {}
     for one in beside:
         rates = one.windows(blocks, track, window_s, step_s)
         others[one.name] = best_of_all(Evidence(rates, known_share(blocks, rates.spans_s, bridged_s) >= SEEN, blocks, background))
-    return replace(found, others=others)
+    sure = {name: best for name, best in others.items() if found.refused and best[1] >= ANSWER}
+    notes = tuple(
+        f"the method {name} would give {rate_bpm:.0f} bpm, with a probability of {probability:.2f}; the network is not sure of that rhythm"
+        for name, (rate_bpm, probability) in sure.items()
+    )
+    return replace(found, others=others, notes=(*found.notes, *notes))
 
 
 def divided_grid(config: Config) -> Config:

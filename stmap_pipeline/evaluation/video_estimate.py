@@ -70,7 +70,8 @@ class VideoEstimate:
     no_pulse : float
         Probability that there is no pulse, mean over the time with a face.
     notes : tuple of str
-        What its user should know: what was done to read the video, such as a turn of the image, and that a rate is given because it is usual.
+        What its user should know: what was done to read the video, such as a turn of the image, that a rate is given because it is usual, and that
+        another method would give one.
     problems : tuple of SignalProblem
         What makes the pulse of this video hard to find.
     windows : tuple of WindowEstimate

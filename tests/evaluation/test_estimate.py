@@ -325,7 +325,7 @@ def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
     # no window alone, and nothing to find beats by
     assert np.isnan(rates(usual)).all()
     assert usual.beats is None
-    assert (rare.reason, rare.notes) == ("no_pulse", ())
+    assert (rare.reason, rare.usual) == ("no_pulse", False)
     # where it was not measured, it is not done
     by_another = Peaks({80.0: 0.6, 120.0: 0.05})
     by_another.name = "green"
@@ -335,6 +335,22 @@ def test_a_likely_rate_is_given_where_it_is_usual_and_said_to_be_so():
     other = estimate_blocks(both, Peaks({165.0: 0.5, 80.0: 0.4}))
     assert (other.reason, round(other.guess_bpm)) == ("no_pulse", 80)
     assert other.probability >= 0.8
+
+
+def test_where_the_network_is_not_sure_a_classical_method_that_is_has_a_note():
+    blocks = simulated_blocks(165.0, frame_times(20.0))
+    unsure, sure = (estimate_blocks(blocks, Peaks({165.0: share})) for share in (0.5, 1.0))
+    assert (unsure.reason, len(unsure.notes)) == ("no_pulse", 2)
+    for method in ("pos", "chrom"):
+        rate_bpm, probability = unsure.others[method]
+        assert (rate_bpm, probability >= ANSWER) == (pytest.approx(165, abs=1), True)
+        assert estimate_blocks(blocks, method).heart_rate_bpm == pytest.approx(165, abs=1)
+    assert (sure.reason, sure.others, sure.notes) == ("", {}, ())
+    # a lamp is no heart to any of them
+    lamp = estimate_blocks(lamp_blocks(20.0, 20.0), Peaks({80.0: 0.5}))
+    assert (lamp.reason, sorted(lamp.others), lamp.notes) == ("no_pulse", ["chrom", "pos"], ())
+    # another method asks nobody
+    assert estimate_blocks(lamp_blocks(20.0, 20.0), "green").others == {}
 
 
 def test_the_best_guess_expects_a_usual_rate_and_what_the_video_tells_does_not():
