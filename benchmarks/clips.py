@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -99,3 +100,11 @@ def write_once(
     # under another name until it is whole: a run that is stopped must leave no half clip
     write_video(path.with_suffix(".part"), frames, codec, size_px, rate_hz)
     path.with_suffix(".part").replace(path)
+
+
+def write_truth(folder: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write names of clips and their heart rates, empty where there is no pulse, as benchmarks/estimate_family.py reads them."""
+    with (folder / "truth.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("file", "true_bpm"))
+        table.writerows(rows)

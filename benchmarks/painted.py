@@ -10,7 +10,6 @@ real videos heads move.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from clips import RATE_HZ, write_once
+from clips import RATE_HZ, write_once, write_truth
 from pulseless import DURATION_S, Image, h264, photographs, recorded
 
 from stmap_pipeline.faces.dlib68 import Dlib68
@@ -109,10 +108,7 @@ def main(out: Path, videos: list[Path]) -> None:
                 size_px = photo.shape[1], photo.shape[0]
                 write_once(out / name, paint(photo, skin, painting, 1000 * number + place), h264(painting.crf), size_px, RATE_HZ)
                 rows.append((name, f"{painting.rate_bpm:g}"))
-    with (out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("file", "true_bpm"))
-        table.writerows(rows)
+    write_truth(out, rows)
     print(f"{len(rows)} clips in {out}")
 
 

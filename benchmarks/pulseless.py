@@ -9,7 +9,6 @@ as colored as lamps are; each video has the same 36 ones. What is recorded has t
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from clips import RATE_HZ, drawn_frames, write_once
+from clips import RATE_HZ, drawn_frames, write_once, write_truth
 
 from stmap_pipeline.simulation.pulse import Pulse
 from stmap_pipeline.synth.encode import Codec, Frame
@@ -141,10 +140,7 @@ def main(out: Path, videos: list[Path]) -> None:
         write_once(
             out / names[-1], drawn_frames(scene, round(DURATION_S * RATE_HZ)), h264((18, 23)[number // 2 % 2]), scene.size_px
         )
-    with (out / "truth.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("file", "true_bpm"))
-        rows.writerows((name, "") for name in names)
+    write_truth(out, ((name, "") for name in names))
     print(f"{len(names)} clips in {out}")
 
 

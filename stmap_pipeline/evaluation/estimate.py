@@ -54,7 +54,7 @@ SEEN = 0.6
 #: Rows and columns into which each block of the grid is divided for a method that reads any number of blocks. A codec copies and rounds parts
 #: of a picture; where parts are measured apart, those that still show the pulse can be told from the others.
 PARTS = 2
-# set beside where the network gives no rate, since they may be sure of one
+# set beside where the network gives no rate
 _SECOND_OPINIONS = ("pos", "chrom")
 
 
@@ -221,16 +221,19 @@ def _estimate(
         message = "the color of the face does not change at all, so there is no best guess either"
         return explained(replace(nothing, reason="no_pulse", message=message, windows=windows, pulse=rates.pulse))
     found = decide(Evidence(rates, seen, blocks, background), nothing)
-    if found.refused and source.name == PULSE_NET_METHOD:
-        beside = [*beside, *(ClassicalRates(one) for one in _SECOND_OPINIONS if one not in {asked.name for asked in beside})]
+    # the network has no rate: others may be sure of one
+    unsure = found.refused and source.name == PULSE_NET_METHOD
+    if unsure:
+        asked = {one.name for one in beside}
+        beside = [*beside, *(ClassicalRates(one) for one in _SECOND_OPINIONS if one not in asked)]
     others = {}
     for one in beside:
         rates = one.windows(blocks, track, window_s, step_s)
         others[one.name] = best_of_all(Evidence(rates, known_share(blocks, rates.spans_s, bridged_s) >= SEEN, blocks, background))
-    sure = {name: best for name, best in others.items() if found.refused and best[1] >= ANSWER}
     notes = tuple(
         f"the method {name} would give {rate_bpm:.0f} bpm, with a probability of {probability:.2f}; the network is not sure of that rhythm"
-        for name, (rate_bpm, probability) in sure.items()
+        for name, (rate_bpm, probability) in others.items()
+        if unsure and probability >= ANSWER
     )
     return replace(found, others=others, notes=(*found.notes, *notes))
 

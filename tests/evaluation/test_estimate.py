@@ -351,6 +351,11 @@ def test_where_the_network_is_not_sure_a_classical_method_that_is_has_a_note():
     assert (lamp.reason, sorted(lamp.others), lamp.notes) == ("no_pulse", ["chrom", "pos"], ())
     # another method asks nobody
     assert estimate_blocks(lamp_blocks(20.0, 20.0), "green").others == {}
+    # and a note speaks of the network alone
+    by_another = Peaks({165.0: 0.5})
+    by_another.name = "green"
+    beside = estimate_blocks(blocks, by_another, others=("pos",))
+    assert (beside.reason, beside.others["pos"][1] >= ANSWER, beside.notes) == ("no_pulse", True, ())
 
 
 def test_the_best_guess_expects_a_usual_rate_and_what_the_video_tells_does_not():
