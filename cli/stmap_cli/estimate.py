@@ -97,10 +97,10 @@ def estimate(
         from stmap_pipeline.report import check_picture
 
         check_picture(plot)
-    from stmap_pipeline.evaluation.estimate import WINDOW_S, estimate_video
+    from stmap_pipeline.evaluation.estimate import SECOND_OPINIONS, WINDOW_S, estimate_video
 
     screen = console()
-    others = ("pos", "chrom") if as_json else ()
+    others = SECOND_OPINIONS if as_json else ()
     refused = False
     total, reached = _extent(videos)
     unit = "videos" if len(videos) > 1 else "frames" if reached else "seconds"

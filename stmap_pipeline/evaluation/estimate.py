@@ -54,8 +54,8 @@ SEEN = 0.6
 #: Rows and columns into which each block of the grid is divided for a method that reads any number of blocks. A codec copies and rounds parts
 #: of a picture; where parts are measured apart, those that still show the pulse can be told from the others.
 PARTS = 2
-# set beside where the network gives no rate
-_SECOND_OPINIONS = ("pos", "chrom")
+#: Classical methods that are set beside where the network gives no rate, and in JSON always.
+SECOND_OPINIONS = ("pos", "chrom")
 
 
 def estimate_video(
@@ -225,7 +225,7 @@ def _estimate(
     unsure = found.refused and source.name == PULSE_NET_METHOD
     if unsure:
         asked = {one.name for one in beside}
-        beside = [*beside, *(ClassicalRates(one) for one in _SECOND_OPINIONS if one not in asked)]
+        beside = [*beside, *(ClassicalRates(one) for one in SECOND_OPINIONS if one not in asked)]
     others = {}
     for one in beside:
         rates = one.windows(blocks, track, window_s, step_s)

@@ -75,7 +75,7 @@ class SimulationConfig:
     settings : "training" or "unseen"
         Which people, light, cameras and codecs are drawn. Those of ``"unseen"`` have other wave shapes (two Gaussians for each beat
         instead of free harmonics), pulse colors, spectra of motion, frame rates, key-frame intervals, units and steps of codecs, stronger pulses, steadier
-        blocks and finer codecs; see the documentation.
+        blocks and finer codecs, and no hearts that hardly vary, heads that hardly move or very strong pulses; see the documentation.
     shares : dict of str to float
         Share of a damage among the damaged windows, where it is not that of :data:`SHARES`, or in the settings of training of
         :data:`TRAINING_SHARES`.

@@ -15,6 +15,9 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.intp]
 
+# pulses, in the settings of training, that are stronger than others, by a factor from 1 to 5
+_STRONG_SHARE = 0.1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceMaps:
@@ -122,6 +125,9 @@ def draw_people(random: np.random.Generator, terms: dict[str, BoolArray], maps: 
 
     # melanin absorbs light before it reaches blood
     strength = (0.0095 if unseen else 0.007) * np.exp(-0.22 * place) * np.exp(random.normal(0, 0.55 if unseen else 0.75, count))
+    if not unseen:
+        # as of a finger on the lens, or painted into a picture: that a rhythm is strong is no sign of a lamp
+        strength *= np.where(random.random(count) < _STRONG_SHARE, np.exp(random.uniform(0, np.log(5), count)), 1)
     signature = PULSE_RGB * np.exp(random.normal(0, 0.16 if unseen else 0.2, (count, 3)))
     perfusion = maps.perfusion * np.exp(random.normal(0, 0.25, (count, blocks)))
     visible = shade * lit / np.maximum(base, 1e-6)

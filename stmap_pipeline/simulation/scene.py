@@ -28,6 +28,8 @@ _SCENES = 24
 _GESTURES = 12
 _STEPS = 4
 _TEXTURES = 8
+# heads and photographs, in the settings of training, whose wandering, breath and recoil are less than those of others, by a factor from 0.01 to 1
+_HELD_SHARE = 0.1
 # of what changes in a block of the 5 x 5 grid alone, the share that its parts have each on its own; the rest they have in common
 _OWN_SHARE = 0.4
 
@@ -104,10 +106,15 @@ def _pose(batch: Batch) -> FloatArray:
             shape += band(grid.rates_hz, order * center_hz, np.full(len(center_hz), 0.06 * order)) / np.float32(order**1.5)
         mixed = random.normal(0, 0.7, (count, len(POSE), 2)).astype(np.float32)[turning] @ grid.draw(random, shape, 2)
         wander[turning] = 0.6 * wander[turning] + gain[turning] * mixed
+    held = np.ones(count)
+    if not batch.unseen:
+        # a head on a rest, or one that software keeps in its place: that nothing moves is not always a photograph
+        held = np.where(random.random(count) < _HELD_SHARE, log_uniform(random, 0.01, 1, count), 1)
+        wander *= held[:, None, None].astype(np.float32)
     pose = grid.read(wander).astype(np.float64)
 
     owner, times_s = frames.owner, frames.taken_s
-    alive = ~batch.terms["no_pulse"] * batch.severity
+    alive = ~batch.terms["no_pulse"] * batch.severity * held
     breath = (alive * log_uniform(random, 0.0005, 0.008, count))[:, None] * random.normal(0, (0.1, 1, 0.1, 0.1, 1, 0.6), (count, 6))
     pose += batch.hearts.breath(times_s, owner)[:, None] * breath[owner]
     recoil = (alive * log_uniform(random, 1e-4, 1e-3, count))[:, None] * random.normal(0, (0.3, 0.5, 0.2, 0.3, 1, 0.2), (count, 6))

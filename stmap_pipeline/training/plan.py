@@ -18,7 +18,16 @@ from stmap_pipeline.training.data import SIMULATED_EPOCH
 from stmap_pipeline.training.networks import Network, build_network
 from stmap_pipeline.training.predict import network_class
 from stmap_pipeline.training.protocol import FoldSplit, Protocol, plan_protocol
-from stmap_pipeline.training.run_folder import RUN, MapsMetadata, finished_folds, maps_metadata, run_status, simulated_maps
+from stmap_pipeline.training.run_folder import (
+    RUN,
+    MapsMetadata,
+    ModelMetadata,
+    finished_folds,
+    maps_metadata,
+    parse_json,
+    run_status,
+    simulated_maps,
+)
 from stmap_pipeline.training.tensor_file import read_tensors
 from stmap_pipeline.weights import weights_path
 
@@ -147,8 +156,12 @@ def initial_network(config: TrainConfig) -> Network:
     network = build_network(config.network, **config.network_options)
     if config.init != "random":
         path = weights_path() if config.init == "simulated" else Path(config.init)
+        tensors, text = read_tensors(path)
+        if text:
+            # weights of stmap: of this version, in which a network may compute otherwise than in one before
+            parse_json(path, text, ModelMetadata)
         try:
-            network.load_initial(read_tensors(path)[0])
+            network.load_initial(tensors)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from None
     return network

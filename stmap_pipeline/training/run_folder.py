@@ -120,7 +120,7 @@ class ModelMetadata(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal["stmap-model"] = "stmap-model"
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     software: str = f"stmap {__version__}"
     blocks: _Size
     samples: _Size

@@ -7,7 +7,8 @@ import pytest
 
 from stmap_pipeline.signals.classical import pos
 from stmap_pipeline.simulation import SHARES, TRAINING_SHARES, SimulationConfig, simulate_windows
-from stmap_pipeline.simulation.heart import draw_rates_bpm
+from stmap_pipeline.simulation.heart import draw_hearts, draw_rates_bpm
+from stmap_pipeline.simulation.people import FaceMaps, draw_people
 
 NOTHING = dict.fromkeys(SHARES, 0.0)
 
@@ -305,14 +306,31 @@ def test_memory_grows_by_the_windows_alone():
 
 
 def test_a_training_sees_more_damage_and_lamps_than_a_test():
-    training = simulate_windows(600, 5, SimulationConfig.training()).terms
-    unseen = simulate_windows(600, 5, SimulationConfig.unseen()).terms
+    training = simulate_windows(2400, 5, SimulationConfig.training(samples=60)).terms
+    unseen = simulate_windows(2400, 5, SimulationConfig.unseen(samples=60)).terms
     # each within four standard deviations of its share
-    assert (training["damaged"].mean(), unseen["damaged"].mean()) == (pytest.approx(0.75, abs=0.07), pytest.approx(0.6, abs=0.08))
+    assert (training["damaged"].mean(), unseen["damaged"].mean()) == (pytest.approx(0.75, abs=0.035), pytest.approx(0.6, abs=0.04))
     with_pulse = [terms["damaged"] & ~terms["no_pulse"] for terms in (training, unseen)]
     lamps = [terms["lamp"][some].mean() for terms, some in zip((training, unseen), with_pulse, strict=True)]
-    assert lamps == [pytest.approx(0.20, abs=0.09), pytest.approx(0.06, abs=0.06)]
+    assert lamps == [pytest.approx(0.20, abs=0.041), pytest.approx(0.06, abs=0.028)]
     assert SimulationConfig(shares={"lamp": 0.0}).share("lamp") == 0
+
+
+def test_a_training_has_hearts_that_hardly_vary_heads_that_hardly_move_and_strong_pulses_and_a_test_has_none():
+    regular = {name: np.zeros(4000, dtype=bool) for name in ("irregular_beats", "ectopic_beats")}
+    whole = dict.fromkeys(("no_pulse", "wall", "no_skin", "small_face"), np.zeros(4000, dtype=bool))
+    steady, held, strong = [], [], []
+    for config in (SimulationConfig(damaged_share=0, no_pulse_share=0), SimulationConfig.unseen(damaged_share=0, no_pulse_share=0)):
+        hearts = draw_hearts(np.random.default_rng(1), regular, (0.0, 10.0), config)
+        relative = np.diff(hearts.beat_times_s, axis=1)[:, :8] * hearts.rate_bpm[:, None] / 60
+        steady.append((relative.std(axis=1) < 0.003).mean())
+        pulse = draw_people(np.random.default_rng(1), whole, FaceMaps.of_grid(1, 1), config).pulse[:, 0, 1]
+        strong.append((pulse > 8 * np.median(pulse)).mean())
+        moved = simulate_windows(1024, 1, config).motion.std(axis=1)[:, :2].max(axis=1)
+        held.append((moved < 0.1 * np.median(moved)).mean())
+    assert steady[0] > 3 * steady[1] + 0.02
+    assert held[0] > 2 * held[1] + 0.015
+    assert strong[0] > 0.013 > 0.003 > strong[1]
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ class Bomb:
         (lambda path: save_file(load_file(path), path), "content: "),
         (lambda path: write_tensors(path, {}, "[" * 100_000), "content: "),
         (damage_header(lambda one: one.update(format="stmap-maps")), "format: .*'stmap-model'"),
-        (damage_header(lambda one: one.update(schema_version=1)), "schema_version"),
+        (damage_header(lambda one: one.update(schema_version=2)), "schema_version"),
         (damage_header(lambda one: one.update(blocks=10**12)), "blocks: "),
         (damage_header(lambda one: one.pop("samples")), "samples: "),
         (damage_header(lambda one: one.update(more=1)), "more: "),

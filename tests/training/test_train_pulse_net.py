@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +12,16 @@ import torch
 from support.maps import add_augmentation, small_maps
 from support.training import result
 
-from stmap_pipeline.errors import ConfigError, OtherSettingsError
+from stmap_pipeline.errors import ConfigError, ModelError, OtherSettingsError
 from stmap_pipeline.shards import Shards, read_table
 from stmap_pipeline.training import data as training_data
 from stmap_pipeline.training import run_folder
 from stmap_pipeline.training.config import TrainConfig
 from stmap_pipeline.training.data import SimulatedSource
-from stmap_pipeline.training.plan import plan_training
+from stmap_pipeline.training.plan import initial_network, plan_training
 from stmap_pipeline.training.predict import Model
 from stmap_pipeline.training.run_folder import simulated_maps
+from stmap_pipeline.training.tensor_file import read_tensors, write_tensors
 from stmap_pipeline.training.train import FoldResult, Progress, run_training
 
 
@@ -117,6 +120,10 @@ def test_a_training_on_simulated_windows_resumes_with_the_same_weights(tmp_path)
     assert (metadata.rate_hz, metadata.samples, metadata.maps.simulated) == (30.0, 300, True)
     config = TrainConfig(init=str(tmp_path / "run/fold0/weights.safetensors"), protocol="cross")
     assert plan_training(small_maps(tmp_path / "maps"), tmp_path / "further", config).to_do
+    tensors, text = read_tensors(Path(config.init))
+    write_tensors(Path(config.init), tensors, json.dumps(json.loads(text) | {"schema_version": 2}))
+    with pytest.raises(ModelError, match="schema_version"):
+        initial_network(config)
 
 
 def test_an_epoch_that_holds_no_batch_is_refused_before_anything_is_written(tmp_path):
