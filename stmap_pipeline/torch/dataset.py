@@ -8,6 +8,7 @@ VIPL-HR would take 9 GB where its recordings take 0.6 GB. Traces that were read 
 from __future__ import annotations
 
 import copy
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -381,19 +382,23 @@ class MapDataset(Dataset[dict[str, Any]]):
         for number, one in enumerate(self.windows):
             members[one.recording_id, one.speed].append(number)
         first = np.empty(len(self), dtype=np.int64)
-        parts: list[Float32Array] = []
+        # read in place: a copy of all traces would take as much memory again
+        rows = torch.empty(sum(self._most_rows(numbers) for numbers in members.values()), self._columns)
         total = 0
         # all speeds of a recording one after the other: it is opened once
         for (recording_id, speed), numbers in sorted(members.items()):
             starts = np.array([self._first_sample(self.windows[one]) for one in numbers])
-            part = np.empty((int(np.ptp(starts)) + self.samples, self._columns), dtype=np.float32)
+            part = rows[total : total + int(np.ptp(starts)) + self.samples].numpy()
             self._read(recording_id, speed, int(starts.min()), part)
             first[numbers] = total + starts - starts.min()
-            parts.append(part)
             total += len(part)
-        rows = torch.empty(total, self._columns)
-        while parts:  # each part is freed once it is copied
-            part = parts.pop()
-            rows[total - len(part) : total] = torch.from_numpy(part)
-            total -= len(part)
-        return rows, torch.from_numpy(first)
+        return rows[:total], torch.from_numpy(first)
+
+    def _most_rows(self, numbers: Sequence[int]) -> int:
+        """Return how many samples windows of one recording at one speed have at most in all, without opening it."""
+        windows = [self.windows[one] for one in numbers]
+        if self._rate_hz is None:
+            return int(np.ptp([one.start for one in windows])) + self.samples
+        between_s = float(np.ptp([(one.start_s + one.stop_s) / 2 for one in windows]))
+        # the first sample of each window is rounded
+        return math.ceil(between_s * self._rate_hz) + 1 + self.samples
