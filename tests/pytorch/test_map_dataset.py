@@ -224,6 +224,10 @@ def test_any_build_is_read_at_one_rate_around_the_middle_of_each_window(pulsed):
             start = min(max(middle - 75, 0), len(whole.means) - 150)
             np.testing.assert_array_equal(batch["trace"][number].numpy(), whole.means[start : start + 150])
         assert batch["motion"].shape == (len(windows), 150, 4)
+    # loaded with the windows of all recordings, a window is the one that is read alone
+    every = MapDataset(pulsed, rate_hz=7.3, samples=20, output="trace")
+    index = np.arange(len(every))
+    assert torch.equal(every.to("cpu").traces(index).means, every.traces(index).means)
     # as long as the windows where nobody says how long, and longer than the recording: nothing is known beyond its end
     assert MapDataset(pulsed, windows, rate_hz=25.0).samples == round(25 * windows[0].duration_s)
     long = MapDataset(pulsed, windows[:1], rate_hz=25.0, samples=600, output="trace", pulse=True)
