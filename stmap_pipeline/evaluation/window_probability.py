@@ -32,15 +32,15 @@ _FEWEST_BLOCKS = 4
 MEASURES = ("power", "power at the double rate", "agreement", "power and agreement")
 #: By method: the weights of the measures, and the score of there being no pulse.
 WEIGHTS: dict[str, tuple[float, float, float, float, float]] = {
-    "green": (0.045, 0.211, 2.202, 1.772, 5.879),
-    "chrom": (0.077, 0.178, -1.718, 3.344, 4.787),
-    "pos": (0.117, 0.137, -0.475, 2.386, 4.909),
+    "green": (0.046, 0.190, 1.715, 1.858, 5.616),
+    "chrom": (0.071, 0.164, -2.340, 3.557, 4.600),
+    "pos": (0.139, 0.139, -1.012, 2.590, 4.765),
 }
 #: By method: what makes of a path through windows a probability that holds.
 CALIBRATION: dict[str, PathCalibration] = {
-    "green": PathCalibration(0.378, 0.1, 1.011),
-    "chrom": PathCalibration(0.847, 0.1, 1.18),
-    "pos": PathCalibration(0.565, 0.1, 0.897),
+    "green": PathCalibration(0.256, 0.1, 1.236),
+    "chrom": PathCalibration(0.503, 0.273, 0.965),
+    "pos": PathCalibration(0.427, 0.1, 1.226),
 }
 
 
