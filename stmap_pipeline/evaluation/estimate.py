@@ -165,8 +165,8 @@ def estimate_blocks(
     >>> one = estimate_blocks(example_result(frames=450).blocks)  # a sine without noise is no pulse to the network
     >>> one.reason, [(round(w.start_s), round(w.stop_s)) for w in one.windows]
     ('no_pulse', [(0, 10), (2, 12), (4, 14), (5, 15)])
-    >>> one.notes[0]
-    'the method pos would give 72 bpm, with a probability of 0.97; the network is not sure of that rhythm'
+    >>> one.notes[0].partition(",")[0]
+    'the method pos would give 72 bpm'
     """
     _check_windows(window_s, step_s)
     source = rate_source(method) if isinstance(method, str) else method
