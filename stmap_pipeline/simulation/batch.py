@@ -9,17 +9,13 @@ import numpy.typing as npt
 
 from stmap_pipeline.simulation.config import SimulationConfig
 from stmap_pipeline.simulation.courses import CourseGrid
+from stmap_pipeline.simulation.draws import log_uniform
 from stmap_pipeline.simulation.frames import Frames
 from stmap_pipeline.simulation.heart import Hearts
 from stmap_pipeline.simulation.people import FaceMaps, People
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-def log_uniform(random: np.random.Generator, low: float, high: float, shape: int | tuple[int, ...]) -> FloatArray:
-    """Draw values whose logarithm is uniform."""
-    return np.asarray(np.exp(random.uniform(np.log(low), np.log(high), shape)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.simulation.batch import Batch, log_uniform
+from stmap_pipeline.simulation.batch import Batch
 from stmap_pipeline.simulation.codec import Codec, encode, share_chroma, to_rgb, to_ycc
+from stmap_pipeline.simulation.draws import log_uniform
 from stmap_pipeline.simulation.frames import Frames
 from stmap_pipeline.simulation.scene import Scene
 

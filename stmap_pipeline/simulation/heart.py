@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stmap_pipeline.simulation.config import SimulationConfig
+from stmap_pipeline.simulation.draws import factor_of_some
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -111,7 +112,7 @@ def draw_hearts(
     varies = np.ones((count, 1))
     if not unseen:
         # with a pacemaker, or at a high age, a rate hardly varies: a steady rhythm is not always that of a lamp
-        varies = np.where(random.random((count, 1)) < _STEADY_SHARE, 10 ** random.uniform(-2, 0, (count, 1)), 1)
+        varies = factor_of_some(random, _STEADY_SHARE, 0.01, 1, (count, 1))
     steps_s = 60 / np.maximum(rate_bpm[:, None] + varies * change_bpm, 0.6 * rate_bpm[:, None])
     steps_s *= 1 + 0.006 * varies * random.standard_normal((count, beats))
     spread = np.where(irregular, random.uniform(0.06, 0.20, count), 0)

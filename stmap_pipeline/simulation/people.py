@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from stmap_pipeline.simulation import face
 from stmap_pipeline.simulation.config import SimulationConfig
+from stmap_pipeline.simulation.draws import factor_of_some, log_uniform
 from stmap_pipeline.simulation.pulse import PULSE_RGB
 
 FloatArray = npt.NDArray[np.float64]
@@ -127,14 +128,14 @@ def draw_people(random: np.random.Generator, terms: dict[str, BoolArray], maps: 
     strength = (0.0095 if unseen else 0.007) * np.exp(-0.22 * place) * np.exp(random.normal(0, 0.55 if unseen else 0.75, count))
     if not unseen:
         # as of a finger on the lens, or painted into a picture: that a rhythm is strong is no sign of a lamp
-        strength *= np.where(random.random(count) < _STRONG_SHARE, np.exp(random.uniform(0, np.log(5), count)), 1)
+        strength *= factor_of_some(random, _STRONG_SHARE, 1, 5, count)
     signature = PULSE_RGB * np.exp(random.normal(0, 0.16 if unseen else 0.2, (count, 3)))
     perfusion = maps.perfusion * np.exp(random.normal(0, 0.25, (count, blocks)))
     visible = shade * lit / np.maximum(base, 1e-6)
     pulse = (strength[:, None] * perfusion * (skin > 0))[:, :, None] * signature[:, None, :] * np.minimum(visible, 1)
     pulse[terms["no_pulse"]] = 0
-    width_px = np.exp(random.uniform(np.log(110), np.log(420), count))
-    width_px = np.where(terms["small_face"], np.exp(random.uniform(np.log(28), np.log(90), count)), width_px)
+    width_px = log_uniform(random, 110, 420, count)
+    width_px = np.where(terms["small_face"], log_uniform(random, 28, 90, count), width_px)
     return People(
         base=base,
         skin=skin,

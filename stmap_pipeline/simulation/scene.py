@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.simulation.batch import Batch, log_uniform
+from stmap_pipeline.simulation.batch import Batch
 from stmap_pipeline.simulation.courses import band, low_pass
+from stmap_pipeline.simulation.draws import factor_of_some, log_uniform
 from stmap_pipeline.simulation.face import BLOCKS
 from stmap_pipeline.simulation.heart import HARMONICS
 
@@ -109,7 +110,7 @@ def _pose(batch: Batch) -> FloatArray:
     held = np.ones(count)
     if not batch.unseen:
         # a head on a rest, or one that software keeps in its place: that nothing moves is not always a photograph
-        held = np.where(random.random(count) < _HELD_SHARE, log_uniform(random, 0.01, 1, count), 1)
+        held = factor_of_some(random, _HELD_SHARE, 0.01, 1, count)
         wander *= held[:, None, None].astype(np.float32)
     pose = grid.read(wander).astype(np.float64)
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stmap_pipeline.simulation.batch import Batch, log_uniform
+from stmap_pipeline.simulation.batch import Batch
 from stmap_pipeline.simulation.camera import record
 from stmap_pipeline.simulation.config import SHARES, SimulationConfig
 from stmap_pipeline.simulation.courses import CourseGrid, low_pass
+from stmap_pipeline.simulation.draws import log_uniform
 from stmap_pipeline.simulation.frames import draw_frames, resampling_matrix
 from stmap_pipeline.simulation.heart import HARMONICS, draw_hearts
 from stmap_pipeline.simulation.people import FaceMaps, draw_people

@@ -353,8 +353,7 @@ class MapDataset(Dataset[dict[str, Any]]):
         if self._rate_hz is None:
             return window.start
         times_s = self.shards.sample_times(window.recording_id, window.speed, rate_hz=self._rate_hz)
-        middle_s = (window.start_s + window.stop_s) / 2
-        first = round((middle_s - float(times_s[0])) * self._rate_hz - self.samples / 2)
+        first = round((_middle_s(window) - float(times_s[0])) * self._rate_hz - self.samples / 2)
         return min(max(first, 0), max(len(times_s) - self.samples, 0))
 
     def _read(self, recording_id: str, speed: float, first: int, out: Float32Array) -> None:
@@ -399,6 +398,10 @@ class MapDataset(Dataset[dict[str, Any]]):
         windows = [self.windows[one] for one in numbers]
         if self._rate_hz is None:
             return int(np.ptp([one.start for one in windows])) + self.samples
-        between_s = float(np.ptp([(one.start_s + one.stop_s) / 2 for one in windows]))
+        between_s = float(np.ptp([_middle_s(one) for one in windows]))
         # the first sample of each window is rounded
         return math.ceil(between_s * self._rate_hz) + 1 + self.samples
+
+
+def _middle_s(window: Window) -> float:
+    return (window.start_s + window.stop_s) / 2
